@@ -1,0 +1,40 @@
+"""LGI-Former for Transformers: MAE-DFER (Sun et al., ACM MM 2023, https://arxiv.org/abs/2307.02227).
+
+Importing this package registers the model family `lgi_former` with Transformers' Auto classes. Public names are
+imported when they are first used, so that the import itself costs nothing.
+"""
+
+import importlib
+
+from .registration import register_with_auto_classes
+
+
+__version__ = "0.1.0"
+
+_MODULE_OF_NAME = {
+    "LGIFormerConfig": ".configuration",
+    "LGIFormerPreTrainedModel": ".modeling_lgi_former",
+    "LGIFormerModel": ".modeling_lgi_former",
+    "LGIFormerForPreTraining": ".modeling_lgi_former",
+    "LGIFormerForVideoClassification": ".modeling_lgi_former",
+    "RegionTubeMasking": ".modeling_lgi_former",
+    "convert_mae_dfer_checkpoint": ".conversion",
+    "LGIFormerVideoProcessor": ".image_processing",
+}
+
+__all__ = list(_MODULE_OF_NAME)
+
+
+def __getattr__(name):
+    if name not in _MODULE_OF_NAME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_MODULE_OF_NAME[name], __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})
+
+
+register_with_auto_classes()

@@ -1,0 +1,5 @@
+from .configuration_lgi_former import LGIFormerConfig
+from .datasets import DATASET_LABELS, DATASET_SAMPLING_RATES
+
+
+__all__ = ["DATASET_LABELS", "DATASET_SAMPLING_RATES", "LGIFormerConfig"]

@@ -1,0 +1,309 @@
+"""LGI-Former configuration."""
+
+import math
+
+from transformers import PreTrainedConfig
+from transformers.activations import ACT2FN
+
+
+class LGIFormerConfig(PreTrainedConfig):
+    r"""
+    Configuration of every LGI-Former model. The defaults give the published base model of MAE-DFER
+    (https://arxiv.org/abs/2307.02227): clips of 16 frames of 160 x 160 pixels, 8 x 10 x 10 local tokens in
+    4 x 2 x 1 regions, 85 M parameters.
+
+    Clip and tokens:
+
+    image_size (`int`, defaults to 160):
+        Height and width of a frame in pixels. A multiple of `patch_size`.
+    patch_size (`int`, defaults to 16):
+        Height and width of a tubelet in pixels.
+    num_channels (`int`, defaults to 3):
+        Channels of a frame.
+    num_frames (`int`, defaults to 16):
+        Frames of a clip. A multiple of `tubelet_size`.
+    tubelet_size (`int`, defaults to 2):
+        Frames of a tubelet, the unit that becomes one local token.
+    region_size (`tuple[int, int, int]`, defaults to `(2, 5, 10)`):
+        Local tokens of a region along time, height and width. Each must divide the token grid
+        `(num_frames / tubelet_size, image_size / patch_size, image_size / patch_size)`.
+
+    Encoder:
+
+    hidden_size (`int`, defaults to 512):
+        Width of local and representative tokens. A multiple of `num_attention_heads`.
+    num_hidden_layers (`int`, defaults to 16):
+        Number of LGI-Former layers.
+    num_attention_heads (`int`, defaults to 8):
+        Heads of each of the three attentions of a layer.
+    intermediate_size (`int`, defaults to 2048):
+        Width of the feed-forward network.
+    hidden_act (`str`, defaults to `"gelu"`):
+        Activation of the feed-forward network, a name of `transformers.activations.ACT2FN`.
+    hidden_dropout_prob (`float`, defaults to 0.0):
+        Dropout on the output of each attention and feed-forward network.
+    attention_probs_dropout_prob (`float`, defaults to 0.0):
+        Dropout on attention probabilities.
+    drop_path_rate (`float`, defaults to 0.0):
+        Stochastic depth of the last encoder layer; it grows linearly from 0 at the first.
+    initializer_range (`float`, defaults to 0.02):
+        Standard deviation of the truncated normal of representative tokens, mask token and, outside pre-training,
+        linear weights.
+    layer_norm_eps (`float`, defaults to 1e-6):
+        Epsilon of every layer norm.
+    qkv_bias (`bool`, defaults to `True`):
+        Whether queries and values have a bias. Keys have none (softmax does not see it).
+    intra_region_attention (`"self"` or `"cross"`, defaults to `"self"`):
+        S1: attention among a region's local tokens and its representative token, or only from the representative
+        token to its region's local tokens.
+    inter_region_attention (`bool`, defaults to `True`):
+        S2: whether representative tokens attend to one another.
+    local_global_interaction (`"cross"`, `"self"` or `None`, defaults to `"cross"`):
+        S3: local tokens query all representative tokens, or a second attention inside each region, or nothing.
+    attention_sharing (`"none"`, `"intra_and_interaction"` or `"all"`, defaults to `"none"`):
+        Which attentions of a layer share weights: none, S1 with S3, or all three.
+
+    Classification:
+
+    pooling (`"representative"`, `"local"` or `"all"`, defaults to `"representative"`):
+        Tokens whose mean, normalised, is the feature of a clip. With `frame_level` the local tokens are taken.
+    frame_level (`bool`, defaults to `False`):
+        Whether features and logits are per frame: local tokens averaged over space, upsampled from tubelets to frames.
+    head_activation (`None`, `"sigmoid"`, `"relu"` or `"tanh"`, defaults to `None`):
+        Activation of the logits, for regression targets of a known range.
+    classifier_init_scale (`float`, defaults to 0.001):
+        Factor of the initial weights of the classification head.
+
+    Pre-training:
+
+    mask_ratio (`float`, defaults to 0.9):
+        Share of local tokens that is masked; `int(mask_ratio * h * w)` of each window of `region_size`.
+    decoder_hidden_size (`int`, defaults to 384):
+        Width of the decoder. A multiple of `decoder_num_attention_heads`.
+    decoder_num_hidden_layers (`int`, defaults to 4):
+        Number of decoder layers.
+    decoder_num_attention_heads (`int`, defaults to 6):
+        Heads of the decoder's attention.
+    decoder_intermediate_size (`int`, defaults to 1536):
+        Width of the decoder's feed-forward network.
+    decoder_position_order (`"raster"` or `"region"`, defaults to `"raster"`):
+        How visible tokens get their positions in the decoder. `"raster"`: each its own. `"region"`: tokens listed by
+        region paired with positions listed in raster order, as in the published code; released pre-training
+        checkpoints were trained so, and conversion sets it.
+    norm_pix_loss (`bool`, defaults to `True`):
+        Whether targets are normalised per tubelet and channel.
+    motion_target (`bool`, defaults to `True`):
+        Whether every frame of a group but its first is reconstructed as its difference to the first.
+    motion_group_size (`int`, defaults to 2):
+        Frames of such a group.
+    motion_loss_weight (`float`, *optional*):
+        Weight w of motion frames in the loss, (1 - w) x appearance + w x motion, for groups of 2. Without it all
+        pixels weigh the same.
+
+    Raises:
+        ValueError: If fields clash (a region that does not divide the token grid, heads that do not divide the
+            width, ...); the message says which numbers clash and what would fit.
+
+    Example:
+
+    ```python
+    >>> from lgi_former import LGIFormerConfig, LGIFormerModel
+
+    >>> config = LGIFormerConfig(num_hidden_layers=2)
+    >>> config.token_grid, config.region_grid
+    ((8, 10, 10), (4, 2, 1))
+    >>> model = LGIFormerModel(config)
+
+    ```
+    """
+
+    model_type = "lgi_former"
+
+    image_size: int = 160
+    patch_size: int = 16
+    num_channels: int = 3
+    num_frames: int = 16
+    tubelet_size: int = 2
+    region_size: tuple[int, int, int] | list[int] = (2, 5, 10)
+    hidden_size: int = 512
+    num_hidden_layers: int = 16
+    num_attention_heads: int = 8
+    intermediate_size: int = 2048
+    hidden_act: str = "gelu"
+    hidden_dropout_prob: float = 0.0
+    attention_probs_dropout_prob: float = 0.0
+    drop_path_rate: float = 0.0
+    initializer_range: float = 0.02
+    layer_norm_eps: float = 1e-6
+    qkv_bias: bool = True
+    intra_region_attention: str = "self"
+    inter_region_attention: bool = True
+    local_global_interaction: str | None = "cross"
+    attention_sharing: str = "none"
+    pooling: str = "representative"
+    frame_level: bool = False
+    head_activation: str | None = None
+    classifier_init_scale: float = 0.001
+    mask_ratio: float = 0.9
+    decoder_hidden_size: int = 384
+    decoder_num_hidden_layers: int = 4
+    decoder_num_attention_heads: int = 6
+    decoder_intermediate_size: int = 1536
+    decoder_position_order: str = "raster"
+    norm_pix_loss: bool = True
+    motion_target: bool = True
+    motion_group_size: int = 2
+    motion_loss_weight: float | None = None
+
+    def __post_init__(self, **kwargs):
+        super().__post_init__(**kwargs)
+        if isinstance(self.region_size, list):  # as JSON stores it
+            self.region_size = tuple(self.region_size)
+        self.validate_architecture()
+
+    @property
+    def token_grid(self) -> tuple[int, int, int]:
+        """Local tokens of a clip along time, height and width."""
+        side = self.image_size // self.patch_size
+        return self.num_frames // self.tubelet_size, side, side
+
+    @property
+    def region_grid(self) -> tuple[int, int, int]:
+        """Regions of a clip along time, height and width."""
+        return tuple(tokens // size for tokens, size in zip(self.token_grid, self.region_size, strict=True))
+
+    @property
+    def num_tokens(self) -> int:
+        """Local tokens of a clip."""
+        return math.prod(self.token_grid)
+
+    @property
+    def num_regions(self) -> int:
+        """Regions, and so representative tokens, of a clip."""
+        return math.prod(self.region_grid)
+
+    @property
+    def tubelet_pixels(self) -> int:
+        """Pixel values of a tubelet, all channels and frames counted."""
+        return self.tubelet_size * self.patch_size**2 * self.num_channels
+
+    def validate_architecture(self):
+        """Raise a `ValueError` that names the clash if the fields do not describe a possible model."""
+        self._check_values()
+        self._check_grid()
+        self._check_attention()
+        self._check_heads_and_targets()
+
+    def _check_values(self):
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name}={getattr(self, name)!r} is not one of {', '.join(map(repr, choices))}.")
+        for name in _COUNTS:
+            value = getattr(self, name)
+            if not _is_count(value):
+                raise ValueError(f"{name}={value!r} must be a positive whole number.")
+        for name in _RATES:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+                raise ValueError(f"{name}={value!r} must be a number of at least 0 and less than 1.")
+        if self.hidden_act not in ACT2FN:
+            raise ValueError(f"hidden_act={self.hidden_act!r} is unknown; known are {', '.join(sorted(ACT2FN))}.")
+
+    def _check_grid(self):
+        for whole, part in (("image_size", "patch_size"), ("num_frames", "tubelet_size")):
+            self._check_divides(part, whole)
+        region_size = self.region_size
+        if not isinstance(region_size, tuple) or len(region_size) != 3 or not all(_is_count(n) for n in region_size):
+            raise ValueError(
+                f"region_size={region_size!r} must be three positive whole numbers: local tokens along time, height "
+                "and width."
+            )
+        for axis, tokens, size in zip(("time", "height", "width"), self.token_grid, region_size, strict=True):
+            if tokens % size:
+                raise ValueError(
+                    f"region_size={region_size} does not divide the token grid {self.token_grid}: along {axis}, "
+                    f"{size} does not divide {tokens}. There, {_one_of(_divisors(tokens))} would fit."
+                )
+
+    def _check_attention(self):
+        self._check_divides("num_attention_heads", "hidden_size")
+        self._check_divides("decoder_num_attention_heads", "decoder_hidden_size")
+        if self.attention_sharing != "none" and self.local_global_interaction is None:
+            raise ValueError(
+                f"attention_sharing={self.attention_sharing!r} shares weights with the local-global interaction, but "
+                "local_global_interaction=None leaves it out. Use attention_sharing='none'."
+            )
+        if self.attention_sharing == "all" and not self.inter_region_attention:
+            raise ValueError(
+                "attention_sharing='all' shares weights with the inter-region attention, but "
+                "inter_region_attention=False leaves it out. Use attention_sharing='intra_and_interaction'."
+            )
+
+    def _check_heads_and_targets(self):
+        if self.head_activation is not None and self.problem_type == "multi_label_classification":
+            raise ValueError(
+                f"head_activation={self.head_activation!r} clashes with problem_type='multi_label_classification', "
+                "whose loss applies the sigmoid itself. Use head_activation=None."
+            )
+        if self.motion_target:
+            self._check_divides("motion_group_size", "num_frames")
+        if self.motion_loss_weight is None:
+            return
+        if not self.motion_target or self.motion_group_size != 2 or self.tubelet_size % 2:
+            raise ValueError(
+                f"motion_loss_weight={self.motion_loss_weight} weighs motion against appearance frames, which needs "
+                "motion_target=True, motion_group_size=2 and an even tubelet_size, but they are "
+                f"{self.motion_target}, {self.motion_group_size} and {self.tubelet_size}."
+            )
+        if not 0 <= self.motion_loss_weight <= 1:
+            raise ValueError(f"motion_loss_weight={self.motion_loss_weight} must lie between 0 and 1.")
+
+    def _check_divides(self, part: str, whole: str):
+        part_value, whole_value = getattr(self, part), getattr(self, whole)
+        if whole_value % part_value:
+            raise ValueError(
+                f"{part}={part_value} does not divide {whole}={whole_value}; "
+                f"{_one_of(_divisors(whole_value))} would fit."
+            )
+
+
+_CHOICES = {
+    "intra_region_attention": ("self", "cross"),
+    "inter_region_attention": (True, False),
+    "local_global_interaction": ("cross", "self", None),
+    "attention_sharing": ("none", "intra_and_interaction", "all"),
+    "pooling": ("representative", "local", "all"),
+    "head_activation": (None, "sigmoid", "relu", "tanh"),
+    "decoder_position_order": ("raster", "region"),
+}
+
+_COUNTS = (
+    "image_size",
+    "patch_size",
+    "num_channels",
+    "num_frames",
+    "tubelet_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "decoder_hidden_size",
+    "decoder_num_hidden_layers",
+    "decoder_num_attention_heads",
+    "decoder_intermediate_size",
+    "motion_group_size",
+)
+
+_RATES = ("hidden_dropout_prob", "attention_probs_dropout_prob", "drop_path_rate", "mask_ratio")
+
+
+def _is_count(value) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _divisors(number: int) -> list[int]:
+    return [candidate for candidate in range(1, number + 1) if number % candidate == 0]
+
+
+def _one_of(numbers: list[int]) -> str:
+    return f"one of {', '.join(map(str, numbers))}" if len(numbers) > 1 else str(numbers[0])

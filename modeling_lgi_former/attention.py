@@ -1,0 +1,119 @@
+"""Multi-head attention of the encoder and the decoder, with an exact shortcut for few context tokens."""
+
+import torch
+from einops import rearrange
+from torch import nn
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from ..configuration import LGIFormerConfig
+
+
+def eager_attention_forward(module, query, key, value, attention_mask, scaling, dropout=0.0, **kwargs):
+    """Attention by plain products, in the signature of `ALL_ATTENTION_FUNCTIONS`; also returns its probabilities.
+
+    `query` is (batch, heads, queries, head width), `key` and `value` (batch, heads, keys, head width). No attention
+    of an LGI-Former is masked, so `attention_mask` is None.
+    """
+    probabilities = (query @ key.transpose(2, 3) * scaling).softmax(dim=-1)
+    probabilities = nn.functional.dropout(probabilities, p=dropout, training=module.training)
+    return (probabilities @ value).transpose(1, 2), probabilities
+
+
+class LGIFormerAttention(nn.Module):
+    """Attention among tokens, or from tokens to a context. Queries and values may have biases, keys have none."""
+
+    def __init__(self, config: LGIFormerConfig, hidden_size: int, num_heads: int):
+        super().__init__()
+        self.config = config
+        self.num_heads = num_heads
+        self.head_dim = hidden_size // num_heads
+        self.scaling = self.head_dim**-0.5
+        self.attention_dropout = config.attention_probs_dropout_prob
+        self.is_causal = False
+        self.q_proj = nn.Linear(hidden_size, hidden_size, bias=config.qkv_bias)
+        self.k_proj = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.v_proj = nn.Linear(hidden_size, hidden_size, bias=config.qkv_bias)
+        self.o_proj = nn.Linear(hidden_size, hidden_size)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(
+        self, hidden_states: torch.Tensor, context: torch.Tensor | None = None, output_attentions: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """
+        Args:
+            hidden_states: queries, (batch, queries, width).
+            context: keys and values, (batch, keys, width); `None` for the queries themselves.
+            output_attentions: whether the probabilities are wanted, which only the eager and the folded path have.
+
+        Returns:
+            The update, (batch, queries, width), and the probabilities, (batch, heads, queries, keys) or None.
+        """
+        if context is None:
+            context = hidden_states
+        elif self.folding_pays(num_queries=hidden_states.shape[1], num_keys=context.shape[1]):
+            update, probabilities = self.attend_folded(hidden_states, context)
+            return self.dropout(update), probabilities
+        query, key, value = (
+            rearrange(states, "b n (h d) -> b h n d", h=self.num_heads)
+            for states in (self.q_proj(hidden_states), self.k_proj(context), self.v_proj(context))
+        )
+        implementation = "eager" if output_attentions else self.config._attn_implementation
+        attend = ALL_ATTENTION_FUNCTIONS.get_interface(implementation, eager_attention_forward)
+        update, probabilities = attend(
+            self,
+            query,
+            key,
+            value,
+            attention_mask=None,
+            scaling=self.scaling,
+            dropout=self.attention_dropout if self.training else 0.0,
+            is_causal=False,
+        )
+        return self.dropout(self.o_proj(rearrange(update, "b n h d -> b n (h d)"))), probabilities
+
+    def folding_pays(self, num_queries: int, num_keys: int) -> bool:
+        """Whether `attend_folded` takes fewer operations and sees the weights that the projections would apply.
+
+        Per query, folding replaces two products of width x width by two of width x (keys x heads); per key it adds
+        as much as it removes per query. Projections that are more than their weight (LoRA, quantised, offloaded,
+        parametrised) are called as modules instead.
+        """
+        return (
+            num_keys < num_queries
+            and num_keys * self.num_heads < self.q_proj.in_features
+            and _is_plain_linear(self.q_proj)
+            and _is_plain_linear(self.o_proj)
+        )
+
+    def attend_folded(self, hidden_states: torch.Tensor, context: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """`forward` with the query and output projections folded into keys and values. Exact.
+
+        The score of query x and key j in head h is x . (Wq_h^T k_jh) + bq_h . k_jh, and the update is the sum over
+        j and h of p_jh (Wo_h v_jh) + bo: so keys x heads folded vectors stand in for the two projections.
+        """
+        key, value = (
+            rearrange(states, "b j (h d) -> b h j d", h=self.num_heads)
+            for states in (self.k_proj(context), self.v_proj(context))
+        )
+        query_weight = rearrange(self.q_proj.weight, "(h d) c -> h d c", h=self.num_heads)
+        output_weight = rearrange(self.o_proj.weight, "c (h d) -> h d c", h=self.num_heads)
+        folded_key = rearrange(key @ query_weight * self.scaling, "b h j c -> b (h j) c")
+        folded_value = rearrange(value @ output_weight, "b h j c -> b (h j) c")
+
+        scores = rearrange(hidden_states @ folded_key.transpose(1, 2), "b n (h j) -> b n h j", h=self.num_heads)
+        if self.q_proj.bias is not None:
+            query_bias = rearrange(self.q_proj.bias, "(h d) -> h d 1", h=self.num_heads)
+            scores = scores + rearrange(key @ query_bias * self.scaling, "b h j 1 -> b 1 h j")
+        probabilities = nn.functional.dropout(scores.softmax(dim=-1), self.attention_dropout, self.training)
+        update = rearrange(probabilities, "b n h j -> b n (h j)") @ folded_value + self.o_proj.bias
+        return update, rearrange(probabilities, "b n h j -> b h n j")
+
+
+def _is_plain_linear(module: nn.Module) -> bool:
+    return (
+        type(module) is nn.Linear
+        and type(module.weight) in (nn.Parameter, torch.Tensor)
+        and not module.weight.is_meta
+        and not module._forward_hooks
+        and not module._forward_pre_hooks
+    )

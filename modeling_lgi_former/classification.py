@@ -1,0 +1,61 @@
+"""The loss of the classification head."""
+
+import torch
+from torch.nn import functional as F
+
+from ..configuration import LGIFormerConfig
+
+
+def classification_loss(logits: torch.Tensor, labels: torch.Tensor, config: LGIFormerConfig) -> torch.Tensor:
+    """Loss of `logits` (..., classes) by `config.problem_type`, or without one by the number of classes.
+
+    - `"single_label_classification"`, the default for several classes: cross entropy. `labels` are long (...) or, for
+      mixup and label smoothing, float (..., classes) whose rows sum to 1.
+    - `"multi_label_classification"`: binary cross entropy, `labels` (..., classes) of 0 and 1.
+    - `"regression"`, the default for one class: mean squared error, `labels` float of as many numbers as `logits`.
+
+    Unlike `transformers.loss`, float labels are never taken for multi-label ones by their dtype alone, and the
+    configuration is not written to.
+
+    Raises:
+        ValueError: If `labels` do not fit `logits`, or are float, do not sum to 1 and no `problem_type` is set.
+    """
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    problem_type = config.problem_type or ("regression" if config.num_labels == 1 else None)
+    if problem_type == "regression":
+        _check_shape(labels, logits, labels.numel() == logits.numel(), "as many numbers as the logits")
+        return F.mse_loss(logits.reshape(labels.shape), labels.to(logits.dtype))
+    if problem_type == "multi_label_classification":
+        if config.head_activation is not None:
+            raise ValueError(
+                f"config.head_activation={config.head_activation!r} clashes with "
+                "problem_type='multi_label_classification', whose loss applies the sigmoid itself. Use None."
+            )
+        _check_shape(labels, logits, labels.shape == logits.shape, "one 0 or 1 a class")
+        return F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
+    if labels.is_floating_point():
+        _check_shape(labels, logits, labels.shape == logits.shape, "one probability a class")
+        if problem_type is None:
+            _check_probabilities(labels)
+        return F.cross_entropy(logits.flatten(0, -2), labels.to(logits.dtype).flatten(0, -2))
+    _check_shape(labels, logits, labels.shape == logits.shape[:-1], "one class index a row of logits")
+    return F.cross_entropy(logits.flatten(0, -2), labels.flatten())
+
+
+def _check_shape(labels, logits, fits, wanted):
+    if not fits:
+        raise ValueError(
+            f"labels have shape {tuple(labels.shape)} and dtype {labels.dtype}, which does not fit logits of shape "
+            f"{tuple(logits.shape)}: expected {wanted}. If the task is another one, set config.problem_type."
+        )
+
+
+def _check_probabilities(labels):
+    """Without a `problem_type`, tell soft labels from multi-label ones. Waits for the device."""
+    if torch.compiler.is_compiling():
+        return
+    if not torch.allclose(labels.sum(-1), torch.ones_like(labels[..., 0]), atol=1e-3):
+        raise ValueError(
+            "labels are float (batch, classes) but their rows do not sum to 1, so they are not soft labels of one "
+            "class. For several classes a clip, set config.problem_type='multi_label_classification'."
+        )

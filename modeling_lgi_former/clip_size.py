@@ -1,0 +1,81 @@
+"""Loading a checkpoint into a model for clips of another size."""
+
+import copy
+
+import torch
+from torch import nn
+from transformers import PreTrainedConfig
+
+from .decoder import LGIFormerDecoder
+from .embeddings import LGIFormerEmbeddings
+
+
+_CLIP_SIZE_FIELDS = ("image_size", "num_frames", "region_size")
+_HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "token", "revision", "subfolder", "proxies")
+
+
+class AdaptsToClipSize:
+    """Gives `from_pretrained` what differs between clip sizes: positions and the number of representative tokens.
+
+    `from_pretrained(path, num_frames=64)` loads a checkpoint of 16 frames: positions are computed, and representative
+    tokens are interpolated over the grid of regions.
+    """
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path, *model_args, config=None, **kwargs):
+        """As `PreTrainedModel.from_pretrained`; also takes another `image_size`, `num_frames` or `region_size`.
+
+        Raises:
+            ValueError: If the fields of the configuration clash.
+        """
+        hub_options = {name: kwargs[name] for name in _HUB_OPTIONS if name in kwargs}
+        if not isinstance(config, PreTrainedConfig):
+            config, kwargs = cls.config_class.from_pretrained(
+                config or pretrained_model_name_or_path, return_unused_kwargs=True, **kwargs
+            )
+            kwargs.update(hub_options)
+        stored = _stored_config(cls.config_class, pretrained_model_name_or_path, hub_options)
+        if stored is None or stored.region_grid == config.region_grid:
+            return super().from_pretrained(pretrained_model_name_or_path, *model_args, config=config, **kwargs)
+
+        config.validate_architecture()
+        loading_config = copy.deepcopy(config)
+        for name in _CLIP_SIZE_FIELDS:
+            setattr(loading_config, name, getattr(stored, name))
+        loaded = super().from_pretrained(pretrained_model_name_or_path, *model_args, config=loading_config, **kwargs)
+        _resize_clips(loaded[0] if isinstance(loaded, tuple) else loaded, config)
+        return loaded
+
+
+def _stored_config(config_class, pretrained_model_name_or_path, hub_options):
+    """The configuration that a checkpoint was saved with; None if there is none or it is another family's."""
+    if pretrained_model_name_or_path is None:
+        return None
+    fields, _ = PreTrainedConfig.get_config_dict(pretrained_model_name_or_path, **hub_options)
+    return config_class(**fields) if fields.get("model_type") == config_class.model_type else None
+
+
+def _resize_clips(model: nn.Module, config: PreTrainedConfig):
+    """Turn a loaded model into one for clips as in `config`, in place. All modules share the model's configuration."""
+    previous_grid = model.config.region_grid
+    for name in _CLIP_SIZE_FIELDS:
+        setattr(model.config, name, getattr(config, name))
+    for module in model.modules():
+        if isinstance(module, LGIFormerEmbeddings):
+            tokens = _interpolate(module.representative_tokens, previous_grid, model.config.region_grid)
+            module.representative_tokens = nn.Parameter(tokens)
+        if isinstance(module, LGIFormerEmbeddings | LGIFormerDecoder):
+            module.position_embeddings = module.position_table().to(module.position_embeddings)
+
+
+@torch.no_grad()
+def _interpolate(tokens: torch.Tensor, previous_grid, grid) -> torch.Tensor:
+    """Trilinear interpolation of (regions, width) from one grid of regions to another."""
+    if tokens.is_meta:
+        raise ValueError(
+            "The checkpoint was trained on clips of another size, and its representative tokens are offloaded, so "
+            "they cannot be interpolated. Load it without offloading once and save it, then load that."
+        )
+    volume = tokens.float().T.unflatten(1, previous_grid)[None]
+    volume = nn.functional.interpolate(volume, size=grid, mode="trilinear")
+    return volume[0].flatten(1).T.to(tokens.dtype).contiguous()

@@ -1,0 +1,176 @@
+"""The LGI-Former layer (local-global interaction, paper section 3.2) and the stack of them."""
+
+import torch
+from einops import rearrange
+from torch import nn
+from torchvision.ops import StochasticDepth
+from transformers.activations import ACT2FN
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from ..configuration import LGIFormerConfig
+from .attention import LGIFormerAttention
+
+
+class LGIFormerMLP(nn.Module):
+    """Feed-forward network."""
+
+    def __init__(self, config: LGIFormerConfig, hidden_size: int, intermediate_size: int):
+        super().__init__()
+        self.fc1 = nn.Linear(hidden_size, intermediate_size)
+        self.activation_fn = ACT2FN[config.hidden_act]
+        self.fc2 = nn.Linear(intermediate_size, hidden_size)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+
+    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
+        return self.dropout(self.fc2(self.activation_fn(self.fc1(hidden_states))))
+
+
+class LGIFormerLayer(GradientCheckpointingLayer):
+    """S1 intra-region attention, S2 inter-region attention, S3 local-global interaction, feed-forward; all pre-norm.
+
+    Stochastic depth drops the update of a region (S1, S3 "self", feed-forward) or of a clip (S2, S3 "cross").
+    """
+
+    def __init__(self, config: LGIFormerConfig, drop_path_rate: float = 0.0):
+        super().__init__()
+        self.intra_type = config.intra_region_attention
+        self.interaction_type = config.local_global_interaction
+
+        def norm():
+            return nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+
+        def attention():
+            return LGIFormerAttention(config, config.hidden_size, config.num_attention_heads)
+
+        self.intra_region_norm = norm()
+        if self.intra_type == "cross":
+            self.intra_region_context_norm = norm()
+        self.intra_region_attention = attention()
+
+        # Shared attentions are not registered a second time: their weights stand once in a checkpoint.
+        self.has_inter_region = config.inter_region_attention
+        if self.has_inter_region:
+            self.inter_region_norm = norm()
+            self.inter_region_attention = None if config.attention_sharing == "all" else attention()
+
+        if self.interaction_type is not None:
+            self.interaction_norm = norm()
+            if self.interaction_type == "cross":
+                self.interaction_context_norm = norm()
+            self.interaction_attention = attention() if config.attention_sharing == "none" else None
+
+        self.mlp_norm = norm()
+        self.mlp = LGIFormerMLP(config, config.hidden_size, config.intermediate_size)
+        self.drop_path = StochasticDepth(drop_path_rate, mode="row")
+
+    def forward(
+        self, hidden_states: torch.Tensor, representative_only: bool = False, output_attentions: bool = False
+    ) -> torch.Tensor:
+        """
+        Args:
+            hidden_states: (batch, regions, 1 + local tokens of a region, width), the representative token first.
+            representative_only: compute what reaches the representative tokens in this layer and nothing else.
+            output_attentions: whether the attentions are to compute their probabilities.
+
+        Returns:
+            As `hidden_states`; with `representative_only` (batch, regions, 1, width).
+        """
+        if self.intra_type == "self":
+            hidden_states = self._attend_within_regions(
+                hidden_states,
+                self.intra_region_attention,
+                self.intra_region_norm,
+                # S3 "self" lets local tokens act on representative ones once more, so it needs them updated.
+                representative_only and self.interaction_type != "self",
+                output_attentions,
+            )
+            representative, local = hidden_states[:, :, :1], hidden_states[:, :, 1:]
+        else:
+            representative, local = hidden_states[:, :, :1], hidden_states[:, :, 1:]
+            representative = self._attend_to_local(representative, local, output_attentions)
+
+        if self.has_inter_region:
+            representative = self._attend_between_regions(representative, output_attentions)
+
+        if self.interaction_type == "self":
+            hidden_states = self._attend_within_regions(
+                torch.cat([representative, local], dim=2),
+                self.interaction_attention or self.intra_region_attention,
+                self.interaction_norm,
+                representative_only,
+                output_attentions,
+            )
+        elif representative_only:
+            hidden_states = self._touch_unused_weights(representative)
+        else:
+            if self.interaction_type == "cross":
+                local = self._interact(local, representative, output_attentions)
+            hidden_states = torch.cat([representative, local], dim=2)
+
+        return hidden_states + self._drop_path_of_regions(self.mlp(self.mlp_norm(hidden_states)))
+
+    def _attend_within_regions(self, hidden_states, attention, norm, representative_only, output_attentions):
+        """Self-attention of each region; with `representative_only` just its first query."""
+        normed = norm(hidden_states).flatten(0, 1)
+        if representative_only:
+            hidden_states = hidden_states[:, :, :1]
+            update, _ = attention(normed[:, :1], normed, output_attentions=output_attentions)
+        else:
+            update, _ = attention(normed, output_attentions=output_attentions)
+        return hidden_states + self._drop_path_of_regions(update.view_as(hidden_states))
+
+    def _attend_to_local(self, representative, local, output_attentions):
+        """S1 "cross": each representative token queries the local tokens of its region."""
+        query = self.intra_region_norm(representative).flatten(0, 1)
+        context = self.intra_region_context_norm(local).flatten(0, 1)
+        update, _ = self.intra_region_attention(query, context, output_attentions=output_attentions)
+        return representative + self._drop_path_of_regions(update.view_as(representative))
+
+    def _attend_between_regions(self, representative, output_attentions):
+        """S2: self-attention of the representative tokens of a clip."""
+        attention = self.inter_region_attention or self.intra_region_attention
+        update, _ = attention(self.inter_region_norm(representative).squeeze(2), output_attentions=output_attentions)
+        return representative + self.drop_path(update.unsqueeze(2))
+
+    def _interact(self, local, representative, output_attentions):
+        """S3 "cross": all local tokens of a clip query all its representative tokens."""
+        attention = self.interaction_attention or self.intra_region_attention
+        query = self.interaction_norm(local).flatten(1, 2)
+        context = self.interaction_context_norm(representative).flatten(1, 2)
+        update, _ = attention(query, context, output_attentions=output_attentions)
+        return local + self.drop_path(rearrange(update, "b (n s) c -> b n s c", n=local.shape[1]))
+
+    def _drop_path_of_regions(self, update):
+        """Stochastic depth drawn per region."""
+        return self.drop_path(update.flatten(0, 1)).view_as(update)
+
+    def _touch_unused_weights(self, representative):
+        """Give the weights of S3 that cannot influence the output a gradient of zero.
+
+        DistributedDataParallel waits for a gradient of every trainable weight, adapters included. The sum over an
+        empty slice is an exact zero and reads nothing.
+        """
+        if self.interaction_type is None or not torch.is_grad_enabled():
+            return representative
+        unused = [self.interaction_norm, self.interaction_context_norm, self.interaction_attention]
+        weights = [p for module in unused if module is not None for p in module.parameters() if p.requires_grad]
+        return representative + sum(weight.flatten()[:0].sum().to(representative.dtype) for weight in weights)
+
+
+class LGIFormerEncoder(nn.Module):
+    """The stack of layers."""
+
+    def __init__(self, config: LGIFormerConfig):
+        super().__init__()
+        drop_path_rates = torch.linspace(0, config.drop_path_rate, config.num_hidden_layers, device="cpu").tolist()
+        self.layers = nn.ModuleList(LGIFormerLayer(config, rate) for rate in drop_path_rates)
+        self.gradient_checkpointing = False
+
+    def forward(
+        self, hidden_states: torch.Tensor, representative_only: bool = False, output_attentions: bool = False
+    ) -> torch.Tensor:
+        """As `LGIFormerLayer.forward`; `representative_only` is about the last layer."""
+        *layers, last_layer = self.layers
+        for layer in layers:
+            hidden_states = layer(hidden_states, output_attentions=output_attentions)
+        return last_layer(hidden_states, representative_only, output_attentions)

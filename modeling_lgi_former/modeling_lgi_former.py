@@ -1,0 +1,376 @@
+"""The LGI-Former model classes: encoder, masked autoencoder, classifier (MAE-DFER, https://arxiv.org/abs/2307.02227)."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+from transformers import initialization as init
+from transformers.activations import ACT2FN
+from transformers.modeling_outputs import BaseModelOutput, ImageClassifierOutput
+from transformers.processing_utils import Unpack
+from transformers.utils import ModelOutput, TransformersKwargs
+from transformers.utils.generic import can_return_tuple
+from transformers.utils.output_capturing import capture_outputs
+
+from ..configuration import LGIFormerConfig
+from .attention import LGIFormerAttention
+from .classification import classification_loss
+from .clip_size import AdaptsToClipSize
+from .decoder import LGIFormerDecoder
+from .embeddings import LGIFormerEmbeddings
+from .encoder import LGIFormerEncoder, LGIFormerLayer
+from .pooling import LGIFormerPooler
+from .reconstruction import reconstruction_loss, reconstruction_targets
+
+
+@dataclass
+class LGIFormerModelOutput(ModelOutput):
+    """
+    Output of `LGIFormerModel`.
+
+    last_hidden_state (`torch.Tensor` of shape `(batch, local tokens, width)`):
+        Local tokens after the final norm, in the order time, row, column; the visible ones in that order when masked.
+        `None` if only pooled output was asked for and they were not computed.
+    representative_hidden_state (`torch.Tensor` of shape `(batch, regions, width)`):
+        Representative tokens of the last layer, not normalised.
+    pooler_output (`torch.Tensor` of shape `(batch, width)`, or `(batch, frames, width)` with `config.frame_level`):
+        Feature of a clip: normalised mean of the tokens that `config.pooling` names; the input of the classifier head.
+    hidden_states (`tuple`, with `output_hidden_states=True`):
+        Local tokens after the embedding and after each layer, each `(batch, local tokens, width)`, not normalised.
+    representative_hidden_states (`tuple`, with `output_hidden_states=True`):
+        The same for representative tokens, each `(batch, regions, width)`.
+    attentions (`tuple`, with `output_attentions=True`):
+        Attention probabilities, layer by layer, in each layer those that the model has, in this order: S1
+        `(batch x regions, heads, queries, keys)` over a region's tokens, the representative token first (with
+        `intra_region_attention="cross"` one query, local keys); S2 `(batch, heads, regions, regions)`; S3
+        `(batch, heads, local tokens in region order, regions)` (with `"self"` as S1).
+    """
+
+    last_hidden_state: torch.Tensor | None = None
+    representative_hidden_state: torch.Tensor | None = None
+    pooler_output: torch.Tensor | None = None
+    hidden_states: tuple[torch.Tensor, ...] | None = None
+    representative_hidden_states: tuple[torch.Tensor, ...] | None = None
+    attentions: tuple[torch.Tensor, ...] | None = None
+
+
+@dataclass
+class LGIFormerForPreTrainingOutput(ModelOutput):
+    """
+    Output of `LGIFormerForPreTraining`.
+
+    loss (`torch.Tensor` of shape `()`):
+        Reconstruction loss of the masked tubelets.
+    logits (`torch.Tensor` of shape `(batch, masked tokens, pixels of a tubelet)`):
+        Predicted targets of the masked tubelets in raster order; pixels in the order frame, row, column, channel.
+    hidden_states, attentions (`tuple`, on request):
+        Those of the encoder, see `LGIFormerModelOutput`.
+    """
+
+    loss: torch.Tensor | None = None
+    logits: torch.Tensor | None = None
+    hidden_states: tuple[torch.Tensor, ...] | None = None
+    attentions: tuple[torch.Tensor, ...] | None = None
+
+
+class LGIFormerPreTrainedModel(AdaptsToClipSize, PreTrainedModel):
+    """Initialisation, loading and the promises of a Transformers model, for all LGI-Former classes."""
+
+    config_class = LGIFormerConfig
+    base_model_prefix = "lgi_former"
+    main_input_name = "pixel_values"
+    input_modalities = ("video",)
+    supports_gradient_checkpointing = True
+    # The loss is a mean over clips; `Trainer` is to average it over accumulated batches itself.
+    accepts_loss_kwargs = False
+    _no_split_modules = ["LGIFormerEmbeddings", "LGIFormerLayer", "LGIFormerDecoder"]
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_attention_backend = True
+    _can_record_outputs = {"hidden_states": LGIFormerLayer, "attentions": LGIFormerAttention}
+
+    def __init__(self, config: LGIFormerConfig, *args, **kwargs):
+        # Fields may have been set one by one since the configuration was made.
+        config.validate_architecture()
+        super().__init__(config, *args, **kwargs)
+
+    def _init_linear_weight(self, weight: torch.Tensor):
+        """Truncated normal, as published for the classifier."""
+        init.trunc_normal_(weight, std=self.config.initializer_range)
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module):
+        if isinstance(module, nn.Linear):
+            self._init_linear_weight(module.weight)
+            if module.bias is not None:
+                init.zeros_(module.bias)
+        elif isinstance(module, nn.LayerNorm):
+            init.ones_(module.weight)
+            init.zeros_(module.bias)
+        elif isinstance(module, LGIFormerEmbeddings):
+            init.trunc_normal_(module.representative_tokens, std=self.config.initializer_range)
+            init.copy_(module.position_embeddings, module.position_table())
+            # The published code leaves the tubelet embedding as torch makes a convolution.
+            bound = 1 / math.sqrt(module.projection.in_features)
+            init.uniform_(module.projection.weight, -bound, bound)
+            init.uniform_(module.projection.bias, -bound, bound)
+        elif isinstance(module, LGIFormerDecoder):
+            init.trunc_normal_(module.mask_token, std=self.config.initializer_range)
+            init.copy_(module.position_embeddings, module.position_table())
+        elif isinstance(module, LGIFormerForVideoClassification):
+            std = self.config.initializer_range * self.config.classifier_init_scale
+            init.trunc_normal_(module.classifier.weight, std=std)
+
+
+class LGIFormerModel(LGIFormerPreTrainedModel):
+    """The bare LGI-Former encoder.
+
+    Args:
+        config: its configuration.
+        add_pooling_layer: whether it has `pooler_output`. Without, it is the encoder of pre-training and is
+            initialised as such.
+        add_final_norm: whether `last_hidden_state` ends in a layer norm, as in pre-training. The classifier has none;
+            a bare encoder loaded from a classifier normalises without learnt scale and shift.
+    """
+
+    # Both are present in one kind of checkpoint only, and start as a norm without learnt scale and shift.
+    _keys_to_ignore_on_load_missing = [r"^layernorm\.", r"^pooler\."]
+
+    def __init__(self, config: LGIFormerConfig, add_pooling_layer: bool = True, add_final_norm: bool = True):
+        super().__init__(config)
+        self.embeddings = LGIFormerEmbeddings(config)
+        self.encoder = LGIFormerEncoder(config)
+        self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps) if add_final_norm else None
+        self.pooler = LGIFormerPooler(config) if add_pooling_layer else None
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The tubelet embedding."""
+        return self.embeddings.projection
+
+    def _init_linear_weight(self, weight: torch.Tensor):
+        if self.pooler is None:
+            init.xavier_uniform_(weight)
+        else:
+            super()._init_linear_weight(weight)
+
+    @can_return_tuple
+    def forward(
+        self,
+        pixel_values: torch.Tensor,
+        bool_masked_pos: torch.Tensor | None = None,
+        pooled_only: bool = False,
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> LGIFormerModelOutput:
+        """
+        Args:
+            pixel_values: float (batch, frames, channels, height, width), as `LGIFormerVideoProcessor` returns them.
+            bool_masked_pos: bool (batch, local tokens) in the order time, row, column, True = masked: such tokens are
+                left out. Every region must keep equally many (`RegionTubeMasking`).
+            pooled_only: `last_hidden_state` is not needed. With `config.pooling="representative"` the last layer then
+                skips what cannot reach the representative tokens (exact, 5 % less work in the base model), unless
+                hidden states or attentions are asked for.
+            kwargs: `output_hidden_states`, `output_attentions`, `return_dict`.
+
+        Raises:
+            ValueError: If clips or mask do not fit the configuration, or a mask is combined with frame-level pooling.
+
+        Example:
+
+        ```python
+        >>> import torch
+        >>> from lgi_former import LGIFormerConfig, LGIFormerModel
+
+        >>> model = LGIFormerModel(LGIFormerConfig(num_hidden_layers=2)).eval()
+        >>> with torch.no_grad():
+        ...     outputs = model(torch.rand(1, 16, 3, 160, 160))
+        >>> outputs.last_hidden_state.shape, outputs.representative_hidden_state.shape, outputs.pooler_output.shape
+        (torch.Size([1, 800, 512]), torch.Size([1, 8, 512]), torch.Size([1, 512]))
+
+        ```
+        """
+        output_attentions, output_hidden_states = (
+            kwargs[name] if kwargs.get(name) is not None else getattr(self.config, name)
+            for name in ("output_attentions", "output_hidden_states")
+        )
+        visible = None
+        if bool_masked_pos is not None:
+            visible = self.embeddings.regions.visible_in_region(bool_masked_pos, self.training)
+        representative_only = (
+            pooled_only
+            and self.pooler is not None
+            and self.pooler.tokens == "representative"
+            and not (output_attentions or output_hidden_states)
+        )
+        encoded = self._encode(
+            self.embeddings(pixel_values, visible),
+            representative_only,
+            output_attentions=output_attentions,
+            output_hidden_states=output_hidden_states,
+        )
+        representative, local = self._part(encoded.last_hidden_state, visible)
+        hidden_states = representative_hidden_states = None
+        if encoded.hidden_states is not None:
+            parts = [self._part(states, visible) for states in encoded.hidden_states]
+            representative_hidden_states, hidden_states = zip(*parts, strict=True)
+        return LGIFormerModelOutput(
+            last_hidden_state=local if self.layernorm is None or local is None else self.layernorm(local),
+            representative_hidden_state=representative,
+            pooler_output=None if self.pooler is None else self.pooler(representative, local),
+            hidden_states=hidden_states,
+            representative_hidden_states=representative_hidden_states,
+            attentions=encoded.attentions,
+        )
+
+    @capture_outputs(tie_last_hidden_states=False)
+    def _encode(self, hidden_states, representative_only, output_attentions, **kwargs) -> BaseModelOutput:
+        """The encoder in its own layout, (batch, regions, 1 + local tokens of a region, width), with records."""
+        return BaseModelOutput(self.encoder(hidden_states, representative_only, output_attentions))
+
+    def _part(self, hidden_states, visible):
+        """Representative tokens, and local tokens in raster order (None if there are none)."""
+        representative, local = hidden_states[:, :, 0], hidden_states[:, :, 1:]
+        if local.shape[2] == 0:
+            return representative, None
+        if visible is None:
+            return representative, self.embeddings.regions.merge(local)
+        order = self.embeddings.regions.to_raster_index(visible).flatten(1).argsort(dim=1)
+        return representative, local.flatten(1, 2).take_along_dim(order[..., None], dim=1)
+
+
+class LGIFormerForPreTraining(LGIFormerPreTrainedModel):
+    """The masked autoencoder: LGI-Former encoder on visible tokens, light decoder, pixels of masked tubelets."""
+
+    def __init__(self, config: LGIFormerConfig):
+        super().__init__(config)
+        if config.num_channels != 3 and not config.norm_pix_loss:
+            raise ValueError(
+                f"norm_pix_loss=False reconstructs pixels of a known range, which num_channels={config.num_channels} "
+                "do not have (ImageNet mean and deviation are for 3). Use norm_pix_loss=True."
+            )
+        self.lgi_former = LGIFormerModel(config, add_pooling_layer=False)
+        self.decoder = LGIFormerDecoder(config)
+        self.post_init()
+
+    def _init_linear_weight(self, weight: torch.Tensor):
+        """Xavier uniform, as published for pre-training."""
+        init.xavier_uniform_(weight)
+
+    @can_return_tuple
+    def forward(
+        self, pixel_values: torch.Tensor, bool_masked_pos: torch.Tensor, **kwargs: Unpack[TransformersKwargs]
+    ) -> LGIFormerForPreTrainingOutput:
+        """
+        Args:
+            pixel_values: float (batch, frames, channels, height, width), as `LGIFormerVideoProcessor` returns them.
+            bool_masked_pos: bool (batch, local tokens), True = masked, as `RegionTubeMasking` makes them.
+            kwargs: `output_hidden_states`, `output_attentions`, `return_dict`.
+
+        Raises:
+            ValueError: If clips or mask do not fit the configuration.
+
+        Example:
+
+        ```python
+        >>> import torch
+        >>> from lgi_former import LGIFormerConfig, LGIFormerForPreTraining, RegionTubeMasking
+
+        >>> config = LGIFormerConfig(num_hidden_layers=2)
+        >>> model = LGIFormerForPreTraining(config)
+        >>> outputs = model(torch.rand(1, 16, 3, 160, 160), RegionTubeMasking(config)(batch_size=1))
+        >>> outputs.loss.shape, outputs.logits.shape
+        (torch.Size([]), torch.Size([1, 720, 1536]))
+
+        ```
+        """
+        kwargs["return_dict"] = True
+        outputs = self.lgi_former(pixel_values, bool_masked_pos, **kwargs)
+        visible_index, masked_index = self._raster_index(
+            bool_masked_pos, num_visible=outputs.last_hidden_state.shape[1]
+        )
+        if self.config.decoder_position_order == "region":
+            visible_positions = self._positions_by_region(bool_masked_pos, visible_index)
+        else:
+            visible_positions = visible_index
+        logits = self.decoder(outputs.last_hidden_state, visible_positions, masked_index)
+        with torch.no_grad():
+            targets = reconstruction_targets(pixel_values, self.config)
+            targets = targets.take_along_dim(masked_index[..., None], dim=1)
+        return LGIFormerForPreTrainingOutput(
+            loss=reconstruction_loss(logits, targets, self.config, self.config.motion_loss_weight),
+            logits=logits,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+        )
+
+    def _raster_index(self, bool_masked_pos, num_visible):
+        """Raster indices of visible and of masked tokens, both ascending: long (batch, number)."""
+        order = bool_masked_pos.int().argsort(dim=1, stable=True)
+        return order[:, :num_visible], order[:, num_visible:]
+
+    def _positions_by_region(self, bool_masked_pos, visible_index):
+        """The positions that the published code gives visible tokens, here listed in raster order.
+
+        It lists tokens by region but positions by raster, so a token gets the position of the visible token whose
+        rank in raster order is its own rank in region order.
+        """
+        regions = self.lgi_former.embeddings.regions
+        visible = regions.visible_in_region(bool_masked_pos, self.training)
+        rank_in_region_order = regions.to_raster_index(visible).flatten(1).argsort(dim=1)
+        return visible_index.gather(1, rank_in_region_order)
+
+
+class LGIFormerForVideoClassification(LGIFormerPreTrainedModel):
+    """LGI-Former with a linear head on the pooled tokens, for expressions or any other label of a video."""
+
+    def __init__(self, config: LGIFormerConfig):
+        super().__init__(config)
+        self.num_labels = config.num_labels
+        self.lgi_former = LGIFormerModel(config, add_final_norm=False)
+        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        self.head_activation = nn.Identity() if config.head_activation is None else ACT2FN[config.head_activation]
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self, pixel_values: torch.Tensor, labels: torch.Tensor | None = None, **kwargs: Unpack[TransformersKwargs]
+    ) -> ImageClassifierOutput:
+        """
+        Args:
+            pixel_values: float (batch, frames, channels, height, width), as `LGIFormerVideoProcessor` returns them.
+            labels: by `config.problem_type`, see `classification_loss`: class indices, soft labels, several labels or
+                numbers; a row a clip, or with `config.frame_level` a row a frame.
+            kwargs: `output_hidden_states`, `output_attentions`, `return_dict`.
+
+        Returns:
+            `loss` if there are labels; `logits` (batch, classes), or (batch, frames, classes) with
+            `config.frame_level`; `hidden_states` and `attentions` on request, see `LGIFormerModelOutput`.
+
+        Raises:
+            ValueError: If clips do not fit the configuration or labels do not fit the logits.
+
+        Example:
+
+        ```python
+        >>> import torch
+        >>> from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification
+
+        >>> model = LGIFormerForVideoClassification(LGIFormerConfig(num_hidden_layers=2, num_labels=7)).eval()
+        >>> with torch.no_grad():
+        ...     logits = model(torch.rand(1, 16, 3, 160, 160)).logits
+        >>> logits.shape
+        torch.Size([1, 7])
+
+        ```
+        """
+        kwargs["return_dict"] = True
+        outputs = self.lgi_former(pixel_values, pooled_only=True, **kwargs)
+        logits = self.head_activation(self.classifier(outputs.pooler_output))
+        return ImageClassifierOutput(
+            loss=None if labels is None else classification_loss(logits, labels, self.config),
+            logits=logits,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+        )

@@ -1,0 +1,50 @@
+"""From tokens to the feature of a clip or of each frame."""
+
+import torch
+from einops import rearrange, reduce
+from torch import nn
+
+from ..configuration import LGIFormerConfig
+
+
+class LGIFormerPooler(nn.Module):
+    """Normalised mean of the chosen tokens; the input of the classification head."""
+
+    def __init__(self, config: LGIFormerConfig):
+        super().__init__()
+        self.config = config
+        self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+
+    @property
+    def tokens(self) -> str:
+        """Which tokens are averaged: "representative", "local", "all", or the local ones of each "frame"."""
+        return "frame" if self.config.frame_level else self.config.pooling
+
+    def forward(self, representative: torch.Tensor, local: torch.Tensor | None) -> torch.Tensor:
+        """
+        Args:
+            representative: (batch, regions, width).
+            local: (batch, local tokens, width) in raster order; not needed to pool representative tokens.
+
+        Returns:
+            (batch, width), or per frame (batch, frames, width).
+        """
+        if self.tokens == "frame":
+            return self.layernorm(self._mean_of_frames(local))
+        tokens = {
+            "representative": [representative],
+            "local": [local],
+            "all": [representative, local],
+        }[self.tokens]
+        return self.layernorm(torch.cat(tokens, dim=1).mean(dim=1))
+
+    def _mean_of_frames(self, local):
+        """Means over space, linearly upsampled from tubelets to frames: (batch, frames, width)."""
+        if local.shape[1] != self.config.num_tokens:
+            raise ValueError(
+                f"frame_level pooling needs all {self.config.num_tokens} local tokens of a clip, but a mask left "
+                f"{local.shape[1]}. Leave out bool_masked_pos, or set frame_level=False."
+            )
+        mean = reduce(local, "b (t s) c -> b c t", "mean", t=self.config.token_grid[0])
+        frames = nn.functional.interpolate(mean, size=self.config.num_frames, mode="linear")
+        return rearrange(frames, "b c f -> b f c")

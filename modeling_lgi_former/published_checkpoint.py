@@ -1,0 +1,203 @@
+"""Reading checkpoints of the published MAE-DFER code: safely from disk, and what model they describe."""
+
+import argparse
+import os
+import pickle
+import re
+
+import torch
+
+from ..configuration import LGIFormerConfig
+
+
+# Fields of a configuration that the published scripts keep in `args`, and how.
+_FIELDS_OF_ARGUMENTS = {
+    "input_size": "image_size",
+    "num_frames": "num_frames",
+    "lg_region_size": "region_size",
+    "lg_classify_token_type": "pooling",
+    "keep_temporal_dim": "frame_level",
+    "head_activation_func": "head_activation",
+    "mask_ratio": "mask_ratio",
+    "normlize_target": "norm_pix_loss",
+    "use_frame_diff_as_target": "motion_target",
+    "frame_diff_group_size": "motion_group_size",
+    "target_diff_weight": "motion_loss_weight",
+}
+_POOLINGS = {"region": "representative", "org": "local", "all": "all"}
+_PUBLISHED_HEAD_DIM = 64
+
+
+class PublishedCheckpoint:
+    """Weights and arguments of a published checkpoint.
+
+    Attributes:
+        kind: `"pretraining"`, `"classification"` or `"encoder"` (a pre-training encoder alone).
+        weights: tensors by published name, without the prefixes that wrappers add.
+        arguments: what the published script was called with, as far as the file tells.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        """Read a `.pth` file.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If it is no whole checkpoint, would run code, or holds no LGI-Former.
+        """
+        self.path = path
+        content = _load_safely(path)
+        self.arguments = vars(content["args"]) if isinstance(content.get("args"), argparse.Namespace) else {}
+        weights = _state_dict_of(content, path)
+        self.kind = "pretraining" if any(name.startswith("decoder.") for name in weights) else "classification"
+        if self.kind == "classification":
+            weights = {name.removeprefix("encoder."): weight for name, weight in weights.items()}
+            self.kind = "classification" if "head.weight" in weights else "encoder"
+        self.weights = weights
+        self._encoder = {name.removeprefix("encoder."): weight for name, weight in weights.items()}
+        if "lg_region_tokens" not in self._encoder or "patch_embed.proj.weight" not in self._encoder:
+            raise ValueError(
+                f"{path} holds no LGI-Former: expected weights such as 'lg_region_tokens' and "
+                f"'patch_embed.proj.weight', found {', '.join(list(weights)[:4]) or 'none'}. MAE-DFER checkpoints "
+                "trained with --attn_type local_global can be converted."
+            )
+
+    def infer_config(self, **fields) -> LGIFormerConfig:
+        """The configuration that weights and arguments describe; `fields` say what they do not, and win.
+
+        What neither tells has the published default: heads of 64, clips of 16 x 160 x 160, regions of (2, 5, 10).
+
+        Raises:
+            ValueError: If something cannot be inferred or does not fit; the message says what to pass.
+        """
+        inferred = {**self._fields_of_arguments(), **self._fields_of_encoder()}
+        if self.kind == "pretraining":
+            inferred |= self._fields_of_decoder()
+        if self.kind == "classification":
+            inferred["num_labels"] = self.weights["head.weight"].shape[0]
+        for prefix in ("", "decoder_"):
+            width, heads = inferred.get(f"{prefix}hidden_size"), f"{prefix}num_attention_heads"
+            if width is not None and heads not in fields:
+                inferred[heads] = self._published_heads(width, heads)
+        config = LGIFormerConfig(**{**inferred, **fields})
+        num_regions = self._encoder["lg_region_tokens"].shape[0]
+        if config.num_regions != num_regions:
+            raise ValueError(
+                f"{self.path} has {num_regions} representative tokens, but clips of {config.num_frames} frames of "
+                f"{config.image_size} pixels with regions of {config.region_size} tokens make {config.num_regions}. "
+                "Pass the num_frames, image_size or region_size that it was trained with."
+            )
+        return config
+
+    def _fields_of_arguments(self):
+        fields = {
+            field: self.arguments[argument]
+            for argument, field in _FIELDS_OF_ARGUMENTS.items()
+            if self.arguments.get(argument) is not None
+        }
+        if "pooling" in fields:
+            fields["pooling"] = _POOLINGS.get(fields["pooling"], fields["pooling"])
+        if "region_size" in fields:
+            fields["region_size"] = tuple(fields["region_size"])
+        return fields
+
+    def _fields_of_encoder(self):
+        weights = self._encoder
+        hidden_size, num_channels, tubelet_size, patch_size, _ = weights["patch_embed.proj.weight"].shape
+        return {
+            "hidden_size": hidden_size,
+            "num_channels": num_channels,
+            "tubelet_size": tubelet_size,
+            "patch_size": patch_size,
+            "num_hidden_layers": _count_blocks(weights, r"blocks\.(\d+)\."),
+            "intermediate_size": weights["blocks.0.mlp.fc1.weight"].shape[0],
+            "qkv_bias": "blocks.0.first_attn.q_bias" in weights,
+            "intra_region_attention": "cross" if "blocks.0.first_attn_norm1.weight" in weights else "self",
+            "inter_region_attention": "blocks.0.second_attn.q.weight" in weights,
+            "local_global_interaction": self._interaction(),
+            "attention_sharing": self._sharing(),
+        }
+
+    def _fields_of_decoder(self):
+        weights = self.weights
+        return {
+            "decoder_hidden_size": weights["mask_token"].shape[-1],
+            "decoder_num_hidden_layers": _count_blocks(weights, r"decoder\.blocks\.(\d+)\."),
+            "decoder_intermediate_size": weights["decoder.blocks.0.mlp.fc1.weight"].shape[0],
+            # Released checkpoints were trained with the published pairing of tokens and positions.
+            "decoder_position_order": "region",
+        }
+
+    def _interaction(self):
+        if "blocks.0.third_attn.q.weight" not in self._encoder:
+            return None
+        return "cross" if "blocks.0.third_attn_norm1.weight" in self._encoder else "self"
+
+    def _sharing(self):
+        """Shared attentions stand in a published state dict under each of their names."""
+        first, second, third = (
+            {name.removeprefix(prefix): weight for name, weight in self._encoder.items() if name.startswith(prefix)}
+            for prefix in ("blocks.0.first_attn.", "blocks.0.second_attn.", "blocks.0.third_attn.")
+        )
+        if not _equal(first, third):
+            return "none"
+        return "all" if _equal(first, second) else "intra_and_interaction"
+
+    def _published_heads(self, width, field):
+        if width % _PUBLISHED_HEAD_DIM:
+            raise ValueError(
+                f"{self.path}: the number of attention heads cannot be inferred from a width of {width}, which is no "
+                f"multiple of the published {_PUBLISHED_HEAD_DIM} a head. Pass {field}."
+            )
+        return width // _PUBLISHED_HEAD_DIM
+
+
+def _load_safely(path):
+    """The content of a `.pth` file, which may hold tensors, plain Python values and an `argparse.Namespace` only."""
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"There is no checkpoint file {path}. Expected a .pth file of the published code.")
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if wanted is None:
+            raise ValueError(_not_whole(path)) from error
+        raise ValueError(
+            f"{path} is refused: loading it would call {wanted[1]}, but a checkpoint may only hold tensors, plain "
+            "values and an argparse.Namespace. If you trust its maker, load it yourself and save its 'model' again."
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise ValueError(_not_whole(path)) from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds a {type(content).__name__}; expected a dictionary with 'model' or 'module'.")
+    return content
+
+
+def _not_whole(path):
+    return (
+        f"{path} ({os.path.getsize(path):,} bytes) is no whole PyTorch checkpoint: expected a file written by "
+        "torch.save. It may be truncated; compare its size with the source and fetch it again."
+    )
+
+
+def _state_dict_of(content, path):
+    """Weights under 'model' or 'module' (or the dictionary itself), without the prefixes of wrappers."""
+    for key in ("model", "module"):
+        if isinstance(content.get(key), dict):
+            content = content[key]
+            break
+    weights = {name: value for name, value in content.items() if isinstance(value, torch.Tensor)}
+    if not weights:
+        raise ValueError(
+            f"{path} holds no weights: expected a dictionary of tensors under 'model' or 'module', found the keys "
+            f"{', '.join(map(str, list(content)[:6])) or '(none)'}."
+        )
+    return {name.removeprefix("module.").removeprefix("backbone."): weight for name, weight in weights.items()}
+
+
+def _count_blocks(weights, pattern):
+    return 1 + max(int(match[1]) for name in weights if (match := re.match(pattern, name)))
+
+
+def _equal(one, other):
+    return bool(one) and one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)

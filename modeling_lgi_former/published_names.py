@@ -1,0 +1,141 @@
+"""Weights by the names of the published MAE-DFER code, to and from those of this package."""
+
+import torch
+
+from ..configuration import LGIFormerConfig
+
+
+_ATTENTIONS = {"first": "intra_region", "second": "inter_region", "third": "interaction"}
+
+
+def classifier_names(config: LGIFormerConfig) -> dict[str, list[str]]:
+    """For every weight of a published fine-tuned checkpoint, our weights that it is made of (stacked along dim 0)."""
+    return {
+        **_prefixed("", "lgi_former.", _encoder_names(config)),
+        **_module("fc_norm", "lgi_former.pooler.layernorm"),
+        **_module("head", "classifier"),
+    }
+
+
+def pretraining_names(config: LGIFormerConfig) -> dict[str, list[str]]:
+    """As `classifier_names`, of a published pre-training checkpoint."""
+    return {
+        **_prefixed("encoder.", "lgi_former.", encoder_names(config)),
+        **_prefixed("decoder.", "decoder.", _decoder_names(config)),
+        "encoder_to_decoder.weight": ["decoder.embed.weight"],
+        "mask_token": ["decoder.mask_token"],
+    }
+
+
+def encoder_names(config: LGIFormerConfig) -> dict[str, list[str]]:
+    """As `classifier_names`, of a published pre-training encoder alone, which ends in a norm."""
+    return {**_encoder_names(config), **_module("norm", "layernorm")}
+
+
+def from_published(
+    weights: dict[str, torch.Tensor], names: dict[str, list[str]], shapes: dict[str, torch.Size]
+) -> dict[str, torch.Tensor]:
+    """A state dict of ours from published weights.
+
+    Args:
+        weights: by published name; all of `names` and no others.
+        names: from one of the functions above.
+        shapes: of our weights, by our name.
+
+    Raises:
+        ValueError: If a weight is missing, unexpected, or has another number of values than the model it is for.
+    """
+    missing, unexpected = sorted(names.keys() - weights.keys()), sorted(weights.keys() - names.keys())
+    if missing or unexpected:
+        raise ValueError(
+            f"The checkpoint does not hold the expected {len(names)} weights of an LGI-Former: "
+            f"{_listed(missing)} missing, {_listed(unexpected)} unexpected."
+        )
+    state_dict = {}
+    for published, ours in names.items():
+        parts = weights[published].chunk(len(ours))
+        for name, part in zip(ours, parts, strict=True):
+            if part.numel() != shapes[name].numel():
+                raise ValueError(
+                    f"Weight {published!r} of the checkpoint has shape {tuple(weights[published].shape)}, but the "
+                    f"configuration wants {tuple(shapes[name])} for {name!r}. Set the fields that differ."
+                )
+            part = part.reshape(shapes[name]).clone()
+            if name in state_dict and not torch.equal(part, state_dict[name]):
+                raise ValueError(
+                    f"The configuration shares weight {name!r} among attentions (attention_sharing), but the "
+                    f"checkpoint holds another one under {published!r}. Use attention_sharing='none'."
+                )
+            state_dict[name] = part
+    return state_dict
+
+
+def to_published(state_dict: dict[str, torch.Tensor], names: dict[str, list[str]], shapes: dict[str, torch.Size]):
+    """Published weights from a state dict of ours; `shapes` of those that are shaped otherwise, by published name."""
+    weights = {published: torch.cat([state_dict[name] for name in ours]) for published, ours in names.items()}
+    return {name: weight.reshape(shapes.get(name, weight.shape)) for name, weight in weights.items()}
+
+
+def _encoder_names(config):
+    names = {
+        "lg_region_tokens": ["embeddings.representative_tokens"],
+        **_module("patch_embed.proj", "embeddings.projection"),
+    }
+    for index in range(config.num_hidden_layers):
+        names |= _prefixed(f"blocks.{index}.", f"encoder.layers.{index}.", _layer_names(config))
+    return names
+
+
+def _layer_names(config):
+    present = {
+        "first": config.intra_region_attention,
+        "second": config.inter_region_attention,
+        "third": config.local_global_interaction,
+    }
+    shared_with_first = {"none": (), "intra_and_interaction": ("third",), "all": ("second", "third")}
+    names = {}
+    for order, step in _ATTENTIONS.items():
+        if not present[order]:
+            continue
+        owner = "intra_region" if order in shared_with_first[config.attention_sharing] else step
+        names |= _module(f"{order}_attn_norm0", f"{step}_norm")
+        if present[order] == "cross":
+            names |= _module(f"{order}_attn_norm1", f"{step}_context_norm")
+        published, ours = f"{order}_attn.", f"{owner}_attention."
+        names |= {f"{published}q.weight": [f"{ours}q_proj.weight"]}
+        names |= {f"{published}kv.weight": [f"{ours}k_proj.weight", f"{ours}v_proj.weight"]}
+        names |= _attention_rest(config, published, ours)
+    return names | _module("norm2", "mlp_norm") | _module("mlp.fc1", "mlp.fc1") | _module("mlp.fc2", "mlp.fc2")
+
+
+def _decoder_names(config):
+    layer = {
+        **_module("norm1", "attention_norm"),
+        "attn.qkv.weight": [f"attention.{part}_proj.weight" for part in "qkv"],
+        **_attention_rest(config, "attn.", "attention."),
+        **_module("norm2", "mlp_norm"),
+        **_module("mlp.fc1", "mlp.fc1"),
+        **_module("mlp.fc2", "mlp.fc2"),
+    }
+    names = {}
+    for index in range(config.decoder_num_hidden_layers):
+        names |= _prefixed(f"blocks.{index}.", f"layers.{index}.", layer)
+    return names | _module("norm", "norm") | _module("head", "head")
+
+
+def _attention_rest(config, published, ours):
+    """Biases and output projection, which the encoder's and the decoder's attention name alike."""
+    biases = {f"{published}{part}_bias": [f"{ours}{part}_proj.bias"] for part in "qv"} if config.qkv_bias else {}
+    return biases | _module(f"{published}proj", f"{ours}o_proj")
+
+
+def _module(published, ours):
+    return {f"{published}.{part}": [f"{ours}.{part}"] for part in ("weight", "bias")}
+
+
+def _prefixed(published, ours, names):
+    return {published + name: [ours + part for part in parts] for name, parts in names.items()}
+
+
+def _listed(names):
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "") if names else "none"

@@ -1,0 +1,103 @@
+"""Regions: how the local tokens of a clip are laid out and which of them stay visible under a mask.
+
+Raster order is time, row, column over the whole clip. Region order is region by region (their own grid in raster
+order), and inside a region again time, row, column. The encoder works in region order, users see raster order.
+"""
+
+import torch
+from einops import rearrange
+
+from ..configuration import LGIFormerConfig
+
+
+class LGIFormerRegions:
+    """The region layout of a configuration, which may change its clip size later."""
+
+    def __init__(self, config: LGIFormerConfig):
+        self.config = config
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """einops sizes of the token axis "(nt t nh h nw w)"."""
+        sizes = (*self.config.region_grid, *self.config.region_size)
+        return dict(zip(("nt", "nh", "nw", "t", "h", "w"), sizes, strict=True))
+
+    @property
+    def num_visible_by_ratio(self) -> int:
+        """Visible tokens of a region under a mask of `config.mask_ratio`."""
+        time, height, width = self.config.region_size
+        return time * (height * width - int(self.config.mask_ratio * height * width))
+
+    def split(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(batch, tokens, ...) in raster order -> (batch, regions, tokens of a region, ...)."""
+        return rearrange(tokens, "b (nt t nh h nw w) ... -> b (nt nh nw) (t h w) ...", **self.sizes)
+
+    def merge(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(batch, regions, tokens of a region, ...) -> (batch, tokens, ...) in raster order."""
+        return rearrange(tokens, "b (nt nh nw) (t h w) ... -> b (nt t nh h nw w) ...", **self.sizes)
+
+    def split_pixels(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """(batch, frames, channels, height, width) -> (batch, regions, tokens of a region, pixels of a tubelet).
+
+        Inside a tubelet the order is channel, frame, row, column, that of a Conv3d kernel.
+        """
+        return rearrange(
+            pixel_values,
+            "b (nt t pt) c (nh h ph) (nw w pw) -> b (nt nh nw) (t h w) (c pt ph pw)",
+            pt=self.config.tubelet_size,
+            ph=self.config.patch_size,
+            pw=self.config.patch_size,
+            **self.sizes,
+        )
+
+    def visible_in_region(self, bool_masked_pos: torch.Tensor, training: bool) -> torch.Tensor:
+        """Indices of the visible tokens inside their region, ascending: long (batch, regions, visible of a region).
+
+        `bool_masked_pos` is bool (batch, tokens) in raster order, True = masked.
+
+        How many tokens of a region are visible must be known on the host. In eager evaluation, and always on CPU, it
+        is read from the mask. A training step on an accelerator must not wait for the device, and a compiled graph
+        has no data-dependent shapes: there `config.mask_ratio` says it and the device checks it asynchronously.
+
+        Raises:
+            ValueError: If the mask has another shape or dtype, or its regions keep different numbers of tokens.
+        """
+        if bool_masked_pos.ndim != 2 or bool_masked_pos.shape[1] != self.config.num_tokens:
+            raise ValueError(
+                f"bool_masked_pos has shape {tuple(bool_masked_pos.shape)}, but this model needs (batch, "
+                f"{self.config.num_tokens}): one value a local token, in the order time, row, column."
+            )
+        if bool_masked_pos.dtype != torch.bool:
+            raise ValueError(f"bool_masked_pos has dtype {bool_masked_pos.dtype}, but must be torch.bool.")
+        masked = self.split(bool_masked_pos)
+        num_visible = (~masked).sum(dim=-1)
+        if torch.compiler.is_compiling() or (training and masked.device.type != "cpu"):
+            visible = self.num_visible_by_ratio
+            torch._assert_async(
+                (num_visible == visible).all(),
+                f"bool_masked_pos must keep {visible} tokens of every region, as config.mask_ratio says.",
+            )
+        else:
+            visible = _common_count(num_visible, tokens_per_region=masked.shape[2])
+        return masked.int().argsort(dim=-1, stable=True)[..., :visible]
+
+    def to_raster_index(self, index_in_region: torch.Tensor) -> torch.Tensor:
+        """Raster indices of tokens given by their index inside a region, of the same shape: (batch, regions, any)."""
+        raster = torch.arange(self.config.num_tokens, device=index_in_region.device)
+        raster = self.split(raster[None]).expand(index_in_region.shape[0], -1, -1)
+        return raster.gather(2, index_in_region)
+
+
+def _common_count(num_visible: torch.Tensor, tokens_per_region: int) -> int:
+    """The one number in `num_visible` (batch, regions), or a `ValueError` that says where it differs."""
+    first = int(num_visible[0, 0])
+    if not bool((num_visible == first).all()):
+        clip, region = (num_visible != first).nonzero()[0].tolist()
+        raise ValueError(
+            f"bool_masked_pos keeps {int(num_visible[clip, region])} visible tokens in region {region} of clip {clip}, "
+            f"but {first} in region 0 of clip 0; every region must keep equally many, as RegionTubeMasking's masks do."
+        )
+    if first == 0 or first == tokens_per_region:
+        state = "masks every token" if first == 0 else "masks no token"
+        raise ValueError(f"bool_masked_pos {state}; some tokens of every region must be visible and some masked.")
+    return first

@@ -1,0 +1,54 @@
+"""Packaging of LGI-Former for Transformers.
+
+The repository's root is the import package `lgi_former`, so that the top level reads as the product does and no
+`training` or `configuration` of ours lands in anybody's global namespace.
+"""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+
+ROOMS = find_packages(where=".", exclude=["tests", "tests.*", "benchmarks", "benchmarks.*"])
+
+setup(
+    name="lgi-former",
+    version="0.1.0",
+    description="MAE-DFER (ACM MM 2023) for Hugging Face Transformers: the LGI-Former video encoder, its masked "
+    "autoencoder pre-training and facial expression recognition.",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.10",
+    package_dir={"lgi_former": "."},
+    packages=["lgi_former", *(f"lgi_former.{room}" for room in ROOMS)],
+    install_requires=[
+        "transformers>=5.17,<6",
+        "torch>=2.9",
+        "torchvision",
+        "accelerate>=1.10",
+        "datasets>=4.0",
+        "evaluate>=0.4.3",
+        # decord has wheels for Linux and Windows x86-64 only; elsewhere torchcodec or PyAV decode.
+        "decord>=0.6; platform_machine == 'x86_64' and platform_system == 'Linux'",
+        "einops>=0.8",
+        "av>=12",
+        "pillow>=10",
+        "numpy>=1.26",
+    ],
+    extras_require={
+        "peft": ["peft>=0.17"],
+        "torchcodec": ["torchcodec"],
+        "dev": ["peft>=0.17", "pytest>=8", "pytest-xdist", "ruff>=0.9"],
+    },
+    entry_points={"console_scripts": ["lgi-former=lgi_former.cli:main"]},
+    classifiers=[
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)
