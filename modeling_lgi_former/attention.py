@@ -3,6 +3,7 @@
 import torch
 from einops import rearrange
 from torch import nn
+from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from ..configuration import LGIFormerConfig
@@ -110,9 +111,10 @@ class LGIFormerAttention(nn.Module):
 
 
 def _is_plain_linear(module: nn.Module) -> bool:
+    """Whether `module.weight` is all there is to calling it, and is at hand (not sharded, quantised, offloaded)."""
     return (
         type(module) is nn.Linear
-        and type(module.weight) in (nn.Parameter, torch.Tensor)
+        and not is_traceable_wrapper_subclass(module.weight)
         and not module.weight.is_meta
         and not module._forward_hooks
         and not module._forward_pre_hooks

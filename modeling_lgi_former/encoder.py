@@ -162,8 +162,9 @@ class LGIFormerEncoder(nn.Module):
 
     def __init__(self, config: LGIFormerConfig):
         super().__init__()
-        drop_path_rates = torch.linspace(0, config.drop_path_rate, config.num_hidden_layers, device="cpu").tolist()
-        self.layers = nn.ModuleList(LGIFormerLayer(config, rate) for rate in drop_path_rates)
+        last = max(config.num_hidden_layers - 1, 1)
+        rates = [config.drop_path_rate * index / last for index in range(config.num_hidden_layers)]
+        self.layers = nn.ModuleList(LGIFormerLayer(config, rate) for rate in rates)
         self.gradient_checkpointing = False
 
     def forward(

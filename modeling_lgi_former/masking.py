@@ -43,8 +43,8 @@ class RegionTubeMasking:
         self.symmetry = symmetry
         if num_masked == 0:
             raise ValueError(
-                f"mask_ratio={config.mask_ratio} masks none of the {window} tokens of a window of "
-                f"{self.window_height} x {self.window_width}; use a mask_ratio of at least {1 / window:.3g} or more tokens."
+                f"mask_ratio={config.mask_ratio} masks none of the {window} tokens of a window "
+                f"({self.window_height} x {self.window_width}); use one from {1 / window:.3g} on, or larger regions."
             )
         if symmetry not in (None, "global", "local"):
             raise ValueError(f"symmetry={symmetry!r} is not one of None, 'global', 'local'.")

@@ -119,9 +119,6 @@ class LGIFormerPreTrainedModel(AdaptsToClipSize, PreTrainedModel):
         elif isinstance(module, LGIFormerDecoder):
             init.trunc_normal_(module.mask_token, std=self.config.initializer_range)
             init.copy_(module.position_embeddings, module.position_table())
-        elif isinstance(module, LGIFormerForVideoClassification):
-            std = self.config.initializer_range * self.config.classifier_init_scale
-            init.trunc_normal_(module.classifier.weight, std=std)
 
 
 class LGIFormerModel(LGIFormerPreTrainedModel):
@@ -209,6 +206,7 @@ class LGIFormerModel(LGIFormerPreTrainedModel):
             representative_only,
             output_attentions=output_attentions,
             output_hidden_states=output_hidden_states,
+            return_dict=True,
         )
         representative, local = self._part(encoded.last_hidden_state, visible)
         hidden_states = representative_hidden_states = None
@@ -332,6 +330,12 @@ class LGIFormerForVideoClassification(LGIFormerPreTrainedModel):
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
         self.head_activation = nn.Identity() if config.head_activation is None else ACT2FN[config.head_activation]
         self.post_init()
+
+    def _init_weights(self, module: nn.Module):
+        super()._init_weights(module)
+        if module is self.classifier:
+            std = self.config.initializer_range * self.config.classifier_init_scale
+            init.trunc_normal_(module.weight, std=std)
 
     @can_return_tuple
     def forward(

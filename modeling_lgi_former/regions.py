@@ -94,8 +94,8 @@ def _common_count(num_visible: torch.Tensor, tokens_per_region: int) -> int:
     if not bool((num_visible == first).all()):
         clip, region = (num_visible != first).nonzero()[0].tolist()
         raise ValueError(
-            f"bool_masked_pos keeps {int(num_visible[clip, region])} visible tokens in region {region} of clip {clip}, "
-            f"but {first} in region 0 of clip 0; every region must keep equally many, as RegionTubeMasking's masks do."
+            f"bool_masked_pos keeps {int(num_visible[clip, region])} tokens of region {region} of clip {clip} visible, "
+            f"but {first} of region 0 of clip 0; every region must keep equally many (see RegionTubeMasking)."
         )
     if first == 0 or first == tokens_per_region:
         state = "masks every token" if first == 0 else "masks no token"

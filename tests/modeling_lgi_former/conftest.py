@@ -1,0 +1,44 @@
+import pytest
+import torch
+
+from lgi_former import LGIFormerConfig
+
+
+TINY = {
+    "image_size": 16,
+    "patch_size": 4,
+    "num_frames": 8,
+    "region_size": (2, 2, 4),
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 48,
+    "decoder_hidden_size": 24,
+    "decoder_num_hidden_layers": 2,
+    "decoder_num_attention_heads": 2,
+    "decoder_intermediate_size": 40,
+    "mask_ratio": 0.75,
+    "num_labels": 5,
+    # As trained weights do, so that outputs and gradients are not all but zero.
+    "initializer_range": 0.2,
+    "classifier_init_scale": 1.0,
+}
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def tiny_config():
+    """Makes a configuration of 4 x 4 x 4 local tokens in 2 x 2 x 1 regions; fields can be set."""
+    return lambda **fields: LGIFormerConfig(**{**TINY, **fields})
+
+
+@pytest.fixture
+def clips():
+    """Makes a batch of clips for a configuration."""
+    return lambda config, batch_size=2: torch.randn(
+        batch_size, config.num_frames, config.num_channels, config.image_size, config.image_size
+    )
