@@ -153,8 +153,9 @@ class LGIFormerLayer(GradientCheckpointingLayer):
         if self.interaction_type is None or not torch.is_grad_enabled():
             return representative
         unused = [self.interaction_norm, self.interaction_context_norm, self.interaction_attention]
-        weights = [p for module in unused if module is not None for p in module.parameters() if p.requires_grad]
-        return representative + sum(weight.flatten()[:0].sum().to(representative.dtype) for weight in weights)
+        weights = [weight for module in unused if module is not None for weight in module.parameters()]
+        touched = [weight.flatten()[:0].sum() for weight in weights if weight.requires_grad and not weight.is_meta]
+        return representative + sum(touched).to(representative.dtype) if touched else representative
 
 
 class LGIFormerEncoder(nn.Module):

@@ -93,9 +93,10 @@ def _common_count(num_visible: torch.Tensor, tokens_per_region: int) -> int:
     first = int(num_visible[0, 0])
     if not bool((num_visible == first).all()):
         clip, region = (num_visible != first).nonzero()[0].tolist()
+        other = int(num_visible[clip, region])
         raise ValueError(
-            f"bool_masked_pos keeps {int(num_visible[clip, region])} tokens of region {region} of clip {clip} visible, "
-            f"but {first} of region 0 of clip 0; every region must keep equally many (see RegionTubeMasking)."
+            f"bool_masked_pos keeps {other} tokens of region {region} of clip {clip} visible but {first} of region 0 "
+            "of clip 0; every region must keep equally many (see RegionTubeMasking)."
         )
     if first == 0 or first == tokens_per_region:
         state = "masks every token" if first == 0 else "masks no token"

@@ -399,7 +399,7 @@ def test_masks_that_do_not_fit_are_refused(tiny_config, clips):
     unequal = mask.clone()
     unequal[1, unequal[1].nonzero()[0]] = False
     for bool_masked_pos, message in [
-        (unequal, "keeps 5 tokens of region 0 of clip 1 visible, but 4 of region 0"),
+        (unequal, "keeps 5 tokens of region 0 of clip 1 visible but 4 of region 0"),
         (mask[:, :10], r"shape \(2, 10\)"),
         (mask.float(), "torch.float32"),
         (torch.zeros_like(mask), "masks no token"),

@@ -1,0 +1,58 @@
+"""`import lgi_former` registers the family, whatever is imported before or after it, and costs next to nothing."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+def run_python(code):
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_the_import_imports_nothing_else():
+    loaded = run_python("import sys, lgi_former; print({'torch', 'transformers', 'torchvision'} & set(sys.modules))")
+    assert loaded == "set()"
+
+
+CHECK = """
+from transformers import AutoConfig, AutoModel, AutoModelForPreTraining, AutoModelForVideoClassification
+from transformers import AutoVideoProcessor
+config = AutoConfig.for_model("lgi_former", num_hidden_layers=1, hidden_size=16, intermediate_size=16)
+print(*(type(auto.from_config(config)).__name__ for auto in
+        (AutoModel, AutoModelForPreTraining, AutoModelForVideoClassification)))
+from transformers.models.auto.video_processing_auto import VIDEO_PROCESSOR_MAPPING
+print(VIDEO_PROCESSOR_MAPPING[type(config)]["torchvision"].__name__)
+"""
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import lgi_former",
+        "from transformers import AutoModel, AutoVideoProcessor; import lgi_former",
+        "import lgi_former.modeling_lgi_former.modeling_lgi_former",
+        "from lgi_former import LGIFormerVideoProcessor",
+        "import lgi_former; from transformers import PreTrainedModel",
+        "import lgi_former; from transformers import Trainer, pipeline",
+    ],
+)
+def test_all_auto_classes_know_the_family(imports):
+    assert run_python(imports + CHECK).split() == [
+        "LGIFormerModel",
+        "LGIFormerForPreTraining",
+        "LGIFormerForVideoClassification",
+        "LGIFormerVideoProcessor",
+    ]
+
+
+def test_public_names():
+    import lgi_former
+
+    for name in lgi_former.__all__:
+        assert getattr(lgi_former, name).__name__ == name
+        assert name in dir(lgi_former)
+    with pytest.raises(AttributeError, match="no attribute 'LGIFormer'"):
+        _ = lgi_former.LGIFormer
