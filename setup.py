@@ -36,6 +36,7 @@ setup(
         "av>=12",
         "pillow>=10",
         "numpy>=1.26",
+        "rich>=13",
     ],
     extras_require={
         "peft": ["peft>=0.17"],

@@ -1,0 +1,117 @@
+"""Class probabilities of one video, averaged over its views."""
+
+import os
+from dataclasses import dataclass
+
+import torch
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.utils import validate_repo_id
+from transformers import AutoModelForVideoClassification, AutoVideoProcessor, PreTrainedModel
+from transformers.video_processing_utils import BaseVideoProcessor
+
+
+@dataclass
+class VideoPrediction:
+    """What a model says about one video.
+
+    Attributes:
+        video (`str`): The video, as it was given.
+        scores (`dict[str, float]`): Score of every label, highest first. Probabilities that sum to 1; for
+            `problem_type="multi_label_classification"` one probability a label; for `"regression"` the model's values.
+        num_views (`int`): Distinct clips of the video that were evaluated.
+    """
+
+    video: str
+    scores: dict[str, float]
+    num_views: int
+
+
+def load_classifier(
+    model_name_or_path: str, device: str | torch.device | None = None
+) -> tuple[PreTrainedModel, BaseVideoProcessor]:
+    """Load a fine-tuned video classifier, in eval mode, and its processor.
+
+    Args:
+        model_name_or_path: A directory that `save_pretrained` or `lgi-former convert` wrote, or a Hub repository.
+        device: Where to put the model, as `torch.device` takes it; without it, the accelerator of this machine if
+            there is one (CUDA, MPS, ...), else the CPU.
+
+    Raises:
+        OSError, ValueError: If there is no such model, or it cannot be read.
+        ValueError: If weights are missing, as the head of a model that was pre-trained but not fine-tuned is.
+        RuntimeError: If there is no such device.
+    """
+    _check_name(model_name_or_path)
+    device = torch.device(device or torch.accelerator.current_accelerator(check_available=True) or "cpu")
+    torch.empty(0, device=device)  # a device that is not there is told before the download, not after
+    model, loading_info = AutoModelForVideoClassification.from_pretrained(
+        model_name_or_path, output_loading_info=True, trust_remote_code=False
+    )
+    if loading_info["missing_keys"]:
+        raise ValueError(
+            f"{model_name_or_path} has no weights for {', '.join(sorted(loading_info['missing_keys']))}: a classifier "
+            "that was fine-tuned is needed, and predictions of an untrained one would mean nothing."
+        )
+    processor = AutoVideoProcessor.from_pretrained(model_name_or_path, trust_remote_code=False)
+    return model.to(device).eval(), processor
+
+
+def _check_name(model_name_or_path: str):
+    if os.path.isdir(model_name_or_path):
+        return
+    try:
+        validate_repo_id(str(model_name_or_path))
+        is_repository_name = not os.path.isfile(model_name_or_path)
+    except HFValidationError:
+        is_repository_name = False
+    if not is_repository_name:
+        raise FileNotFoundError(
+            f"{model_name_or_path} is neither a directory nor the name of a Hub repository; convert a published .pth "
+            "file with `lgi-former convert` first."
+        )
+
+
+@torch.inference_mode()
+def predict_video(
+    model: PreTrainedModel, processor: BaseVideoProcessor, video, num_segments: int | None = None
+) -> VideoPrediction:
+    """Predict the class probabilities of one video.
+
+    The probabilities (softmax; sigmoid if multi-label; none for regression) are averaged over the video's views and,
+    for models with logits per frame, over frames. Views that are the same clip, as those of a short video, are
+    evaluated once and count as often as they occur.
+
+    Args:
+        model: A video classifier with logits (clips, classes) or (clips, frames, classes).
+        processor: Its processor.
+        video: What the processor takes as one video: a file, a folder of frames, a URL, ...
+        num_segments: Number of clips, evenly spaced in time; the processor's own setting by default.
+
+    Raises:
+        ValueError: If the video cannot be read (from the processor), or the model's scores are not finite.
+    """
+    sampling = {} if num_segments is None else {"num_segments": num_segments}
+    views = processor(video, return_tensors="pt", **sampling)["pixel_values"]
+    distinct_views, view_index = torch.unique(views, dim=0, return_inverse=True)
+    logits = model(pixel_values=distinct_views.to(model.device, model.dtype)).logits.float()
+    scores = _scores_of_logits(logits, model.config)
+    if scores.ndim == 3:
+        scores = scores.mean(dim=1)
+    scores = scores[view_index].mean(dim=0)
+    if not scores.isfinite().all():
+        raise ValueError(f"The model's scores of {video} are not finite numbers; load it with dtype=torch.float32.")
+    ranking = scores.argsort(descending=True).tolist()
+    return VideoPrediction(
+        video=str(video),
+        scores={model.config.id2label[label]: scores[label].item() for label in ranking},
+        num_views=len(distinct_views),
+    )
+
+
+def _scores_of_logits(logits: torch.Tensor, config) -> torch.Tensor:
+    """Turn logits (..., classes) into probabilities, or leave them for regression (as Transformers' losses decide)."""
+    if config.problem_type == "regression" or (config.problem_type is None and config.num_labels == 1):
+        return logits
+    if config.problem_type == "multi_label_classification":
+        return logits.sigmoid()
+    return logits.softmax(dim=-1)

@@ -1,0 +1,174 @@
+"""Prediction on one video: what the scores are, how views are merged, what is refused."""
+
+import re
+from pathlib import Path
+
+import av
+import pytest
+import torch
+
+from lgi_former import (
+    LGIFormerConfig,
+    LGIFormerForPreTraining,
+    LGIFormerForVideoClassification,
+    LGIFormerVideoProcessor,
+)
+from lgi_former.inference import load_classifier, predict_video
+from lgi_former.inference.sample_clip import write_sample_clip
+
+
+TINY = {
+    "image_size": 32,
+    "num_frames": 4,
+    "region_size": (1, 1, 2),
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "classifier_init_scale": 1.0,  # so that logits differ visibly from clip to clip
+    "id2label": {0: "happy", 1: "sad", 2: "neutral"},
+}
+
+
+class _Processor:
+    """Stands in for a processor whose views are given."""
+
+    def __init__(self, views):
+        self.views = views
+
+    def __call__(self, video, return_tensors, **sampling):
+        return {"pixel_values": self.views}
+
+
+class _CountingClips(torch.nn.Module):
+    """Calls a model and keeps the number of clips of each call."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model, self.config, self.clips = model, model.config, []
+        self.device, self.dtype = model.device, model.dtype
+
+    def forward(self, pixel_values):
+        self.clips.append(len(pixel_values))
+        return self.model(pixel_values=pixel_values)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return str(write_sample_clip(tmp_path_factory.mktemp("clips") / "face.mp4"))
+
+
+def _classifier(**fields):
+    torch.manual_seed(0)
+    return LGIFormerForVideoClassification(LGIFormerConfig(**{**TINY, **fields})).eval()
+
+
+def _processor(**settings):
+    return LGIFormerVideoProcessor(size={"height": 32, "width": 32}, num_frames=4, **settings)
+
+
+def _logits(model, views):
+    with torch.no_grad():
+        return model(pixel_values=views).logits
+
+
+def test_scores_are_probabilities_by_label_highest_first(clip):
+    model, processor = _classifier(), _processor()
+    prediction = predict_video(model, processor, clip)
+    probabilities = _logits(model, processor(clip, return_tensors="pt")["pixel_values"]).softmax(-1)[0]
+    assert prediction.video == clip
+    assert prediction.num_views == 1
+    assert list(prediction.scores.values()) == sorted(prediction.scores.values(), reverse=True)
+    for index, label in model.config.id2label.items():
+        assert prediction.scores[label] == pytest.approx(probabilities[index].item(), abs=1e-6)
+
+
+def test_probabilities_are_averaged_over_segments(clip):
+    model, processor = _classifier(), _processor()
+    views = processor(clip, return_tensors="pt", num_segments=3)["pixel_values"]
+    probabilities = _logits(model, views).softmax(-1).mean(0)
+    prediction = predict_video(model, processor, clip, num_segments=3)
+    assert prediction.num_views == 3
+    assert prediction.scores["sad"] == pytest.approx(probabilities[1].item(), abs=1e-6)
+
+
+def test_equal_views_are_evaluated_once_and_count_as_often_as_they_occur():
+    model = _classifier()
+    first, second = torch.randn(2, 4, 3, 32, 32)
+    views = torch.stack([first, second, first])
+    counting = _CountingClips(model)
+    prediction = predict_video(counting, _Processor(views), "video")
+    probabilities = _logits(model, views).softmax(-1).mean(0)
+    assert counting.clips == [2]
+    assert prediction.num_views == 2
+    assert prediction.scores["happy"] == pytest.approx(probabilities[0].item(), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("fields", "scores_of_logits"),
+    [
+        ({"problem_type": "multi_label_classification"}, torch.sigmoid),
+        ({"problem_type": "regression"}, torch.nn.Identity()),
+        ({"id2label": {0: "valence"}}, torch.nn.Identity()),
+    ],
+    ids=["multi-label", "regression", "regression by one label"],
+)
+def test_scores_follow_the_problem_type(fields, scores_of_logits):
+    model = _classifier(**fields)
+    views = torch.randn(2, 4, 3, 32, 32)
+    expected = scores_of_logits(_logits(model, views)).mean(0)
+    scores = predict_video(model, _Processor(views), "video").scores
+    for index, label in model.config.id2label.items():
+        assert scores[label] == pytest.approx(expected[index].item(), abs=1e-6)
+
+
+def test_frame_level_probabilities_are_averaged_over_frames():
+    model = _classifier(frame_level=True)
+    views = torch.randn(2, 4, 3, 32, 32)
+    logits = _logits(model, views)
+    assert logits.shape == (2, 4, 3)
+    expected = logits.softmax(-1).mean((0, 1))
+    scores = predict_video(model, _Processor(views), "video").scores
+    assert scores["neutral"] == pytest.approx(expected[2].item(), abs=1e-6)
+
+
+def test_scores_that_are_not_finite_are_refused():
+    views = torch.full((1, 4, 3, 32, 32), float("nan"))
+    with pytest.raises(ValueError, match="not finite"):
+        predict_video(_classifier(), _Processor(views), "video")
+
+
+def test_a_saved_classifier_predicts_as_the_one_in_memory(clip, tmp_path):
+    model, processor = _classifier(), _processor()
+    model.save_pretrained(tmp_path)
+    processor.save_pretrained(tmp_path)
+    loaded_model, loaded_processor = load_classifier(tmp_path, device="cpu")
+    assert not loaded_model.training
+    assert predict_video(loaded_model, loaded_processor, clip) == predict_video(model, processor, clip)
+
+
+def test_a_model_without_a_trained_head_is_refused(tmp_path):
+    LGIFormerForPreTraining(LGIFormerConfig(**TINY)).save_pretrained(tmp_path)
+    _processor().save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"has no weights for .*classifier\.weight.*fine-tuned"):
+        load_classifier(tmp_path, device="cpu")
+
+
+def test_the_sample_clip_holds_a_face_that_moves(clip):
+    with av.open(clip) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(frames) == 64
+    assert frames[0].shape == (160, 160, 3)
+    assert abs(frames[0].astype(int) - frames[-1]).max() > 50
+
+
+def test_the_readme_predicts(clip, tmp_path, monkeypatch, capsys):
+    readme = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
+    first_block = re.search(r"```python\n(.*?)```", readme, re.DOTALL)[1]
+    video, model = re.search(r'"([^"]+\.mp4)"', first_block)[1], re.search(r'model="([^"]+)"', first_block)[1]
+    monkeypatch.chdir(tmp_path)
+    Path(video).write_bytes(Path(clip).read_bytes())
+    _classifier().save_pretrained(model)
+    _processor().save_pretrained(model)
+    exec(first_block, {})
+    assert re.search(r"happy|sad|neutral", capsys.readouterr().out)
