@@ -1,0 +1,6 @@
+from .frame_sampling import evaluation_frame_indices
+from .video_decoding import VideoReadError, read_video
+from .video_processing_lgi_former import LGIFormerVideoProcessor
+
+
+__all__ = ["LGIFormerVideoProcessor", "VideoReadError", "evaluation_frame_indices", "read_video"]

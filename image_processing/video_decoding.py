@@ -1,0 +1,226 @@
+"""Reading the frames of a video that are needed: from a video file, a folder of frames, an image or a URL.
+
+Readers are opened when a video is read and never kept: decord's do not survive a fork, so a data loader's worker
+process has to open its own.
+"""
+
+import itertools
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlparse
+
+import numpy as np
+from huggingface_hub import get_session
+from transformers.image_utils import load_image
+from transformers.utils import is_decord_available, is_torchcodec_available
+from transformers.video_utils import VIDEO_DECODERS, VideoMetadata
+
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+
+# Containers in which decord finds the frame it was asked for. In others (AVI with B-frames, MPEG-PS and -TS, WMV) it
+# silently returns another, up to dozens of frames off (measured with decord 0.6.0; in HEVC with open groups of
+# pictures it is 1 to 3 frames late in any container, which we let pass for the speed).
+DECORD_SUFFIXES = (".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".flv")
+
+DOWNLOAD_TIMEOUT = 30  # seconds without a byte from the server
+
+
+class VideoReadError(ValueError):
+    """A video could not be read. The message says which one, what is wrong with it and what to do."""
+
+
+def read_video(
+    source: str | os.PathLike, sample_indices_fn: Callable[[VideoMetadata], np.ndarray]
+) -> tuple[np.ndarray, VideoMetadata]:
+    """Read the frames of a video that `sample_indices_fn` asks for, each distinct one once.
+
+    Args:
+        source: A video file, a folder of frames (`*.jpg`, `*.jpeg`, `*.png`, sorted by name), a single image of one
+            of these types, or an http(s) URL of a video file or an image, which is downloaded first.
+        sample_indices_fn: Called as `sample_indices_fn(metadata=...)` with what is known before decoding (frames per
+            second only for video files). Returns frame indices from 0 to `metadata.total_num_frames - 1` in an
+            array of any shape and order; they may repeat.
+
+    Returns:
+        Frames, uint8 RGB (*shape of the indices, height, width, 3), and the metadata, completed by
+        `frames_indices`, `height` and `width`.
+
+    Raises:
+        VideoReadError: If there is no such file or folder, it is empty or damaged, no decoder can read it, the
+            frames of a folder differ in size, or a URL cannot be downloaded.
+    """
+    source = os.fspath(source)
+    try:
+        if source.startswith(("http://", "https://")):
+            return _read_url(source, sample_indices_fn)
+        return _read_path(Path(source), sample_indices_fn)
+    except OSError as error:
+        raise VideoReadError(f"{source!r} cannot be read: {error}. Check that it exists and is readable.") from error
+
+
+def _read_url(url: str, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "video").with_suffix(PurePosixPath(urlparse(url).path).suffix)
+        try:
+            _download(url, path)
+        except Exception as error:  # which class depends on the HTTP library of the installed huggingface_hub
+            raise VideoReadError(f"{url!r} cannot be downloaded: {error}. Check the address.") from error
+        try:
+            return _read_path(path, sample_indices_fn)
+        except VideoReadError as error:
+            raise VideoReadError(str(error).replace(str(path), url)) from error
+
+
+def _download(url: str, path: Path):
+    # huggingface_hub's client knows proxies and certificates of the user's set-up and honours HF_HUB_OFFLINE.
+    with (
+        get_session().stream("GET", url, follow_redirects=True, timeout=DOWNLOAD_TIMEOUT) as response,
+        path.open("wb") as file,
+    ):
+        if response.is_error:
+            raise VideoReadError(f"the server answers {response.status_code} {response.reason_phrase}")
+        for chunk in response.iter_bytes():
+            file.write(chunk)
+
+
+def _read_path(path: Path, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
+    if path.is_dir():
+        return _read_images(_frame_files(path), sample_indices_fn)
+    if not path.exists():
+        raise VideoReadError(f"There is no file or folder '{path}'. Check the path.")
+    if path.stat().st_size == 0:
+        raise VideoReadError(f"'{path}' is empty (0 bytes). Copy or download it again.")
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return _read_images([path], sample_indices_fn)
+    return _read_video_file(path, sample_indices_fn)
+
+
+def _frame_files(folder: Path) -> list[Path]:
+    # Names with a leading dot are what macOS leaves beside copied files ("._0001.jpg"); they are no images.
+    files = [f for f in folder.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and not f.name.startswith(".")]
+    if not files:
+        raise VideoReadError(
+            f"The folder '{folder}' holds no frames ({', '.join(f'*{suffix}' for suffix in IMAGE_SUFFIXES)}). "
+            "Give a folder that holds the frames of one video."
+        )
+    return sorted(files)
+
+
+def _read_images(files: list[Path], sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
+    metadata = VideoMetadata(total_num_frames=len(files), video_backend="pillow")
+    indices = np.asarray(sample_indices_fn(metadata=metadata))
+    distinct, positions = _distinct(indices)
+    images = [_read_image(files[index]) for index in distinct]
+    for index, image in zip(distinct, images, strict=True):
+        if image.shape != images[0].shape:
+            raise VideoReadError(
+                f"The frames '{files[distinct[0]]}' and '{files[index]}' differ in size: {_size(images[0])} and "
+                f"{_size(image)} pixels. All frames of a video must have the same size."
+            )
+    metadata.update({"frames_indices": indices, "height": images[0].shape[0], "width": images[0].shape[1]})
+    return np.stack(images)[positions], metadata
+
+
+def _read_image(file: Path) -> np.ndarray:
+    try:
+        return np.array(load_image(str(file)))
+    except Exception as error:  # Pillow raises OSError, SyntaxError and more, depending on where a file is damaged
+        raise VideoReadError(
+            f"'{file}' cannot be decoded as an image: it is damaged or not an image. Replace or remove it."
+        ) from error
+
+
+def _size(image: np.ndarray) -> str:
+    return f"{image.shape[0]} x {image.shape[1]}"
+
+
+def _distinct(indices: np.ndarray) -> tuple[list[int], np.ndarray]:
+    """The distinct indices in ascending order, and where in that list each of `indices` is, in their shape."""
+    distinct, positions = np.unique(indices, return_inverse=True)
+    return distinct.tolist(), positions.reshape(indices.shape)
+
+
+def _read_video_file(path: Path, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
+    tried = []
+    for name, decoder in _decoders(path):
+        tried.append(name)
+        try:
+            return _decode(decoder, path, sample_indices_fn)
+        except Exception as error:  # every decoder has its own exceptions; the next may be able to read the file
+            last_error = error
+    raise VideoReadError(
+        f"'{path}' cannot be decoded as a video by {', '.join(tried)} ({last_error}): it is damaged, incomplete or "
+        "not a video. Check that it plays, else copy, download or encode it again."
+    ) from last_error
+
+
+def _decoders(path: Path) -> Iterator[tuple[str, Callable]]:
+    """The installed decoders that fit a file: decord, fastest and the published choice, then what reads more."""
+    if path.suffix.lower() in DECORD_SUFFIXES and is_decord_available():
+        yield "decord", VIDEO_DECODERS["decord"]
+    if is_torchcodec_available():
+        yield "torchcodec", _read_with_torchcodec
+    yield "PyAV", _read_with_pyav
+
+
+def _decode(decoder: Callable, path: Path, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
+    """Call a decoder in the manner of `transformers.video_utils`, asking for every frame once."""
+    indices = positions = None
+
+    def distinct_indices(metadata: VideoMetadata, **kwargs) -> list[int]:
+        nonlocal indices, positions
+        indices = np.asarray(sample_indices_fn(metadata=metadata))
+        distinct, positions = _distinct(indices)
+        return distinct
+
+    frames, metadata = decoder(str(path), distinct_indices)
+    metadata.update({"frames_indices": indices, "height": frames.shape[1], "width": frames.shape[2]})
+    return frames[positions], metadata
+
+
+def _read_with_torchcodec(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
+    frames, metadata = VIDEO_DECODERS["torchcodec"](path, sample_indices_fn)
+    return frames.permute(0, 2, 3, 1).numpy(), metadata
+
+
+def _read_with_pyav(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
+    # Not the reader of transformers.video_utils: that one takes containers without a frame count (Matroska, WebM,
+    # MPEG-TS) for empty and leaves videos of turned cameras lying on their side.
+    with _open_with_pyav(path) as container:
+        if not container.streams.video:
+            raise VideoReadError("it has no video stream")
+        stream = container.streams.video[0]
+        metadata = VideoMetadata(
+            total_num_frames=stream.frames or _count_frames(path),
+            fps=float(stream.average_rate) if stream.average_rate else None,
+            video_backend="pyav",
+        )
+    indices = sample_indices_fn(metadata=metadata)
+    frames = _frames_at(path, indices)
+    if len(frames) < len(indices):  # headers exaggerate: AVI counts dropped frames, too, and the end may be cut off
+        metadata.total_num_frames = _count_frames(path)
+        frames = _frames_at(path, sample_indices_fn(metadata=metadata))
+    return np.stack(frames), metadata
+
+
+def _frames_at(path: str, indices: list[int]) -> list[np.ndarray]:
+    frames = []
+    with _open_with_pyav(path) as container:
+        for frame in itertools.compress(container.decode(video=0), np.isin(range(indices[-1] + 1), indices)):
+            frames.append(np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90))
+    return frames
+
+
+def _count_frames(path: str) -> int:
+    # By decoding: a stream has packets that hold no frame of their own, and cut files have broken ones.
+    with _open_with_pyav(path) as container:
+        return sum(1 for _ in container.decode(video=0))
+
+
+def _open_with_pyav(path: str):
+    import av  # not before it is needed: it brings a second copy of the FFmpeg libraries that decord brings
+
+    return av.open(path)

@@ -1,0 +1,266 @@
+"""Video processor class for LGI-Former."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from einops import rearrange
+from transformers.image_processing_utils import BatchFeature
+from transformers.image_utils import (
+    IMAGENET_DEFAULT_MEAN,
+    IMAGENET_DEFAULT_STD,
+    ChannelDimension,
+    PILImageResampling,
+    SizeDict,
+)
+from transformers.processing_utils import Unpack, VideosKwargs
+from transformers.utils import TensorType, logging
+from transformers.video_processing_utils import BaseVideoProcessor
+from transformers.video_utils import VideoInput, VideoMetadata, VideoMetadataType, make_batched_metadata
+
+from .frame_sampling import evaluation_frame_indices
+from .video_decoding import read_video
+from .video_inputs import split_into_videos
+
+
+logger = logging.get_logger(__name__)
+
+FRAMES_RESIZED_AT_ONCE = 16  # bounds the float copy of large frames: 16 of 1080 x 1920 take 400 MB
+
+
+class LGIFormerVideoProcessorKwargs(VideosKwargs, total=False):
+    """
+    sampling_rate (`int`, *optional*, defaults to 4):
+        Step between the frames of a clip, in frames of the video.
+    num_segments (`int`, *optional*, defaults to 1):
+        Clips that are taken of each video.
+    """
+
+    sampling_rate: int | None
+    num_segments: int | None
+
+
+class LGIFormerVideoProcessor(BaseVideoProcessor):
+    r"""
+    Turns videos into the `pixel_values` that LGI-Former takes: samples frames as MAE-DFER evaluates, decodes only
+    these, resizes them to a square without keeping the aspect, rescales to [0, 1] and normalises.
+
+    Of a video, every `sampling_rate`-th frame is taken, the last of them repeated until there are `num_frames`, and
+    `num_segments` windows of `num_frames` are cut out evenly spread, or one in the middle. Short videos are padded
+    this way, never refused.
+
+    Frames are resized in float, bilinearly and without antialiasing: the published pipeline resizes so (OpenCV's
+    `INTER_LINEAR`), and what a checkpoint was trained on is what it should see. PyTorch's resizing of uint8 frames
+    would be faster but is approximate and depends on the processor: up to one grey level off, and not the same on
+    CPU and GPU.
+
+    Every setting can be given here, and again in a call for that call alone; `None` stands for "as set up".
+
+    Args:
+        size (`dict[str, int]`, defaults to `{"height": 160, "width": 160}`):
+            Height and width of the output in pixels.
+        resample (`PILImageResampling`, defaults to `BILINEAR`):
+            Interpolation.
+        image_mean, image_std (`list[float]`, default to ImageNet's):
+            Mean and standard deviation of the channels, for pixels in [0, 1].
+        num_frames (`int`, defaults to 16):
+            Frames of a clip.
+        sampling_rate (`int`, defaults to 4):
+            Step between the frames of a clip, in frames of the video. MAE-DFER uses 1 for FERV39k.
+        num_segments (`int`, defaults to 1):
+            Clips that are taken of each video. MAE-DFER averages its predictions over 2.
+        do_resize, do_rescale, do_normalize, do_convert_rgb, do_sample_frames (`bool`, default to `True`):
+            Switch single steps off. Without `do_sample_frames` the frames of a video are one clip, as they are.
+
+    Raises:
+        ValueError: If a count is not a positive whole number, or `fps` is given: it is `sampling_rate` that
+            determines which frames are taken.
+
+    Example:
+
+    ```python
+    >>> import numpy as np
+    >>> from lgi_former import LGIFormerVideoProcessor
+
+    >>> processor = LGIFormerVideoProcessor(num_segments=2)
+    >>> long, short = np.zeros((100, 48, 64, 3), dtype=np.uint8), np.zeros((10, 3, 96, 96), dtype=np.uint8)
+    >>> inputs = processor([long, short], return_tensors="pt")
+    >>> inputs["pixel_values"].shape, inputs["video_index"]
+    (torch.Size([4, 16, 3, 160, 160]), tensor([0, 0, 1, 1]))
+
+    ```
+    """
+
+    resample = PILImageResampling.BILINEAR
+    image_mean = IMAGENET_DEFAULT_MEAN
+    image_std = IMAGENET_DEFAULT_STD
+    size = {"height": 160, "width": 160}
+    do_resize = True
+    do_center_crop = False
+    do_rescale = True
+    rescale_factor = 1 / 255
+    do_normalize = True
+    do_convert_rgb = True
+    do_sample_frames = True
+    num_frames = 16
+    sampling_rate = 4
+    num_segments = 1
+    model_input_names = ["pixel_values"]
+    valid_kwargs = LGIFormerVideoProcessorKwargs
+
+    def __init__(self, **kwargs: Unpack[LGIFormerVideoProcessorKwargs]):
+        _check_sampling(kwargs)
+        super().__init__(**kwargs)
+
+    def preprocess(
+        self, videos: VideoInput | os.PathLike, **kwargs: Unpack[LGIFormerVideoProcessorKwargs]
+    ) -> BatchFeature:
+        """
+        Process one or several videos.
+
+        Args:
+            videos: A path (`str` or `Path`) or URL of a video file, a folder of frames (`*.jpg`, `*.jpeg`, `*.png`, in
+                the order of their names) or an image; a list of PIL images (one video); an array or tensor of 4
+                dimensions (one video) or 5 (several), channels second or last; or a list of any of these, mixed. A
+                flat list of paths is a list of videos. Pixels are 0 to 255, whatever the dtype: if yours are 0 to 1,
+                pass `do_rescale=False`.
+            **kwargs: Settings for this call alone. Further ones are `return_tensors` (`"pt"` or `"np"`), `device` to
+                compute on, `return_metadata`, `input_data_format` for arrays whose shape is ambiguous.
+
+        Returns:
+            `BatchFeature` with `pixel_values`, float (clips, num_frames, 3, height, width). If `num_segments` is more
+            than 1 also `video_index`, int64 (clips,): which video a clip is of; clips of a video are adjacent. If
+            `return_metadata`, also `video_metadata`, one `VideoMetadata` for each clip.
+
+        Raises:
+            ValueError: If a setting is impossible or `videos` is none of the above.
+            VideoReadError: If a video cannot be read (a `ValueError`, too).
+        """
+        kwargs = {name: value for name, value in kwargs.items() if value is not None}
+        _check_sampling(kwargs)
+        videos = split_into_videos(videos, kwargs.pop("input_data_format", self.input_data_format))
+        return super().preprocess(videos, input_data_format=ChannelDimension.FIRST, **kwargs)
+
+    def sample_frames(
+        self,
+        metadata: VideoMetadata,
+        num_frames: int | None = None,
+        sampling_rate: int | None = None,
+        num_segments: int | None = None,
+        **kwargs,
+    ) -> np.ndarray:
+        """Indices of the frames to take of `metadata.total_num_frames`, int64 (num_segments, num_frames)."""
+        return evaluation_frame_indices(
+            metadata.total_num_frames,
+            num_frames or self.num_frames,
+            sampling_rate or self.sampling_rate,
+            num_segments or self.num_segments,
+        )
+
+    def fetch_videos(
+        self, video_url_or_urls: str | list[str], sample_indices_fn: Callable | None = None
+    ) -> tuple[np.ndarray, VideoMetadata] | list[tuple]:
+        """Read a video, or a list of them, as `read_video` does. Without `sample_indices_fn`, all frames, one clip."""
+        if isinstance(video_url_or_urls, list):
+            videos = [self.fetch_videos(video, sample_indices_fn) for video in video_url_or_urls]
+            return list(zip(*videos, strict=True))
+        return read_video(video_url_or_urls, sample_indices_fn or _all_frames)
+
+    def _decode_and_sample_videos(
+        self,
+        videos: list[str | torch.Tensor],
+        video_metadata: VideoMetadataType | None,
+        do_sample_frames: bool | None = None,
+        sample_indices_fn: Callable | None = None,
+    ) -> tuple[list[torch.Tensor], list[VideoMetadata]]:
+        """Tensors (clips, frames, channels, height, width), one a video, and metadata, one a clip."""
+        known = make_batched_metadata(videos, video_metadata) if video_metadata else [None] * len(videos)
+        sampled_videos, clip_metadata = [], []
+        for video, metadata in zip(videos, known, strict=True):
+            if isinstance(video, str):
+                frames, metadata = self.fetch_videos(video, sample_indices_fn)
+                clips = rearrange(torch.from_numpy(frames), "s t h w c -> s t c h w")
+            else:
+                clips, metadata = _sample_tensor(video, metadata, sample_indices_fn or _all_frames)
+            sampled_videos.append(clips)
+            clip_metadata += [replace(metadata, frames_indices=indices) for indices in metadata.frames_indices]
+        return sampled_videos, clip_metadata
+
+    def resize(
+        self,
+        image: torch.Tensor,
+        size: SizeDict,
+        resample: PILImageResampling | None = None,
+        antialias: bool = False,
+        **kwargs,
+    ) -> torch.Tensor:
+        """Resize frames (..., channels, height, width) of any dtype; float32 comes back."""
+        resize_frames = super().resize
+        frames = image.flatten(0, -4)
+        resized = [
+            resize_frames(chunk.float().contiguous(), size, resample, antialias, **kwargs)
+            for chunk in frames.split(FRAMES_RESIZED_AT_ONCE)
+        ]
+        return torch.cat(resized).unflatten(0, image.shape[:-3])
+
+    def _preprocess(
+        self,
+        videos: list[torch.Tensor],
+        num_segments: int,
+        do_rescale: bool,
+        return_tensors: str | TensorType | None = None,
+        **kwargs,
+    ) -> BatchFeature:
+        if do_rescale and any(_is_scaled(video) for video in videos):
+            logger.warning_once(
+                "The pixels of a video of floats are all between 0 and 1, yet are taken for 0 to 255. If they are "
+                "rescaled already, pass do_rescale=False."
+            )
+        if kwargs.get("do_convert_rgb"):  # up to Transformers 5.17; later ones have done it before, video by video
+            videos = [self.convert_to_rgb(video) for video in videos]
+        processed = super()._preprocess(videos, do_rescale=do_rescale, **kwargs)["pixel_values_videos"]
+        clips = [clip for video in processed for clip in video]
+        if return_tensors is not None and len({clip.shape for clip in clips}) > 1:
+            raise ValueError(
+                f"Clips of different shapes, {tuple(clips[0].shape)} and others, do not fit into one tensor. Leave "
+                "do_sample_frames and do_resize on, or process these videos one at a time."
+            )
+        data = {"pixel_values": clips}
+        if num_segments > 1:
+            data["video_index"] = [index for index, video in enumerate(processed) for _ in video]
+        return BatchFeature(data, tensor_type=return_tensors)
+
+
+def _check_sampling(settings: dict):
+    for name in ("num_frames", "sampling_rate", "num_segments"):
+        value = settings.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise ValueError(f"{name}={value!r} must be a whole number of at least 1.")
+    if settings.get("fps") is not None:
+        raise ValueError(
+            f"fps={settings['fps']!r} is not supported: LGI-Former takes every sampling_rate-th frame. For this many "
+            "frames per second, set sampling_rate to the video's own number of them divided by it."
+        )
+
+
+def _all_frames(metadata: VideoMetadata) -> np.ndarray:
+    return np.arange(metadata.total_num_frames)[None]
+
+
+def _sample_tensor(
+    video: torch.Tensor, metadata: VideoMetadata | None, sample_indices_fn: Callable
+) -> tuple[torch.Tensor, VideoMetadata]:
+    metadata = replace(
+        metadata or VideoMetadata(len(video)),
+        total_num_frames=len(video),
+        height=video.shape[-2],
+        width=video.shape[-1],
+    )
+    metadata.frames_indices = sample_indices_fn(metadata=metadata)
+    return video[torch.from_numpy(metadata.frames_indices)], metadata
+
+
+def _is_scaled(video: torch.Tensor) -> bool:
+    return video.is_floating_point() and bool(video.min() >= 0 and video.max() <= 1)

@@ -1,0 +1,61 @@
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(scope="session")
+def numbered_frames():
+    """`numbered_frames(count, height, width)`: uint8 frames (count, height, width, 3) that show their number."""
+
+    def make(count, height=48, width=64):
+        bits = np.arange(count)[:, None] >> np.arange(8) & 1  # eight stripes, black or white, least significant first
+        frames = np.repeat(bits.astype(np.uint8) * 255, width // 8, axis=1)
+        return np.broadcast_to(frames[:, None, :, None], (count, height, width, 3)).copy()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def read_numbers():
+    """`read_numbers(frames)`: the numbers that decoded frames (..., height, width, 3) show."""
+
+    def read(frames):
+        frames = np.asarray(frames)
+        stripes = frames.mean(axis=(-3, -1)).reshape(*frames.shape[:-3], 8, -1).mean(axis=-1)
+        return ((stripes > 127) << np.arange(8)).sum(axis=-1)
+
+    return read
+
+
+@pytest.fixture
+def write_video(tmp_path, numbered_frames):
+    """`write_video(name, count)`: path of a new video at 25 frames per second whose frames show their number."""
+
+    def write(name, count=60, codec="mpeg4", key_frame_every=12, **options):
+        frames = numbered_frames(count)
+        with av.open(str(tmp_path / name), "w", options=options) as container:
+            stream = container.add_stream(codec, rate=25)
+            stream.height, stream.width = frames.shape[1:3]
+            stream.pix_fmt, stream.bit_rate = "yuv420p", 1_000_000
+            stream.codec_context.gop_size = key_frame_every
+            for frame in frames:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+            container.mux(stream.encode())
+        return tmp_path / name
+
+    return write
+
+
+@pytest.fixture
+def write_frames(tmp_path, numbered_frames):
+    """`write_frames(name, count)`: path of a new folder of PNG frames that show their number."""
+
+    def write(name, count=10):
+        folder = tmp_path / name
+        folder.mkdir()
+        for number, frame in enumerate(numbered_frames(count)):
+            Image.fromarray(frame).save(folder / f"{number:05d}.png")
+        return folder
+
+    return write

@@ -1,0 +1,238 @@
+import json
+import os
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lgi_former.image_processing import LGIFormerVideoProcessor, VideoReadError, read_video
+
+
+MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+
+
+@pytest.fixture(scope="module")
+def processor():
+    return LGIFormerVideoProcessor()
+
+
+@pytest.fixture(scope="module")
+def noise():
+    """A video of 20 frames of noise, channels last."""
+    return np.random.default_rng(0).integers(0, 256, (20, 48, 64, 3), dtype=np.uint8)
+
+
+def pixels_of(processor, videos, **settings):
+    return processor(videos, return_tensors="pt", **settings)["pixel_values"]
+
+
+# What comes out
+
+
+def test_one_clip_a_video_by_default(processor, noise):
+    inputs = processor(noise, return_tensors="pt")
+    assert list(inputs) == ["pixel_values"]  # so that model(**inputs) works
+    assert inputs["pixel_values"].shape == (1, 16, 3, 160, 160)
+    assert inputs["pixel_values"].dtype == torch.float32
+
+
+def test_pixels_are_resized_rescaled_and_normalised(processor):
+    grey = np.full((1, 48, 64, 3), 100, dtype=np.uint8)
+    pixels = pixels_of(processor, grey)
+    expected = torch.tensor((100 / 255 - MEAN) / STD, dtype=torch.float32)
+    torch.testing.assert_close(pixels, expected.view(3, 1, 1).expand_as(pixels))
+
+
+def test_resizing_is_bilinear_without_antialiasing_or_rounding(processor, noise):
+    # To a quarter, bilinear interpolation looks at the middle two of four pixels; antialiasing would at more.
+    frames = np.repeat(noise[:1], 2, axis=2)[:, :, :96]
+    pixels = pixels_of(processor, frames, size={"height": 12, "width": 24}, do_normalize=False, do_rescale=False)
+    rows = (frames[0, 1::4].astype(np.float32) + frames[0, 2::4]) / 2
+    expected = (rows[:, 1::4] + rows[:, 2::4]) / 2
+    torch.testing.assert_close(pixels[0, 0], torch.from_numpy(expected).permute(2, 0, 1))
+
+
+def test_segments_are_adjacent_clips_that_say_their_video(processor, noise):
+    long = np.concatenate([noise] * 5)
+    inputs = processor([long, noise, long], num_segments=2, return_tensors="pt")
+    assert inputs["video_index"].tolist() == [0, 0, 1, 1, 2, 2]
+    assert inputs["video_index"].dtype == torch.int64
+    assert inputs["pixel_values"].shape == (6, 16, 3, 160, 160)
+    assert torch.equal(inputs["pixel_values"][0], pixels_of(processor, long[0:64])[0])
+    assert torch.equal(inputs["pixel_values"][1], pixels_of(processor, long[36:100])[0])
+    assert inputs.to(torch.bfloat16)["video_index"].dtype == torch.int64
+
+
+def test_metadata_describes_every_clip(processor, write_video):
+    settings = {"num_frames": 4, "sampling_rate": 2, "num_segments": 2}
+    inputs = processor(write_video("a.mp4"), return_metadata=True, return_tensors="pt", **settings)
+    assert [list(clip.frames_indices) for clip in inputs["video_metadata"]] == [[0, 2, 4, 6], [52, 54, 56, 58]]
+    assert inputs["video_metadata"][0].timestamps == [0, 0.08, 0.16, 0.24]
+
+
+def test_metadata_given_with_an_array_is_kept(processor, noise):
+    inputs = processor(noise, video_metadata={"total_num_frames": 20, "fps": 25}, return_metadata=True)
+    (clip,) = inputs["video_metadata"]
+    assert (clip.fps, clip.total_num_frames, clip.height, clip.width) == (25, 20, 48, 64)
+
+
+def test_return_tensors(processor, noise):
+    assert isinstance(processor(noise, return_tensors="np")["pixel_values"], np.ndarray)
+    clips = processor([noise, noise])["pixel_values"]
+    assert [clip.shape for clip in clips] == [(16, 3, 160, 160)] * 2
+
+
+# What goes in
+
+
+def test_every_kind_of_video_gives_the_same_clip(processor, write_frames, noise, tmp_path):
+    folder = write_frames("frames", count=20)
+    frames, _ = read_video(folder, lambda metadata: np.arange(20))
+    expected = pixels_of(processor, frames)
+    kinds = {
+        "folder": folder,
+        "path as text": str(folder),
+        "images": [Image.fromarray(frame) for frame in frames],
+        "frames": list(frames),
+        "channels first": frames.transpose(0, 3, 1, 2),
+        "tensor": torch.from_numpy(frames),
+        "tensor, channels first": torch.from_numpy(frames).permute(0, 3, 1, 2),
+        "batch": frames[None],
+        "floats": frames.astype(np.float64),
+        "grey": frames[..., :1],
+        "with opaque alpha": np.concatenate([frames, np.full_like(frames[..., :1], 255)], axis=-1),
+        "negative strides": frames[..., ::-1],
+        "read-only": np.broadcast_to(frames, frames.shape),
+    }
+    for kind, video in kinds.items():
+        assert torch.equal(pixels_of(processor, video), expected), kind
+    mixed = pixels_of(processor, list(kinds.values()))
+    assert torch.equal(mixed, expected.expand_as(mixed))
+
+
+def test_video_file_is_sampled_while_decoding(processor, write_video, write_frames):
+    path = write_video("a.mp4", count=100)
+    frames, _ = read_video(path, lambda metadata: np.arange(16, 80, 4))
+    assert torch.equal(pixels_of(processor, path), pixels_of(processor, frames, sampling_rate=1))
+
+
+def test_short_videos_repeat_their_last_sampled_frame(processor, noise):
+    pixels = pixels_of(processor, noise[:6], num_frames=4)  # frames 0 and 4
+    assert torch.equal(pixels, pixels_of(processor, noise[[0, 4, 4, 4]], sampling_rate=1, num_frames=4))
+
+
+def test_image_is_a_clip_of_itself(processor, noise, tmp_path):
+    image = Image.fromarray(noise[0])
+    image.save(tmp_path / "face.png")
+    pixels = pixels_of(processor, [tmp_path / "face.png", image])
+    assert torch.equal(pixels, pixels_of(processor, noise[:1]).expand(2, -1, -1, -1, -1))
+    assert torch.equal(pixels_of(processor, image), pixels[:1])
+
+
+def test_list_of_paths_is_several_videos_and_list_of_images_is_one(processor, write_frames, noise):
+    folders = [write_frames("a"), str(write_frames("b"))]
+    assert len(pixels_of(processor, folders)) == 2
+    assert len(pixels_of(processor, [Image.fromarray(frame) for frame in noise])) == 1
+
+
+def test_batch_of_mixed_lengths_and_sizes_equals_one_by_one(processor, noise):
+    videos = [noise, noise[:3], noise[:, :30, :40], noise[::-1]]
+    together = pixels_of(processor, videos)
+    assert torch.equal(together, torch.cat([pixels_of(processor, video) for video in videos]))
+
+
+def test_ambiguous_channels_are_settled_by_input_data_format(processor):
+    video = np.random.default_rng(0).integers(0, 256, (1, 3, 40, 3), dtype=np.uint8)  # 3 x 40 pixels, channels last
+    pixels = pixels_of(processor, video, input_data_format="channels_last")
+    assert torch.equal(pixels, pixels_of(processor, torch.from_numpy(video).permute(0, 3, 1, 2)))
+
+
+def test_floats_are_0_to_255_unless_rescaling_is_off(processor, noise, monkeypatch):
+    warnings = []
+    module = "lgi_former.image_processing.video_processing_lgi_former.logger.warning_once"
+    monkeypatch.setattr(module, warnings.append)
+    expected = pixels_of(processor, noise)
+    scaled = noise.astype(np.float32) / 255
+    torch.testing.assert_close(pixels_of(processor, scaled, do_rescale=False), expected)
+    assert not warnings
+    pixels_of(processor, scaled)
+    assert "do_rescale=False" in warnings[0]
+
+
+def test_unsampled_frames_are_taken_as_they_are(processor, noise, write_frames):
+    folder = write_frames("frames", count=7)
+    assert pixels_of(processor, folder, do_sample_frames=False).shape == (1, 7, 3, 160, 160)
+    inputs = processor([noise, noise], do_sample_frames=False, num_segments=2, return_tensors="pt")
+    assert inputs["pixel_values"].shape == (2, 20, 3, 160, 160)
+    assert inputs["video_index"].tolist() == [0, 1]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_gpu_gives_what_the_cpu_gives(processor, noise):
+    on_gpu = pixels_of(processor, noise, device="cuda")
+    assert on_gpu.is_cuda
+    torch.testing.assert_close(on_gpu.cpu(), pixels_of(processor, noise), rtol=0, atol=1e-4)
+
+
+# Settings
+
+
+def test_settings_survive_saving(tmp_path, noise):
+    saved = LGIFormerVideoProcessor(num_frames=8, sampling_rate=1, num_segments=3, size={"height": 32, "width": 48})
+    saved.save_pretrained(tmp_path)
+    assert os.listdir(tmp_path) == ["video_preprocessor_config.json"]
+    settings = json.loads((tmp_path / "video_preprocessor_config.json").read_text())
+    assert (settings["num_frames"], settings["sampling_rate"], settings["num_segments"]) == (8, 1, 3)
+    loaded = LGIFormerVideoProcessor.from_pretrained(tmp_path)
+    assert loaded.to_dict() == saved.to_dict()
+    assert torch.equal(pixels_of(loaded, noise), pixels_of(saved, noise))
+    assert LGIFormerVideoProcessor.from_pretrained(tmp_path, num_segments=1).num_segments == 1
+
+
+def test_none_stands_for_the_processors_own_setting(processor, noise):
+    pixels = pixels_of(processor, noise, num_frames=None, sampling_rate=None, do_resize=None)
+    assert torch.equal(pixels, pixels_of(processor, noise))
+
+
+@pytest.mark.parametrize("name", ["num_frames", "sampling_rate", "num_segments"])
+@pytest.mark.parametrize("value", [0, -1, 2.0, True, "4"])
+def test_counts_must_be_positive_whole_numbers(processor, noise, name, value):
+    with pytest.raises(ValueError, match=f"{name}={value!r} must be a whole number"):
+        processor(noise, **{name: value})
+    with pytest.raises(ValueError, match=f"{name}={value!r} must be a whole number"):
+        LGIFormerVideoProcessor(**{name: value})
+
+
+def test_fps_is_refused_not_ignored(processor, noise):
+    with pytest.raises(ValueError, match="set sampling_rate"):
+        processor(noise, fps=6)
+
+
+@pytest.mark.parametrize(
+    ("videos", "said"),
+    [
+        (None, "type NoneType"),
+        (np.zeros((48, 64)), "2 dimensions"),
+        ([], "is empty"),
+        (["a.mp4", []], "is empty"),
+        (np.zeros((0, 48, 64, 3)), "no frames"),
+        (np.zeros((4, 48, 64, 7)), "(4, 48, 64, 7) has neither 1, 3 or 4 channels"),
+        ([Image.new("RGB", (4, 4)), Image.new("RGB", (4, 8))], "frame 1 has (3, 8, 4)"),
+    ],
+)
+def test_what_is_no_video_is_refused_in_one_sentence(processor, videos, said):
+    with pytest.raises(ValueError) as raised:
+        processor(videos)
+    assert said in str(raised.value)
+
+
+def test_unreadable_video_in_a_batch_is_named(processor, noise):
+    with pytest.raises(VideoReadError, match=r"missing\.mp4"):
+        processor([noise, "missing.mp4"])
+
+
+def test_clips_that_do_not_fit_together_are_refused(processor, noise):
+    with pytest.raises(ValueError, match="different shapes"):
+        processor([noise, noise[:5]], do_sample_frames=False, return_tensors="pt")
+    assert len(processor([noise, noise[:5]], do_sample_frames=False)["pixel_values"]) == 2
