@@ -28,6 +28,8 @@ class AdaptsToClipSize:
         Raises:
             ValueError: If the fields of the configuration clash.
         """
+        if config is None and not any(name in kwargs for name in _CLIP_SIZE_FIELDS):
+            return super().from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
         hub_options = {name: kwargs[name] for name in _HUB_OPTIONS if name in kwargs}
         if not isinstance(config, PreTrainedConfig):
             config, kwargs = cls.config_class.from_pretrained(
@@ -51,7 +53,10 @@ def _stored_config(config_class, pretrained_model_name_or_path, hub_options):
     """The configuration that a checkpoint was saved with; None if there is none or it is another family's."""
     if pretrained_model_name_or_path is None:
         return None
-    fields, _ = PreTrainedConfig.get_config_dict(pretrained_model_name_or_path, **hub_options)
+    try:
+        fields, _ = PreTrainedConfig.get_config_dict(pretrained_model_name_or_path, **hub_options)
+    except OSError:  # weights without a configuration, which the caller gave
+        return None
     return config_class(**fields) if fields.get("model_type") == config_class.model_type else None
 
 

@@ -373,6 +373,14 @@ def test_checkpoint_loads_for_clips_of_another_size(
     assert torch.equal(again(**inputs)[0], outputs[0])
 
 
+def test_weights_without_their_configuration_load_with_a_given_one(tiny_config, tmp_path):
+    model = LGIFormerModel(tiny_config())
+    model.save_pretrained(tmp_path)
+    (tmp_path / "config.json").unlink()
+    loaded = LGIFormerModel.from_pretrained(tmp_path, config=tiny_config())
+    assert torch.equal(loaded.embeddings.representative_tokens, model.embeddings.representative_tokens)
+
+
 def test_long_and_large_clips_work_from_the_configuration_alone(tiny_config, clips):
     config = tiny_config(num_frames=64, image_size=224, patch_size=16, region_size=(2, 7, 7))
     assert LGIFormerForVideoClassification(config)(clips(config, 1)).logits.shape == (1, 5)
