@@ -1,5 +1,6 @@
 """Turning a checkpoint of the published MAE-DFER code into a directory that Transformers loads."""
 
+import copy
 import os
 from pathlib import Path
 
@@ -55,9 +56,14 @@ def convert_mae_dfer_checkpoint(
         raise ValueError(f"A whole config was given, so {', '.join(config_fields)} cannot be set beside it.")
     _check_fields(config_fields)
     checkpoint = PublishedCheckpoint(checkpoint_path)
-    config = config or checkpoint.infer_config(**config_fields)
-    dataset = _check_dataset(dataset or (_dataset_of(checkpoint, config) if labels is None else None))
-    _set_labels(config, checkpoint, labels or DATASET_LABELS.get(dataset))
+    _check_dataset(dataset)
+    if config is not None:
+        config = copy.deepcopy(config)
+    else:
+        config = checkpoint.infer_config(**config_fields)
+        if dataset is None and labels is None:
+            dataset = _dataset_of(checkpoint, config)
+    _set_labels(config, checkpoint, labels if labels is not None else DATASET_LABELS.get(dataset))
 
     model_class, names_of = _MODEL_OF_KIND[checkpoint.kind]
     add_pooling = {"add_pooling_layer": False} if checkpoint.kind == "encoder" else {}
@@ -78,7 +84,7 @@ def _check_output(output_dir, overwrite):
     if output_dir.exists() and not output_dir.is_dir():
         raise FileExistsError(f"{output_dir} is a file; give the path of a directory.")
     if output_dir.is_dir() and any(output_dir.iterdir()) and not overwrite:
-        raise FileExistsError(f"{output_dir} is not empty; choose another directory or ask for overwrite.")
+        raise FileExistsError(f"{output_dir} is not empty; choose another directory, or pass overwrite (--overwrite).")
 
 
 def _check_fields(config_fields):
@@ -90,7 +96,6 @@ def _check_fields(config_fields):
 def _check_dataset(dataset):
     if dataset is not None and dataset not in DATASET_LABELS:
         raise ValueError(f"dataset={dataset!r} is unknown; known are {', '.join(DATASET_LABELS)}.")
-    return dataset
 
 
 def _dataset_of(checkpoint, config):
@@ -109,6 +114,8 @@ def _set_labels(config, checkpoint, labels):
     num_outputs = checkpoint.weights["head.weight"].shape[0]
     if labels is None:
         return
+    if isinstance(labels, str):
+        raise ValueError(f"labels={labels!r} is a string; give a list of one name a class.")
     if len(labels) != num_outputs:
         raise ValueError(
             f"{checkpoint.path} has {num_outputs} outputs, but {len(labels)} labels were given: {', '.join(labels)}."

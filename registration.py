@@ -8,6 +8,7 @@ waits until Transformers has imported the module that holds the Auto class: whoe
 import importlib.abc
 import importlib.util
 import sys
+import warnings
 
 
 def _register_config(auto):
@@ -76,7 +77,11 @@ class _RegisterAfterImport(importlib.abc.MetaPathFinder):
             if not _is_imported(auto_name, just_imported) or _is_half_imported(room_name, just_imported):
                 continue
             self.waiting.remove(entry)
-            register(sys.modules[auto_name])
+            try:
+                register(sys.modules[auto_name])
+            except ImportError as error:  # Transformers' own families must go on working
+                self.waiting.append(entry)
+                warnings.warn(f"lgi_former could not be registered with {auto_name}: {error}", stacklevel=2)
 
 
 def _is_half_imported(name, just_imported):

@@ -30,10 +30,10 @@ setup(
         "accelerate>=1.10",
         "datasets>=4.0",
         "evaluate>=0.4.3",
-        # decord has wheels for Linux and Windows x86-64 only; elsewhere torchcodec or PyAV decode.
+        # decord has wheels with its own FFmpeg for Linux x86-64; elsewhere torchcodec or PyAV decode.
         "decord>=0.6; platform_machine == 'x86_64' and platform_system == 'Linux'",
         "einops>=0.8",
-        "av>=12",
+        "av>=14.1",
         "pillow>=10",
         "numpy>=1.26",
         "rich>=13",

@@ -157,8 +157,6 @@ class LGIFormerConfig(PreTrainedConfig):
 
     def __post_init__(self, **kwargs):
         super().__post_init__(**kwargs)
-        if isinstance(self.region_size, list):  # as JSON stores it
-            self.region_size = tuple(self.region_size)
         self.validate_architecture()
 
     @property
@@ -189,6 +187,8 @@ class LGIFormerConfig(PreTrainedConfig):
 
     def validate_architecture(self):
         """Raise a `ValueError` that names the clash if the fields do not describe a possible model."""
+        if isinstance(self.region_size, list):  # as JSON and YAML store it
+            self.region_size = tuple(self.region_size)
         self._check_values()
         self._check_grid()
         self._check_attention()
@@ -206,6 +206,12 @@ class LGIFormerConfig(PreTrainedConfig):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
                 raise ValueError(f"{name}={value!r} must be a number of at least 0 and less than 1.")
+        for name in ("initializer_range", "layer_norm_eps", "classifier_init_scale"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+                raise ValueError(f"{name}={value!r} must be a positive number.")
+            if value == 0 and name != "classifier_init_scale":
+                raise ValueError(f"{name}=0 must be a positive number.")
         if self.hidden_act not in ACT2FN:
             raise ValueError(f"hidden_act={self.hidden_act!r} is unknown; known are {', '.join(sorted(ACT2FN))}.")
 
@@ -270,6 +276,10 @@ class LGIFormerConfig(PreTrainedConfig):
 _CHOICES = {
     "intra_region_attention": ("self", "cross"),
     "inter_region_attention": (True, False),
+    "qkv_bias": (True, False),
+    "frame_level": (True, False),
+    "norm_pix_loss": (True, False),
+    "motion_target": (True, False),
     "local_global_interaction": ("cross", "self", None),
     "attention_sharing": ("none", "intra_and_interaction", "all"),
     "pooling": ("representative", "local", "all"),

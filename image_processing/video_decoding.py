@@ -150,11 +150,13 @@ def _read_video_file(path: Path, sample_indices_fn: Callable) -> tuple[np.ndarra
         try:
             return _decode(decoder, path, sample_indices_fn)
         except Exception as error:  # every decoder has its own exceptions; the next may be able to read the file
-            last_error = error
+            # Not the exception itself: its traceback keeps decord's reader alive, and a process forked meanwhile
+            # crashes when it collects that.
+            reason = str(error)
     raise VideoReadError(
-        f"'{path}' cannot be decoded as a video by {', '.join(tried)} ({last_error}): it is damaged, incomplete or "
-        "not a video. Check that it plays, else copy, download or encode it again."
-    ) from last_error
+        f"'{path}' cannot be decoded as a video by {', '.join(tried)} ({reason}): it is damaged, incomplete or not a "
+        "video. Check that it plays, else copy, download or encode it again."
+    )
 
 
 def _decoders(path: Path) -> Iterator[tuple[str, Callable]]:

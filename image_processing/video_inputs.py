@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from PIL.Image import Image
 from torchvision.transforms.v2.functional import pil_to_tensor
-from transformers.image_transforms import to_channel_dimension_format
 from transformers.image_utils import ChannelDimension, infer_channel_dimension_format
 from transformers.video_utils import VideoInput, is_valid_video_frame
 
@@ -85,4 +84,4 @@ def _channels_first(video: torch.Tensor, input_data_format: str | ChannelDimensi
                 f"A video of shape {tuple(video.shape)} has neither 1, 3 or 4 channels in its second dimension nor in "
                 "its last. Pass it as (frames, channels, height, width) or (frames, height, width, channels)."
             ) from error
-    return to_channel_dimension_format(video, ChannelDimension.FIRST, input_data_format)
+    return video.movedim(-1, -3) if ChannelDimension(input_data_format) is ChannelDimension.LAST else video

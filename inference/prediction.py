@@ -49,8 +49,9 @@ def load_classifier(
     )
     if loading_info["missing_keys"]:
         raise ValueError(
-            f"{model_name_or_path} has no weights for {', '.join(sorted(loading_info['missing_keys']))}: a classifier "
-            "that was fine-tuned is needed, and predictions of an untrained one would mean nothing."
+            f"{model_name_or_path} has no weights for {', '.join(sorted(loading_info['missing_keys']))}: it is not a "
+            "fine-tuned classifier, but perhaps a pre-trained model. Fine-tune it first; predictions of an untrained "
+            "head would mean nothing."
         )
     processor = AutoVideoProcessor.from_pretrained(model_name_or_path, trust_remote_code=False)
     return model.to(device).eval(), processor

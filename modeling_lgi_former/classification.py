@@ -21,9 +21,11 @@ def classification_loss(logits: torch.Tensor, labels: torch.Tensor, config: LGIF
         ValueError: If `labels` do not fit `logits`, or are float, do not sum to 1 and no `problem_type` is set.
     """
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    labels = labels.to(logits.device)
     problem_type = config.problem_type or ("regression" if config.num_labels == 1 else None)
     if problem_type == "regression":
-        _check_shape(labels, logits, labels.numel() == logits.numel(), "as many numbers as the logits")
+        fits = labels.shape == logits.shape or (logits.shape[-1] == 1 and labels.shape == logits.shape[:-1])
+        _check_shape(labels, logits, fits, "as many numbers as the logits")
         return F.mse_loss(logits.reshape(labels.shape), labels.to(logits.dtype))
     if problem_type == "multi_label_classification":
         if config.head_activation is not None:
@@ -39,7 +41,7 @@ def classification_loss(logits: torch.Tensor, labels: torch.Tensor, config: LGIF
             _check_probabilities(labels)
         return F.cross_entropy(logits.flatten(0, -2), labels.to(logits.dtype).flatten(0, -2))
     _check_shape(labels, logits, labels.shape == logits.shape[:-1], "one class index a row of logits")
-    return F.cross_entropy(logits.flatten(0, -2), labels.flatten())
+    return F.cross_entropy(logits.flatten(0, -2), labels.flatten().long())
 
 
 def _check_shape(labels, logits, fits, wanted):
@@ -54,7 +56,7 @@ def _check_probabilities(labels):
     """Without a `problem_type`, tell soft labels from multi-label ones. Waits for the device."""
     if torch.compiler.is_compiling():
         return
-    if not torch.allclose(labels.sum(-1), torch.ones_like(labels[..., 0]), atol=1e-3):
+    if not ((labels.float().sum(-1) - 1).abs() < 0.02).all():  # half precision rounds each of many labels
         raise ValueError(
             "labels are float (batch, classes) but their rows do not sum to 1, so they are not soft labels of one "
             "class. For several classes a clip, set config.problem_type='multi_label_classification'."

@@ -32,10 +32,14 @@ class AdaptsToClipSize:
             return super().from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
         hub_options = {name: kwargs[name] for name in _HUB_OPTIONS if name in kwargs}
         if not isinstance(config, PreTrainedConfig):
+            # What is the model's to interpret, dtype="auto" among it, is not the configuration's.
+            kept = {
+                name: kwargs.pop(name) for name in ("dtype", "torch_dtype", "attn_implementation") if name in kwargs
+            }
             config, kwargs = cls.config_class.from_pretrained(
                 config or pretrained_model_name_or_path, return_unused_kwargs=True, **kwargs
             )
-            kwargs.update(hub_options)
+            kwargs = {**kwargs, **kept, **hub_options}
         stored = _stored_config(cls.config_class, pretrained_model_name_or_path, hub_options)
         if stored is None or stored.region_grid == config.region_grid:
             return super().from_pretrained(pretrained_model_name_or_path, *model_args, config=config, **kwargs)

@@ -56,9 +56,12 @@ class LGIFormerDecoder(nn.Module):
         Returns:
             (batch, masked tokens, pixels of a tubelet).
         """
-        visible = self.embed(visible_states) + self.position_embeddings[visible_positions]
-        masked = self.mask_token + self.position_embeddings[masked_positions]
-        hidden_states = torch.cat([visible, masked.to(visible.dtype)], dim=1)
+        visible = self.embed(visible_states)
+        # Loading in half precision leaves the table in float32, and a device map may put the mask elsewhere.
+        positions = self.position_embeddings.to(visible.dtype)
+        visible = visible + positions[visible_positions.to(positions.device)]
+        masked = self.mask_token.to(visible.dtype) + positions[masked_positions.to(positions.device)]
+        hidden_states = torch.cat([visible, masked], dim=1)
         for layer in self.layers:
             hidden_states = layer(hidden_states)
         return self.head(self.norm(hidden_states[:, visible.shape[1] :]))

@@ -46,7 +46,7 @@ class LGIFormerEmbeddings(nn.Module):
             (batch, regions, 1 + local tokens of a region, width).
 
         Raises:
-            ValueError: If the clips are not of the configured size.
+            ValueError: If the clips are not of the configured size, or not float.
         """
         config = self.config
         expected = (config.num_frames, config.num_channels, config.image_size, config.image_size)
@@ -55,12 +55,18 @@ class LGIFormerEmbeddings(nn.Module):
                 f"pixel_values has shape {tuple(pixel_values.shape)}, but this model takes clips of (batch, frames, "
                 f"channels, height, width) = (batch, {', '.join(map(str, expected))})."
             )
+        if not pixel_values.is_floating_point():
+            raise ValueError(
+                f"pixel_values has dtype {pixel_values.dtype}, but this model takes normalised floats, as "
+                "LGIFormerVideoProcessor returns them."
+            )
         pixel_values = pixel_values.to(self.representative_tokens.dtype)
         tubelets = self.regions.split_pixels(pixel_values)
         positions = self.position_embeddings
         if visible is not None:
             tubelets = tubelets.take_along_dim(visible[..., None], dim=2)
             positions = positions.take_along_dim(visible[..., None], dim=2)
-        local = self.projection(tubelets) + positions
+        local = self.projection(tubelets)
+        local = local + positions.to(local.dtype)  # loading in half precision leaves the table in float32
         representative = self.representative_tokens[None, :, None].expand(local.shape[0], -1, -1, -1)
         return torch.cat([representative.to(local.dtype), local], dim=2)

@@ -59,10 +59,9 @@ class RegionTubeMasking:
     ) -> torch.Tensor:
         """Draw masks: bool (batch_size, tokens) in the order time, row, column, True = masked.
 
-        They are made on `device`, by default the generator's or else torch's default device.
+        They come on `device`, by default the generator's or else torch's default device.
         """
-        if device is None and generator is not None:
-            device = generator.device
+        target, device = device, device if generator is None else generator.device
         rows, columns = self.height // self.window_height, self.width // self.window_width
         shape = (batch_size, rows, columns, self.window_height * self.window_width)
         priority = torch.rand(shape, generator=generator, device=device)
@@ -72,7 +71,7 @@ class RegionTubeMasking:
         visible = priority.argsort(dim=-1)[..., : self.num_visible]
         masked = torch.ones(shape, dtype=torch.bool, device=device).scatter_(-1, visible, False)
         frame = rearrange(masked, "b nh nw (h w) -> b (nh h nw w)", h=self.window_height)
-        return frame.repeat(1, self.time)
+        return frame.repeat(1, self.time).to(target or device)
 
     def _hidden_half(self, batch_size, rows, columns, generator, device) -> torch.Tensor:
         """1 for tokens of the half that stays masked, else 0: (batch, rows, columns, tokens of a window)."""

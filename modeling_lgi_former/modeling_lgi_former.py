@@ -147,6 +147,10 @@ class LGIFormerModel(LGIFormerPreTrainedModel):
         """The tubelet embedding."""
         return self.embeddings.projection
 
+    def set_input_embeddings(self, value: nn.Module):
+        """Replace the tubelet embedding."""
+        self.embeddings.projection = value
+
     def _init_linear_weight(self, weight: torch.Tensor):
         if self.pooler is None:
             init.xavier_uniform_(weight)
@@ -235,7 +239,7 @@ class LGIFormerModel(LGIFormerPreTrainedModel):
         if visible is None:
             return representative, self.embeddings.regions.merge(local)
         order = self.embeddings.regions.to_raster_index(visible).flatten(1).argsort(dim=1)
-        return representative, local.flatten(1, 2).take_along_dim(order[..., None], dim=1)
+        return representative, local.flatten(1, 2).take_along_dim(order[..., None].to(local.device), dim=1)
 
 
 class LGIFormerForPreTraining(LGIFormerPreTrainedModel):
@@ -295,7 +299,7 @@ class LGIFormerForPreTraining(LGIFormerPreTrainedModel):
         logits = self.decoder(outputs.last_hidden_state, visible_positions, masked_index)
         with torch.no_grad():
             targets = reconstruction_targets(pixel_values, self.config)
-            targets = targets.take_along_dim(masked_index[..., None], dim=1)
+            targets = targets.take_along_dim(masked_index[..., None], dim=1).to(logits.device)
         return LGIFormerForPreTrainingOutput(
             loss=reconstruction_loss(logits, targets, self.config, self.config.motion_loss_weight),
             logits=logits,
@@ -335,7 +339,7 @@ class LGIFormerForVideoClassification(LGIFormerPreTrainedModel):
         super()._init_weights(module)
         if module is self.classifier:
             std = self.config.initializer_range * self.config.classifier_init_scale
-            init.trunc_normal_(module.weight, std=std)
+            init.trunc_normal_(module.weight, std=std) if std else init.zeros_(module.weight)
 
     @can_return_tuple
     def forward(

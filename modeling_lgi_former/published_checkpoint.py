@@ -176,7 +176,8 @@ def _load_safely(path):
 def _not_whole(path):
     return (
         f"{path} ({os.path.getsize(path):,} bytes) is no whole PyTorch checkpoint: expected a file written by "
-        "torch.save. It may be truncated; compare its size with the source and fetch it again."
+        "torch.save that holds tensors and plain values. It may be truncated or of another kind; compare its size "
+        "with the source and fetch it again."
     )
 
 

@@ -54,11 +54,9 @@ def reconstruction_loss(
 
 def _to_unit_range(frames: torch.Tensor) -> torch.Tensor:
     """Undo the normalisation with ImageNet mean and deviation."""
-    mean, deviation = (
-        torch.tensor(values, dtype=frames.dtype, device=frames.device)[:, None, None]
-        for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
-    )
-    return frames * deviation + mean
+    # Plain numbers: tensors of them would have to be copied to the device, and a training step wait for it.
+    channels = zip(frames.unbind(dim=2), IMAGENET_DEFAULT_STD, IMAGENET_DEFAULT_MEAN, strict=True)
+    return torch.stack([channel * deviation + mean for channel, deviation, mean in channels], dim=2)
 
 
 def _to_motion(tubelets: torch.Tensor, config: LGIFormerConfig) -> torch.Tensor:

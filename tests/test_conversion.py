@@ -1,6 +1,7 @@
 """Checkpoints of the published code become Transformers directories, safely and without guessing silently."""
 
 import argparse
+import inspect
 import json
 import os
 from pathlib import Path
@@ -102,7 +103,11 @@ def test_structure_is_read_off_weights_and_arguments(name, tmp_path):
 
 def released(kind):
     reference = json.loads((GOLDEN / "released_checkpoints.json").read_text())
-    return {name: torch.zeros(shape) for name, shape in reference[f"released_{kind}_checkpoint"].items()}
+    generator = torch.Generator().manual_seed(0)
+    return {
+        name: 0.02 * torch.randn(shape, generator=generator)
+        for name, shape in reference[f"released_{kind}_checkpoint"].items()
+    }
 
 
 @pytest.mark.slow
@@ -123,12 +128,14 @@ def test_released_checkpoints_convert_whole_and_back(kind, auto_class, names, tm
     expected = (
         LGIFormerConfig(num_labels=7) if kind == "finetuned" else LGIFormerConfig(decoder_position_order="region")
     )
-    changed = model.config.to_diff_dict().keys() - expected.to_diff_dict().keys()
-    assert changed <= {"architectures", "dtype", "transformers_version", "_name_or_path"}
+    for field in inspect.get_annotations(LGIFormerConfig):
+        assert getattr(model.config, field) == getattr(expected, field), field
+    assert model.num_parameters() == (84_878_343 if kind == "finetuned" else 92_760_192)
 
     shapes = {name: weight.shape for name, weight in weights.items()}
     back = to_published(model.state_dict(), names(model.config), shapes)
-    assert {name: weight.shape for name, weight in back.items()} == shapes
+    assert back.keys() == weights.keys()
+    assert all(torch.equal(back[name], weight) for name, weight in weights.items())
 
 
 def test_conversion_back_gives_the_same_weights():
@@ -257,10 +264,26 @@ def test_pretraining_checkpoints_have_no_labels(tmp_path):
 def test_nothing_is_overwritten_unless_asked(classifier_pth, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "config.json").write_text("mine")
-    with pytest.raises(FileExistsError, match="is not empty; choose another directory or ask for overwrite"):
+    with pytest.raises(FileExistsError, match="is not empty; choose another directory, or pass overwrite"):
         convert_mae_dfer_checkpoint(classifier_pth, tmp_path / "out", **GIVEN)
     assert (tmp_path / "out" / "config.json").read_text() == "mine"
     with pytest.raises(FileExistsError, match="is a file"):
         convert_mae_dfer_checkpoint(classifier_pth, classifier_pth, **GIVEN)
     convert_mae_dfer_checkpoint(classifier_pth, tmp_path / "out", overwrite=True, **GIVEN)
     assert AutoConfig.from_pretrained(tmp_path / "out").hidden_size == 24
+
+
+def test_a_given_configuration_is_taken_as_it_is(tmp_path):
+    _, weights, config, arguments = golden("classification_default")
+    config.id2label = {index: f"mine {index}" for index in range(7)}
+    checkpoint = save(tmp_path / "a.pth", weights, data_set="DFEW", **arguments)
+    output = convert_mae_dfer_checkpoint(checkpoint, tmp_path / "out", config=config)
+    assert AutoConfig.from_pretrained(output).id2label == config.id2label
+    convert_mae_dfer_checkpoint(checkpoint, tmp_path / "other", config=config, dataset="dfew")
+    assert config.id2label[0] == "mine 0"
+
+
+@pytest.mark.parametrize(("labels", "message"), [("abcdefg", "is a string"), ([], "has 7 outputs, but 0 labels")])
+def test_labels_are_a_list_of_one_name_a_class(classifier_pth, tmp_path, labels, message):
+    with pytest.raises(ValueError, match=message):
+        convert_mae_dfer_checkpoint(classifier_pth, tmp_path / "out", labels=labels, **GIVEN)

@@ -30,15 +30,15 @@ def read_numbers():
 
 @pytest.fixture
 def write_video(tmp_path, numbered_frames):
-    """`write_video(name, count)`: path of a new video at 25 frames per second whose frames show their number."""
+    """`write_video(name, count)`: path of a new video, 25 frames per second that show their number."""
 
-    def write(name, count=60, codec="mpeg4", key_frame_every=12, **options):
-        frames = numbered_frames(count)
-        with av.open(str(tmp_path / name), "w", options=options) as container:
+    def write(name, count=60, codec="mpeg4", **size):
+        frames = numbered_frames(count, **size)
+        with av.open(str(tmp_path / name), "w") as container:
             stream = container.add_stream(codec, rate=25)
             stream.height, stream.width = frames.shape[1:3]
             stream.pix_fmt, stream.bit_rate = "yuv420p", 1_000_000
-            stream.codec_context.gop_size = key_frame_every
+            stream.codec_context.gop_size = 12  # so that reading single frames means seeking
             for frame in frames:
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
             container.mux(stream.encode())

@@ -24,6 +24,11 @@ def test_soft_labels_are_cross_entropy_with_probabilities(tiny_config):
         assert config.problem_type == problem_type
 
 
+def test_soft_labels_in_half_precision(tiny_config):
+    labels = torch.rand(64, 5).softmax(-1).to(torch.bfloat16)
+    assert classification_loss(torch.randn(64, 5), labels, tiny_config()).isfinite()
+
+
 def test_several_labels_a_clip(tiny_config):
     logits, labels = torch.randn(4, 5), torch.randint(2, (4, 5))
     config = tiny_config(problem_type="multi_label_classification")
@@ -65,6 +70,7 @@ def test_the_loss_of_half_precision_logits_is_float32(tiny_config, dtype):
         (torch.rand(4), {}, "expected one probability a class"),
         (torch.zeros(4), {"problem_type": "multi_label_classification"}, "expected one 0 or 1 a class"),
         (torch.zeros(4), {"problem_type": "regression"}, "as many numbers as the logits"),
+        (torch.zeros(5, 4), {"problem_type": "regression"}, "as many numbers as the logits"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(tiny_config, labels, fields, message):

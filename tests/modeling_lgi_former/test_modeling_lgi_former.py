@@ -275,6 +275,26 @@ def test_half_precision(model_class, tiny_config, clips, dtype):
         torch.testing.assert_close(half.float(), full, rtol=0.1, atol=0.05 * full.abs().max().item())
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("model_class", ALL_CLASSES)
+def test_loading_in_half_precision(model_class, tiny_config, clips, dtype, tmp_path):
+    """Asked for, stored so, for clips of another size, and fresh from a configuration."""
+    auto_class = AUTO_CLASSES[model_class]
+    model_class(tiny_config()).save_pretrained(tmp_path / "full")
+    half = auto_class.from_pretrained(tmp_path / "full", dtype=dtype)
+    half.save_pretrained(tmp_path / "half")
+    for model in (
+        half,
+        auto_class.from_pretrained(tmp_path / "half"),
+        auto_class.from_pretrained(tmp_path / "half", num_frames=16),
+        model_class.from_pretrained(tmp_path / "half", num_frames=16, dtype="auto"),
+        auto_class.from_config(tiny_config(), dtype=dtype),
+    ):
+        assert model.dtype == dtype
+        outputs = model(**inputs_of(model_class, model.config, clips))
+        assert all(output.isfinite().all() for output in outputs.to_tuple())
+
+
 def test_bf16_autocast_training_step(tiny_config, clips):
     model = LGIFormerForPreTraining(tiny_config()).train()
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -392,6 +412,7 @@ def test_long_and_large_clips_work_from_the_configuration_alone(tiny_config, cli
         (lambda x: x[:, :4], r"pixel_values has shape \(2, 4, 3, 16, 16\).*\(batch, 8, 3, 16, 16\)"),
         (lambda x: x.transpose(1, 2), "pixel_values has shape"),
         (lambda x: x[0], "pixel_values has shape"),
+        (lambda x: x.to(torch.uint8), "takes normalised floats"),
     ],
 )
 def test_clips_of_a_wrong_shape_are_refused(tiny_config, clips, change, message):
@@ -493,6 +514,17 @@ def test_other_channels_than_three(tiny_config, clips, num_channels):
     assert LGIFormerForPreTraining(config)(**inputs_of(LGIFormerForPreTraining, config, clips)).loss.isfinite()
     with pytest.raises(ValueError, match="norm_pix_loss=False"):
         LGIFormerForPreTraining(tiny_config(num_channels=num_channels, norm_pix_loss=False))
+
+
+def test_regions_given_as_a_list(tiny_config, clips, tmp_path):
+    LGIFormerModel(tiny_config()).save_pretrained(tmp_path)
+    model = AutoModel.from_pretrained(tmp_path, region_size=[1, 2, 4])
+    assert model.config.region_size == (1, 2, 4)
+    assert model(clips(model.config)).representative_hidden_state.shape == (2, 8, 32)
+
+
+def test_a_head_can_start_from_zero(tiny_config):
+    assert LGIFormerForVideoClassification(tiny_config(classifier_init_scale=0)).classifier.weight.abs().max() == 0
 
 
 def test_a_configuration_made_impossible_afterwards_is_refused(tiny_config):
