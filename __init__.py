@@ -20,6 +20,7 @@ _MODULE_OF_NAME = {
     "RegionTubeMasking": ".modeling_lgi_former",
     "convert_mae_dfer_checkpoint": ".conversion",
     "LGIFormerVideoProcessor": ".image_processing",
+    "LGIFormerTrainer": ".training",
 }
 
 __all__ = list(_MODULE_OF_NAME)

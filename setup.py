@@ -37,6 +37,8 @@ setup(
         "pillow>=10",
         "numpy>=1.26",
         "rich>=13",
+        "scikit-learn>=1.4",
+        "filelock>=3.13",
     ],
     extras_require={
         "peft": ["peft>=0.17"],

@@ -1,0 +1,4 @@
+from .trainer import LGIFormerTrainer
+
+
+__all__ = ["LGIFormerTrainer"]

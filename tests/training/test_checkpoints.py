@@ -1,0 +1,145 @@
+"""A run that was killed goes on as if it had not been; a half-written checkpoint is not taken for a whole one."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import TrainerCallback
+
+from lgi_former.training.checkpoints import SEAL, newest_whole_checkpoint, seal_checkpoint, what_a_checkpoint_lacks
+
+
+SCRIPT = Path(__file__).with_name("tiny_run.py")
+
+
+def checkpoint(output_dir, step):
+    folder = output_dir / f"checkpoint-{step}"
+    (folder / "inner").mkdir(parents=True)
+    for name in ("model.safetensors", "optimizer.pt", "inner/part.bin"):
+        (folder / name).write_bytes(b"0123456789")
+    seal_checkpoint(folder)
+    return folder
+
+
+def test_whole_checkpoint(tmp_path):
+    folder = checkpoint(tmp_path, 10)
+    (folder / "notes.txt").write_text("A file more does no harm.")
+    assert what_a_checkpoint_lacks(folder) is None
+    assert not list(folder.glob("*.unfinished"))
+
+
+@pytest.mark.parametrize(
+    ("damage", "lack"),
+    [
+        (lambda folder: (folder / SEAL).unlink(), "it has no checkpoint_files.json, which is written last"),
+        (lambda folder: (folder / "optimizer.pt").unlink(), "optimizer.pt is missing"),
+        (lambda folder: os.truncate(folder / "model.safetensors", 4), "model.safetensors has 4 bytes of 10"),
+        (lambda folder: os.truncate(folder / "inner" / "part.bin", 0), "inner/part.bin has 0 bytes of 10"),
+    ],
+)
+def test_half_written_checkpoint_is_passed_over(tmp_path, damage, lack):
+    older, newest = checkpoint(tmp_path, 9), checkpoint(tmp_path, 10)
+    assert newest_whole_checkpoint(tmp_path) == newest
+    damage(newest)
+    assert what_a_checkpoint_lacks(newest) == lack
+    assert newest_whole_checkpoint(tmp_path) == older
+    damage(older)
+    assert newest_whole_checkpoint(tmp_path) is None
+
+
+def test_no_checkpoint(tiny_run, tmp_path):
+    (tmp_path / "checkpoint-best").mkdir()
+    assert newest_whole_checkpoint(tmp_path) is None
+    assert newest_whole_checkpoint(tmp_path / "nowhere") is None
+    with pytest.raises(ValueError, match="There is no whole checkpoint in"):
+        tiny_run.finetuning(tmp_path).train(resume_from_checkpoint=True)
+    with pytest.raises(ValueError, match="there is no such folder"):
+        tiny_run.finetuning(tmp_path).train(resume_from_checkpoint=tmp_path / "checkpoint-3")
+
+
+def test_checkpoint_is_removed_only_when_a_newer_one_is_whole(tiny_run, tmp_path, monkeypatch):
+    """Of a run that keeps one checkpoint there is a whole one at any time."""
+    trainer = tiny_run.finetuning(tmp_path, max_steps=3, save_strategy="steps", save_steps=1, save_total_limit=1)
+    whole_before_sealing = []
+
+    def seal(folder):
+        whole_before_sealing.append(newest_whole_checkpoint(tmp_path))
+        seal_checkpoint(folder)
+
+    monkeypatch.setattr("lgi_former.training.trainer.seal_checkpoint", seal)
+    trainer.train()
+    assert whole_before_sealing == [None, tmp_path / "checkpoint-1", tmp_path / "checkpoint-2"]
+    assert [folder.name for folder in tmp_path.glob("checkpoint-*")] == ["checkpoint-3"]
+    assert trainer.args.save_total_limit == 1
+
+
+def test_checkpoint_that_is_written_again_is_not_whole_meanwhile(tiny_run, tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise OSError("disk full")
+
+    trainer = tiny_run.finetuning(tmp_path, max_steps=1, save_strategy="steps", save_steps=1)
+    trainer.train()
+    assert newest_whole_checkpoint(tmp_path)
+    monkeypatch.setattr(trainer, "_save_optimizer_and_scheduler", fail)
+    with pytest.raises(OSError, match="disk full"):
+        trainer.train()
+    assert newest_whole_checkpoint(tmp_path) is None
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tiny_run, tmp_path_factory):
+    trainer = tiny_run.finetuning(tmp_path_factory.mktemp("uninterrupted"), **tiny_run.INTERRUPTED)
+    trainer.train()
+    return trainer
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("run", "left", "resumed_from"),
+    [("run_killed", [4], 4), ("run_killed_while_saving", [4, 8], 4)],
+)
+def test_killed_run_resumes_exactly(tiny_run, tmp_path, uninterrupted, run, left, resumed_from):
+    killed = subprocess.run(
+        [sys.executable, str(SCRIPT), run, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},  # on which sums depend in the last digit
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert sorted(int(folder.name.split("-")[1]) for folder in tmp_path.glob("checkpoint-*")) == left
+
+    class NoteStart(TrainerCallback):
+        def on_train_begin(self, args, state, control, **kwargs):
+            self.step = state.global_step
+
+    start = NoteStart()
+    resumed = tiny_run.finetuning(tmp_path, callbacks=[start], **tiny_run.INTERRUPTED)
+    resumed.train(resume_from_checkpoint=True)
+    assert start.step == resumed_from
+    assert tiny_run.losses(resumed) == tiny_run.losses(uninterrupted)
+    for name, weight in uninterrupted.model.named_parameters():
+        assert torch.equal(weight, resumed.model.get_parameter(name)), name
+
+
+@pytest.mark.parametrize(("accumulation", "step"), [(1, 2), (1, 6), (1, 8), (2, 3), (2, 5)])
+def test_resumed_run_equals_the_whole_one(tiny_run, tmp_path, accumulation, step):
+    """From the middle of the first or second epoch and from an end, with dropout, mixup and shuffling."""
+    fields = {
+        "model_fields": tiny_run.DROPOUT,
+        "max_steps": step + 2,
+        "save_strategy": "steps",
+        "save_steps": 1,
+        "gradient_accumulation_steps": accumulation,
+    }
+    whole = tiny_run.finetuning(tmp_path / "whole", **fields)
+    whole.train()
+    resumed = tiny_run.finetuning(tmp_path / "resumed", **fields)
+    resumed.train(resume_from_checkpoint=tmp_path / "whole" / f"checkpoint-{step}")
+    assert tiny_run.losses(resumed) == tiny_run.losses(whole)
+    for name, weight in whole.model.named_parameters():
+        assert torch.equal(weight, resumed.model.get_parameter(name)), name

@@ -1,0 +1,96 @@
+"""Two processes train and evaluate as one does with the same total batch."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lgi_former.training.checkpoints import what_a_checkpoint_lacks
+
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory):
+    """Folder and results of `run_distributed` on two processes, by process."""
+    output_dir = tmp_path_factory.mktemp("distributed")
+    # `--cpu` would start one process (accelerate 1.15); without a GPU, processes of `--multi_gpu` find the CPU.
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    launch += ["--main_process_port", "0"]
+    script = Path(__file__).with_name("tiny_run.py")
+    done = subprocess.run(
+        [*launch, str(script), "run_distributed", str(output_dir)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    return output_dir, [json.loads((output_dir / f"results_{process}.json").read_text()) for process in (0, 1)]
+
+
+def assert_same_losses(launched_losses, losses):
+    assert len(losses) == 20
+    assert {int(step): loss for step, loss in launched_losses.items()} == pytest.approx(losses, abs=1e-4)
+
+
+def test_finetuning(launched, tiny_run, tmp_path):
+    """Losses of 20 steps and the evaluation after them: no video twice, the unreadable one not at all."""
+    trainer = tiny_run.finetuning(tmp_path, mix=0.0, per_device_train_batch_size=8)
+    trainer.train()
+    output_dir, results = launched
+    assert_same_losses(results[0]["finetuning"], tiny_run.losses(trainer))
+
+    expected = tiny_run.evaluate_views(trainer)
+    for result in results:
+        evaluation = result["evaluation"]
+        assert evaluation["labels"] == expected["labels"] == [0, 1, 2, 0, 1, 2, -100]
+        for row, expected_row in zip(evaluation["predictions"], expected["predictions"], strict=True):
+            assert row == pytest.approx(expected_row, abs=1e-3)
+        figures = {name: value for name, value in expected["metrics"].items() if "time" not in name}
+        assert {name: evaluation["metrics"][name] for name in figures} == pytest.approx(figures, abs=1e-3)
+
+    checkpoint = output_dir / "finetuning" / "checkpoint-20"
+    assert what_a_checkpoint_lacks(checkpoint) is None
+    sealed = json.loads((checkpoint / "checkpoint_files.json").read_text())
+    assert {"rng_state_0.pth", "rng_state_1.pth", "model.safetensors", "trainer_state.json"} <= sealed.keys()
+
+
+def test_resumed_in_the_middle_of_the_second_epoch(launched):
+    _, results = launched
+    if "restore data location" in results[0]["resumed"]:
+        pytest.skip("this version of transformers cannot load an optimiser in one of several processes on a CPU")
+    assert results[0]["resumed"] == results[0]["finetuning"]
+
+
+def test_accumulation(launched, tiny_run, tmp_path):
+    trainer = tiny_run.finetuning(tmp_path, mix=0.0, per_device_train_batch_size=8)
+    trainer.train()
+    _, results = launched
+    assert_same_losses(results[0]["accumulating"], tiny_run.losses(trainer))
+
+
+def test_pretraining(launched, tiny_run, tmp_path):
+    trainer = tiny_run.pretraining(tmp_path, per_device_train_batch_size=8)
+    trainer.train()
+    _, results = launched
+    assert_same_losses(results[0]["pretraining"], tiny_run.losses(trainer))
+
+
+def test_streams_are_split_once(launched):
+    _, results = launched
+    assert results[0]["stream"] == list(range(0, 24, 2))
+    assert results[1]["stream"] == list(range(1, 24, 2))
+
+
+def test_all_processes_stop_at_a_non_finite_loss_of_one(launched):
+    _, results = launched
+    assert results[0]["broken"] == results[1]["broken"]
+    assert "is not finite: nan for" in results[0]["broken"]
+    named = results[0]["broken"].split("nan for ")[1].split(". Training")[0].split(", ")
+    assert "video_7.mp4" in named
+    assert len(named) == 4

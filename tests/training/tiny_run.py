@@ -1,0 +1,236 @@
+"""A small training run of LGI-Former, for tests in this process and in others: `python tiny_run.py RUN OUTPUT_DIR`."""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import torch
+from torch.utils.data import Dataset, IterableDataset
+from transformers import TrainerCallback, TrainingArguments
+
+from lgi_former import LGIFormerConfig, LGIFormerForPreTraining, LGIFormerForVideoClassification, RegionTubeMasking
+from lgi_former.training.collators import FinetuningCollator, PretrainingCollator, ViewCollator
+from lgi_former.training.metrics import make_compute_metrics
+from lgi_former.training.trainer import LGIFormerTrainer
+
+
+LABEL_NAMES = ["happy", "sad", "neutral"]
+DROPOUT = {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1, "drop_path_rate": 0.2}
+
+
+def tiny_config(**fields):
+    return LGIFormerConfig(
+        **{
+            "image_size": 16,
+            "patch_size": 4,
+            "num_frames": 4,
+            "region_size": (2, 2, 4),
+            "hidden_size": 16,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "intermediate_size": 16,
+            "decoder_hidden_size": 12,
+            "decoder_num_hidden_layers": 1,
+            "decoder_num_attention_heads": 2,
+            "decoder_intermediate_size": 16,
+            "mask_ratio": 0.75,
+            "num_labels": len(LABEL_NAMES),
+            "initializer_range": 0.2,
+            "classifier_init_scale": 1.0,
+            **fields,
+        }
+    )
+
+
+class Clips(Dataset):
+    """Random clips, which depend on epoch and index alone, brighter by class."""
+
+    def __init__(self, number=24):
+        self.number = number
+        self.epoch = 0
+
+    def set_epoch(self, epoch):
+        self.epoch = epoch
+
+    def __len__(self):
+        return self.number
+
+    def __getitem__(self, index):
+        seed = 1000 * self.epoch + index
+        label = index % len(LABEL_NAMES)
+        pixel_values = torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(seed)) + label
+        return {"pixel_values": pixel_values, "labels": label, "seed": seed, "video": f"video_{index}.mp4"}
+
+
+class Views(Clips):
+    """Videos of one or two views; the last cannot be read."""
+
+    def __getitem__(self, index):
+        views = 1 + index % 2
+        item = super().__getitem__(index)
+        pixel_values = torch.stack([item["pixel_values"] / (1 + view) for view in range(views)])
+        label = -100 if index == len(self) - 1 else item["labels"]
+        return {
+            "pixel_values": pixel_values,
+            "view_weights": torch.tensor([[1.0], [0.25, 0.75]][views - 1]),
+            "labels": label,
+            "video": item["video"],
+        }
+
+
+def training_arguments(output_dir, **fields):
+    return TrainingArguments(
+        **{
+            "output_dir": str(output_dir),
+            "use_cpu": True,
+            "per_device_train_batch_size": 4,
+            "per_device_eval_batch_size": 2,
+            "max_steps": 20,
+            "learning_rate": 1e-2,
+            "logging_steps": 1,
+            "save_strategy": "no",
+            "report_to": "none",
+            "disable_tqdm": True,
+            "ddp_find_unused_parameters": False,
+            **fields,
+        }
+    )
+
+
+def finetuning(output_dir, *, mix=0.8, model_fields=None, clips=None, callbacks=None, trainer_fields=None, **fields):
+    """A trainer of the classifier."""
+    torch.manual_seed(0)
+    return LGIFormerTrainer(
+        LGIFormerForVideoClassification(tiny_config(**(model_fields or {}))),
+        training_arguments(output_dir, **fields),
+        data_collator=FinetuningCollator(len(LABEL_NAMES), mixup_alpha=mix, cutmix_alpha=mix),
+        train_dataset=clips or Clips(),
+        eval_dataset=Views(7),
+        eval_data_collator=ViewCollator(),
+        compute_metrics=make_compute_metrics(LABEL_NAMES),
+        callbacks=callbacks,
+        **(trainer_fields or {}),
+    )
+
+
+def pretraining(output_dir, **fields):
+    """A trainer of the masked autoencoder."""
+    torch.manual_seed(0)
+    config = tiny_config()
+    return LGIFormerTrainer(
+        LGIFormerForPreTraining(config),
+        training_arguments(output_dir, **fields),
+        data_collator=PretrainingCollator(RegionTubeMasking(config)),
+        train_dataset=Clips(),
+    )
+
+
+def losses(trainer):
+    """Logged losses by step."""
+    return {entry["step"]: entry["loss"] for entry in trainer.state.log_history if "loss" in entry}
+
+
+def evaluate_views(trainer, number=7):
+    """Metrics and predictions of a trainer on videos of several views."""
+    output = trainer.predict(Views(number), metric_key_prefix="eval")
+    metrics = {name: value for name, value in output.metrics.items() if "_per_second" not in name}
+    return {"metrics": metrics, "predictions": output.predictions.tolist(), "labels": output.label_ids.tolist()}
+
+
+INTERRUPTED = {"model_fields": DROPOUT, "max_steps": 10, "save_strategy": "steps", "save_steps": 4, "logging_steps": 1}
+"""A run of 10 steps in two epochs, saved after steps 4 and 8."""
+
+
+class KillAfterStep(TrainerCallback):
+    """Ends the process as a power cut would."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == self.step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run_killed(output_dir):
+    """Dies after step 6, between the checkpoints."""
+    finetuning(output_dir, callbacks=[KillAfterStep(6)], **INTERRUPTED).train()
+
+
+def run_killed_while_saving(output_dir):
+    """Dies in step 8, half-way through the checkpoint's optimiser."""
+    save = torch.save
+
+    def save_half(content, path, *args, **kwargs):
+        save(content, path, *args, **kwargs)
+        if "checkpoint-8" in str(path) and "optimizer" in str(path):
+            os.truncate(path, os.path.getsize(path) // 2)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    torch.save = save_half
+    finetuning(output_dir, **INTERRUPTED).train()
+
+
+def run_distributed(output_dir):
+    """Both stages, evaluation, resuming, a stream and a loss that is not finite, to be launched on two processes."""
+    output_dir = Path(output_dir)
+    trainer = finetuning(output_dir / "finetuning", mix=0.0, save_strategy="steps", save_steps=5)
+    trainer.train()
+    results = {"finetuning": losses(trainer), "evaluation": evaluate_views(trainer)}
+    resumed = finetuning(output_dir / "resumed", mix=0.0)
+    try:
+        resumed.train(resume_from_checkpoint=output_dir / "finetuning" / "checkpoint-5")
+        results["resumed"] = losses(resumed)
+    except RuntimeError as error:  # transformers 5.17 cannot load an optimiser in one of several processes on a CPU
+        results["resumed"] = str(error)
+    accumulating = finetuning(
+        output_dir / "accumulating", mix=0.0, per_device_train_batch_size=2, gradient_accumulation_steps=2
+    )
+    accumulating.train()
+    results["accumulating"] = losses(accumulating)
+    trainer = pretraining(output_dir / "pretraining")
+    trainer.train()
+    results["pretraining"] = losses(trainer)
+
+    stream = Stream()
+    finetuning(output_dir / "stream", mix=0.0, clips=stream, max_steps=3).train()
+    results["stream"] = stream.read
+
+    trainer = finetuning(output_dir / "broken", clips=BrokenClip(), max_steps=4, gradient_accumulation_steps=2)
+    try:
+        trainer.train()
+    except RuntimeError as error:
+        results["broken"] = str(error)
+    path = output_dir / f"results_{trainer.args.process_index}.json"
+    path.write_text(json.dumps(results))
+    trainer.accelerator.end_training()
+
+
+class Stream(IterableDataset):
+    """Clips in turn for each process, without an end. Notes which were read."""
+
+    def __init__(self):
+        self.read = []
+
+    def __iter__(self):
+        clips = Clips(1000)
+        process, processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+        for index in range(process, len(clips), processes):
+            self.read.append(index)
+            yield clips[index]
+
+
+class BrokenClip(Clips):
+    """One clip of the first epoch is not finite."""
+
+    def __getitem__(self, index):
+        item = super().__getitem__(index)
+        if index == 7 and self.epoch == 0:
+            item["pixel_values"] = item["pixel_values"] * float("nan")
+        return item
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]](sys.argv[2])
