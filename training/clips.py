@@ -1,0 +1,166 @@
+"""Data sets of clips: a random one of each video to train on, all views of each video to evaluate.
+
+Videos are opened where an item is asked for, so in the data loader's workers; decoders do not survive a fork.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+
+import datasets
+import numpy as np
+import torch
+from einops import rearrange
+from transformers.video_processing_utils import BaseVideoProcessor
+from transformers.video_utils import VideoMetadata
+
+from ..image_processing import VideoReadError, read_video
+from .metrics import UNREADABLE_LABEL
+from .skipping import SkippedVideos
+
+
+FrameSampling = Callable[[int, torch.Generator], np.ndarray]
+"""`sample_indices(total_frames, generator)`: indices of a clip's frames, int64 (frames,)."""
+
+ClipTransform = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
+"""`transform(clip, generator)`: from uint8 (frames, 3, height, width) to `pixel_values`."""
+
+
+class ClipDataset(torch.utils.data.Dataset):
+    """A random clip of each video.
+
+    What is random in an item comes from the run's seed, the epoch and the item's index alone. So the items are the
+    same whatever the number of workers and processes, and new ones in every epoch.
+
+    A video that cannot be read is listed as skipped, and another, drawn at random, stands in for it.
+
+    Args:
+        videos: Data set with the columns `video` (paths) and, if there are labels, `label`, as from
+            `load_annotations`.
+        sample_indices: Called as `sample_indices(total_frames, generator)`; returns the indices of a clip's frames,
+            int64 (frames,).
+        transform: Called as `transform(clip, generator)` with the frames, uint8 (frames, 3, height, width); returns
+            `pixel_values`.
+        seed: The run's seed, a whole number of at least 0.
+        skipped: Where videos that cannot be read are listed.
+
+    Items are `pixel_values`, float32 (frames, 3, size, size); `labels`, int, if there are labels; `video`, the path of
+    the video that the clip is of; and `seed`, int, for what is random in collating.
+
+    Raises:
+        TooManySkippedVideosError: From an item, if that is one video too many that cannot be read.
+    """
+
+    def __init__(
+        self,
+        videos: datasets.Dataset,
+        sample_indices: FrameSampling,
+        transform: ClipTransform,
+        *,
+        seed: int,
+        skipped: SkippedVideos,
+    ):
+        self.videos = videos
+        self.sample_indices = sample_indices
+        self.transform = transform
+        self.seed = seed
+        self.skipped = skipped
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # workers that persist see it change
+
+    def set_epoch(self, epoch: int):
+        """Draw other clips from now on. To be called before the data loader is iterated, as it reads ahead."""
+        self._epoch.fill_(epoch)
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def __getitem__(self, index: int) -> dict:
+        seed, replacement_seed = derived_seeds(self.seed, self._epoch.item(), index)
+        for candidate in self._candidates(index, replacement_seed):
+            row = self.videos[candidate]
+            try:
+                pixel_values = read_clip(row["video"], self.sample_indices, self.transform, seed)
+            except VideoReadError as error:
+                self.skipped.skip(row["video"], str(error))
+                continue
+            labels = {"labels": row["label"]} if "label" in row else {}
+            return {"pixel_values": pixel_values, **labels, "video": row["video"], "seed": seed}
+        raise VideoReadError(f"None of the {len(self)} videos can be read; see why in {self.skipped.path}.")
+
+    def _candidates(self, index: int, replacement_seed: int) -> Iterator[int]:
+        yield index
+        yield from torch.randperm(len(self), generator=torch.Generator().manual_seed(replacement_seed)).tolist()
+
+
+class ViewDataset(torch.utils.data.Dataset):
+    """All distinct views of each video, as it is evaluated.
+
+    Views that are the same clip, as those of a short video, are there once and weigh accordingly. Evaluation cannot
+    put another video in place of one that cannot be read: such a video is listed as skipped, and its item is one view
+    of zeros that weighs 0, with the label -100 if there are labels. Metrics leave out rows of that label.
+
+    Args:
+        videos: Data set with the columns `video` (paths) and, if there are labels, `label`, as from
+            `load_annotations`.
+        processor: Makes the views, as many as its `num_segments`.
+        skipped: Where videos that cannot be read are listed.
+
+    Items are `pixel_values`, float32 (views, frames, 3, size, size); `view_weights`, float32 (views,), summing to 1;
+    `labels`, int, if there are labels; and `video`, the path.
+
+    Raises:
+        TooManySkippedVideosError: From an item, if that is one video too many that cannot be read.
+    """
+
+    def __init__(self, videos: datasets.Dataset, processor: BaseVideoProcessor, *, skipped: SkippedVideos):
+        self.videos = videos
+        self.processor = processor
+        self.skipped = skipped
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def __getitem__(self, index: int) -> dict:
+        row = self.videos[index]
+        labels = {"labels": row["label"]} if "label" in row else {}
+        try:
+            clips = self.processor(row["video"], return_tensors="pt")["pixel_values"]
+        except VideoReadError as error:
+            self.skipped.skip(row["video"], str(error))
+            views, weights = self._unreadable_view(), torch.zeros(1)
+            labels = dict.fromkeys(labels, UNREADABLE_LABEL)
+        else:
+            views, counts = torch.unique(clips, dim=0, return_counts=True)
+            weights = counts / len(clips)
+        return {"pixel_values": views, "view_weights": weights, **labels, "video": row["video"]}
+
+    def _unreadable_view(self) -> torch.Tensor:
+        size = self.processor.size
+        return torch.zeros(1, self.processor.num_frames, 3, size["height"], size["width"])
+
+
+def read_clip(
+    video: str | os.PathLike, sample_indices: FrameSampling, transform: ClipTransform, seed: int
+) -> torch.Tensor:
+    """Read a random clip of a video; only its frames are decoded.
+
+    Args:
+        video: What `read_video` takes.
+        sample_indices, transform: As for `ClipDataset`.
+        seed: Of all that is random.
+
+    Raises:
+        VideoReadError: If the video cannot be read.
+    """
+    generator = torch.Generator()
+
+    def clip_indices(metadata: VideoMetadata) -> np.ndarray:
+        # Seeded anew for every decoder that is tried, so that the clip does not depend on which of them succeeds.
+        return sample_indices(metadata.total_num_frames, generator.manual_seed(seed))
+
+    frames, _ = read_video(video, clip_indices)
+    return transform(rearrange(torch.from_numpy(frames), "t h w c -> t c h w"), generator)
+
+
+def derived_seeds(*keys: int) -> list[int]:
+    """Two independent seeds that follow from whole numbers of at least 0, of any size."""
+    return np.random.SeedSequence(keys).generate_state(2, np.uint64).tolist()
