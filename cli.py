@@ -7,19 +7,19 @@ Whatever needs torch or Transformers is imported by the subcommand that needs it
 """
 
 import argparse
-import difflib
+import importlib
 import inspect
 import json
 import os
-import re
 import sys
 import tempfile
 import typing
 
 from . import __version__
+from .command_line import SuggestsNearest, first_line, spell_with_underscores
 
 
-class _Parser(argparse.ArgumentParser):
+class _Parser(SuggestsNearest, argparse.ArgumentParser):
     """A parser that gets its arguments when it is first used, and suggests the nearest word for a misspelt one.
 
     Args:
@@ -35,23 +35,25 @@ class _Parser(argparse.ArgumentParser):
             self.add_arguments(self)
         return super().parse_known_args(args, namespace)
 
-    def error(self, message):
-        misspelt, known = "", []
-        if choice := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message):
-            misspelt, known = choice[1], re.findall(r"[\w-]+", choice[2])
-        elif option := re.search(r"unrecognized arguments:.*?(--\w+)", message):
-            misspelt, known = option[1], re.findall(r"--\w+", self.format_help())
-        nearest = difflib.get_close_matches(misspelt, known, n=1)
-        super().error(f"{message}; did you mean {nearest[0]}?" if nearest else message)
+
+TRAINING_COMMANDS = {
+    "pretrain": "masked autoencoding of unlabelled videos, by a recipe",
+    "finetune": "a classifier from labelled videos, by a recipe; cross-validation",
+    "evaluate": "UAR, WAR and predictions of a classifier on labelled videos",
+}
+"""Commands that are modules of `training`, for `accelerate launch -m`; they parse their own options."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command with `argv`, by default the process's, and return its exit status."""
-    parser = _build_parser()
-    args, unknown = parser.parse_known_args(_spell_with_underscores(sys.argv[1:] if argv is None else argv))
-    if unknown:
-        args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    argv = sys.argv[1:] if argv is None else argv
     try:
+        if argv and argv[0] in TRAINING_COMMANDS:
+            return importlib.import_module(f".training.{argv[0]}", __package__).main(argv[1:])
+        parser = _build_parser()
+        args, unknown = parser.parse_known_args(spell_with_underscores(argv))
+        if unknown:
+            args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
         return args.run(args)
     except KeyboardInterrupt:
         return 130
@@ -74,18 +76,9 @@ def _build_parser() -> _Parser:
     ):
         command = commands.add_parser(name, help=summary, description=inspect.getdoc(run), add_arguments=add_arguments)
         command.set_defaults(run=run, parser=command)
+    for name, summary in TRAINING_COMMANDS.items():
+        commands.add_parser(name, help=summary)
     return parser
-
-
-def _spell_with_underscores(argv: list[str]) -> list[str]:
-    """`--top-k=3` as `--top_k=3`; what follows a bare `--` is left alone."""
-    options_end = argv.index("--") if "--" in argv else len(argv)
-    respelt = []
-    for argument in argv[:options_end]:
-        name, equals, value = argument.partition("=")
-        is_option = name.startswith("--")
-        respelt.append(f"--{name[2:].replace('-', '_')}{equals}{value}" if is_option else argument)
-    return respelt + argv[options_end:]
 
 
 def _add_predict_arguments(parser):
@@ -151,12 +144,13 @@ def _predict_each(videos: list[str], model_name_or_path: str, args) -> int:
     """Predict and print video by video; return the exit status."""
     from tqdm import tqdm
 
-    from .inference import load_classifier, predict_video
+    from .inference import predict_video
+    from .loading import load_classifier
 
     try:
         model, processor = load_classifier(model_name_or_path, args.device)
     except Exception as error:  # whatever is wrong with somebody's model or device, they are owed a sentence
-        return _fail(f"cannot load the model: {_with_name(model_name_or_path, _first_line(error))}")
+        return _fail(f"cannot load the model: {_with_name(model_name_or_path, first_line(error))}")
     failures = 0
     hide_progress = True if len(videos) == 1 else None  # None: unless stderr is a terminal
     for video in tqdm(videos, unit="video", disable=hide_progress):
@@ -192,7 +186,7 @@ def _print_scores(video: str, scores: dict[str, float], num_views: int, as_json:
 
 
 def _print_failure(video: str, error: Exception, as_json: bool):
-    message = _first_line(error)
+    message = first_line(error)
     if as_json:
         print(json.dumps({"video": video, "error": message}), flush=True)
     print(f"lgi-former: {_with_name(video, message)}", file=sys.stderr)
@@ -246,7 +240,7 @@ def _convert(args) -> int:
             **config_fields,
         )
     except (OSError, ValueError, StrictDataclassError) as error:
-        return _fail(_first_line(error))
+        return _fail(first_line(error))
     _print_conversion(output_dir)
     return 0
 
@@ -315,13 +309,6 @@ def _silence_libraries():
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     disable_progress_bars()
-
-
-def _first_line(error: Exception) -> str:
-    """The first line of an error's message; with the error's type where that is not made for users to read."""
-    text = str(error).strip() or repr(error)
-    line = text.splitlines()[0]
-    return line if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {line}"
 
 
 def _fail(message: str) -> int:

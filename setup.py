@@ -22,6 +22,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.10",
     package_dir={"lgi_former": "."},
+    package_data={"lgi_former.configuration": ["recipes/*.yaml"]},
     packages=["lgi_former", *(f"lgi_former.{room}" for room in ROOMS)],
     install_requires=[
         "transformers>=5.17,<6",
@@ -39,6 +40,9 @@ setup(
         "rich>=13",
         "scikit-learn>=1.4",
         "filelock>=3.13",
+        "matplotlib>=3.8",
+        "pyyaml>=6",
+        "tensorboard>=2.16",
     ],
     extras_require={
         "peft": ["peft>=0.17"],

@@ -1,4 +1,4 @@
-from .prediction import VideoPrediction, load_classifier, predict_video
+from .prediction import VideoPrediction, predict_video
 
 
-__all__ = ["VideoPrediction", "load_classifier", "predict_video"]
+__all__ = ["VideoPrediction", "predict_video"]

@@ -1,5 +1,6 @@
 """Videos that cannot be read: they are listed and left out, unless there are too many of them."""
 
+import contextlib
 import csv
 import os
 from pathlib import Path
@@ -91,6 +92,15 @@ class SkippedVideos:
             f"{f' and {more} more' if more > 0 else ''}; see why in {self.path}, then repair them, leave them out or "
             "raise max_skipped_fraction."
         )
+
+    @contextlib.contextmanager
+    def told_plainly(self):
+        """Within it, a `TooManySkippedVideosError` of a data loader's worker leaves without the worker's traceback."""
+        try:
+            yield
+        except TooManySkippedVideosError:
+            self.check()
+            raise
 
     def clear(self):
         """Forget what an earlier run in the same folder listed. For one process, before any video is read."""

@@ -13,8 +13,9 @@ from lgi_former import (
     LGIFormerForVideoClassification,
     LGIFormerVideoProcessor,
 )
-from lgi_former.inference import load_classifier, predict_video
+from lgi_former.inference import predict_video
 from lgi_former.inference.sample_clip import write_sample_clip
+from lgi_former.loading import load_classifier
 
 
 TINY = {

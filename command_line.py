@@ -1,0 +1,43 @@
+"""What all of this package's commands share: how options are spelt, and errors in one sentence.
+
+Standard library alone, so that `--help` is instant.
+"""
+
+import difflib
+import re
+
+
+class SuggestsNearest:
+    """Mixin for an `argparse.ArgumentParser` whose errors suggest the nearest word for a misspelt one."""
+
+    def error(self, message: str):
+        misspelt, known = "", []
+        if choice := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message):
+            misspelt, known = choice[1], re.findall(r"[\w-]+", choice[2])
+        elif option := re.search(r"unrecognized arguments:.*?(--\w+)", message):
+            misspelt, known = option[1], [name for name in self._option_string_actions if "-" not in name[2:]]
+        super().error(message + nearest(misspelt, known))
+
+
+def nearest(misspelt: str, known: list[str]) -> str:
+    """`"; did you mean X?"` of the known words' nearest, or nothing if none is near."""
+    found = difflib.get_close_matches(misspelt, known, n=1)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def spell_with_underscores(argv: list[str]) -> list[str]:
+    """`--top-k=3` as `--top_k=3`; what follows a bare `--` is left alone."""
+    options_end = argv.index("--") if "--" in argv else len(argv)
+    respelt = []
+    for argument in argv[:options_end]:
+        name, equals, value = argument.partition("=")
+        is_option = name.startswith("--")
+        respelt.append(f"--{name[2:].replace('-', '_')}{equals}{value}" if is_option else argument)
+    return respelt + argv[options_end:]
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message; with the error's type where that is not made for users to read."""
+    text = str(error).strip() or repr(error)
+    line = text.splitlines()[0]
+    return line if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {line}"

@@ -1,0 +1,37 @@
+"""What the training commands have in common: parse, run, and say in a sentence what went wrong."""
+
+import sys
+from collections.abc import Callable
+
+from accelerate import PartialState
+from transformers.utils import logging
+
+from .arguments import RecipeParser
+from .non_finite_loss import NonFiniteLossError
+from .skipping import TooManySkippedVideosError
+
+
+logger = logging.get_logger(__name__)
+
+
+def run_entry_point(run: Callable[..., int], *dataclass_types: type, argv: list[str] | None = None) -> int:
+    """Parse `argv`, by default the process's, into the dataclasses and call `run` with them.
+
+    Args:
+        run: Returns the exit status. Its name is the command's, the first paragraph of its docstring the help text.
+        dataclass_types: Its parameters' types.
+
+    Returns:
+        Exit status: that of `run`, or 2 if it could not be done. What was wrong is on stderr then, and where it was
+        found is logged at the level `debug`.
+    """
+    description = run.__doc__.split("\n\n")[0]
+    parser = RecipeParser(*dataclass_types, prog=f"lgi-former {run.__name__}", description=description)
+    try:
+        return run(*parser.parse(sys.argv[1:] if argv is None else argv))
+    except (ValueError, OSError, TooManySkippedVideosError, NonFiniteLossError) as error:
+        logger.debug("Traceback of what follows:", exc_info=True)
+        print(f"lgi-former: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    finally:
+        PartialState().destroy_process_group()

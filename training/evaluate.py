@@ -1,0 +1,132 @@
+"""`lgi-former evaluate`: a model's UAR, WAR and predictions on labelled videos. Also for `accelerate launch -m`."""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedModel, TrainingArguments
+
+from ..image_processing import LGIFormerVideoProcessor
+from ..loading import load_classifier
+from .annotations import load_annotations
+from .clips import ViewDataset
+from .collators import ViewCollator
+from .entry_point import run_entry_point
+from .evaluation import evaluate_views
+from .evaluation_report import METRICS_FILE
+from .models import make_processor
+from .precision import device_has_bf16
+from .run import report_skipped
+from .skipping import SkippedVideos
+from .trainer import LGIFormerTrainer
+
+
+@dataclass
+class EvaluationArguments:
+    """Which model is evaluated on which videos."""
+
+    model: str | None = field(default=None, metadata={"help": "Directory or Hub repository of a fine-tuned model."})
+    data: str | None = field(
+        default=None,
+        metadata={"help": "Labelled videos: a file with a line 'path label' each, a CSV file, or class folders."},
+    )
+    data_root: str | None = field(
+        default=None, metadata={"help": "Where relative paths begin (default: the annotation file's folder)."}
+    )
+    output_dir: str | None = field(
+        default=None, metadata={"help": "Where to write (default: evaluation, in the model's directory)."}
+    )
+    overwrite: bool = field(default=False, metadata={"help": "Write over an earlier evaluation in --output_dir."})
+    num_segments: int | None = field(
+        default=None,
+        metadata={"help": "Clips of a video that are averaged (default: the processor's)."},
+    )
+    sampling_rate: int | None = field(
+        default=None,
+        metadata={"help": "Step between the frames of a clip (default: the processor's)."},
+    )
+    batch_size: int = field(default=8, metadata={"help": "Videos that a device evaluates at once."})
+    num_workers: int = field(default=0, metadata={"help": "Processes that read videos, for each device."})
+    max_skipped_fraction: float = field(
+        default=0.01, metadata={"help": "Share of the videos that may turn out unreadable before the run stops."}
+    )
+    use_cpu: bool = field(default=False, metadata={"help": "Leave accelerators alone."})
+    bf16: bool = field(default=None, metadata={"help": "Mixed precision (default: where the device has bfloat16)."})
+
+    def __post_init__(self):
+        for name in ("model", "data"):
+            if getattr(self, name) is None:
+                raise ValueError(f"--{name} is needed.")
+        if self.output_dir is None:
+            self.output_dir = str(Path(self.model, "evaluation")) if Path(self.model).is_dir() else "evaluation"
+        if self.bf16 is None:
+            self.bf16 = device_has_bf16(self.use_cpu)
+
+
+def evaluate(arguments: EvaluationArguments) -> int:
+    """Evaluate a fine-tuned model on labelled videos, averaging the softmax over the distinct views of each.
+
+    Writes `metrics.json`, `predictions.csv`, `confusion_matrix.png` and, if videos could not be read,
+    `skipped_videos.csv`.
+
+    Returns:
+        The exit status of the command.
+
+    Raises:
+        ValueError, OSError: If an option, the model or the data are not as they should be.
+        RuntimeError: If too many videos cannot be read.
+    """
+    if Path(arguments.output_dir, METRICS_FILE).exists() and not arguments.overwrite:
+        raise ValueError(
+            f"'{arguments.output_dir}' holds an evaluation already. Choose another --output_dir, or pass --overwrite."
+        )
+    model, processor = load_for_evaluation(arguments)
+    label_names = [model.config.id2label[index] for index in range(model.config.num_labels)]
+    videos = load_annotations(arguments.data, arguments.data_root, label_names)
+    if "label" not in videos.column_names:
+        raise ValueError(f"'{arguments.data}' has no labels to evaluate on: write 'path label' in each line.")
+    skipped = SkippedVideos(arguments.output_dir, len(set(videos["video"])), arguments.max_skipped_fraction)
+    trainer = LGIFormerTrainer(
+        model,
+        TrainingArguments(
+            output_dir=arguments.output_dir,
+            per_device_eval_batch_size=arguments.batch_size,
+            dataloader_num_workers=arguments.num_workers,
+            use_cpu=arguments.use_cpu or not torch.accelerator.is_available(),
+            bf16=arguments.bf16,
+            report_to="none",
+        ),
+        data_collator=ViewCollator(),
+    )
+    if trainer.is_world_process_zero():
+        skipped.clear()
+    trainer.accelerator.wait_for_everyone()
+    views = ViewDataset(videos, processor, skipped=skipped)
+    evaluate_views(trainer, views, arguments.output_dir, label_names)
+    report_skipped(trainer, skipped)
+    return 0
+
+
+def load_for_evaluation(arguments: EvaluationArguments) -> tuple[PreTrainedModel, LGIFormerVideoProcessor]:
+    """Model and processor, which samples frames as it is asked to. A VideoMAE that was not fine-tuned here has a
+    processor without sampling of its own; it gets ours.
+
+    Raises:
+        ValueError, OSError: If there is no such model, or it was never fine-tuned.
+    """
+    model, processor = load_classifier(arguments.model, device="cpu")  # the trainer moves it
+    sampling = {"sampling_rate": arguments.sampling_rate, "num_segments": arguments.num_segments}
+    sampling = {name: value for name, value in sampling.items() if value is not None}
+    if not isinstance(processor, LGIFormerVideoProcessor):
+        return model, make_processor(model.config, **sampling)
+    return model, LGIFormerVideoProcessor.from_dict(processor.to_dict() | sampling)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command, with `argv` or the process's arguments; returns its exit status."""
+    return run_entry_point(evaluate, EvaluationArguments, argv=argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

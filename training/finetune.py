@@ -1,0 +1,161 @@
+"""`lgi-former finetune`: facial expression recognition from labelled videos. Also for `accelerate launch -m`."""
+
+import sys
+from dataclasses import dataclass, field
+
+import datasets
+from transformers import set_seed
+
+from ..image_processing.augmentation import FinetuningAugmentation
+from .annotations import load_annotations
+from .arguments import DataArguments, ModelArguments, RecipeTrainingArguments
+from .clips import ViewDataset
+from .collators import FinetuningCollator, ViewCollator
+from .cross_validation import cross_validate, refuse_placeholder
+from .entry_point import run_entry_point
+from .evaluation import evaluate_views
+from .metrics import make_compute_metrics
+from .models import load_model_to_finetune, make_processor
+from .run import check_output_dir, report_skipped, train_and_save
+from .skipping import SkippedVideos
+from .sources import check_videos, count_videos, finetuning_sampling, open_videos, training_clips
+from .trainer import LGIFormerTrainer
+
+
+@dataclass
+class FinetuningArguments(DataArguments):
+    """What is learnt from the videos, and how they are changed in training."""
+
+    eval_data: str | None = field(
+        default=None, metadata={"help": "Videos to evaluate on, during and after training; as --train_data."}
+    )
+    labels: list[str] | None = field(
+        default=None,
+        metadata={"help": "Classes in the order of their indices (default: names found, in alphabetical order)."},
+    )
+    num_segments: int = field(default=1, metadata={"help": "Clips of a video that are averaged in evaluation."})
+    folds: list[int] | None = field(
+        default=None,
+        metadata={
+            "help": "Cross-validate: train and evaluate each of these folds, whose number replaces {fold} in "
+            "--train_data, --eval_data, --model_name_or_path and --output_dir."
+        },
+    )
+    randaugment_operations: int = field(default=4, metadata={"help": "Operations of RandAugment; 0 for none."})
+    crop_area: list[float] = field(
+        default_factory=lambda: [0.08, 1.0],
+        metadata={"help": "Smallest and largest share of the picture that random crops keep.", "nargs": 2},
+    )
+    flip_probability: float = field(default=0.5, metadata={"help": "Probability that a clip is mirrored."})
+    erasing_probability: float = field(default=0.25, metadata={"help": "Probability of random erasing."})
+    mixup_alpha: float = field(default=0.8, metadata={"help": "Mixup draws from Beta(alpha, alpha); 0 for none."})
+    cutmix_alpha: float = field(default=1.0, metadata={"help": "Cutmix draws from Beta(alpha, alpha); 0 for none."})
+    drop_path_rate: float = field(default=0.1, metadata={"help": "Stochastic depth of the last layer."})
+
+
+def finetune(model_arguments: ModelArguments, data: FinetuningArguments, training: RecipeTrainingArguments) -> int:
+    """Fine-tune LGI-Former or VideoMAE on labelled videos, and evaluate it on others.
+
+    Returns:
+        The exit status of the command.
+
+    Raises:
+        ValueError, OSError: If an option, the model or the data are not as they should be.
+        RuntimeError: If too many videos cannot be read, or the loss is not finite.
+    """
+    if data.folds:
+        return cross_validate(finetune_once, data.folds, model_arguments, data, training)
+    refuse_placeholder(data)
+    return finetune_once(model_arguments, data, training)
+
+
+def finetune_once(
+    model_arguments: ModelArguments, data: FinetuningArguments, training: RecipeTrainingArguments
+) -> int:
+    """As `finetune`, on one division into training and evaluation data."""
+    check_output_dir(training)
+    videos = open_videos(data, data.labels)
+    label_names = data.labels or names_of_labels(videos)
+    evaluated = [] if data.eval_data is None else [load_annotations(data.eval_data, data.data_root, label_names)]
+    if data.check_data:
+        return check_videos([videos, *evaluated], training)
+    set_seed(training.seed)
+    model = load_model_to_finetune(model_arguments, label_names, data.drop_path_rate)
+    skipped = SkippedVideos(
+        training.output_dir, count_videos(videos, *evaluated, training=training), data.max_skipped_fraction
+    )
+    processor = make_processor(model.config, data.sampling_rate, data.num_segments)
+    views = [ViewDataset(videos, processor, skipped=skipped) for videos in evaluated]
+    trainer = LGIFormerTrainer(
+        model,
+        training,
+        train_dataset=training_clips(
+            videos,
+            make_augmentation(model.config.image_size, data),
+            finetuning_sampling(model.config, data.sampling_rate),
+            label_names=label_names,
+            arguments=data,
+            training=training,
+            skipped=skipped,
+        ),
+        eval_dataset=views[0] if views else None,
+        data_collator=make_collator(data, training, len(label_names)),
+        eval_data_collator=ViewCollator(),
+        compute_metrics=make_compute_metrics(label_names),
+        processing_class=processor,
+        base_learning_rate=training.base_learning_rate,
+        layer_decay=training.layer_decay,
+        ema_decay=training.ema_decay,
+    )
+    train_and_save(trainer, skipped)
+    for evaluated_views in views:
+        evaluate_views(trainer, evaluated_views, training.output_dir, label_names)
+    report_skipped(trainer, skipped)
+    return 0
+
+
+def names_of_labels(videos: datasets.Dataset | datasets.IterableDataset) -> list[str]:
+    """The classes of the videos' labels in the order of their indices; indices without names name themselves.
+
+    Raises:
+        ValueError: If there are no labels, or those of a stream are not named.
+    """
+    feature = (videos.features or {}).get("label")
+    if isinstance(feature, datasets.ClassLabel):
+        return feature.names
+    if isinstance(videos, datasets.IterableDataset):
+        raise ValueError("The stream does not tell its classes: give them in --labels.")
+    if feature is None:
+        raise ValueError("train_data has no labels, which fine-tuning needs: write 'path label' in each line.")
+    return [str(index) for index in range(max(videos["label"]) + 1)]
+
+
+def make_augmentation(image_size: int, data: FinetuningArguments) -> FinetuningAugmentation:
+    """How clips are changed in training."""
+    return FinetuningAugmentation(
+        image_size,
+        num_operations=data.randaugment_operations,
+        crop_area=tuple(data.crop_area),
+        flip_probability=data.flip_probability,
+        erasing_probability=data.erasing_probability,
+    )
+
+
+def make_collator(data: FinetuningArguments, training: RecipeTrainingArguments, num_labels: int) -> FinetuningCollator:
+    """How clips of a batch are mixed; takes over the smoothing of labels from the trainer."""
+    label_smoothing, training.label_smoothing_factor = training.label_smoothing_factor, 0.0
+    return FinetuningCollator(
+        num_labels,
+        mixup_alpha=data.mixup_alpha,
+        cutmix_alpha=data.cutmix_alpha,
+        label_smoothing=label_smoothing,
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command, with `argv` or the process's arguments; returns its exit status."""
+    return run_entry_point(finetune, ModelArguments, FinetuningArguments, RecipeTrainingArguments, argv=argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

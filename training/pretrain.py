@@ -1,0 +1,84 @@
+"""`lgi-former pretrain`: masked autoencoding of unlabelled videos. Also for `accelerate launch -m`."""
+
+import sys
+from dataclasses import dataclass, field
+
+from transformers import set_seed
+
+from ..image_processing.augmentation import PretrainingAugmentation
+from .arguments import DataArguments, ModelArguments, RecipeTrainingArguments
+from .collators import PretrainingCollator
+from .entry_point import run_entry_point
+from .models import load_model_to_pretrain, make_masking, make_processor
+from .run import check_output_dir, report_skipped, train_and_save
+from .skipping import SkippedVideos
+from .sources import check_videos, count_videos, open_videos, pretraining_sampling, training_clips
+from .trainer import LGIFormerTrainer
+
+
+@dataclass
+class PretrainingArguments(DataArguments):
+    """What is reconstructed of which part of a frame."""
+
+    mask_ratio: float = field(default=0.9, metadata={"help": "Share of the tokens of a region that is masked."})
+    mask_symmetry: str | None = field(
+        default=None,
+        metadata={
+            "help": "Visible tokens on one half of a window only, drawn once a clip or once a window.",
+            "choices": ["global", "local"],
+        },
+    )
+    crop: list[int] | None = field(
+        default=None,
+        metadata={"help": "Part of the frames to cut out first: top, left, height and width in pixels.", "nargs": 4},
+    )
+
+
+def pretrain(model_arguments: ModelArguments, data: PretrainingArguments, training: RecipeTrainingArguments) -> int:
+    """Pre-train LGI-Former or VideoMAE by masked autoencoding, on videos without labels.
+
+    Returns:
+        The exit status of the command.
+
+    Raises:
+        ValueError, OSError: If an option, the model or the data are not as they should be.
+        RuntimeError: If too many videos cannot be read, or the loss is not finite.
+    """
+    check_output_dir(training)
+    videos = open_videos(data)
+    if data.check_data:
+        return check_videos([videos], training)
+    set_seed(training.seed)
+    model = load_model_to_pretrain(model_arguments, data.mask_ratio)
+    skipped = SkippedVideos(training.output_dir, count_videos(videos, training=training), data.max_skipped_fraction)
+    clips = training_clips(
+        videos,
+        PretrainingAugmentation(model.config.image_size, data.crop),
+        pretraining_sampling(model.config, data.sampling_rate),
+        label_names=None,
+        arguments=data,
+        training=training,
+        skipped=skipped,
+    )
+    trainer = LGIFormerTrainer(
+        model,
+        training,
+        train_dataset=clips,
+        data_collator=PretrainingCollator(make_masking(model.config, data.mask_ratio, data.mask_symmetry)),
+        processing_class=make_processor(model.config, data.sampling_rate),
+        base_learning_rate=training.base_learning_rate,
+        layer_decay=training.layer_decay,
+        ema_decay=training.ema_decay,
+    )
+    train_and_save(trainer, skipped)
+    report_skipped(trainer, skipped)
+    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command, with `argv` or the process's arguments; returns its exit status."""
+    return run_entry_point(pretrain, ModelArguments, PretrainingArguments, RecipeTrainingArguments, argv=argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

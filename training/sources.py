@@ -1,0 +1,110 @@
+"""From what the options say to the data sets of a run: videos in a list or in a stream."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+import datasets
+import torch
+from transformers import PreTrainedConfig
+
+from ..image_processing.frame_sampling import finetuning_frame_indices, pretraining_frame_indices
+from .annotations import load_annotations
+from .arguments import DataArguments, RecipeTrainingArguments
+from .clips import ClipDataset, ClipTransform
+from .data_check import check_data
+from .skipping import SkippedVideos
+from .streaming import ClipStream, open_stream
+
+
+BAD_VIDEOS_FILE = "bad_videos.csv"
+
+
+def open_videos(
+    arguments: DataArguments, label_names: list[str] | None = None
+) -> datasets.Dataset | datasets.IterableDataset:
+    """The videos of `--train_data`.
+
+    Raises:
+        ValueError: If none are given or they cannot be understood.
+    """
+    if arguments.train_data is None:
+        raise ValueError("train_data is missing: say which videos to train on.")
+    if arguments.streaming or PurePosixPath(arguments.train_data).suffix == ".tar":
+        return open_stream(arguments.train_data)
+    return load_annotations(arguments.train_data, arguments.data_root, label_names)
+
+
+def training_clips(
+    videos: datasets.Dataset | datasets.IterableDataset,
+    transform: ClipTransform,
+    sample_indices: Callable,
+    *,
+    label_names: list[str] | None,
+    arguments: DataArguments,
+    training: RecipeTrainingArguments,
+    skipped: SkippedVideos,
+) -> ClipDataset | ClipStream:
+    """Random clips of `videos` to train on."""
+    if isinstance(videos, datasets.Dataset):
+        return ClipDataset(videos, sample_indices, transform, seed=training.seed, skipped=skipped)
+    return ClipStream(
+        videos,
+        sample_indices,
+        transform,
+        seed=training.seed,
+        skipped=skipped,
+        shuffle_buffer=arguments.shuffle_buffer,
+        process_index=training.process_index,
+        num_processes=training.world_size,
+        label_names=label_names,
+    )
+
+
+def finetuning_sampling(config: PreTrainedConfig, sampling_rate: int) -> Callable:
+    """`sample_indices(total_frames, generator)` of fine-tuning, for a model's clips."""
+    return functools.partial(
+        _sample, finetuning_frame_indices, num_frames=config.num_frames, sampling_rate=sampling_rate
+    )
+
+
+def pretraining_sampling(config: PreTrainedConfig, sampling_rate: int) -> Callable:
+    """`sample_indices(total_frames, generator)` of pre-training, for a model's clips."""
+    return functools.partial(
+        _sample, pretraining_frame_indices, num_frames=config.num_frames, sampling_rate=sampling_rate
+    )
+
+
+def _sample(frame_indices, total_frames: int, generator: torch.Generator, *, num_frames: int, sampling_rate: int):
+    return frame_indices(total_frames, num_frames, sampling_rate, generator)
+
+
+def count_videos(*sources: datasets.Dataset | datasets.IterableDataset, training: RecipeTrainingArguments) -> int:
+    """Distinct videos of all sources. How many a stream has nobody knows: as many as the run reads are counted.
+
+    Raises:
+        ValueError: If it is not said how many that are.
+    """
+    listed = [source for source in sources if isinstance(source, datasets.Dataset)]
+    videos = len({video for source in listed for video in source["video"]})
+    if len(listed) == len(sources):
+        return videos
+    if training.max_steps < 1:
+        raise ValueError("A stream has no end: say with --max_steps how long to train on it.")
+    batch_size = training.train_batch_size * training.gradient_accumulation_steps * training.world_size
+    return videos + training.max_steps * batch_size
+
+
+def check_videos(videos: list[datasets.Dataset], training: RecipeTrainingArguments) -> int:
+    """Read every video once, write the list of the broken ones and say how many; the exit status of the command.
+
+    Raises:
+        ValueError: If the videos are a stream.
+    """
+    if not all(isinstance(source, datasets.Dataset) for source in videos):
+        raise ValueError("check_data reads lists of videos; a stream is checked where its shards are made.")
+    output = Path(training.output_dir, BAD_VIDEOS_FILE)
+    columns = [source.select_columns("video") for source in videos]
+    broken = check_data(datasets.concatenate_datasets(columns), output, training.dataloader_num_workers)
+    print(f"{len(broken)} videos cannot be read. They are listed in {output}." if broken else "All videos are good.")
+    return 1 if broken else 0
