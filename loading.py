@@ -1,5 +1,6 @@
 """A fine-tuned classifier and its processor, from a directory or the Hub."""
 
+import contextlib
 import os
 
 import torch
@@ -27,17 +28,31 @@ def load_classifier(
     _check_name(model_name_or_path)
     device = torch.device(device or torch.accelerator.current_accelerator(check_available=True) or "cpu")
     torch.empty(0, device=device)  # a device that is not there is told before the download, not after
-    model, loading_info = AutoModelForVideoClassification.from_pretrained(
-        model_name_or_path, output_loading_info=True, trust_remote_code=False
-    )
+    with naming(model_name_or_path):
+        model, loading_info = AutoModelForVideoClassification.from_pretrained(
+            model_name_or_path, output_loading_info=True, trust_remote_code=False
+        )
     if loading_info["missing_keys"]:
         raise ValueError(
             f"{model_name_or_path} has no weights for {', '.join(sorted(loading_info['missing_keys']))}: it is not a "
             "fine-tuned classifier, but perhaps a pre-trained model. Fine-tune it first; predictions of an untrained "
             "head would mean nothing."
         )
-    processor = AutoVideoProcessor.from_pretrained(model_name_or_path, trust_remote_code=False)
+    with naming(model_name_or_path):
+        processor = AutoVideoProcessor.from_pretrained(model_name_or_path, trust_remote_code=False)
     return model.to(device).eval(), processor
+
+
+@contextlib.contextmanager
+def naming(model_name_or_path: str):
+    """Within it, errors of loading name the model, which those of Transformers do not always."""
+    try:
+        yield
+    except OSError as error:
+        message = str(error)
+        if str(model_name_or_path) in message:
+            raise
+        raise OSError(f"{model_name_or_path} cannot be loaded: {message}") from error
 
 
 def _check_name(model_name_or_path: str):

@@ -121,7 +121,9 @@ def refuse_placeholder(data: DataArguments):
         ValueError: If so.
     """
     if any(FOLD in str(value) for value in vars(data).values()):
-        raise ValueError(f"The data are those of a fold ({FOLD}): say which with --folds, for example --folds 1 2 3 4 5.")
+        raise ValueError(
+            f"The data are those of a fold ({FOLD}): say which with --folds, for example --folds 1 2 3 4 5."
+        )
 
 
 def _check(data):

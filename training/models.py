@@ -18,6 +18,7 @@ from ..command_line import nearest
 from ..configuration import LGIFormerConfig
 from ..conversion import convert_mae_dfer_checkpoint
 from ..image_processing import LGIFormerVideoProcessor
+from ..loading import naming
 from ..modeling_lgi_former import RegionTubeMasking
 from .arguments import ModelArguments
 
@@ -132,7 +133,8 @@ def _new_config(arguments, fields):
 
 
 def _stored_config(path, fields):
-    config = AutoConfig.from_pretrained(path)
+    with naming(path):
+        config = AutoConfig.from_pretrained(path)
     _check_fields(config, fields)
     # Made anew, so that fields which clash are found here.
     return type(config).from_dict(config.to_dict() | fields)

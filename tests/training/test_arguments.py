@@ -1,0 +1,105 @@
+"""Options of the training commands: recipes, the command line, and what is said of mistakes."""
+
+import pytest
+
+from lgi_former.training.arguments import (
+    ModelArguments,
+    RecipeError,
+    RecipeParser,
+    RecipeTrainingArguments,
+    read_recipe,
+    shipped,
+)
+from lgi_former.training.finetune import FinetuningArguments
+from lgi_former.training.pretrain import PretrainingArguments
+
+
+def parse(*argv, data=FinetuningArguments):
+    parser = RecipeParser(ModelArguments, data, RecipeTrainingArguments, prog="lgi-former finetune", description="")
+    return parser.parse(list(argv))
+
+
+def write(folder, text):
+    path = folder / "recipe.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_the_command_line_wins_over_the_recipe(tmp_path):
+    recipe = write(tmp_path, "image_size: 32\nlearning_rate: 1e-3\nconfig_overrides: {hidden_size: 64}\nfolds: [1]\n")
+    model, data, training = parse(recipe, "--learning-rate", "0.5", "--output_dir", str(tmp_path / "out"))
+    assert training.learning_rate == 0.5
+    assert model.config_fields == {"hidden_size": 64, "image_size": 32}
+    assert data.folds == [1]
+
+
+def test_a_dictionary_of_the_recipe_reaches_training_arguments(tmp_path):
+    recipe = write(tmp_path, "output_dir: out\nlr_scheduler_kwargs: {min_lr: 1.0e-6}\n")
+    assert parse(recipe)[2].lr_scheduler_kwargs == {"min_lr": 1e-6}
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_shipped_recipes_are_the_published_ones(name):
+    data_kind = PretrainingArguments if name.startswith("pretrain") else FinetuningArguments
+    model, data, training = parse(name, data=data_kind)
+    assert (model.image_size, model.num_frames, training.weight_decay) == (160, 16, 0.05)
+    assert data.sampling_rate == (1 if name == "finetune_ferv39k" else 4)
+    assert training.lr_scheduler_type == "cosine_with_min_lr"
+    assert training.num_train_epochs * training.warmup_steps == 5
+    assert training.per_device_train_batch_size == 32
+    if data_kind is PretrainingArguments:
+        assert (training.base_learning_rate, training.lr_scheduler_kwargs["min_lr"]) == (3e-4, 1e-5)
+        assert (training.adam_beta1, training.adam_beta2, data.mask_ratio) == (0.9, 0.95, 0.9)
+        assert data.crop == [0, 32, 160, 160]
+    else:
+        assert (training.base_learning_rate, training.lr_scheduler_kwargs["min_lr"]) == (1e-3, 1e-6)
+        assert (training.adam_beta1, training.adam_beta2, training.layer_decay) == (0.9, 0.999, 0.75)
+        assert (data.mixup_alpha, data.cutmix_alpha, training.label_smoothing_factor) == (0.8, 1.0, 0.1)
+        assert (data.drop_path_rate, data.erasing_probability, data.num_segments) == (0.1, 0.25, 2)
+        assert len(data.labels) == {"finetune_mafw": 11, "finetune_ravdess": 8}.get(
+            name, 6 if name in ("finetune_crema_d", "finetune_enterface") else 7
+        )
+
+
+def test_all_published_runs_have_a_recipe():
+    corpora = ("crema_d", "dfew", "enterface", "ferv39k", "mafw", "ravdess")
+    assert shipped() == [*(f"finetune_{corpus}" for corpus in corpora), "pretrain_voxceleb2"]
+
+
+def test_a_misspelt_option_is_an_error_with_a_suggestion(capsys):
+    with pytest.raises(SystemExit):
+        parse("--output_dir", "out", "--lerning_rate=1")
+    assert "unrecognized arguments: --lerning_rate=1; did you mean --learning_rate?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("layer_deacy: 0.75", "unknown option 'layer_deacy'; did you mean layer_decay?"),
+        ("- a list", "lines of 'option: value'"),
+        ("a: [", "is not YAML"),
+    ],
+)
+def test_a_recipe_that_cannot_be_understood_is_refused(text, message, tmp_path):
+    with pytest.raises(RecipeError, match=message.replace("[", r"\[").replace("?", r"\?")):
+        parse(write(tmp_path, text))
+
+
+def test_an_unknown_recipe_names_the_nearest():
+    with pytest.raises(RecipeError, match=r"did you mean finetune_dfew\?"):
+        read_recipe("finetune_dfw")
+
+
+@pytest.mark.parametrize("text", ["{", "[1]"])
+def test_configuration_fields_that_are_no_json_object_are_refused(text):
+    with pytest.raises(ValueError, match="config_overrides="):
+        ModelArguments(config_overrides=text)
+
+
+def test_an_output_folder_is_needed():
+    with pytest.raises(ValueError, match="output_dir is missing"):
+        RecipeTrainingArguments()
+
+
+def test_half_precision_is_left_alone_when_it_is_chosen(tmp_path):
+    assert RecipeTrainingArguments(output_dir=str(tmp_path), bf16=False, use_cpu=True).bf16 is False

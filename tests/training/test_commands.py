@@ -1,0 +1,234 @@
+"""`lgi-former pretrain`, `finetune` and `evaluate`, from annotation files to tables, on small real videos."""
+
+import csv
+import importlib.util
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForVideoClassification, AutoVideoProcessor
+
+from lgi_former.cli import main
+from lgi_former.image_processing import LGIFormerVideoProcessor
+
+
+spec = importlib.util.spec_from_file_location("rough_corpus", Path(__file__).with_name("rough_corpus.py"))
+corpus = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(corpus)
+rough_corpus = corpus.rough_corpus
+
+RECIPE = """
+config_overrides:
+  {patch_size: 4, region_size: [2, 2, 4], hidden_size: 16, num_hidden_layers: 2, num_attention_heads: 2,
+   intermediate_size: 16, decoder_hidden_size: 12, decoder_num_hidden_layers: 1, decoder_num_attention_heads: 2,
+   decoder_intermediate_size: 16}
+image_size: 16
+num_frames: 4
+sampling_rate: 1
+data_root: videos
+per_device_train_batch_size: 4
+base_learning_rate: 0.1
+logging_steps: 1
+use_cpu: true
+bf16: false
+disable_tqdm: true
+seed: 3
+"""
+CLASSES = {"dark": 40, "light": 200}
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A folder with videos of two classes, two folds of them, and a recipe. All paths are relative to it."""
+    folder = tmp_path_factory.mktemp("workplace")
+    for name, grey in CLASSES.items():
+        (folder / "videos" / name).mkdir(parents=True)
+        for number in range(6):
+            corpus.write_clip(folder / "videos" / name / f"clip {number}.mp4", grey=grey + number, count=6)
+    for fold in (1, 2):
+        tested = {2 * fold, 2 * fold + 1}
+        lines = {True: [], False: []}
+        for name in CLASSES:
+            for number in range(6):
+                lines[number in tested].append(f"{name}/clip {number}.mp4 {name}\n")
+        (folder / f"test_{fold}.txt").write_text("".join(lines[True]))
+        (folder / f"train_{fold}.txt").write_text("".join(lines[False]))
+    (folder / "tiny.yaml").write_text(RECIPE)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _in_workplace(workplace, monkeypatch):
+    monkeypatch.chdir(workplace)
+
+
+def pretrain(*options):
+    return main(["pretrain", "tiny.yaml", "--train-data", "videos", "--mask_ratio", "0.75", *options])
+
+
+def finetune(*options, fold=1):
+    data = ["--train_data", f"train_{fold}.txt", "--eval_data", f"test_{fold}.txt"]
+    return main(["finetune", "tiny.yaml", *data, "--randaugment_operations", "0", "--crop_area", "0.8", "1", *options])
+
+
+@pytest.fixture(scope="module")
+def pretrained(workplace):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(workplace)
+        assert pretrain("--output_dir", "pretrained", "--num_train_epochs", "2") == 0
+    return "pretrained"
+
+
+@pytest.fixture(scope="module")
+def finetuned(workplace, pretrained):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(workplace)
+        options = ["--output_dir", "finetuned", "--max_steps", "20", "--label_smoothing_factor", "0.1"]
+        assert finetune("--model_name_or_path", pretrained, *options, "--num_segments", "2") == 0
+    return "finetuned"
+
+
+def rows_of(path):
+    with Path(path).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def log_of(folder):
+    return json.loads(Path(folder, "trainer_state.json").read_text())["log_history"]
+
+
+def test_pretraining_leaves_a_model_and_its_processor(pretrained):
+    losses = [entry["loss"] for entry in log_of(pretrained) if "loss" in entry]
+    assert len(losses) == 6 and losses[-1] < losses[0]
+    processor = AutoVideoProcessor.from_pretrained(pretrained)
+    assert isinstance(processor, LGIFormerVideoProcessor)
+    assert (processor.num_frames, processor.sampling_rate, processor.size["height"]) == (4, 1, 16)
+    assert json.loads(Path(pretrained, "config.json").read_text())["architectures"] == ["LGIFormerForPreTraining"]
+
+
+def test_finetuning_leaves_a_model_that_tells_dark_from_light(finetuned):
+    figures = json.loads(Path(finetuned, "metrics.json").read_text())
+    assert figures["uar"] == 1.0 and figures["class_accuracy"] == {"dark": 1.0, "light": 1.0}
+    rows = rows_of(Path(finetuned, "predictions.csv"))
+    assert [row["path"] for row in rows] == [f"videos/{name}/clip {n}.mp4" for name in CLASSES for n in (2, 3)]
+    assert all(row["label"] == row["prediction"] for row in rows)
+    assert sum(float(rows[0][f"probability_{name}"]) for name in CLASSES) == pytest.approx(1, abs=1e-5)
+    assert Path(finetuned, "confusion_matrix.png").read_bytes().startswith(b"\x89PNG")
+
+    model = AutoModelForVideoClassification.from_pretrained(finetuned)
+    processor = AutoVideoProcessor.from_pretrained(finetuned)
+    assert model.config.id2label == {0: "dark", 1: "light"} and processor.num_segments == 2
+    with torch.no_grad():
+        logits = model.eval()(pixel_values=processor(rows[0]["path"], return_tensors="pt")["pixel_values"]).logits
+    assert model.config.id2label[logits.mean(0).argmax().item()] == "dark"
+
+
+def test_evaluation_gives_the_same_predictions(finetuned, tmp_path, capsys):
+    options = ["--model", finetuned, "--data", "test_1.txt", "--data_root", "videos", "--use_cpu", "--bf16", "false"]
+    assert main(["evaluate", *options, "--output_dir", str(tmp_path)]) == 0
+    assert "UAR" in capsys.readouterr().out
+    assert rows_of(tmp_path / "predictions.csv") == rows_of(Path(finetuned, "predictions.csv"))
+    assert main(["evaluate", *options, "--output_dir", str(tmp_path)]) == 2
+    assert "holds an evaluation already" in capsys.readouterr().err
+    assert main(["evaluate", *options, "--output_dir", str(tmp_path), "--overwrite", "--batch_size", "1"]) == 0
+
+
+def test_an_interrupted_run_goes_on_to_the_same_weights(pretrained, tmp_path, capsys):
+    options = ["--model_name_or_path", pretrained, "--max_steps", "6", "--save_steps", "2"]
+    assert finetune(*options, "--output_dir", str(tmp_path / "whole")) == 0
+    shutil.copytree(tmp_path / "whole" / "checkpoint-4", tmp_path / "cut" / "checkpoint-4")
+    os.truncate(
+        shutil.copytree(tmp_path / "whole" / "checkpoint-6", tmp_path / "cut" / "checkpoint-6") / "optimizer.pt", 9
+    )
+    assert finetune(*options, "--output_dir", str(tmp_path / "cut")) == 2
+    assert "is not empty" in capsys.readouterr().err
+    assert finetune(*options, "--output_dir", str(tmp_path / "cut"), "--resume_from_checkpoint", "true") == 0
+    weights = [(tmp_path / run / "model.safetensors").read_bytes() for run in ("whole", "cut")]
+    assert weights[0] == weights[1]
+
+
+def test_cross_validation_writes_the_table_of_all_folds(pretrained, tmp_path, capsys):
+    output = str(tmp_path / "fold_{fold}")
+    options = ["--model_name_or_path", pretrained, "--folds", "1", "2", "--max_steps", "20", "--output_dir", output]
+    assert finetune(*options, fold="{fold}") == 0
+    table = json.loads((tmp_path / "cross_validation.json").read_text())
+    uars = [table["folds"][fold]["uar"] for fold in ("1", "2")]
+    assert table["mean"]["uar"] == pytest.approx(np.mean(uars))
+    assert len(rows_of(tmp_path / "all_folds" / "predictions.csv")) == 8 == table["pooled"]["num_videos"]
+    assert "standard deviation" in capsys.readouterr().out
+
+    written = (tmp_path / "fold_1" / "model.safetensors").stat().st_mtime_ns
+    assert finetune(*options, "--resume_from_checkpoint", "true", fold="{fold}") == 0
+    assert (tmp_path / "fold_1" / "model.safetensors").stat().st_mtime_ns == written
+
+
+def test_broken_videos_are_left_out_and_named(rough_corpus, tmp_path, capsys):
+    names = [*corpus.GOOD, *corpus.BROKEN]
+    annotations = tmp_path / "all.txt"
+    annotations.write_text("".join(f"{name} {index % 2}\n" for index, name in enumerate(names)))
+    options = ["--train_data", str(annotations), "--eval_data", str(annotations), "--num_train_epochs", "2"]
+    options += ["--data_root", str(rough_corpus.folder), "--dataloader_num_workers", "2"]
+    output = tmp_path / "run"
+    assert finetune(*options, "--output_dir", str(output), "--max_skipped_fraction", "0.5") == 0
+    broken = set(rough_corpus.paths(corpus.BROKEN))
+    assert {row["path"] for row in rows_of(output / "skipped_videos.csv")} == broken
+    assert f"6 of {len(names)} videos could not be read" in capsys.readouterr().out
+    assert {row["path"] for row in rows_of(output / "predictions.csv")} == set(rough_corpus.paths(corpus.GOOD))
+
+    assert finetune(*options, "--output_dir", str(tmp_path / "strict")) == 2
+    error = capsys.readouterr().err
+    assert (
+        f"of {len(names)} videos cannot be read, where max_skipped_fraction=0.01 allows 1: " in error
+        and "Traceback" not in error
+    )
+
+    assert finetune(*options, "--output_dir", str(tmp_path / "check"), "--check_data") == 1
+    assert {row["path"] for row in rows_of(tmp_path / "check" / "bad_videos.csv")} == broken
+
+
+def test_evaluation_of_broken_videos(rough_corpus, finetuned, tmp_path, capsys):
+    annotations = tmp_path / "all.txt"
+    annotations.write_text("".join(f"{name} light\n" for name in ["empty.mp4", *corpus.GOOD]))
+    options = ["--model", finetuned, "--data", str(annotations), "--data_root", str(rough_corpus.folder), "--use_cpu"]
+    assert main(["evaluate", *options, "--output_dir", str(tmp_path / "evaluation")]) == 0
+    figures = json.loads((tmp_path / "evaluation" / "metrics.json").read_text())
+    assert (figures["num_videos"], figures["num_unreadable_videos"]) == (len(corpus.GOOD), 1)
+    assert "1 of 10 videos could not be read" in capsys.readouterr().out
+
+
+def test_class_folders_and_videomae(tmp_path):
+    videomae = ["--model_type", "videomae"]
+    overrides = json.dumps({"patch_size": 8, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2})
+    options = ["--config_overrides", overrides, "--max_steps", "2"]
+    assert pretrain(*videomae, *options, "--output_dir", str(tmp_path / "pretrained")) == 0
+    options = ["--model_name_or_path", str(tmp_path / "pretrained"), "--config_overrides", "{}", "--max_steps", "2"]
+    assert finetune(*options, "--train_data", "videos", "--output_dir", str(tmp_path / "finetuned")) == 0
+    config = json.loads((tmp_path / "finetuned" / "config.json").read_text())
+    assert config["model_type"] == "videomae" and config["id2label"] == {"0": "dark", "1": "light"}
+
+
+@pytest.mark.parametrize(
+    ("run", "message"),
+    [
+        (lambda: main(["pretrain", "tiny.yaml", "--output_dir", "new"]), "train_data is missing"),
+        (lambda: main(["finetune", "tiny.yaml"]), "output_dir is missing"),
+        (lambda: finetune("--output_dir", "new", "--train_data", "nowhere.txt"), "'nowhere.txt' cannot be read"),
+        (lambda: finetune("--output_dir", "new", "--train_data", "{fold}.txt"), "say which with --folds"),
+        (lambda: finetune("--output_dir", "new", "--folds", "1", "2"), "must hold {fold}"),
+        (lambda: finetune("--output_dir", "tiny.yaml"), "is a file"),
+        (lambda: finetune("--output_dir", "new", "--labels", "dark", "lihgt"), "'light' is unknown (is it 'lihgt'?)"),
+        (lambda: finetune("--output_dir", "new", "--num_frames", "5"), "num_frames"),
+        (lambda: main(["evaluate", "--data", "test_1.txt"]), "--model is needed"),
+        (lambda: main(["evaluate", "--model", "nowhere", "--data", "test_1.txt"]), "nowhere"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(run, message, capsys, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert run() == 2
+    error = capsys.readouterr().err
+    assert error.startswith("lgi-former: ") and message in error and error.count("\n") == 1
+    assert not Path("new").exists()
