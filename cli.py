@@ -37,6 +37,7 @@ class _Parser(SuggestsNearest, argparse.ArgumentParser):
 
 
 TRAINING_COMMANDS = {
+    "quickstart": "the whole method on drawn faces, within minutes on two cores",
     "pretrain": "masked autoencoding of unlabelled videos, by a recipe",
     "finetune": "a classifier from labelled videos, by a recipe; cross-validation",
     "evaluate": "UAR, WAR and predictions of a classifier on labelled videos",

@@ -1,0 +1,340 @@
+"""`lgi-former quickstart`: the whole method on drawn faces, within minutes on two cores.
+
+Draws a corpus, pre-trains on its unlabelled part, fine-tunes on its labelled part, and evaluates on people of neither.
+Two controls are trained on the same labels for as many steps: the same model from scratch, and the pre-trained one on
+single frames.
+"""
+
+import argparse
+import contextlib
+import math
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import datasets
+import torch
+from transformers import PreTrainedModel, TrainingArguments, set_seed
+
+from ..command_line import SuggestsNearest, spell_with_underscores
+from ..configuration import LGIFormerConfig
+from ..image_processing.augmentation import FinetuningAugmentation
+from ..modeling_lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification
+from .annotations import load_annotations
+from .clips import ViewDataset
+from .collators import FinetuningCollator, PretrainingCollator, ViewCollator
+from .decoded_clips import DecodedClips, FrameViews, SingleFrame
+from .evaluation import evaluate_views
+from .metrics import make_compute_metrics
+from .models import make_masking, make_processor
+from .precision import device_has_bf16
+from .report import write_report
+from .skipping import SkippedVideos
+from .synthetic_faces import LABELS, NUM_FRAMES, SIZE, TIME_ORDER_LABELS, Part, write_part
+from .trainer import LGIFormerTrainer
+
+
+LABEL_NAMES = list(LABELS)
+BATCH_SIZE = 64
+NUM_WORKERS = 2
+
+MASK_RATIO = 0.75
+CONFIG = {
+    "image_size": SIZE,
+    "num_frames": NUM_FRAMES,
+    "region_size": (2, 2, 4),  # the upper and the lower half of the face
+    "hidden_size": 128,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "intermediate_size": 512,
+    "decoder_hidden_size": 96,
+    "decoder_num_hidden_layers": 2,
+    "decoder_num_attention_heads": 4,
+    "decoder_intermediate_size": 384,
+    "mask_ratio": MASK_RATIO,
+}
+ATTENTION = "eager"  # on short sequences twice as fast on a CPU as PyTorch's fused attention and its gradient
+
+# Shares of the time that is to be had. What is missing from 1 goes into evaluation and the report.
+CORPUS_SHARE, PRETRAINING_SHARE, FINETUNING_SHARE = 0.12, 0.47, 0.15  # fine-tuned twice, and once on single frames
+SECONDS_BESIDE = 8  # loading libraries, drawing the figures
+LABELLED_SHARE, TESTED_SHARE = 0.30, 0.10
+
+PRETRAINED, FROM_SCRATCH, SINGLE_FRAMES = "pre-trained", "from scratch", "single frames"
+FINETUNING_RATE, LAYER_DECAY = 2e-3, 0.8
+CLASSIFIER = {
+    "id2label": dict(enumerate(LABEL_NAMES)),
+    "label2id": {name: index for index, name in enumerate(LABEL_NAMES)},
+    "drop_path_rate": 0.1,
+}
+
+# Of small faces that are cropped already, nothing must be cut off. In so few steps, what the recipes do to real ones
+# leaves too little to learn from.
+PRETRAINING_TRANSFORM = FINETUNING_TRANSFORM = FinetuningAugmentation(
+    SIZE, num_operations=0, crop_area=(0.75, 1.0), erasing_probability=0
+)
+
+
+@dataclass
+class Plan:
+    """Sizes of a quickstart: videos of the parts of its corpus, and steps of its stages."""
+
+    num_unlabelled: int
+    num_labelled: int
+    num_tested: int
+    pretraining_steps: int
+    finetuning_steps: int
+
+
+@dataclass
+class Outcome:
+    """What a quickstart did and measured, for its report.
+
+    Attributes:
+        seconds: How long each stage took.
+        figures: Of each classifier, as `write_evaluation` returns them, and `time_order_uar`.
+        histories: `log_history` of each training run.
+    """
+
+    seed: int
+    plan: Plan
+    seconds: dict[str, float] = field(default_factory=dict)
+    figures: dict[str, dict] = field(default_factory=dict)
+    histories: dict[str, list[dict]] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def timed(self, stage: str):
+        """Say that a stage begins, and note how long it takes."""
+        print(f"\n== {stage} ==", flush=True)
+        start = time.monotonic()
+        yield
+        self.seconds[stage] = time.monotonic() - start
+
+
+def quickstart(output_dir: str | Path = "quickstart", minutes: float = 6.0, seed: int = 0) -> Outcome:
+    """Run it all.
+
+    Args:
+        output_dir: A new folder: `corpus`, `pretrained`, `model` (which `AutoModelForVideoClassification` loads),
+            `evaluation`, `metrics.json` and `report.md` with its figures.
+        minutes: For everything together, on this machine; corpus and steps follow from a short timing. At least 1.
+        seed: Of everything but the timing.
+
+    Raises:
+        ValueError: If there is something in `output_dir`, or `minutes` is less than 1.
+    """
+    output_dir = Path(output_dir)
+    if output_dir.exists() and (not output_dir.is_dir() or any(output_dir.iterdir())):
+        raise ValueError(f"'{output_dir}' is there already and not empty. Choose another --output.")
+    if not 1 <= minutes < math.inf:
+        raise ValueError(f"{minutes:g} minutes are too few: give at least 1.")
+    start = time.monotonic()
+    speed = measure_speed()
+    spent = time.monotonic() - start + SECONDS_BESIDE
+    plan = make_plan(60 * minutes - spent, speed)
+    print(
+        f"\nPlan for {minutes:g} minutes: {plan.num_unlabelled} unlabelled videos, {plan.num_labelled} labelled ones, "
+        f"{plan.num_tested} to test on; {plan.pretraining_steps} steps of pre-training and {plan.finetuning_steps} of "
+        f"each fine-tuning, of {BATCH_SIZE} clips."
+    )
+    return run_plan(plan, output_dir, seed)
+
+
+@dataclass
+class Speed:
+    """Seconds that a video of the corpus takes to be drawn and read, and a step of each training."""
+
+    video: float
+    pretraining_step: float
+    finetuning_step: float
+
+
+def measure_speed() -> Speed:
+    """A short timing of this machine."""
+    print("== timing this machine ==", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.monotonic()
+        clips = DecodedClips(
+            draw_part(Part(Path(folder, "videos"), BATCH_SIZE, seed=0)), PRETRAINING_TRANSFORM, seed=0
+        )
+        video = (time.monotonic() - start) / BATCH_SIZE
+        steps = {"steps": 8, "seed": 0, "output_dir": folder}
+        pretrain(new_autoencoder(0), clips, **steps)  # pays what is paid once
+        pretraining_step = _seconds_of_step(pretrain(new_autoencoder(0), clips, **steps))
+        clips = clips.with_transform(FINETUNING_TRANSFORM)
+        finetuning_step = _seconds_of_step(finetune(new_classifier(0), clips, **steps))
+    return Speed(video, pretraining_step, finetuning_step)
+
+
+def make_plan(seconds: float, speed: Speed) -> Plan:
+    """What can be done in so many seconds."""
+    num_videos = int(CORPUS_SHARE * seconds / speed.video)
+    num_tested = max(int(TESTED_SHARE * num_videos / len(LABELS)), 10) * len(LABELS)
+    num_labelled = max(int(LABELLED_SHARE * num_videos / len(LABELS)), 10) * len(LABELS)
+    return Plan(
+        num_unlabelled=max(num_videos - num_tested - num_labelled, BATCH_SIZE),
+        num_labelled=num_labelled,
+        num_tested=num_tested,
+        pretraining_steps=max(int(PRETRAINING_SHARE * seconds / speed.pretraining_step), 10),
+        finetuning_steps=max(int(FINETUNING_SHARE * seconds / speed.finetuning_step), 10),
+    )
+
+
+def run_plan(plan: Plan, output_dir: str | Path, seed: int) -> Outcome:
+    """Everything after the timing, as `quickstart` describes it."""
+    output_dir = Path(output_dir)
+    outcome = Outcome(seed, plan)
+    with outcome.timed("corpus"):
+        # Other seeds are other people. A run's parts have seeds that no other run's have.
+        sizes = {"unlabelled": plan.num_unlabelled, "labelled": plan.num_labelled, "test": plan.num_tested}
+        parts = {
+            name: draw_part(Part(output_dir / "corpus" / name, size, seed=len(sizes) * seed + index))
+            for index, (name, size) in enumerate(sizes.items())
+        }
+        unlabelled = DecodedClips(parts["unlabelled"], PRETRAINING_TRANSFORM, seed)
+        labelled = DecodedClips(parts["labelled"], FINETUNING_TRANSFORM, seed)
+
+    pretrained_dir = output_dir / "pretrained"
+    with outcome.timed("pre-training"):
+        pretraining = pretrain(new_autoencoder(seed), unlabelled, plan.pretraining_steps, seed, pretrained_dir)
+        pretraining.save_model()
+        outcome.histories["pre-training"] = pretraining.state.log_history
+
+    processor = make_processor(pretraining.model.config, sampling_rate=1)
+    skipped = SkippedVideos(output_dir, plan.num_tested, max_fraction=0)
+    views = ViewDataset(parts["test"], processor, skipped=skipped)
+    tubelet_size = pretraining.model.config.tubelet_size
+    frames = FrameViews(parts["test"], processor, skipped=skipped, tubelet_size=tubelet_size)
+    stills = labelled.with_transform(SingleFrame(FINETUNING_TRANSFORM, tubelet_size))
+
+    def finetune_and_evaluate(name, model, clips, evaluated):
+        with outcome.timed(name):
+            trainer = finetune(model, clips, plan.finetuning_steps, seed, output_dir / "model")
+            outcome.histories[name] = trainer.state.log_history
+            folder = output_dir / "evaluation" / name.replace(" ", "_")
+            figures = evaluate_views(trainer, evaluated, folder, LABEL_NAMES)
+            outcome.figures[name] = figures | {"time_order_uar": time_order_uar(figures)}
+        return trainer
+
+    finetuned = finetune_and_evaluate(PRETRAINED, pretrained_classifier(pretrained_dir, seed), labelled, views)
+    finetuned.save_model()
+    finetune_and_evaluate(FROM_SCRATCH, new_classifier(seed), labelled, views)
+    of_frames = pretrained_classifier(pretrained_dir, seed, num_frames=tubelet_size)
+    finetune_and_evaluate(SINGLE_FRAMES, of_frames, stills, frames)
+    with outcome.timed("report"):
+        write_report(outcome, output_dir, pretraining.model, finetuned.model, processor)
+    return outcome
+
+
+def draw_part(part: Part) -> datasets.Dataset:
+    """Draw a part of the corpus and list its videos."""
+    annotations = write_part(part, NUM_WORKERS)
+    return load_annotations(annotations, label_names=LABEL_NAMES)
+
+
+def pretrain(
+    model: PreTrainedModel, clips: DecodedClips, steps: int, seed: int, output_dir: str | Path
+) -> LGIFormerTrainer:
+    """Pre-train a masked autoencoder."""
+    trainer = LGIFormerTrainer(
+        model,
+        training_arguments(output_dir, steps, seed, learning_rate=2e-3, adam_beta2=0.95),
+        train_dataset=clips,
+        data_collator=PretrainingCollator(make_masking(model.config, MASK_RATIO)),
+        processing_class=make_processor(model.config, sampling_rate=1),
+    )
+    trainer.train()
+    return trainer
+
+
+def finetune(
+    model: PreTrainedModel, clips: DecodedClips, steps: int, seed: int, output_dir: str | Path
+) -> LGIFormerTrainer:
+    """Fine-tune a classifier; the recipe is the same for all."""
+    trainer = LGIFormerTrainer(
+        model,
+        training_arguments(output_dir, steps, seed, learning_rate=FINETUNING_RATE),
+        train_dataset=clips,
+        data_collator=FinetuningCollator(len(LABELS), mixup_alpha=0, cutmix_alpha=0, label_smoothing=0.1),
+        eval_data_collator=ViewCollator(),
+        compute_metrics=make_compute_metrics(LABEL_NAMES),
+        processing_class=make_processor(model.config, sampling_rate=1),
+        layer_decay=LAYER_DECAY,
+    )
+    trainer.train()
+    return trainer
+
+
+def new_autoencoder(seed: int) -> LGIFormerForPreTraining:
+    """A masked autoencoder from scratch."""
+    set_seed(seed)
+    return LGIFormerForPreTraining(LGIFormerConfig(**CONFIG, attn_implementation=ATTENTION))
+
+
+def new_classifier(seed: int) -> LGIFormerForVideoClassification:
+    """A classifier from scratch."""
+    set_seed(seed)
+    return LGIFormerForVideoClassification(LGIFormerConfig(**CONFIG, **CLASSIFIER, attn_implementation=ATTENTION))
+
+
+def pretrained_classifier(pretrained_dir: str | Path, seed: int) -> LGIFormerForVideoClassification:
+    """A classifier whose encoder is pre-trained."""
+    set_seed(seed)
+    return LGIFormerForVideoClassification.from_pretrained(pretrained_dir, **CLASSIFIER, attn_implementation=ATTENTION)
+
+
+def training_arguments(output_dir: str | Path, steps: int, seed: int, **fields) -> TrainingArguments:
+    """What the stages have in common."""
+    return TrainingArguments(
+        output_dir=str(output_dir),
+        max_steps=steps,
+        seed=seed,
+        per_device_train_batch_size=BATCH_SIZE,
+        per_device_eval_batch_size=16,
+        weight_decay=0.05,
+        warmup_steps=max(steps // 10, 1),
+        lr_scheduler_type="cosine_with_min_lr",
+        bf16=device_has_bf16(),
+        use_cpu=not torch.accelerator.is_available(),
+        logging_steps=max(steps // 40, 1),
+        save_strategy="no",
+        report_to="none",
+        **fields,
+    )
+
+
+def time_order_uar(figures: dict) -> float:
+    """Mean recall of the classes that differ from another in the order of time alone."""
+    return sum(figures["class_accuracy"][name] for name in TIME_ORDER_LABELS) / len(TIME_ORDER_LABELS)
+
+
+def _seconds_of_step(trainer: LGIFormerTrainer) -> float:
+    summary = trainer.state.log_history[-1]
+    return summary["train_runtime"] / summary["step"]
+
+
+class _Parser(SuggestsNearest, argparse.ArgumentParser):
+    """A parser that suggests the nearest word for a misspelt one."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command, with `argv` or the process's arguments; returns its exit status."""
+    parser = _Parser(prog="lgi-former quickstart", description=__doc__.split("\n\n", 1)[1], allow_abbrev=False)
+    parser.add_argument("--output", default="quickstart", metavar="DIR", help="a new folder (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, default=6.0, help="for everything together (default: %(default)g)")
+    parser.add_argument("--seed", type=int, default=0, help="of everything but the timing (default: %(default)s)")
+    arguments = parser.parse_args(spell_with_underscores(sys.argv[1:] if argv is None else argv))
+    try:
+        quickstart(arguments.output, arguments.minutes, arguments.seed)
+    except ValueError as error:
+        print(f"lgi-former: {error}", file=sys.stderr)
+        return 2
+    print((Path(arguments.output) / "report.md").read_text(encoding="utf-8").split("## ")[1])
+    print(f"Report with figures: {Path(arguments.output) / 'report.md'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
