@@ -58,39 +58,39 @@ class DecodedClips(Dataset):
 
 
 class SingleFrame:
-    """A clip in which nothing moves: a frame, drawn at random, as often as a tubelet has frames.
+    """A clip in which nothing moves: a frame, drawn at random, again and again.
 
     Args:
         transform: What is done to it then.
-        tubelet_size: Frames of the result.
+        num_frames: Frames of the result.
     """
 
-    def __init__(self, transform: ClipTransform, tubelet_size: int):
+    def __init__(self, transform: ClipTransform, num_frames: int):
         self.transform = transform
-        self.tubelet_size = tubelet_size
+        self.num_frames = num_frames
 
     def __call__(self, clip: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         frame = torch.randint(len(clip), (1,), generator=generator)
-        return self.transform(clip[frame].expand(self.tubelet_size, -1, -1, -1), generator)
+        return self.transform(clip[frame].expand(self.num_frames, -1, -1, -1), generator)
 
 
 class FrameViews(ViewDataset):
-    """As `ViewDataset`, but every frame is a view of its own, as often as a tubelet has frames.
+    """As `ViewDataset`, but every frame is a view of its own, in which it is repeated.
 
     Args:
-        tubelet_size: Frames of a view.
+        num_frames: Frames of such a view.
     """
 
-    def __init__(self, *args, tubelet_size: int, **kwargs):
+    def __init__(self, *args, num_frames: int, **kwargs):
         super().__init__(*args, **kwargs)
-        self.tubelet_size = tubelet_size
+        self.num_frames = num_frames
 
     def __getitem__(self, index: int) -> dict:
         item = super().__getitem__(index)
         views = item["pixel_values"]
-        num_frames = views.shape[1]
-        item["pixel_values"] = repeat(views, "v t c h w -> (v t) repeats c h w", repeats=self.tubelet_size)
-        item["view_weights"] = item["view_weights"].repeat_interleave(num_frames) / num_frames
+        clip_frames = views.shape[1]
+        item["pixel_values"] = repeat(views, "v t c h w -> (v t) repeats c h w", repeats=self.num_frames)
+        item["view_weights"] = item["view_weights"].repeat_interleave(clip_frames) / clip_frames
         return item
 
 

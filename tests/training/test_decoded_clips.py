@@ -37,7 +37,7 @@ def test_changes_depend_on_seed_epoch_and_index(videos):
 
 def test_a_single_frame_does_not_move(videos):
     clips = DecodedClips(videos, as_float, seed=0)
-    still = clips.with_transform(SingleFrame(as_float, tubelet_size=2))
+    still = clips.with_transform(SingleFrame(as_float, num_frames=2))
     for index in range(3):
         frames = still[index]["pixel_values"]
         assert frames.shape == (2, 3, 64, 64) and torch.equal(frames[0], frames[1])
@@ -46,7 +46,7 @@ def test_a_single_frame_does_not_move(videos):
 
 def test_every_frame_is_a_view(videos, tmp_path):
     processor = LGIFormerVideoProcessor(size={"height": 64, "width": 64}, num_frames=8, sampling_rate=1)
-    views = FrameViews(videos, processor, skipped=SkippedVideos(tmp_path, 3), tubelet_size=2)
+    views = FrameViews(videos, processor, skipped=SkippedVideos(tmp_path, 3), num_frames=2)
     item = views[0]
     clip = processor(videos[0]["video"], return_tensors="pt")["pixel_values"][0]
     assert item["pixel_values"].shape == (8, 2, 3, 64, 64)
