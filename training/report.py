@@ -43,7 +43,7 @@ def write_report(
         processor: Theirs.
     """
     output_dir = Path(output_dir)
-    video = next((output_dir / "corpus" / "test").glob("*3.mp4"))
+    video = output_dir / "corpus" / "test" / "00003.mp4"
     clip = processor(str(video), return_tensors="pt")["pixel_values"]
     draw_corpus().savefig(output_dir / "corpus.png", dpi=110)
     draw_losses(outcome.histories).savefig(output_dir / "losses.png", dpi=110)
