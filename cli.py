@@ -16,7 +16,7 @@ import tempfile
 import typing
 
 from . import __version__
-from .command_line import SuggestsNearest, first_line, spell_with_underscores
+from .command_line import SuggestsNearest, fail, first_line, spell_with_underscores
 
 
 class _Parser(SuggestsNearest, argparse.ArgumentParser):
@@ -37,7 +37,6 @@ class _Parser(SuggestsNearest, argparse.ArgumentParser):
 
 
 TRAINING_COMMANDS = {
-    "quickstart": "the whole method on drawn faces, within minutes on two cores",
     "pretrain": "masked autoencoding of unlabelled videos, by a recipe",
     "finetune": "a classifier from labelled videos, by a recipe; cross-validation",
     "evaluate": "UAR, WAR and predictions of a classifier on labelled videos",
@@ -72,6 +71,7 @@ def _build_parser() -> _Parser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, run, add_arguments, summary in (
+        ("quickstart", _quickstart, _add_quickstart_arguments, "the whole method on drawn faces, within minutes"),
         ("predict", _predict, _add_predict_arguments, "expression probabilities of videos"),
         ("convert", _convert, _add_convert_arguments, "a published MAE-DFER checkpoint to a Transformers model"),
     ):
@@ -80,6 +80,28 @@ def _build_parser() -> _Parser:
     for name, summary in TRAINING_COMMANDS.items():
         commands.add_parser(name, help=summary)
     return parser
+
+
+def _add_quickstart_arguments(parser):
+    parser.add_argument("--output", default="quickstart", metavar="DIR", help="a new folder (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, default=6.0, help="for everything together (default: %(default)g)")
+    parser.add_argument("--seed", type=int, default=0, help="of everything but the timing (default: %(default)s)")
+
+
+def _quickstart(args) -> int:
+    """Draw a corpus of faces, pre-train on its unlabelled part, fine-tune on its labelled part, and evaluate on people
+    of neither. Two controls are trained on the same labels for as many steps: the same model from scratch, and the
+    pre-trained one on single frames."""
+    from .training.quickstart import quickstart
+    from .training.report import REPORT_FILE, print_results
+
+    try:
+        outcome = quickstart(args.output, args.minutes, args.seed)
+    except ValueError as error:
+        return fail(first_line(error))
+    print_results(outcome.figures)
+    print(f"Report with figures: {os.path.join(args.output, REPORT_FILE)}")
+    return 0
 
 
 def _add_predict_arguments(parser):
@@ -151,7 +173,7 @@ def _predict_each(videos: list[str], model_name_or_path: str, args) -> int:
     try:
         model, processor = load_classifier(model_name_or_path, args.device)
     except Exception as error:  # whatever is wrong with somebody's model or device, they are owed a sentence
-        return _fail(f"cannot load the model: {_with_name(model_name_or_path, first_line(error))}")
+        return fail(f"cannot load the model: {_with_name(model_name_or_path, first_line(error))}")
     failures = 0
     hide_progress = True if len(videos) == 1 else None  # None: unless stderr is a terminal
     for video in tqdm(videos, unit="video", disable=hide_progress):
@@ -241,7 +263,7 @@ def _convert(args) -> int:
             **config_fields,
         )
     except (OSError, ValueError, StrictDataclassError) as error:
-        return _fail(first_line(error))
+        return fail(first_line(error))
     _print_conversion(output_dir)
     return 0
 
@@ -310,11 +332,6 @@ def _silence_libraries():
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     disable_progress_bars()
-
-
-def _fail(message: str) -> int:
-    print(f"lgi-former: {message}", file=sys.stderr)
-    return 2
 
 
 if __name__ == "__main__":

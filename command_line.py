@@ -5,6 +5,7 @@ Standard library alone, so that `--help` is instant.
 
 import difflib
 import re
+import sys
 
 
 class SuggestsNearest:
@@ -41,3 +42,9 @@ def first_line(error: Exception) -> str:
     text = str(error).strip() or repr(error)
     line = text.splitlines()[0]
     return line if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {line}"
+
+
+def fail(message: str) -> int:
+    """Say on stderr what was wrong; returns the exit status."""
+    print(f"lgi-former: {message}", file=sys.stderr)
+    return 2

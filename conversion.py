@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from .configuration import DATASET_LABELS, DATASET_SAMPLING_RATES, LGIFormerConfig
-from .image_processing import LGIFormerVideoProcessor
+from .image_processing import processor_for
 from .modeling_lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification, LGIFormerModel
 from .modeling_lgi_former.published_checkpoint import PublishedCheckpoint
 from .modeling_lgi_former.published_names import classifier_names, encoder_names, from_published, pretraining_names
@@ -72,11 +72,8 @@ def convert_mae_dfer_checkpoint(
     model.load_state_dict(from_published(checkpoint.weights, names_of(config), shapes))
 
     model.save_pretrained(output_dir)
-    LGIFormerVideoProcessor(
-        size={"height": config.image_size, "width": config.image_size},
-        num_frames=config.num_frames,
-        sampling_rate=checkpoint.arguments.get("sampling_rate") or DATASET_SAMPLING_RATES.get(dataset, 4),
-    ).save_pretrained(output_dir)
+    sampling_rate = checkpoint.arguments.get("sampling_rate") or DATASET_SAMPLING_RATES.get(dataset, 4)
+    processor_for(config, sampling_rate=sampling_rate).save_pretrained(output_dir)
     return output_dir
 
 

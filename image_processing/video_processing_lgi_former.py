@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from einops import rearrange
+from transformers import PreTrainedConfig
 from transformers.image_processing_utils import BatchFeature
 from transformers.image_utils import (
     IMAGENET_DEFAULT_MEAN,
@@ -166,7 +167,7 @@ class LGIFormerVideoProcessor(BaseVideoProcessor):
         if isinstance(video_url_or_urls, list):
             videos = [self.fetch_videos(video, sample_indices_fn) for video in video_url_or_urls]
             return list(zip(*videos, strict=True))
-        return read_video(video_url_or_urls, sample_indices_fn or _all_frames)
+        return read_video(video_url_or_urls, sample_indices_fn or every_frame)
 
     def _decode_and_sample_videos(
         self,
@@ -183,7 +184,7 @@ class LGIFormerVideoProcessor(BaseVideoProcessor):
                 frames, metadata = self.fetch_videos(video, sample_indices_fn)
                 clips = rearrange(torch.from_numpy(frames), "s t h w c -> s t c h w")
             else:
-                clips, metadata = _sample_tensor(video, metadata, sample_indices_fn or _all_frames)
+                clips, metadata = _sample_tensor(video, metadata, sample_indices_fn or every_frame)
             sampled_videos.append(clips)
             clip_metadata += [replace(metadata, frames_indices=indices) for indices in metadata.frames_indices]
         return sampled_videos, clip_metadata
@@ -233,6 +234,22 @@ class LGIFormerVideoProcessor(BaseVideoProcessor):
         return BatchFeature(data, tensor_type=return_tensors)
 
 
+def processor_for(config: PreTrainedConfig, **sampling) -> LGIFormerVideoProcessor:
+    """The processor that makes clips for a model, LGI-Former or another with `image_size` and `num_frames`.
+
+    Args:
+        config: The model's configuration.
+        sampling: Settings of the processor, such as `sampling_rate` and `num_segments`.
+    """
+    size = {"height": config.image_size, "width": config.image_size}
+    return LGIFormerVideoProcessor(size=size, num_frames=config.num_frames, **sampling)
+
+
+def every_frame(metadata: VideoMetadata) -> np.ndarray:
+    """Indices of all frames of a video, as `read_video` asks for them: int64 (1, frames), one clip."""
+    return np.arange(metadata.total_num_frames)[None]
+
+
 def _check_sampling(settings: dict):
     for name in ("num_frames", "sampling_rate", "num_segments"):
         value = settings.get(name)
@@ -243,10 +260,6 @@ def _check_sampling(settings: dict):
             f"fps={settings['fps']!r} is not supported: LGI-Former takes every sampling_rate-th frame. For this many "
             "frames per second, set sampling_rate to the video's own number of them divided by it."
         )
-
-
-def _all_frames(metadata: VideoMetadata) -> np.ndarray:
-    return np.arange(metadata.total_num_frames)[None]
 
 
 def _sample_tensor(

@@ -21,7 +21,7 @@ def reconstruction_targets(pixel_values: torch.Tensor, config: LGIFormerConfig) 
     """
     frames = pixel_values.to(torch.promote_types(pixel_values.dtype, torch.float32))
     if config.num_channels == 3:
-        frames = _to_unit_range(frames)
+        frames = to_unit_range(frames)
     tubelets = rearrange(
         frames,
         "b (t pt) c (h ph) (w pw) -> b (t h w) (pt ph pw) c",
@@ -52,8 +52,8 @@ def reconstruction_loss(
     return (1 - motion_loss_weight) * appearance + motion_loss_weight * motion
 
 
-def _to_unit_range(frames: torch.Tensor) -> torch.Tensor:
-    """Undo the normalisation with ImageNet mean and deviation."""
+def to_unit_range(frames: torch.Tensor) -> torch.Tensor:
+    """Undo the normalisation of (batch, frames, 3, height, width) with ImageNet mean and deviation."""
     # Plain numbers: tensors of them would have to be copied to the device, and a training step wait for it.
     channels = zip(frames.unbind(dim=2), IMAGENET_DEFAULT_STD, IMAGENET_DEFAULT_MEAN, strict=True)
     return torch.stack([channel * deviation + mean for channel, deviation, mean in channels], dim=2)

@@ -176,7 +176,9 @@ def read_recipe(recipe: str | os.PathLike) -> dict:
     Raises:
         RecipeError: If there is none of this name, or it is not a mapping of options.
     """
-    path = Path(recipe) if Path(recipe).is_file() else RECIPES / f"{Path(recipe).name.removesuffix('.yaml')}.yaml"
+    path = Path(recipe)
+    if not path.is_file() and path.name == str(recipe):
+        path = RECIPES / f"{path.name.removesuffix('.yaml')}.yaml"
     if not path.is_file():
         raise RecipeError(
             f"There is no recipe '{recipe}'. Give a YAML file or one of {', '.join(shipped())}"

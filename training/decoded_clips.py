@@ -3,13 +3,12 @@
 import copy
 
 import datasets
-import numpy as np
 import torch
 from einops import rearrange, repeat
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from ..image_processing import read_video
+from ..image_processing import every_frame, read_video
 from .clips import ClipTransform, ViewDataset, derived_seeds
 
 
@@ -95,9 +94,5 @@ class FrameViews(ViewDataset):
 
 
 def _all_frames(path: str) -> torch.Tensor:
-    frames, _ = read_video(path, _every_index)
-    return rearrange(torch.from_numpy(frames), "t h w c -> t c h w")
-
-
-def _every_index(metadata) -> np.ndarray:
-    return np.arange(metadata.total_num_frames)
+    frames, _ = read_video(path, every_frame)
+    return rearrange(torch.from_numpy(frames), "1 t h w c -> t c h w")

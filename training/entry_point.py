@@ -6,6 +6,7 @@ from collections.abc import Callable
 from accelerate import PartialState
 from transformers.utils import logging
 
+from ..command_line import fail
 from .arguments import RecipeParser
 from .non_finite_loss import NonFiniteLossError
 from .skipping import TooManySkippedVideosError
@@ -31,7 +32,6 @@ def run_entry_point(run: Callable[..., int], *dataclass_types: type, argv: list[
         return run(*parser.parse(sys.argv[1:] if argv is None else argv))
     except (ValueError, OSError, TooManySkippedVideosError, NonFiniteLossError) as error:
         logger.debug("Traceback of what follows:", exc_info=True)
-        print(f"lgi-former: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return fail(" ".join(str(error).split()))
     finally:
         PartialState().destroy_process_group()

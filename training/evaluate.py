@@ -4,19 +4,17 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-from transformers import PreTrainedModel, TrainingArguments
+from transformers import PreTrainedModel
 
-from ..image_processing import LGIFormerVideoProcessor
+from ..image_processing import LGIFormerVideoProcessor, processor_for
 from ..loading import load_classifier
 from .annotations import load_annotations
+from .arguments import RecipeTrainingArguments
 from .clips import ViewDataset
 from .collators import ViewCollator
 from .entry_point import run_entry_point
 from .evaluation import evaluate_views
 from .evaluation_report import METRICS_FILE
-from .models import make_processor
-from .precision import device_has_bf16
 from .run import report_skipped
 from .skipping import SkippedVideos
 from .trainer import LGIFormerTrainer
@@ -60,8 +58,6 @@ class EvaluationArguments:
                 raise ValueError(f"--{name} is needed.")
         if self.output_dir is None:
             self.output_dir = str(Path(self.model, "evaluation")) if Path(self.model).is_dir() else "evaluation"
-        if self.bf16 is None:
-            self.bf16 = device_has_bf16(self.use_cpu)
 
 
 def evaluate(arguments: EvaluationArguments) -> int:
@@ -89,11 +85,11 @@ def evaluate(arguments: EvaluationArguments) -> int:
     skipped = SkippedVideos(arguments.output_dir, len(set(videos["video"])), arguments.max_skipped_fraction)
     trainer = LGIFormerTrainer(
         model,
-        TrainingArguments(
+        RecipeTrainingArguments(
             output_dir=arguments.output_dir,
             per_device_eval_batch_size=arguments.batch_size,
             dataloader_num_workers=arguments.num_workers,
-            use_cpu=arguments.use_cpu or not torch.accelerator.is_available(),
+            use_cpu=arguments.use_cpu,
             bf16=arguments.bf16,
             report_to="none",
         ),
@@ -119,7 +115,7 @@ def load_for_evaluation(arguments: EvaluationArguments) -> tuple[PreTrainedModel
     sampling = {"sampling_rate": arguments.sampling_rate, "num_segments": arguments.num_segments}
     sampling = {name: value for name, value in sampling.items() if value is not None}
     if not isinstance(processor, LGIFormerVideoProcessor):
-        return model, make_processor(model.config, **sampling)
+        return model, processor_for(model.config, **sampling)
     return model, LGIFormerVideoProcessor.from_dict(processor.to_dict() | sampling)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import datasets
 from transformers import set_seed
 
+from ..image_processing import processor_for
 from ..image_processing.augmentation import FinetuningAugmentation
 from .annotations import load_annotations
 from .arguments import DataArguments, ModelArguments, RecipeTrainingArguments
@@ -15,7 +16,7 @@ from .cross_validation import cross_validate, refuse_placeholder
 from .entry_point import run_entry_point
 from .evaluation import evaluate_views
 from .metrics import make_compute_metrics
-from .models import load_model_to_finetune, make_processor
+from .models import load_model_to_finetune
 from .run import check_output_dir, report_skipped, train_and_save
 from .skipping import SkippedVideos
 from .sources import check_videos, count_videos, finetuning_sampling, open_videos, training_clips
@@ -84,7 +85,7 @@ def finetune_once(
     skipped = SkippedVideos(
         training.output_dir, count_videos(videos, *evaluated, training=training), data.max_skipped_fraction
     )
-    processor = make_processor(model.config, data.sampling_rate, data.num_segments)
+    processor = processor_for(model.config, sampling_rate=data.sampling_rate, num_segments=data.num_segments)
     views = [ViewDataset(videos, processor, skipped=skipped) for videos in evaluated]
     trainer = LGIFormerTrainer(
         model,

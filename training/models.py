@@ -1,7 +1,8 @@
 """The model to train: from a checkpoint of LGI-Former or VideoMAE, or from scratch."""
 
+import contextlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -17,7 +18,6 @@ from transformers.utils import logging
 from ..command_line import nearest
 from ..configuration import LGIFormerConfig
 from ..conversion import convert_mae_dfer_checkpoint
-from ..image_processing import LGIFormerVideoProcessor
 from ..loading import naming
 from ..modeling_lgi_former import RegionTubeMasking
 from .arguments import ModelArguments
@@ -36,19 +36,12 @@ def load_model_to_pretrain(arguments: ModelArguments, mask_ratio: float) -> PreT
         ValueError: If the configuration clashes, or a checkpoint is not of a masked autoencoder.
         OSError: If there is no such model.
     """
-    fields = arguments.config_fields
-    if arguments.model_name_or_path is None:
-        config = _new_config(arguments, fields)
-        _set_mask_ratio(config, mask_ratio)
-        return AutoModelForPreTraining.from_config(config)
-    with _as_directory(arguments.model_name_or_path) as path:
-        config = _stored_config(path, fields)
-        _set_mask_ratio(config, mask_ratio)
-        model, found = AutoModelForPreTraining.from_pretrained(
-            path, config=config, dtype=torch.float32, output_loading_info=True
-        )
-    _refuse_missing(found["missing_keys"], arguments.model_name_or_path, allowed=())
-    return model
+
+    def set_mask_ratio(config):
+        if isinstance(config, LGIFormerConfig):  # VideoMAE takes what masks it is given
+            config.mask_ratio = mask_ratio
+
+    return _load(AutoModelForPreTraining, arguments, arguments.config_fields, set_mask_ratio, may_be_new=())
 
 
 def load_model_to_finetune(
@@ -66,19 +59,16 @@ def load_model_to_finetune(
         "id2label": dict(enumerate(label_names)),
         "label2id": {name: index for index, name in enumerate(label_names)},
     }
-    if arguments.model_name_or_path is None:
-        config = _new_config(arguments, fields)
-        _set_drop_path(config, drop_path_rate)
-        return AutoModelForVideoClassification.from_config(config)
-    with _as_directory(arguments.model_name_or_path) as path:
-        config = _stored_config(path, fields)
-        _set_drop_path(config, drop_path_rate)
-        model, found = AutoModelForVideoClassification.from_pretrained(
-            path, config=config, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True
-        )
-    resized = [name for name, *_ in found["mismatched_keys"]]
-    _refuse_missing([*found["missing_keys"], *resized], arguments.model_name_or_path, allowed=NEW_IN_CLASSIFIERS)
-    return model
+
+    def set_drop_path(config):
+        if isinstance(config, LGIFormerConfig):
+            config.drop_path_rate = drop_path_rate
+        elif drop_path_rate:
+            logger.warning(
+                f"drop_path_rate={drop_path_rate} has no effect: VideoMAE has no stochastic depth in Transformers."
+            )
+
+    return _load(AutoModelForVideoClassification, arguments, fields, set_drop_path, may_be_new=NEW_IN_CLASSIFIERS)
 
 
 def make_masking(config: PreTrainedConfig, mask_ratio: float, symmetry: str | None = None) -> RegionTubeMasking:
@@ -101,27 +91,43 @@ def make_masking(config: PreTrainedConfig, mask_ratio: float, symmetry: str | No
     return RegionTubeMasking(one_region, symmetry)
 
 
-def make_processor(config: PreTrainedConfig, sampling_rate: int = 4, num_segments: int = 1) -> LGIFormerVideoProcessor:
-    """The processor that makes clips for a model, of LGI-Former or VideoMAE."""
-    return LGIFormerVideoProcessor(
-        size={"height": config.image_size, "width": config.image_size},
-        num_frames=config.num_frames,
-        sampling_rate=sampling_rate,
-        num_segments=num_segments,
-    )
+def _load(
+    auto_class: type,
+    arguments: ModelArguments,
+    fields: dict,
+    set_options: Callable[[PreTrainedConfig], None],
+    may_be_new: tuple[str, ...],
+) -> PreTrainedModel:
+    """The model that the arguments name, with these fields of its configuration.
+
+    Args:
+        auto_class: What it is loaded or made by.
+        set_options: Sets what one family has and the other not.
+        may_be_new: How names of weights begin that a checkpoint may lack.
+    """
+    if arguments.model_name_or_path is None:
+        config = _new_config(arguments, fields)
+        set_options(config)
+        return auto_class.from_config(config)
+    with _as_directory(arguments.model_name_or_path) as path:
+        config = _stored_config(path, fields)
+        set_options(config)
+        model, found = auto_class.from_pretrained(
+            path, config=config, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True
+        )
+    resized = [name for name, *_ in found["mismatched_keys"]]
+    _refuse_missing([*found["missing_keys"], *resized], arguments.model_name_or_path, may_be_new)
+    return model
 
 
-class _as_directory(tempfile.TemporaryDirectory):
-    """Within it, the name of a model that `from_pretrained` takes: a published `.pth` file is converted."""
-
-    def __init__(self, model_name_or_path: str):
-        super().__init__()
-        self.model_name_or_path = model_name_or_path
-
-    def __enter__(self) -> str:
-        if Path(self.model_name_or_path).suffix not in (".pth", ".pt"):
-            return self.model_name_or_path
-        return str(convert_mae_dfer_checkpoint(self.model_name_or_path, self.name))
+@contextlib.contextmanager
+def _as_directory(model_name_or_path: str):
+    """Within it, a name that `from_pretrained` takes: a published `.pth` file is converted."""
+    if Path(model_name_or_path).suffix not in (".pth", ".pt"):
+        yield model_name_or_path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield str(convert_mae_dfer_checkpoint(model_name_or_path, folder))
 
 
 def _new_config(arguments, fields):
@@ -149,22 +155,8 @@ def _check_fields(config, fields):
             raise ValueError(f"{type(config).__name__} has no field {name!r}{nearest(name, list(known))}")
 
 
-def _set_mask_ratio(config, mask_ratio):
-    if isinstance(config, LGIFormerConfig):  # VideoMAE takes what masks it is given
-        config.mask_ratio = mask_ratio
-
-
-def _set_drop_path(config, drop_path_rate):
-    if isinstance(config, LGIFormerConfig):
-        config.drop_path_rate = drop_path_rate
-    elif drop_path_rate:
-        logger.warning(
-            f"drop_path_rate={drop_path_rate} has no effect: VideoMAE has no stochastic depth in Transformers."
-        )
-
-
-def _refuse_missing(names, model_name_or_path, allowed):
-    missing = sorted(name for name in names if not name.startswith(allowed))
+def _refuse_missing(names, model_name_or_path, may_be_new):
+    missing = sorted(name for name in names if not name.startswith(may_be_new))
     if missing:
         raise ValueError(
             f"{model_name_or_path} has no weights, or of another size, for {', '.join(missing[:5])}"

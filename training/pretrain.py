@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 
 from transformers import set_seed
 
+from ..image_processing import processor_for
 from ..image_processing.augmentation import PretrainingAugmentation
 from .arguments import DataArguments, ModelArguments, RecipeTrainingArguments
 from .collators import PretrainingCollator
 from .entry_point import run_entry_point
-from .models import load_model_to_pretrain, make_masking, make_processor
+from .models import load_model_to_pretrain, make_masking
 from .run import check_output_dir, report_skipped, train_and_save
 from .skipping import SkippedVideos
 from .sources import check_videos, count_videos, open_videos, pretraining_sampling, training_clips
@@ -65,7 +66,7 @@ def pretrain(model_arguments: ModelArguments, data: PretrainingArguments, traini
         training,
         train_dataset=clips,
         data_collator=PretrainingCollator(make_masking(model.config, data.mask_ratio, data.mask_symmetry)),
-        processing_class=make_processor(model.config, data.sampling_rate),
+        processing_class=processor_for(model.config, sampling_rate=data.sampling_rate),
         base_learning_rate=training.base_learning_rate,
         layer_decay=training.layer_decay,
         ema_decay=training.ema_decay,

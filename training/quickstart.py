@@ -5,31 +5,28 @@ Two controls are trained on the same labels for as many steps: the same model fr
 single frames.
 """
 
-import argparse
 import contextlib
 import math
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import datasets
-import torch
-from transformers import PreTrainedModel, TrainingArguments, set_seed
+from transformers import PreTrainedModel, set_seed
 
-from ..command_line import SuggestsNearest, spell_with_underscores
 from ..configuration import LGIFormerConfig
+from ..image_processing import processor_for
 from ..image_processing.augmentation import FinetuningAugmentation
 from ..modeling_lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification
 from .annotations import load_annotations
+from .arguments import RecipeTrainingArguments
 from .clips import ViewDataset
 from .collators import FinetuningCollator, PretrainingCollator, ViewCollator
 from .decoded_clips import DecodedClips, FrameViews, SingleFrame
 from .evaluation import evaluate_views
 from .metrics import make_compute_metrics
-from .models import make_masking, make_processor
-from .precision import device_has_bf16
+from .models import make_masking
 from .report import write_report
 from .skipping import SkippedVideos
 from .synthetic_faces import LABELS, NUM_FRAMES, SIZE, TIME_ORDER_LABELS, Part, write_part
@@ -56,7 +53,7 @@ CONFIG = {
     "mask_ratio": MASK_RATIO,
 }
 STILL_FRAMES = 4  # of a clip in which nothing moves: as many as a region has
-ATTENTION = "eager"  # on short sequences twice as fast on a CPU as PyTorch's fused attention and its gradient
+ATTENTION = "eager"  # on short sequences 1.3 to 1.8 times as fast on a CPU as PyTorch's fused attention
 
 # Shares of the time that is to be had. What is missing from 1 goes into evaluation and the report.
 CORPUS_SHARE, PRETRAINING_SHARE, FINETUNING_SHARE = 0.11, 0.44, 0.14  # fine-tuned twice, and once on single frames
@@ -73,9 +70,7 @@ CLASSIFIER = {
 
 # Of small faces that are cropped already, nothing must be cut off. In so few steps, what the recipes do to real ones
 # leaves too little to learn from.
-PRETRAINING_TRANSFORM = FINETUNING_TRANSFORM = FinetuningAugmentation(
-    SIZE, num_operations=0, crop_area=(0.75, 1.0), erasing_probability=0
-)
+TRANSFORM = FinetuningAugmentation(SIZE, num_operations=0, crop_area=(0.75, 1.0), erasing_probability=0)
 
 
 @dataclass
@@ -157,13 +152,10 @@ def measure_speed() -> Speed:
     print("== timing this machine ==", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()
-        clips = DecodedClips(
-            draw_part(Part(Path(folder, "videos"), BATCH_SIZE, seed=0)), PRETRAINING_TRANSFORM, seed=0
-        )
+        clips = DecodedClips(draw_part(Part(Path(folder, "videos"), BATCH_SIZE, seed=0)), TRANSFORM, seed=0)
         video = (time.monotonic() - start) / BATCH_SIZE
         steps = {"steps": 24, "seed": 0, "output_dir": folder}  # so many that the first, slow ones do not count
         pretraining_step = _seconds_of_step(pretrain(new_autoencoder(0), clips, **steps))
-        clips = clips.with_transform(FINETUNING_TRANSFORM)
         finetuning_step = _seconds_of_step(finetune(new_classifier(0), clips, **steps))
     return Speed(video, pretraining_step, finetuning_step)
 
@@ -193,8 +185,8 @@ def run_plan(plan: Plan, output_dir: str | Path, seed: int) -> Outcome:
             name: draw_part(Part(output_dir / "corpus" / name, size, seed=len(sizes) * seed + index))
             for index, (name, size) in enumerate(sizes.items())
         }
-        unlabelled = DecodedClips(parts["unlabelled"], PRETRAINING_TRANSFORM, seed)
-        labelled = DecodedClips(parts["labelled"], FINETUNING_TRANSFORM, seed)
+        unlabelled = DecodedClips(parts["unlabelled"], TRANSFORM, seed)
+        labelled = DecodedClips(parts["labelled"], TRANSFORM, seed)
 
     pretrained_dir = output_dir / "pretrained"
     with outcome.timed("pre-training"):
@@ -202,11 +194,11 @@ def run_plan(plan: Plan, output_dir: str | Path, seed: int) -> Outcome:
         pretraining.save_model()
         outcome.histories["pre-training"] = pretraining.state.log_history
 
-    processor = make_processor(pretraining.model.config, sampling_rate=1)
+    processor = processor_for(pretraining.model.config, sampling_rate=1)
     skipped = SkippedVideos(output_dir, plan.num_tested, max_fraction=0)
     views = ViewDataset(parts["test"], processor, skipped=skipped)
     frames = FrameViews(parts["test"], processor, skipped=skipped, num_frames=STILL_FRAMES)
-    stills = labelled.with_transform(SingleFrame(FINETUNING_TRANSFORM, STILL_FRAMES))
+    stills = labelled.with_transform(SingleFrame(TRANSFORM, STILL_FRAMES))
 
     def finetune_and_evaluate(name, model, clips, evaluated):
         with outcome.timed(name):
@@ -242,7 +234,7 @@ def pretrain(
         training_arguments(output_dir, steps, seed, learning_rate=2e-3, adam_beta2=0.95),
         train_dataset=clips,
         data_collator=PretrainingCollator(make_masking(model.config, MASK_RATIO)),
-        processing_class=make_processor(model.config, sampling_rate=1),
+        processing_class=processor_for(model.config, sampling_rate=1),
     )
     trainer.train()
     return trainer
@@ -259,7 +251,7 @@ def finetune(
         data_collator=FinetuningCollator(len(LABELS), mixup_alpha=0, cutmix_alpha=0, label_smoothing=0.1),
         eval_data_collator=ViewCollator(),
         compute_metrics=make_compute_metrics(LABEL_NAMES),
-        processing_class=make_processor(model.config, sampling_rate=1),
+        processing_class=processor_for(model.config, sampling_rate=1),
         layer_decay=LAYER_DECAY,
     )
     trainer.train()
@@ -288,9 +280,9 @@ def pretrained_classifier(
     )
 
 
-def training_arguments(output_dir: str | Path, steps: int, seed: int, **fields) -> TrainingArguments:
+def training_arguments(output_dir: str | Path, steps: int, seed: int, **fields) -> RecipeTrainingArguments:
     """What the stages have in common."""
-    return TrainingArguments(
+    return RecipeTrainingArguments(
         output_dir=str(output_dir),
         max_steps=steps,
         seed=seed,
@@ -298,9 +290,6 @@ def training_arguments(output_dir: str | Path, steps: int, seed: int, **fields) 
         per_device_eval_batch_size=16,
         weight_decay=0.05,
         warmup_steps=max(steps // 10, 1),
-        lr_scheduler_type="cosine_with_min_lr",
-        bf16=device_has_bf16(),
-        use_cpu=not torch.accelerator.is_available(),
         logging_steps=max(steps // 40, 1),
         save_strategy="no",
         report_to="none",
@@ -316,28 +305,3 @@ def time_order_uar(figures: dict) -> float:
 def _seconds_of_step(trainer: LGIFormerTrainer) -> float:
     summary = trainer.state.log_history[-1]
     return summary["train_runtime"] / summary["step"]
-
-
-class _Parser(SuggestsNearest, argparse.ArgumentParser):
-    """A parser that suggests the nearest word for a misspelt one."""
-
-
-def main(argv: list[str] | None = None) -> int:
-    """The command, with `argv` or the process's arguments; returns its exit status."""
-    parser = _Parser(prog="lgi-former quickstart", description=__doc__.split("\n\n", 1)[1], allow_abbrev=False)
-    parser.add_argument("--output", default="quickstart", metavar="DIR", help="a new folder (default: %(default)s)")
-    parser.add_argument("--minutes", type=float, default=6.0, help="for everything together (default: %(default)g)")
-    parser.add_argument("--seed", type=int, default=0, help="of everything but the timing (default: %(default)s)")
-    arguments = parser.parse_args(spell_with_underscores(sys.argv[1:] if argv is None else argv))
-    try:
-        quickstart(arguments.output, arguments.minutes, arguments.seed)
-    except ValueError as error:
-        print(f"lgi-former: {error}", file=sys.stderr)
-        return 2
-    print((Path(arguments.output) / "report.md").read_text(encoding="utf-8").split("## ")[1])
-    print(f"Report with figures: {Path(arguments.output) / 'report.md'}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,11 +9,15 @@ import numpy as np
 import torch
 from einops import rearrange
 from matplotlib.figure import Figure
+from rich import box
+from rich.console import Console
+from rich.table import Table
 from transformers import PreTrainedModel
-from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from transformers.video_processing_utils import BaseVideoProcessor
 
 from ..modeling_lgi_former import LGIFormerForPreTraining, RegionTubeMasking
+from ..modeling_lgi_former.reconstruction import to_unit_range
+from .evaluation_report import CONFUSION_MATRIX_FILE, METRICS_FILE
 from .synthetic_faces import LABELS, draw_faces
 
 
@@ -21,7 +25,6 @@ if TYPE_CHECKING:
     from .quickstart import Outcome
 
 REPORT_FILE = "report.md"
-METRICS_FILE = "metrics.json"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # Okabe and Ito's, for all kinds of colour vision
 STYLES = ("-", "--", ":", "-.")
 
@@ -62,6 +65,14 @@ def table_of_results(figures: dict[str, dict]) -> str:
     for name, row in figures.items():
         rows.append(f"| {name} | {row['uar']:.1%} | {row['war']:.1%} | {row['time_order_uar']:.1%} |")
     return "\n".join(rows)
+
+
+def print_results(figures: dict[str, dict]):
+    """Print what `table_of_results` says."""
+    table = Table("", "UAR", "WAR", "UAR of the time-order classes", box=box.SIMPLE)
+    for name, row in figures.items():
+        table.add_row(name, *(f"{row[figure]:.1%}" for figure in ("uar", "war", "time_order_uar")))
+    Console(highlight=False).print(table)
 
 
 def draw_corpus() -> Figure:
@@ -119,8 +130,7 @@ def reconstruct(
     config, device = model.config, model.device
     mask = RegionTubeMasking(config)(1, generator=torch.Generator().manual_seed(0))
     logits = model.eval()(pixel_values=pixel_values.to(device), bool_masked_pos=mask.to(device)).logits.float().cpu()
-    mean, deviation = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
-    frames = pixel_values[0] * deviation + mean
+    frames = to_unit_range(pixel_values)[0]
     patch = config.patch_size
     sizes = {"pt": config.tubelet_size, "ph": patch, "pw": patch}
     tubelets = rearrange(frames, "(t pt) c (h ph) (w pw) -> (t h w) (pt ph pw) c", **sizes)
@@ -173,7 +183,7 @@ These are drawings, and the figures say that the method learns. They say nothing
 
 ## Confusion of the pre-trained model
 
-![confusion matrix](evaluation/pre-trained/confusion_matrix.png)
+![confusion matrix](evaluation/pre-trained/{CONFUSION_MATRIX_FILE})
 
 ## Losses
 

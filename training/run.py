@@ -7,6 +7,7 @@ from transformers.utils import logging
 from .arguments import RecipeTrainingArguments
 from .checkpoints import newest_whole_checkpoint
 from .skipping import SkippedVideos
+from .sources import BAD_VIDEOS_FILE
 from .trainer import LGIFormerTrainer
 
 
@@ -27,7 +28,7 @@ def check_output_dir(training: RecipeTrainingArguments):
         return
     if not folder.is_dir():
         raise ValueError(f"output_dir '{folder}' is a file; give a folder.")
-    if any(folder.iterdir()):
+    if any(entry.name != BAD_VIDEOS_FILE for entry in folder.iterdir()):  # --check_data leaves that
         raise ValueError(
             f"output_dir '{folder}' is not empty. Choose another, or go on with the run in it by "
             "--resume_from_checkpoint true."
