@@ -3,6 +3,7 @@
 Standard library alone, so that `--help` is instant.
 """
 
+import argparse
 import difflib
 import re
 import sys
@@ -48,3 +49,20 @@ def fail(message: str) -> int:
     """Say on stderr what was wrong; returns the exit status."""
     print(f"lgi-former: {message}", file=sys.stderr)
     return 2
+
+
+def positive_int(text: str) -> int:
+    """An option's value as a number of at least 1, for `add_argument(type=...)`."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
+    return int(text)
+
+
+def silence_libraries():
+    """Leave stderr to our own messages."""
+    from huggingface_hub.utils import disable_progress_bars
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    disable_progress_bars()

@@ -1,0 +1,30 @@
+"""`lgi-former quickstart`."""
+
+import os
+
+from ..command_line import fail, first_line
+
+
+SUMMARY = "the whole method on drawn faces, within minutes"
+
+
+def add_arguments(parser):
+    parser.add_argument("--output", default="quickstart", metavar="DIR", help="a new folder (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, default=6.0, help="for everything together (default: %(default)g)")
+    parser.add_argument("--seed", type=int, default=0, help="of everything but the timing (default: %(default)s)")
+
+
+def run(args) -> int:
+    """Draw a corpus of faces, pre-train on its unlabelled part, fine-tune on its labelled part, and evaluate on people
+    of neither. Two controls are trained on the same labels for as many steps: the same model from scratch, and the
+    pre-trained one on single frames."""
+    from ..training.quickstart import quickstart
+    from ..training.report import REPORT_FILE, print_results
+
+    try:
+        outcome = quickstart(args.output, args.minutes, args.seed)
+    except ValueError as error:
+        return fail(first_line(error))
+    print_results(outcome.figures)
+    print(f"Report with figures: {os.path.join(args.output, REPORT_FILE)}")
+    return 0
