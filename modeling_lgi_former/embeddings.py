@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from ..configuration import LGIFormerConfig
-from .regions import LGIFormerRegions
+from .regions import LGIFormerRegions, take_tokens
 
 
 def sinusoid_table(num_positions: int, width: int) -> torch.Tensor:
@@ -64,8 +64,8 @@ class LGIFormerEmbeddings(nn.Module):
         tubelets = self.regions.split_pixels(pixel_values)
         positions = self.position_embeddings
         if visible is not None:
-            tubelets = tubelets.take_along_dim(visible[..., None], dim=2)
-            positions = positions.take_along_dim(visible[..., None], dim=2)
+            tubelets = take_tokens(tubelets, visible)
+            positions = take_tokens(positions.expand(len(visible), -1, -1, -1), visible)
         local = self.projection(tubelets)
         local = local + positions.to(local.dtype)  # loading in half precision leaves the table in float32
         representative = self.representative_tokens[None, :, None].expand(local.shape[0], -1, -1, -1)

@@ -23,6 +23,7 @@ from .embeddings import LGIFormerEmbeddings
 from .encoder import LGIFormerEncoder, LGIFormerLayer
 from .pooling import LGIFormerPooler
 from .reconstruction import reconstruction_loss, reconstruction_targets
+from .regions import take_tokens
 
 
 @dataclass
@@ -239,7 +240,7 @@ class LGIFormerModel(LGIFormerPreTrainedModel):
         if visible is None:
             return representative, self.embeddings.regions.merge(local)
         order = self.embeddings.regions.to_raster_index(visible).flatten(1).argsort(dim=1)
-        return representative, local.flatten(1, 2).take_along_dim(order[..., None].to(local.device), dim=1)
+        return representative, take_tokens(local.flatten(1, 2), order.to(local.device))
 
 
 class LGIFormerForPreTraining(LGIFormerPreTrainedModel):
@@ -298,8 +299,7 @@ class LGIFormerForPreTraining(LGIFormerPreTrainedModel):
             visible_positions = visible_index
         logits = self.decoder(outputs.last_hidden_state, visible_positions, masked_index)
         with torch.no_grad():
-            targets = reconstruction_targets(pixel_values, self.config)
-            targets = targets.take_along_dim(masked_index[..., None], dim=1).to(logits.device)
+            targets = reconstruction_targets(pixel_values, self.config, masked_index).to(logits.device)
         return LGIFormerForPreTrainingOutput(
             loss=reconstruction_loss(logits, targets, self.config, self.config.motion_loss_weight),
             logits=logits,

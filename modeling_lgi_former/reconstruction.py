@@ -1,40 +1,54 @@
 """The target of pre-training and its loss: joint appearance and motion reconstruction (paper section 3.3)."""
 
+import math
+
 import torch
 from einops import rearrange
+from torch import nn
 from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from ..configuration import LGIFormerConfig
+from .regions import take_tokens
 
 
-def reconstruction_targets(pixel_values: torch.Tensor, config: LGIFormerConfig) -> torch.Tensor:
-    """What the decoder is to predict for every tubelet of a clip.
+def reconstruction_targets(
+    pixel_values: torch.Tensor, config: LGIFormerConfig, masked_index: torch.Tensor | None = None
+) -> torch.Tensor:
+    """What the decoder is to predict for the tubelets of a clip.
 
     Args:
         pixel_values: float (batch, frames, channels, height, width), normalised with ImageNet mean and deviation if
             it has three channels; others are taken as they are.
+        masked_index: long (batch, masked tokens), raster indices of the tubelets to make targets for; all of them by
+            default.
 
     Returns:
-        (batch, tokens, pixels of a tubelet), tokens in raster order, pixels in the order frame, row, column, channel;
-        at least float32. Per tubelet and channel normalised if `config.norm_pix_loss`; frames of a motion group but
-        its first as their difference to the first if `config.motion_target`.
+        (batch, tokens, pixels of a tubelet), tokens in raster order or in that of `masked_index`, pixels in the order
+        frame, row, column, channel; at least float32. Per tubelet and channel normalised if `config.norm_pix_loss`;
+        frames of a motion group but its first as their difference to the first if `config.motion_target`.
     """
     frames = pixel_values.to(torch.promote_types(pixel_values.dtype, torch.float32))
-    if config.num_channels == 3:
-        frames = to_unit_range(frames)
     tubelets = rearrange(
         frames,
-        "b (t pt) c (h ph) (w pw) -> b (t h w) (pt ph pw) c",
+        "b (t pt) c (h ph) (w pw) -> b (t h w) (c pt ph pw)",
         pt=config.tubelet_size,
         ph=config.patch_size,
         pw=config.patch_size,
     )
-    if config.norm_pix_loss:
-        deviation = tubelets.var(dim=2, unbiased=True, keepdim=True).sqrt()
-        tubelets = (tubelets - tubelets.mean(dim=2, keepdim=True)) / (deviation + 1e-6)
+    # Where a motion group spans several tubelets, the target of one needs the pixels of another.
+    is_inside_tubelets = not config.motion_target or config.tubelet_size % config.motion_group_size == 0
+    if masked_index is not None and is_inside_tubelets:
+        tubelets = take_tokens(tubelets, masked_index)
+    tubelets = _to_appearance(tubelets.unflatten(2, (config.num_channels, -1)), config)
     if config.motion_target:
-        tubelets = _to_motion(tubelets, config)
-    return tubelets.flatten(2)
+        time = 1 if is_inside_tubelets else config.token_grid[0]
+        sizes = {"t": time, "pt": config.tubelet_size}
+        frames = rearrange(tubelets, "b (t n) c (pt pixels) -> b n c (t pt) pixels", **sizes)
+        tubelets = rearrange(
+            _to_motion(frames, config.motion_group_size), "b n c (t pt) pixels -> b (t n) c (pt pixels)", **sizes
+        )
+    targets = rearrange(tubelets, "b n c pixels -> b n (pixels c)")
+    return targets if masked_index is None or is_inside_tubelets else take_tokens(targets, masked_index)
 
 
 def reconstruction_loss(
@@ -44,25 +58,38 @@ def reconstruction_loss(
 
     With a `motion_loss_weight` w: (1 - w) x error of appearance frames + w x error of motion frames.
     """
-    error = (logits.to(targets.dtype) - targets).square()
+    logits = logits.to(targets.dtype)
     if motion_loss_weight is None:
-        return error.mean()
+        return nn.functional.mse_loss(logits, targets)
+    error = (logits - targets).square()
     error = rearrange(error, "b n (groups f pixels) -> f (b n groups pixels)", f=2, groups=config.tubelet_size // 2)
     appearance, motion = error.mean(dim=1)
     return (1 - motion_loss_weight) * appearance + motion_loss_weight * motion
 
 
 def to_unit_range(frames: torch.Tensor) -> torch.Tensor:
-    """Undo the normalisation of (batch, frames, 3, height, width) with ImageNet mean and deviation."""
+    """Undo the normalisation of (batch, frames, 3, height, width), or any with channels there, by ImageNet's mean and
+    deviation."""
     # Plain numbers: tensors of them would have to be copied to the device, and a training step wait for it.
     channels = zip(frames.unbind(dim=2), IMAGENET_DEFAULT_STD, IMAGENET_DEFAULT_MEAN, strict=True)
     return torch.stack([channel * deviation + mean for channel, deviation, mean in channels], dim=2)
 
 
-def _to_motion(tubelets: torch.Tensor, config: LGIFormerConfig) -> torch.Tensor:
-    """Every frame of a group minus the group's first, which stays. Groups may span tubelets or lie inside one."""
-    time, _, _ = config.token_grid
-    frames = rearrange(tubelets, "b (t s) (pt p) c -> b (t pt) s p c", t=time, pt=config.tubelet_size)
-    groups = frames.unflatten(1, (-1, config.motion_group_size))
-    groups = torch.cat([groups[:, :, :1], groups[:, :, 1:] - groups[:, :, :1]], dim=2)
-    return rearrange(groups.flatten(1, 2), "b (t pt) s p c -> b (t s) (pt p) c", t=time)
+def _to_appearance(tubelets: torch.Tensor, config: LGIFormerConfig) -> torch.Tensor:
+    """Tubelets (batch, tokens, channels, pixels) from 0 to 1, or normalised, each channel of a tubelet by itself."""
+    if not config.norm_pix_loss:
+        return to_unit_range(tubelets)
+    centred = tubelets - tubelets.mean(dim=3, keepdim=True)
+    # Two fast passes over the pixels, where `var` takes one that is slow on a CPU.
+    deviation = torch.linalg.vector_norm(centred, dim=3, keepdim=True) / math.sqrt(tubelets.shape[3] - 1)
+    # Scaling pixels to [0, 1] cancels out, but for the published 1e-6 in (x - mean) / (deviation + 1e-6).
+    scales = IMAGENET_DEFAULT_STD if config.num_channels == 3 else [1] * config.num_channels
+    channels = zip(deviation.unbind(dim=2), scales, strict=True)
+    return centred / torch.stack([channel + 1e-6 / scale for channel, scale in channels], dim=2)
+
+
+def _to_motion(frames: torch.Tensor, group_size: int) -> torch.Tensor:
+    """Every frame (..., frames, pixels) of a group minus the group's first, which stays."""
+    groups = frames.unflatten(-2, (-1, group_size))
+    first = groups[..., :1, :]
+    return torch.cat([first, groups[..., 1:, :] - first], dim=-2).flatten(-3, -2)
