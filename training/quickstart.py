@@ -27,6 +27,7 @@ from .decoded_clips import DecodedClips, FrameViews, SingleFrame
 from .evaluation import evaluate_views
 from .metrics import make_compute_metrics
 from .models import make_masking
+from .precision import bf16_is_faster
 from .report import write_report
 from .skipping import SkippedVideos
 from .synthetic_faces import LABELS, NUM_FRAMES, SIZE, TIME_ORDER_LABELS, Part, write_part
@@ -62,11 +63,11 @@ LABELLED_SHARE, TESTED_SHARE = 0.30, 0.10
 
 PRETRAINED, FROM_SCRATCH, SINGLE_FRAMES = "pre-trained", "from scratch", "single frames"
 FINETUNING_RATE, LAYER_DECAY = 2e-3, 0.8
-CLASSIFIER = {
+LABEL_FIELDS = {
     "id2label": dict(enumerate(LABEL_NAMES)),
     "label2id": {name: index for index, name in enumerate(LABEL_NAMES)},
-    "drop_path_rate": 0.1,
 }
+CLASSIFIER = LABEL_FIELDS | {"drop_path_rate": 0.1}
 
 # Of small faces that are cropped already, nothing must be cut off. In so few steps, what the recipes do to real ones
 # leaves too little to learn from.
@@ -179,12 +180,7 @@ def run_plan(plan: Plan, output_dir: str | Path, seed: int) -> Outcome:
     output_dir = Path(output_dir)
     outcome = Outcome(seed, plan)
     with outcome.timed("corpus"):
-        # Other seeds are other people. A run's parts have seeds that no other run's have.
-        sizes = {"unlabelled": plan.num_unlabelled, "labelled": plan.num_labelled, "test": plan.num_tested}
-        parts = {
-            name: draw_part(Part(output_dir / "corpus" / name, size, seed=len(sizes) * seed + index))
-            for index, (name, size) in enumerate(sizes.items())
-        }
+        parts = draw_parts(plan, output_dir / "corpus", seed)
         unlabelled = DecodedClips(parts["unlabelled"], TRANSFORM, seed)
         labelled = DecodedClips(parts["labelled"], TRANSFORM, seed)
 
@@ -200,9 +196,9 @@ def run_plan(plan: Plan, output_dir: str | Path, seed: int) -> Outcome:
     frames = FrameViews(parts["test"], processor, skipped=skipped, num_frames=STILL_FRAMES)
     stills = labelled.with_transform(SingleFrame(TRANSFORM, STILL_FRAMES))
 
-    def finetune_and_evaluate(name, model, clips, evaluated):
+    def finetune_and_evaluate(name, model, clips, evaluated, **options):
         with outcome.timed(name):
-            trainer = finetune(model, clips, plan.finetuning_steps, seed, output_dir / "model")
+            trainer = finetune(model, clips, plan.finetuning_steps, seed, output_dir / "model", **options)
             outcome.histories[name] = trainer.state.log_history
             folder = output_dir / "evaluation" / name.replace(" ", "_")
             figures = evaluate_views(trainer, evaluated, folder, LABEL_NAMES)
@@ -211,12 +207,23 @@ def run_plan(plan: Plan, output_dir: str | Path, seed: int) -> Outcome:
 
     finetuned = finetune_and_evaluate(PRETRAINED, pretrained_classifier(pretrained_dir, seed), labelled, views)
     finetuned.save_model()
-    finetune_and_evaluate(FROM_SCRATCH, new_classifier(seed), labelled, views)
+    # Layer decay would hold back layers that have learnt nothing yet.
+    finetune_and_evaluate(FROM_SCRATCH, new_classifier(seed), labelled, views, layer_decay=1.0)
     of_frames = pretrained_classifier(pretrained_dir, seed, num_frames=STILL_FRAMES)
     finetune_and_evaluate(SINGLE_FRAMES, of_frames, stills, frames)
     with outcome.timed("report"):
         write_report(outcome, output_dir, pretraining.model, finetuned.model, processor)
     return outcome
+
+
+def draw_parts(plan: Plan, folder: Path, seed: int) -> dict[str, datasets.Dataset]:
+    """Draw the corpus: its parts `unlabelled`, `labelled` and `test`."""
+    # Other seeds are other people. A run's parts have seeds that no other run's have.
+    sizes = {"unlabelled": plan.num_unlabelled, "labelled": plan.num_labelled, "test": plan.num_tested}
+    return {
+        name: draw_part(Part(folder / name, size, seed=len(sizes) * seed + index))
+        for index, (name, size) in enumerate(sizes.items())
+    }
 
 
 def draw_part(part: Part) -> datasets.Dataset:
@@ -241,9 +248,14 @@ def pretrain(
 
 
 def finetune(
-    model: PreTrainedModel, clips: DecodedClips, steps: int, seed: int, output_dir: str | Path
+    model: PreTrainedModel,
+    clips: DecodedClips,
+    steps: int,
+    seed: int,
+    output_dir: str | Path,
+    layer_decay: float = LAYER_DECAY,
 ) -> LGIFormerTrainer:
-    """Fine-tune a classifier; the recipe is the same for all."""
+    """Fine-tune a classifier; but for `layer_decay`, the recipe is the same for all."""
     trainer = LGIFormerTrainer(
         model,
         training_arguments(output_dir, steps, seed, learning_rate=FINETUNING_RATE),
@@ -252,7 +264,7 @@ def finetune(
         eval_data_collator=ViewCollator(),
         compute_metrics=make_compute_metrics(LABEL_NAMES),
         processing_class=processor_for(model.config, sampling_rate=1),
-        layer_decay=LAYER_DECAY,
+        layer_decay=layer_decay,
     )
     trainer.train()
     return trainer
@@ -265,9 +277,11 @@ def new_autoencoder(seed: int) -> LGIFormerForPreTraining:
 
 
 def new_classifier(seed: int) -> LGIFormerForVideoClassification:
-    """A classifier from scratch."""
-    set_seed(seed)
-    return LGIFormerForVideoClassification(LGIFormerConfig(**CONFIG, **CLASSIFIER, attn_implementation=ATTENTION))
+    """A classifier from scratch. Its encoder has the weights that pre-training begins with: Xavier's, with which so
+    narrow a model learns far more in few steps than with those that the published classifier begins with."""
+    with tempfile.TemporaryDirectory() as folder:
+        new_autoencoder(seed).save_pretrained(folder)
+        return pretrained_classifier(folder, seed)
 
 
 def pretrained_classifier(
@@ -291,6 +305,7 @@ def training_arguments(output_dir: str | Path, steps: int, seed: int, **fields) 
         weight_decay=0.05,
         warmup_steps=max(steps // 10, 1),
         logging_steps=max(steps // 40, 1),
+        bf16=bf16_is_faster(),
         save_strategy="no",
         report_to="none",
         **fields,
