@@ -3,6 +3,8 @@
 The Auto classes take seconds to import, and a registration needs our classes, which need torch. So each registration
 waits until Transformers has imported the module that holds the Auto class: whoever can call
 `AutoModel.from_pretrained` finds the family there, and `import lgi_former` stays instant.
+
+In the same way the classes of a room, once imported, are made to save their code (`hub.py`), of which they know nothing.
 """
 
 import importlib.abc
@@ -33,8 +35,29 @@ def _register_video_processor(auto):
     auto.AutoVideoProcessor.register(LGIFormerConfig, LGIFormerVideoProcessor, exist_ok=True)
 
 
-# (module of the Auto class, room of ours that the registration imports, registration)
+def _save_config_with_code(configuration):
+    from . import hub
+
+    hub.save_with_code(configuration.LGIFormerConfig, hub.CONFIG_AUTO_MAP)
+
+
+def _save_models_with_code(modeling):
+    from . import hub
+
+    hub.save_with_code(modeling.LGIFormerPreTrainedModel)
+
+
+def _save_video_processor_with_code(image_processing):
+    from . import hub
+
+    hub.save_with_code(image_processing.LGIFormerVideoProcessor, hub.PROCESSOR_AUTO_MAP)
+
+
+# (module that is waited for, room of ours that the registration imports, registration)
 _REGISTRATIONS = [
+    (f"{__package__}.configuration", f"{__package__}.configuration", _save_config_with_code),
+    (f"{__package__}.modeling_lgi_former", f"{__package__}.modeling_lgi_former", _save_models_with_code),
+    (f"{__package__}.image_processing", f"{__package__}.image_processing", _save_video_processor_with_code),
     ("transformers.models.auto.configuration_auto", f"{__package__}.configuration", _register_config),
     ("transformers.models.auto.modeling_auto", f"{__package__}.modeling_lgi_former", _register_models),
     ("transformers.models.auto.video_processing_auto", f"{__package__}.image_processing", _register_video_processor),
@@ -52,7 +75,7 @@ class _RegisterAfterImport(importlib.abc.MetaPathFinder):
         self.finding = False
 
     def find_spec(self, fullname, path=None, target=None):
-        watched = {name for auto_name, room_name, _ in self.waiting for name in (auto_name, room_name)}
+        watched = {name for awaited_name, room_name, _ in self.waiting for name in (awaited_name, room_name)}
         if self.finding or fullname not in watched:
             return None
         self.finding = True
@@ -73,15 +96,17 @@ class _RegisterAfterImport(importlib.abc.MetaPathFinder):
 
     def register_possible(self, just_imported=None):
         for entry in list(self.waiting):
-            auto_name, room_name, register = entry
-            if not _is_imported(auto_name, just_imported) or _is_half_imported(room_name, just_imported):
+            awaited_name, room_name, register = entry
+            if entry not in self.waiting:  # done meanwhile: a registration imports rooms that others wait for
+                continue
+            if not _is_imported(awaited_name, just_imported) or _is_half_imported(room_name, just_imported):
                 continue
             self.waiting.remove(entry)
             try:
-                register(sys.modules[auto_name])
+                register(sys.modules[awaited_name])
             except ImportError as error:  # Transformers' own families must go on working
                 self.waiting.append(entry)
-                warnings.warn(f"lgi_former could not be registered with {auto_name}: {error}", stacklevel=2)
+                warnings.warn(f"lgi_former could not be registered with {awaited_name}: {error}", stacklevel=2)
 
 
 def _is_half_imported(name, just_imported):

@@ -223,6 +223,8 @@ def _count_frames(path: str) -> int:
 
 
 def _open_with_pyav(path: str):
-    import av  # not before it is needed: it brings a second copy of the FFmpeg libraries that decord brings
-
+    try:
+        import av  # not before it is needed: it brings a second copy of the FFmpeg libraries that decord brings
+    except ImportError as error:
+        raise VideoReadError("PyAV is not installed; install it with: pip install av") from error
     return av.open(path)

@@ -1,7 +1,7 @@
 """From tokens to the feature of a clip or of each frame."""
 
 import torch
-from einops import rearrange, reduce
+from einops import rearrange
 from torch import nn
 
 from ..configuration import LGIFormerConfig
@@ -45,6 +45,6 @@ class LGIFormerPooler(nn.Module):
                 f"frame_level pooling needs all {self.config.num_tokens} local tokens of a clip, but a mask left "
                 f"{local.shape[1]}. Leave out bool_masked_pos, or set frame_level=False."
             )
-        mean = reduce(local, "b (t s) c -> b c t", "mean", t=self.config.token_grid[0])
+        mean = rearrange(local, "b (t s) c -> b c t s", t=self.config.token_grid[0]).mean(dim=-1)
         frames = nn.functional.interpolate(mean, size=self.config.num_frames, mode="linear")
         return rearrange(frames, "b c f -> b f c")

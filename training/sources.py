@@ -8,7 +8,7 @@ import datasets
 import torch
 from transformers import PreTrainedConfig
 
-from ..image_processing.frame_sampling import finetuning_frame_indices, pretraining_frame_indices
+from ..image_processing.training_frame_sampling import finetuning_frame_indices, pretraining_frame_indices
 from .annotations import load_annotations
 from .arguments import DataArguments, RecipeTrainingArguments
 from .clips import ClipDataset, ClipTransform

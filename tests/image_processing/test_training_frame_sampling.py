@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from lgi_former.image_processing.frame_sampling import (
+from lgi_former.image_processing.training_frame_sampling import (
     finetuning_frame_indices,
     pretraining_frame_indices,
     spread_over_short_video,
