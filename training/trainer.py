@@ -15,10 +15,11 @@ from .ema import TRAINED_WEIGHTS, ExponentialMovingAverage
 from .epochs import TellEpoch
 from .non_finite_loss import StopAtNonFiniteLoss
 from .optimization import REFERENCE_BATCH_SIZE, cosine_schedule, parameter_groups, scaled_learning_rate
+from .uploading import UploadsModelFiles
 from .views import average_views, mean_cross_entropy
 
 
-class LGIFormerTrainer(Trainer):
+class LGIFormerTrainer(UploadsModelFiles, Trainer):
     """`transformers.Trainer` with the parts of MAE-DFER's recipe that it lacks. Trains LGI-Former and VideoMAE.
 
     - The optimiser that `args.optim` names gets the groups of `parameter_groups`; `lr_scheduler_type=
@@ -30,7 +31,7 @@ class LGIFormerTrainer(Trainer):
       loss.
     - A step whose loss is not finite stops the run (`NonFiniteLossError`). For that, batches hold `videos`, the names
       of their videos, which the model does not get.
-    - It resumes from whole checkpoints only (`checkpoints.py`).
+    - It resumes from whole checkpoints only (`checkpoints.py`), and uploads the model's files only (`uploading.py`).
 
     Args:
         model, args, **kwargs: as `transformers.Trainer` takes them. In `args`, `remove_unused_columns` and
