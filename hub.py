@@ -56,7 +56,7 @@ def model_file_patterns() -> list[str]:
         "model.safetensors.index*.json",
         "adapter_config.json",
         "adapter_model.safetensors",
-        *flat_code(*_MODULE_OF_FLAT_FILE),
+        *all_flat_code(),
     ]
 
 
@@ -98,6 +98,11 @@ def flat_code(*flat_names: str) -> dict[str, str]:
         code[module.name], needed = _flatten(module)
         waiting += needed
     return dict(sorted(code.items()))
+
+
+def all_flat_code() -> dict[str, str]:
+    """The `flat_code` of models and processor together."""
+    return flat_code(*_MODULE_OF_FLAT_FILE)
 
 
 def _flatten(module: Path) -> tuple[str, list[Path]]:

@@ -18,6 +18,7 @@ from transformers import (
 )
 
 from lgi_former import LGIFormerConfig, LGIFormerForPreTraining, convert_mae_dfer_checkpoint
+from lgi_former.hub import all_flat_code
 from lgi_former.modeling_lgi_former.published_checkpoint import PublishedCheckpoint
 from lgi_former.modeling_lgi_former.published_names import classifier_names, pretraining_names, to_published
 
@@ -66,6 +67,7 @@ def test_a_fine_tuned_checkpoint_gives_the_golden_logits(name, tmp_path):
         "config.json",
         "model.safetensors",
         "video_preprocessor_config.json",
+        *all_flat_code(),
     }
     model = AutoModelForVideoClassification.from_pretrained(output)
     torch.testing.assert_close(model(tensors["pixel_values"].float()).logits, tensors["logits"], rtol=1e-4, atol=1e-5)

@@ -103,7 +103,7 @@ def test_save_and_load_give_the_same_numbers(model_class, variant, clips, tmp_pa
 
 def test_weights_are_saved_as_safetensors_once_each(tiny_config, tmp_path):
     model = LGIFormerForVideoClassification(tiny_config(attention_sharing="all"))
-    model.save_pretrained(tmp_path)
+    model.save_pretrained(tmp_path, save_code=False)
     assert {path.name for path in tmp_path.iterdir()} == {"config.json", "model.safetensors"}
     keys = model.state_dict().keys()
     assert not [key for key in keys if "position_embeddings" in key or "interaction_attention" in key]

@@ -1,0 +1,129 @@
+"""What is saved, with the code and without, and which files of a folder belong into a model repository."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForVideoClassification, AutoVideoProcessor
+
+from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification, hub
+from lgi_former.image_processing import processor_for
+
+
+FIELDS = {"image_size": 16, "patch_size": 4, "num_frames": 4, "region_size": (2, 2, 4), "hidden_size": 16}
+FIELDS |= {"num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+CONFIG_AND_WEIGHTS = {"config.json", "model.safetensors"}
+
+
+@pytest.fixture
+def model():
+    return LGIFormerForVideoClassification(LGIFormerConfig(**FIELDS))
+
+
+def names_in(folder):
+    return {path.name for path in Path(folder).iterdir()}
+
+
+def auto_map_of(folder, file="config.json"):
+    return json.loads(Path(folder, file).read_text()).get("auto_map")
+
+
+def test_a_model_and_its_processor_are_saved_with_the_code(model, tmp_path):
+    model.save_pretrained(tmp_path)
+    assert (
+        names_in(tmp_path)
+        == CONFIG_AND_WEIGHTS | hub.flat_code("configuration_lgi_former", "modeling_lgi_former").keys()
+    )
+    processor_for(model.config).save_pretrained(tmp_path)
+    assert names_in(tmp_path) == CONFIG_AND_WEIGHTS | {"video_preprocessor_config.json"} | hub.all_flat_code().keys()
+    assert set(hub.model_files(tmp_path)) == set(tmp_path.iterdir())
+    assert auto_map_of(tmp_path) == hub.CONFIG_AUTO_MAP
+    assert auto_map_of(tmp_path, "video_preprocessor_config.json") == hub.PROCESSOR_AUTO_MAP
+    text = "".join(path.read_text() for path in tmp_path.iterdir() if path.suffix != ".safetensors")
+    assert str(hub.PACKAGE) not in text and str(Path.home()) not in text
+
+
+def test_a_configuration_alone_is_saved_with_the_code(tmp_path):
+    LGIFormerConfig(**FIELDS).save_pretrained(tmp_path)
+    assert names_in(tmp_path) >= {"config.json", "configuration_lgi_former.py", "modeling_lgi_former.py"}
+
+
+def test_save_code_leaves_it_out(model, tmp_path):
+    model.save_pretrained(tmp_path / "with")
+    loaded = LGIFormerForVideoClassification.from_pretrained(tmp_path / "with")
+    processor = processor_for(model.config)
+    processor.save_pretrained(tmp_path / "with")
+    for saved in (loaded, AutoVideoProcessor.from_pretrained(tmp_path / "with")):
+        saved.save_pretrained(tmp_path / "without", save_code=False)
+    assert names_in(tmp_path / "without") == CONFIG_AND_WEIGHTS | {"video_preprocessor_config.json"}
+    assert auto_map_of(tmp_path / "without") is None
+    assert auto_map_of(tmp_path / "without", "video_preprocessor_config.json") is None
+    loaded.save_pretrained(tmp_path / "again")
+    assert auto_map_of(tmp_path / "again") == hub.CONFIG_AUTO_MAP
+
+
+def test_json_alone_brings_no_code(model, tmp_path):
+    model.config.to_json_file(tmp_path / "config.json")
+    model.save_pretrained(tmp_path / "other_process", is_main_process=False)
+    assert names_in(tmp_path) == {"config.json", "other_process"} and not names_in(tmp_path / "other_process")
+
+
+def test_saving_anew_in_shards_leaves_a_whole_directory(model, tmp_path):
+    model.save_pretrained(tmp_path)
+    (tmp_path / "regions.py").write_text((tmp_path / "regions.py").read_text() + "# of an older version\n")
+    model.save_pretrained(tmp_path, max_shard_size="20KB")
+    assert (tmp_path / "regions.py").read_text() == hub.all_flat_code()["regions.py"]
+    (tmp_path / "model.safetensors").unlink()  # Transformers leaves it, too
+    shards = {path.name for path in hub.model_files(tmp_path) if path.suffix == ".safetensors"}
+    assert len(shards) > 1 and tmp_path / "model.safetensors.index.json" in hub.model_files(tmp_path)
+    assert AutoModelForVideoClassification.from_pretrained(tmp_path)
+
+
+def test_a_file_of_the_users_is_not_replaced(model, tmp_path):
+    (tmp_path / "encoder.py").write_text("precious = True\n")
+    with pytest.raises(FileExistsError, match=r"encoder.py' is not of lgi_former .*save_code=False"):
+        model.save_pretrained(tmp_path)
+    assert names_in(tmp_path) == {"encoder.py"} and (tmp_path / "encoder.py").read_text() == "precious = True\n"
+    model.save_pretrained(tmp_path, save_code=False)
+    assert names_in(tmp_path) == {"encoder.py", *CONFIG_AND_WEIGHTS}
+
+
+def test_code_of_a_subclass_stays_named(model, tmp_path):
+    model.config.auto_map = {"AutoModel": "my_model.MyModel", "AutoConfig": "configuration_lgi_former.LGIFormerConfig"}
+    model.save_pretrained(tmp_path / "with")
+    assert auto_map_of(tmp_path / "with") == hub.CONFIG_AUTO_MAP | {"AutoModel": "my_model.MyModel"}
+    model.save_pretrained(tmp_path / "without", save_code=False)
+    assert auto_map_of(tmp_path / "without") == {"AutoModel": "my_model.MyModel"}
+
+
+def test_an_adapter_is_saved_as_one(model, tmp_path):
+    peft = pytest.importorskip("peft")
+    peft.get_peft_model(model, peft.LoraConfig(target_modules=["q_proj"])).save_pretrained(tmp_path)
+    assert names_in(tmp_path) == {"README.md", "adapter_config.json", "adapter_model.safetensors"}
+    assert set(hub.model_files(tmp_path)) == set(tmp_path.iterdir())
+
+
+def test_with_the_package_the_code_is_not_run(model, tmp_path):
+    model.save_pretrained(tmp_path)
+    processor_for(model.config).save_pretrained(tmp_path)
+    for path in tmp_path.glob("*.py"):
+        path.write_text("raise RuntimeError('this was run')\n")
+    for trust in (None, False, True):
+        assert type(AutoConfig.from_pretrained(tmp_path, trust_remote_code=trust)) is LGIFormerConfig
+        loaded = AutoModelForVideoClassification.from_pretrained(tmp_path, trust_remote_code=trust)
+        assert type(loaded) is LGIFormerForVideoClassification
+        AutoVideoProcessor.from_pretrained(tmp_path, trust_remote_code=trust)
+
+
+def test_model_files_are_told_from_the_users(model, tmp_path):
+    model.save_pretrained(tmp_path)
+    names = names_in(tmp_path)
+    (tmp_path / "README.md").write_text("A model.")
+    torch.save({}, tmp_path / "training_args.bin")
+    for other in ("trainer_state.json", "optimizer.pt", "skipped_videos.csv", "train.py", ".env", "model.pth"):
+        (tmp_path / other).write_text("private")
+    for folder in ("checkpoint-1", "runs", "__pycache__", "model_of_another.safetensors"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "config.json").write_text("{}")
+    assert {path.name for path in hub.model_files(tmp_path)} == {*names, "README.md"}
