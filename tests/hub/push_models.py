@@ -63,6 +63,15 @@ def finetune(folder):
     assert main(["finetune", str(recipe), *options, "--output_dir", str(folder / "finetuned")]) == 0
 
 
+def push_by_call(folder):
+    """`someone/by-call`: of a trainer that was not told to push before."""
+    tiny_run = module_of_tests(TESTS / "training" / "tiny_run.py")
+    fields = {"hub_model_id": "by-call", "trainer_fields": {"processing_class": processor_for(tiny_run.tiny_config())}}
+    trainer = tiny_run.finetuning(folder / "by call", max_steps=1, **fields)
+    trainer.train()
+    trainer.push_to_hub("Pushed by call", blocking=False, private=True).result()
+
+
 def push_pretraining_model_and_encoder(config):
     """`someone/pretrained` and `someone/encoder`."""
     for model_class, name in ((LGIFormerForPreTraining, "pretrained"), (LGIFormerModel, "encoder")):
@@ -86,6 +95,7 @@ def push_conversions(folder):
 def run(folder):
     torch.set_num_threads(1)
     finetune(folder)
+    push_by_call(folder)
     config = AutoModelForVideoClassification.from_pretrained("someone/finetuned").config
     push_pretraining_model_and_encoder(config)
     push_conversions(folder)

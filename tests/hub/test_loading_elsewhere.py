@@ -13,6 +13,7 @@ import venv
 from pathlib import Path
 
 import pytest
+import transformers
 from safetensors.torch import load
 
 from lgi_former import hub
@@ -20,7 +21,7 @@ from lgi_former import hub
 
 HERE = Path(__file__).parent
 LEFT_OUT = re.compile(r"(__editable__|lgi_former|lgi-former|einops|datasets|evaluate|peft|accelerate)\b.*|.*\.pth")
-REPOSITORIES = ["finetuned", "pretrained", "encoder", "converted-classification", "converted-pretraining"]
+REPOSITORIES = ["finetuned", "by-call", "pretrained", "encoder", "converted-classification", "converted-pretraining"]
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +70,10 @@ def test_the_same_is_predicted_without_the_package(pushed, name):
     assert here[name] and elsewhere["predictions"][name] == here[name]
 
 
+def test_the_other_process_had_the_same_transformers(pushed):
+    assert pushed[2]["transformers"] == transformers.__version__
+
+
 def test_two_segments_are_two_rows_of_different_classes(pushed):
     _, here, _, _ = pushed
     (first, second) = here["finetuned"]["logits"]
@@ -83,6 +88,12 @@ def test_a_repository_holds_the_models_files_alone(pushed, name):
     weights = {"config.json", "video_preprocessor_config.json", "model.safetensors"}
     assert files.keys() == weights | cards | hub.all_flat_code().keys()
     assert load(files["model.safetensors"])
+
+
+def test_a_run_pushes_while_it_trains_and_a_call_pushes_privately(pushed, loopback_hub):
+    assert "Training in progress, step 1" in loopback_hub.repositories["someone/finetuned"].messages
+    repository = loopback_hub.repositories["someone/by-call"]
+    assert repository.private and repository.messages == ["initial commit", "Pushed by call"]
 
 
 def test_the_training_run_left_more_than_was_pushed(pushed):

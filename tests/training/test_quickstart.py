@@ -8,6 +8,7 @@ from transformers import AutoModelForVideoClassification, AutoVideoProcessor
 
 from lgi_former import LGIFormerForPreTraining
 from lgi_former.cli import main
+from lgi_former.hub import all_flat_code, model_files
 from lgi_former.training import quickstart
 from lgi_former.training.quickstart import Plan, Speed, make_plan, run_plan, time_order_uar
 from lgi_former.training.report import reconstruct, table_of_results
@@ -34,6 +35,8 @@ def test_it_leaves_a_model_that_transformers_loads(finished):
     assert list(model.config.id2label.values()) == list(LABELS)
     assert LGIFormerForPreTraining.from_pretrained(folder / "pretrained").config.num_frames == 8
     assert set(outcome.figures) == {"pre-trained", "from scratch", "single frames"}
+    for name in ("model", "pretrained"):
+        assert {path.name for path in model_files(folder / name)} >= all_flat_code().keys()
 
 
 @pytest.mark.slow
