@@ -36,8 +36,6 @@ _MODULE_OF_FLAT_FILE = {
 }
 """Where the flat files that `auto_map` names come from; what these import follows."""
 
-_HEADER = "# Derived from lgi_former's"
-
 _SUBSTITUTES = {"einops": "rearrange.py"}
 """Libraries that loading a model must not need, and the module of ours that has what is used of them."""
 
@@ -67,10 +65,18 @@ def model_files(directory: str | os.PathLike) -> list[Path]:
     videos. To upload a directory, pass the names of these files as `allow_patterns`.
     """
     found = {path for pattern in model_file_patterns() for path in Path(directory).glob(pattern) if path.is_file()}
-    return sorted(found)
+    return sorted(path for path in found if path.suffix != ".py" or _is_flat_code(path))
 
 
 # Flat code
+
+
+_HEADER = "# Derived from lgi_former's"
+
+
+def _is_flat_code(path: Path) -> bool:
+    """Whether a Python file came from here, now or with another version of the package."""
+    return path.read_text(encoding="utf-8", errors="replace").startswith(_HEADER)
 
 
 @functools.cache
@@ -224,7 +230,8 @@ def _set_auto_map(saved, auto_map: dict[str, str]):
     """Set the `auto_map` of what is being saved; entries of other code, of a subclass for example, remain."""
     ours = {*CONFIG_AUTO_MAP.values(), *PROCESSOR_AUTO_MAP.values()}
     stored = getattr(saved, "auto_map", None) or {}
-    others = {name: reference for name, reference in stored.items() if reference not in ours}
+    # Some versions of Transformers put the repository that code came from before it: "someone/model--module.Class".
+    others = {name: code for name, code in stored.items() if str(code).rpartition("--")[2] not in ours}
     saved.__dict__.pop("auto_map", None)
     if auto_map or others:
         saved.auto_map = auto_map | others
@@ -239,10 +246,10 @@ def write_code(directory: str | os.PathLike, auto_map: dict[str, str]):
     flat_names = dict.fromkeys(reference.split(".")[0] for reference in auto_map.values())
     code = {Path(directory, name): source for name, source in flat_code(*flat_names).items()}
     for path in code:
-        if path.exists() and not path.read_text(encoding="utf-8", errors="replace").startswith(_HEADER):
+        if path.exists() and not _is_flat_code(path):
             raise FileExistsError(
                 f"'{path}' is not of lgi_former and would be replaced by a file of its code. Save to another "
                 "directory, or without the code (save_code=False)."
             )
     for path, source in code.items():
-        path.write_text(source, encoding="utf-8")
+        path.write_text(source, encoding="utf-8", newline="\n")

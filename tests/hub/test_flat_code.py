@@ -56,3 +56,53 @@ def test_code_for_training_and_conversion_is_left_out():
 def test_a_processor_brings_no_modelling_code():
     code = hub.flat_code("video_processing_lgi_former")
     assert "frame_sampling.py" in code and "modeling_lgi_former.py" not in code
+
+
+# Deriving
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """Writes modules of another package, and returns the flat code of its `main`."""
+    monkeypatch.setattr(hub, "PACKAGE", tmp_path)
+    monkeypatch.setattr(hub, "_MODULE_OF_FLAT_FILE", {"main": "room/main.py"})
+
+    def derive(main, **modules):
+        for name, source in {"room/main": main, **modules}.items():
+            path = tmp_path / f"{name}.py"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(source)
+        return hub.flat_code.__wrapped__("main")
+
+    return derive
+
+
+OTHER_ROOM = {"other/__init__": "from .a import A\nfrom .b import (\n    B,\n)\n", "other/a": "", "other/b": ""}
+
+
+@pytest.mark.parametrize(
+    ("statement", "flat"),
+    [
+        ("from ..other import A as Z", "from .a import A as Z"),
+        ("from ..other import (\n    A,  # the first\n    B,\n)", "from .a import A\nfrom .b import B"),
+        ("from ..other.b import C, D", "from .b import C, D"),
+        ("def f():\n    from ..other import A\n", "def f():\n    from .a import A\n"),
+        ("import torch\nfrom torch import nn  # stays", "import torch\nfrom torch import nn  # stays"),
+    ],
+)
+def test_imports_become_flat(package, statement, flat):
+    code = package(f"# before\n{statement}\n# after\n", **OTHER_ROOM)
+    assert code["main.py"].split("\n", 2)[2] == f"# before\n{flat}\n# after\n"
+
+
+@pytest.mark.parametrize(
+    ("statement", "modules", "message"),
+    [
+        ("from .. import other", {}, r"main.py, line 1: a flat file cannot import a whole module"),
+        ("from ..other import C", {}, r"__init__.py does not import C"),
+        ("from ..other.main import A", {"other/main": ""}, r"there is another module of that name"),
+    ],
+)
+def test_what_cannot_be_flat_is_refused(package, statement, modules, message):
+    with pytest.raises(ValueError, match=message):
+        package(statement, **OTHER_ROOM, **modules)

@@ -87,10 +87,12 @@ def test_a_file_of_the_users_is_not_replaced(model, tmp_path):
     assert names_in(tmp_path) == {"encoder.py"} and (tmp_path / "encoder.py").read_text() == "precious = True\n"
     model.save_pretrained(tmp_path, save_code=False)
     assert names_in(tmp_path) == {"encoder.py", *CONFIG_AND_WEIGHTS}
+    assert {path.name for path in hub.model_files(tmp_path)} == CONFIG_AND_WEIGHTS
 
 
 def test_code_of_a_subclass_stays_named(model, tmp_path):
-    model.config.auto_map = {"AutoModel": "my_model.MyModel", "AutoConfig": "configuration_lgi_former.LGIFormerConfig"}
+    of_a_repository = "someone/model--configuration_lgi_former.LGIFormerConfig"
+    model.config.auto_map = {"AutoModel": "my_model.MyModel", "AutoConfig": of_a_repository}
     model.save_pretrained(tmp_path / "with")
     assert auto_map_of(tmp_path / "with") == hub.CONFIG_AUTO_MAP | {"AutoModel": "my_model.MyModel"}
     model.save_pretrained(tmp_path / "without", save_code=False)
