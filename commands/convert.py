@@ -37,7 +37,7 @@ def add_arguments(parser):
 
 def run(args) -> int:
     """Convert a published MAE-DFER checkpoint, pre-trained or fine-tuned, to a directory that `from_pretrained` loads:
-    config.json, model.safetensors and the video processor."""
+    config.json, model.safetensors, the video processor, and the code for where this package is not installed."""
     from huggingface_hub.errors import StrictDataclassError
 
     from .. import convert_mae_dfer_checkpoint

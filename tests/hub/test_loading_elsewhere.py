@@ -45,16 +45,16 @@ def pushed(loopback_hub, python_elsewhere, tmp_path_factory):
     """Files on the Hub by repository, and what both processes found."""
     folder = tmp_path_factory.mktemp("work")
 
-    def run_script(python, name, home):
+    def run_script(command, name, home):
         environment = {**os.environ, **loopback_hub.environment(folder / home), "OMP_NUM_THREADS": "1"}
         done = subprocess.run(
-            [python, HERE / name, folder], env=environment, cwd=folder, capture_output=True, text=True, check=False
+            [*command, HERE / name, folder], env=environment, cwd=folder, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
 
-    run_script(sys.executable, "push_models.py", "with_package")
+    run_script([sys.executable], "push_models.py", "with_package")
     files = {name: loopback_hub.files(f"someone/{name}") for name in REPOSITORIES}
-    run_script(python_elsewhere, "load_models.py", "without_package")
+    run_script([python_elsewhere, "-I"], "load_models.py", "without_package")
     here = json.loads((folder / "predictions.json").read_text())
     elsewhere = json.loads((folder / "elsewhere.json").read_text())
     return files, here, elsewhere, folder
