@@ -191,6 +191,8 @@ def _check_crop(crop: Box, clip: torch.Tensor):
 def _resize(clip: torch.Tensor, image_size: int, antialias: bool) -> torch.Tensor:
     # In float, as the video processor does: torchvision's resizing of uint8 depends on the processor it runs on.
     size = [image_size, image_size]
+    if list(clip.shape[-2:]) == size:
+        return clip.float()
     resized = [functional.resize(f.float(), size, antialias=antialias) for f in clip.split(FRAMES_RESIZED_AT_ONCE)]
     return torch.cat(resized)
 

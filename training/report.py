@@ -170,7 +170,8 @@ On people that no training video shows ({plan.num_tested} videos, {len(LABELS)} 
 
 - *pre-trained*: masked autoencoding on {plan.num_unlabelled} videos without labels ({plan.pretraining_steps} steps),
   then fine-tuning on {plan.num_labelled} videos with labels ({plan.finetuning_steps} steps).
-- *from scratch*: the same model, labels, steps and learning rate, without pre-training.
+- *from scratch*: the same model, labels, steps and learning rate, from the weights that pre-training began with, and
+  without the layer-wise decay of the learning rate, which would hold back layers that have learnt nothing.
 - *single frames*: as pre-trained, but every clip is one of its frames; probabilities are averaged over all frames.
   Classes of time order show the same two expressions as another class, in the other order, so that single
   frames do not tell them apart.

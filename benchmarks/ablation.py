@@ -1,0 +1,136 @@
+"""What of the method helps, on the drawn faces of the quickstart: `python benchmarks/ablation.py`.
+
+Every variant is pre-trained and fine-tuned on the same videos, for the same steps, by the quickstart's recipe:
+
+- *appearance + motion*: LGI-Former as published, each token decoded at its own position.
+- *appearance only*: odd frames are reconstructed as they look, not as what moved.
+- *region positions*: the decoder gives visible tokens the positions that the published code gives them.
+- *VideoMAE*: a plain Transformer of equal depth and width, with its own decoder and target.
+
+Writes `results/ablation.json` and `results/ablation.md`.
+"""
+
+import argparse
+import json
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from transformers import AutoModelForVideoClassification, VideoMAEConfig, VideoMAEForPreTraining, set_seed
+
+from lgi_former import LGIFormerConfig, LGIFormerForPreTraining
+from lgi_former.image_processing import processor_for
+from lgi_former.training import quickstart
+from lgi_former.training.clips import ViewDataset
+from lgi_former.training.decoded_clips import DecodedClips
+from lgi_former.training.evaluation import evaluate_views
+from lgi_former.training.quickstart import Plan
+from lgi_former.training.skipping import SkippedVideos
+
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def lgi_former(**fields):
+    """A masked autoencoder with these fields of the configuration."""
+    config = LGIFormerConfig(**quickstart.CONFIG, **fields, attn_implementation=quickstart.ATTENTION)
+    return LGIFormerForPreTraining(config)
+
+
+def videomae():
+    """The plain Transformer."""
+    fields = {name: value for name, value in quickstart.CONFIG.items() if name not in ("region_size", "mask_ratio")}
+    return VideoMAEForPreTraining(VideoMAEConfig(**fields, attn_implementation=quickstart.ATTENTION))
+
+
+VARIANTS = {
+    "appearance + motion": lgi_former,
+    "appearance only": lambda: lgi_former(motion_target=False),
+    "region positions": lambda: lgi_former(decoder_position_order="region"),
+    "VideoMAE": videomae,
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--pretraining_steps", type=int, default=500)
+    parser.add_argument("--finetuning_steps", type=int, default=250)
+    arguments = parser.parse_args()
+    plan = Plan(1600, 700, 700, arguments.pretraining_steps, arguments.finetuning_steps)
+    results = {name: [] for name in VARIANTS}
+    for seed in arguments.seeds:
+        with tempfile.TemporaryDirectory() as folder:
+            for name, figures in run(plan, seed, Path(folder)):
+                results[name].append(figures)
+                print(f"seed {seed}, {name}: {figures}", flush=True)
+    write(results, plan, arguments.seeds)
+
+
+def run(plan: Plan, seed: int, folder: Path):
+    """Yields each variant's name and figures."""
+    parts = quickstart.draw_parts(plan, folder / "corpus", seed)
+    unlabelled, labelled = (
+        DecodedClips(parts[part], quickstart.TRANSFORM, seed) for part in ("unlabelled", "labelled")
+    )
+    skipped = SkippedVideos(folder, plan.num_tested, max_fraction=0)
+    for name, make_model in VARIANTS.items():
+        set_seed(seed)
+        pretraining = quickstart.pretrain(make_model(), unlabelled, plan.pretraining_steps, seed, folder / name)
+        pretraining.save_model()
+        set_seed(seed)
+        # VideoMAE has no stochastic depth, so none has.
+        model = AutoModelForVideoClassification.from_pretrained(
+            folder / name, **quickstart.LABEL_FIELDS, attn_implementation=quickstart.ATTENTION
+        )
+        finetuning = quickstart.finetune(model, labelled, plan.finetuning_steps, seed, folder / name)
+        views = ViewDataset(parts["test"], processor_for(model.config, sampling_rate=1), skipped=skipped)
+        figures = evaluate_views(finetuning, views, folder / name / "evaluation", quickstart.LABEL_NAMES)
+        seconds = [trainer.state.log_history[-1]["train_runtime"] for trainer in (pretraining, finetuning)]
+        yield (
+            name,
+            {
+                "uar": figures["uar"],
+                "time_order_uar": quickstart.time_order_uar(figures),
+                "pretraining_seconds": seconds[0],
+                "finetuning_seconds": seconds[1],
+                "encoder_parameters": model.base_model.num_parameters(),
+            },
+        )
+
+
+def write(results: dict[str, list[dict]], plan: Plan, seeds: list[int]):
+    """Print the table of means over the seeds, with the lowest and highest UAR, and write it with its numbers."""
+    columns = ("variant", "UAR", "lowest", "highest", "UAR of time order", "pre-training", "fine-tuning", "encoder")
+    rows = []
+    for name, runs in results.items():
+        uars = [run["uar"] for run in runs]
+        mean = {key: np.mean([run[key] for run in runs]) for key in runs[0]}
+        shares = (mean["uar"], min(uars), max(uars), mean["time_order_uar"])
+        seconds = (mean["pretraining_seconds"], mean["finetuning_seconds"])
+        rows.append(
+            [
+                name,
+                *(f"{share:.1%}" for share in shares),
+                *(f"{second:.0f} s" for second in seconds),
+                f"{mean['encoder_parameters'] / 1e6:.2f} M",
+            ]
+        )
+    table = Table(*columns, box=box.MARKDOWN)
+    for row in rows:
+        table.add_row(*row)
+    Console(width=140).print(table)
+    RESULTS.mkdir(exist_ok=True)
+    record = {"seeds": seeds, "plan": asdict(plan), "results": results}
+    (RESULTS / "ablation.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    with (RESULTS / "ablation.md").open("w", encoding="utf-8") as file:
+        file.write(f"# Ablation on drawn faces\n\n`python benchmarks/ablation.py`, seeds {seeds}, {plan}.\n\n")
+        Console(file=file, width=140).print(table)
+
+
+if __name__ == "__main__":
+    main()
