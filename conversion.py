@@ -6,6 +6,7 @@ from pathlib import Path
 
 from .configuration import DATASET_LABELS, DATASET_SAMPLING_RATES, LGIFormerConfig
 from .image_processing import processor_for
+from .model_card import ModelFacts, write_model_card
 from .modeling_lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification, LGIFormerModel
 from .modeling_lgi_former.published_checkpoint import PublishedCheckpoint
 from .modeling_lgi_former.published_names import classifier_names, encoder_names, from_published, pretraining_names
@@ -32,13 +33,14 @@ def convert_mae_dfer_checkpoint(
 
     Args:
         checkpoint_path: a `.pth` file of the published code. It is read without running any code of it.
-        output_dir: where `config.json`, `model.safetensors` and `video_preprocessor_config.json` go.
+        output_dir: where `config.json`, `model.safetensors`, `video_preprocessor_config.json` and the model's card,
+            `README.md`, go.
         config: taken as it is; nothing is inferred then.
         dataset: `"dfew"`, `"ferv39k"`, `"mafw"`, `"crema-d"`, `"ravdess"` or `"enterface"`: whose labels, in the
             published order, and sampling rate the classifier has. By default the
             one that the checkpoint says it was trained on.
         labels: names of the classes, in order, instead of a dataset's.
-        overwrite: write into `output_dir` even if there is something in it.
+        overwrite: write into `output_dir` even if there is something in it. A card that somebody has edited is kept.
         config_fields: fields of the configuration that the checkpoint does not tell, such as `num_attention_heads`,
             `region_size`, `num_frames`, `image_size`, `pooling`. Without, the published defaults.
 
@@ -74,6 +76,7 @@ def convert_mae_dfer_checkpoint(
     model.save_pretrained(output_dir)
     sampling_rate = checkpoint.arguments.get("sampling_rate") or DATASET_SAMPLING_RATES.get(dataset, 4)
     processor_for(config, sampling_rate=sampling_rate).save_pretrained(output_dir)
+    write_model_card(output_dir, ModelFacts(checkpoint_file=checkpoint_path, dataset=dataset))
     return output_dir
 
 

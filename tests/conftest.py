@@ -2,6 +2,9 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+import torch
+
+from lgi_former import LGIFormerConfig, LGIFormerVideoProcessor
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +16,22 @@ def loopback_hub():
     spec.loader.exec_module(module)
     with module.LoopbackHub() as hub:
         yield hub
+
+
+TINY = {"image_size": 32, "num_frames": 4, "region_size": (1, 1, 2), "hidden_size": 32, "num_hidden_layers": 1}
+TINY_DECODER = {"decoder_hidden_size": 24, "decoder_num_hidden_layers": 1}
+
+
+@pytest.fixture(scope="session")
+def save_tiny_model():
+    """Function `(model_class, folder, labels, **options)`, with options of `save_pretrained`: saves a small model with
+    random weights, for 4 frames of 32 x 32 pixels, and its processor."""
+
+    def save(model_class, folder, labels, **options):
+        torch.manual_seed(0)
+        config = LGIFormerConfig(**TINY, **TINY_DECODER, id2label=dict(enumerate(labels)))
+        model_class(config).save_pretrained(folder, **options)
+        processor = LGIFormerVideoProcessor(size={"height": 32, "width": 32}, num_frames=4)
+        processor.save_pretrained(folder, **options)
+
+    return save

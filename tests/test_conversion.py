@@ -64,6 +64,7 @@ def test_a_fine_tuned_checkpoint_gives_the_golden_logits(name, tmp_path):
     checkpoint = save(tmp_path / "model.pth", weights, **arguments)
     output = convert_mae_dfer_checkpoint(checkpoint, tmp_path / "out", config=config, dataset="dfew")
     assert {path.name for path in output.iterdir()} == {
+        "README.md",
         "config.json",
         "model.safetensors",
         "video_preprocessor_config.json",
@@ -76,6 +77,13 @@ def test_a_fine_tuned_checkpoint_gives_the_golden_logits(name, tmp_path):
     )
     processor = AutoVideoProcessor.from_pretrained(output)
     assert processor.size == {"height": 16, "width": 16} and processor.sampling_rate == 4
+
+
+def test_the_card_names_the_file_and_claims_no_figures(classifier_pth, tmp_path):
+    output = convert_mae_dfer_checkpoint(classifier_pth, tmp_path / "out", dataset="dfew", **GIVEN)
+    card = (output / "README.md").read_text()
+    assert "converted from `model.pth`" in card and "those of DFEW" in card and "model-index" not in card
+    assert str(tmp_path) not in card
 
 
 @pytest.mark.parametrize("name", ["pretraining_default", "pretraining_motion_weighted"])

@@ -13,6 +13,7 @@ import yaml
 from transformers import HfArgumentParser, TrainingArguments
 
 from ..command_line import SuggestsNearest, nearest, spell_with_underscores
+from ..configuration import DATASET_TERMS
 from .precision import device_has_bf16
 
 
@@ -74,6 +75,13 @@ class DataArguments:
     )
     data_root: str | None = field(
         default=None, metadata={"help": "Where relative paths begin (default: the annotation file's folder)."}
+    )
+    dataset_name: str | None = field(
+        default=None,
+        metadata={
+            "help": "Name of the corpus for the model's card, which tells the terms of "
+            f"{', '.join(DATASET_TERMS)}. Nothing is loaded by it."
+        },
     )
     streaming: bool = field(
         default=False, metadata={"help": "Stream --train_data, a data set on the Hub. Tar shards always are streamed."}

@@ -51,6 +51,7 @@ def cross_validate(
     folders = {}
     for fold in folds:
         options = [of_fold(fold, kind) for kind in (model_arguments, data, training)]
+        options[1].folds = [fold]
         folders[fold] = Path(options[-1].output_dir)
         if training.resume_from_checkpoint and Path(folders[fold], METRICS_FILE).is_file():
             continue
@@ -66,7 +67,7 @@ def of_fold(fold: int, options):
     """A copy of some command's options with the fold's number in place of `{fold}`."""
     options = copy.deepcopy(options)
     for name, value in vars(options).items():
-        if isinstance(value, str):
+        if isinstance(value, str) and FOLD in value:  # other strings are also enumerations, and stay such
             setattr(options, name, value.replace(FOLD, str(fold)))
     return options
 

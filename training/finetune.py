@@ -8,6 +8,7 @@ from transformers import set_seed
 
 from ..image_processing import processor_for
 from ..image_processing.augmentation import FinetuningAugmentation
+from ..model_card import ModelFacts
 from .annotations import load_annotations
 from .arguments import DataArguments, ModelArguments, RecipeTrainingArguments
 from .clips import ViewDataset
@@ -17,7 +18,7 @@ from .entry_point import run_entry_point
 from .evaluation import evaluate_views
 from .metrics import make_compute_metrics
 from .models import load_model_to_finetune
-from .run import check_output_dir, report_skipped, train_and_save
+from .run import check_output_dir, publish, report_skipped, train_and_save
 from .skipping import SkippedVideos
 from .sources import check_videos, count_videos, finetuning_sampling, open_videos, training_clips
 from .trainer import LGIFormerTrainer
@@ -54,6 +55,20 @@ class FinetuningArguments(DataArguments):
     drop_path_rate: float = field(default=0.1, metadata={"help": "Stochastic depth of the last layer."})
 
 
+ON_CARD = (
+    "sampling_rate",
+    "num_segments",
+    "randaugment_operations",
+    "crop_area",
+    "flip_probability",
+    "erasing_probability",
+    "mixup_alpha",
+    "cutmix_alpha",
+    "drop_path_rate",
+)
+"""Options above that the model's card lists."""
+
+
 def finetune(model_arguments: ModelArguments, data: FinetuningArguments, training: RecipeTrainingArguments) -> int:
     """Fine-tune LGI-Former or VideoMAE on labelled videos, and evaluate it on others.
 
@@ -73,7 +88,7 @@ def finetune(model_arguments: ModelArguments, data: FinetuningArguments, trainin
 def finetune_once(
     model_arguments: ModelArguments, data: FinetuningArguments, training: RecipeTrainingArguments
 ) -> int:
-    """As `finetune`, on one division into training and evaluation data."""
+    """As `finetune`, on one division into training and evaluation data: that of `data.folds`, if it is a fold's."""
     check_output_dir(training)
     videos = open_videos(data, data.labels)
     label_names = data.labels or names_of_labels(videos)
@@ -85,6 +100,7 @@ def finetune_once(
     skipped = SkippedVideos(
         training.output_dir, count_videos(videos, *evaluated, training=training), data.max_skipped_fraction
     )
+    facts = known_facts(model_arguments, data, training)
     processor = processor_for(model.config, sampling_rate=data.sampling_rate, num_segments=data.num_segments)
     views = [ViewDataset(videos, processor, skipped=skipped) for videos in evaluated]
     trainer = LGIFormerTrainer(
@@ -107,10 +123,12 @@ def finetune_once(
         base_learning_rate=training.base_learning_rate,
         layer_decay=training.layer_decay,
         ema_decay=training.ema_decay,
+        model_facts=facts,
     )
     train_and_save(trainer, skipped)
     for evaluated_views in views:
-        evaluate_views(trainer, evaluated_views, training.output_dir, label_names)
+        facts.figures = evaluate_views(trainer, evaluated_views, training.output_dir, label_names)
+    publish(trainer)
     report_skipped(trainer, skipped)
     return 0
 
@@ -129,6 +147,22 @@ def names_of_labels(videos: datasets.Dataset | datasets.IterableDataset) -> list
     if feature is None:
         raise ValueError("train_data has no labels, which fine-tuning needs: write 'path label' in each line.")
     return [str(index) for index in range(max(videos["label"]) + 1)]
+
+
+def known_facts(
+    model_arguments: ModelArguments, data: FinetuningArguments, training: RecipeTrainingArguments
+) -> ModelFacts:
+    """What the options tell of the model that comes of them."""
+    selects = training.load_best_model_at_end and data.eval_data is not None
+    hyperparameters = {name: getattr(data, name) for name in ON_CARD}
+    hyperparameters["label_smoothing_factor"] = training.label_smoothing_factor
+    return ModelFacts(
+        base_model=model_arguments.model_name_or_path,
+        dataset=data.dataset_name,
+        fold=data.folds[0] if data.folds else None,
+        selected_by=training.metric_for_best_model if selects else None,
+        hyperparameters=hyperparameters,
+    )
 
 
 def make_augmentation(image_size: int, data: FinetuningArguments) -> FinetuningAugmentation:

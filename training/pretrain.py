@@ -7,11 +7,12 @@ from transformers import set_seed
 
 from ..image_processing import processor_for
 from ..image_processing.augmentation import PretrainingAugmentation
+from ..model_card import ModelFacts
 from .arguments import DataArguments, ModelArguments, RecipeTrainingArguments
 from .collators import PretrainingCollator
 from .entry_point import run_entry_point
 from .models import load_model_to_pretrain, make_masking
-from .run import check_output_dir, report_skipped, train_and_save
+from .run import check_output_dir, publish, report_skipped, train_and_save
 from .skipping import SkippedVideos
 from .sources import check_videos, count_videos, open_videos, pretraining_sampling, training_clips
 from .trainer import LGIFormerTrainer
@@ -33,6 +34,10 @@ class PretrainingArguments(DataArguments):
         default=None,
         metadata={"help": "Part of the frames to cut out first: top, left, height and width in pixels.", "nargs": 4},
     )
+
+
+ON_CARD = ("sampling_rate", "mask_ratio", "mask_symmetry", "crop")
+"""Options above that the model's card lists."""
 
 
 def pretrain(model_arguments: ModelArguments, data: PretrainingArguments, training: RecipeTrainingArguments) -> int:
@@ -70,8 +75,14 @@ def pretrain(model_arguments: ModelArguments, data: PretrainingArguments, traini
         base_learning_rate=training.base_learning_rate,
         layer_decay=training.layer_decay,
         ema_decay=training.ema_decay,
+        model_facts=ModelFacts(
+            base_model=model_arguments.model_name_or_path,
+            dataset=data.dataset_name,
+            hyperparameters={name: getattr(data, name) for name in ON_CARD},
+        ),
     )
     train_and_save(trainer, skipped)
+    publish(trainer)
     report_skipped(trainer, skipped)
     return 0
 

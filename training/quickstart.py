@@ -21,6 +21,7 @@ from transformers import PreTrainedModel, TrainerCallback, set_seed
 from ..configuration import LGIFormerConfig
 from ..image_processing import processor_for
 from ..image_processing.augmentation import FinetuningAugmentation
+from ..model_card import ModelFacts
 from ..modeling_lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification
 from .annotations import load_annotations
 from .arguments import RecipeTrainingArguments
@@ -38,6 +39,7 @@ from .trainer import LGIFormerTrainer
 
 
 LABEL_NAMES = list(LABELS)
+DATASET = "drawn-faces"
 BATCH_SIZE = 64
 NUM_WORKERS = 2
 
@@ -207,6 +209,7 @@ def run_plan(plan: Plan, output_dir: str | Path, seed: int) -> Outcome:
     with outcome.timed("pre-training"):
         pretraining = pretrain(new_autoencoder(seed), unlabelled, plan.pretraining_steps, seed, pretrained_dir)
         pretraining.save_model()
+        pretraining.create_model_card()
         outcome.histories["pre-training"] = pretraining.state.log_history
 
     processor = processor_for(pretraining.model.config, sampling_rate=1)
@@ -226,6 +229,8 @@ def run_plan(plan: Plan, output_dir: str | Path, seed: int) -> Outcome:
 
     finetuned = finetune_and_evaluate(PRETRAINED, pretrained_classifier(pretrained_dir, seed), labelled, views)
     finetuned.save_model()
+    finetuned.model_facts = ModelFacts(pretrained_dir, dataset=DATASET, figures=outcome.figures[PRETRAINED])
+    finetuned.create_model_card()
     # Layer decay would hold back layers that have learnt nothing yet.
     finetune_and_evaluate(FROM_SCRATCH, new_classifier(seed), labelled, views, layer_decay=1.0)
     of_frames = pretrained_classifier(pretrained_dir, seed, num_frames=STILL_FRAMES)
@@ -267,6 +272,7 @@ def pretrain(
         data_collator=PretrainingCollator(make_masking(model.config, MASK_RATIO)),
         processing_class=processor_for(model.config, sampling_rate=1),
         callbacks=list(callbacks),
+        model_facts=ModelFacts(dataset=DATASET),
     )
     trainer.train()
     return trainer

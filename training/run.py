@@ -36,7 +36,7 @@ def check_output_dir(training: RecipeTrainingArguments):
 
 
 def train_and_save(trainer: LGIFormerTrainer, skipped: SkippedVideos):
-    """Train, then save the model, its processor and the run's state in the output folder.
+    """Train, then save the model, its card, its processor and the run's state in the output folder.
 
     Raises:
         TooManySkippedVideosError: If more videos than allowed cannot be read.
@@ -45,8 +45,14 @@ def train_and_save(trainer: LGIFormerTrainer, skipped: SkippedVideos):
     with skipped.told_plainly():
         outcome = trainer.train(_checkpoint(trainer.args))
     trainer.save_model()
+    trainer.create_model_card()
     trainer.save_state()
     trainer.log_metrics("train", outcome.metrics)
+
+
+def publish(trainer: LGIFormerTrainer):
+    """Write the saved model's card, with all that is known now, and upload the output folder if that was asked for."""
+    trainer.create_model_card()
     if trainer.args.push_to_hub:
         trainer.push_to_hub()
 

@@ -9,17 +9,19 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 from transformers import DataCollator, SchedulerType, Trainer, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput, rotate_checkpoints
 
+from ..model_card import ModelFacts
 from ..modeling_lgi_former.classification import classification_loss
 from .checkpoints import check_checkpoint, newest_whole_checkpoint, seal_checkpoint, unseal_checkpoint
 from .ema import TRAINED_WEIGHTS, ExponentialMovingAverage
 from .epochs import TellEpoch
 from .non_finite_loss import StopAtNonFiniteLoss
 from .optimization import REFERENCE_BATCH_SIZE, cosine_schedule, parameter_groups, scaled_learning_rate
+from .run_card import WritesModelCard
 from .uploading import UploadsModelFiles
 from .views import average_views, mean_cross_entropy
 
 
-class LGIFormerTrainer(UploadsModelFiles, Trainer):
+class LGIFormerTrainer(UploadsModelFiles, WritesModelCard, Trainer):
     """`transformers.Trainer` with the parts of MAE-DFER's recipe that it lacks. Trains LGI-Former and VideoMAE.
 
     - The optimiser that `args.optim` names gets the groups of `parameter_groups`; `lr_scheduler_type=
@@ -32,6 +34,7 @@ class LGIFormerTrainer(UploadsModelFiles, Trainer):
     - A step whose loss is not finite stops the run (`NonFiniteLossError`). For that, batches hold `videos`, the names
       of their videos, which the model does not get.
     - It resumes from whole checkpoints only (`checkpoints.py`), and uploads the model's files only (`uploading.py`).
+    - The model's card is of its own kind (`run_card.py`).
 
     Args:
         model, args, **kwargs: as `transformers.Trainer` takes them. In `args`, `remove_unused_columns` and
@@ -45,6 +48,7 @@ class LGIFormerTrainer(UploadsModelFiles, Trainer):
             `ExponentialMovingAverage`. Without it there is none.
         eval_data_collator: makes the batches of `evaluate` and `predict`, such as `ViewCollator`; by default
             `data_collator` does.
+        model_facts: what the model's card shall tell beside what the trainer knows, such as the name of the dataset.
 
     Raises:
         ValueError: If `args` ask for label smoothing, which the collator does, or for an average of weights that are
@@ -60,6 +64,7 @@ class LGIFormerTrainer(UploadsModelFiles, Trainer):
         layer_decay: float = 1.0,
         ema_decay: float | None = None,
         eval_data_collator: DataCollator | None = None,
+        model_facts: ModelFacts | None = None,
         **kwargs,
     ):
         super().__init__(model, args, **kwargs)
@@ -78,7 +83,9 @@ class LGIFormerTrainer(UploadsModelFiles, Trainer):
         self.model_accepts_loss_kwargs = False
         self.base_learning_rate = base_learning_rate
         self.layer_decay = layer_decay
+        self.ema_decay = ema_decay
         self.eval_data_collator = self.data_collator if eval_data_collator is None else eval_data_collator
+        self.model_facts = ModelFacts() if model_facts is None else model_facts
         self.loss_watch = StopAtNonFiniteLoss(self.accelerator)
         self.add_callback(self.loss_watch)
         self.add_callback(TellEpoch())

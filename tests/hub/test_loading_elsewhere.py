@@ -84,9 +84,8 @@ def test_two_segments_are_two_rows_of_different_classes(pushed):
 @pytest.mark.parametrize("name", REPOSITORIES)
 def test_a_repository_holds_the_models_files_alone(pushed, name):
     files = pushed[0][name]
-    cards = set() if name.startswith("converted") else {"README.md"}
-    weights = {"config.json", "video_preprocessor_config.json", "model.safetensors"}
-    assert files.keys() == weights | cards | hub.all_flat_code().keys()
+    expected = {"README.md", "config.json", "video_preprocessor_config.json", "model.safetensors"}
+    assert files.keys() == expected | hub.all_flat_code().keys()
     assert load(files["model.safetensors"])
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from lgi_former.configuration import DATASET_LABELS, DATASET_TERMS
 from lgi_former.training.arguments import (
     ModelArguments,
     RecipeError,
@@ -47,6 +48,7 @@ def test_shipped_recipes_are_the_published_ones(name):
     assert training.lr_scheduler_type == "cosine_with_min_lr"
     assert training.num_train_epochs * training.warmup_steps == 5
     assert training.per_device_train_batch_size == 32
+    assert data.dataset_name in DATASET_TERMS
     if data_kind is PretrainingArguments:
         assert (training.base_learning_rate, training.lr_scheduler_kwargs["min_lr"]) == (3e-4, 1e-5)
         assert (training.adam_beta1, training.adam_beta2, data.mask_ratio) == (0.9, 0.95, 0.9)
@@ -56,6 +58,7 @@ def test_shipped_recipes_are_the_published_ones(name):
         assert (training.adam_beta1, training.adam_beta2, training.layer_decay) == (0.9, 0.999, 0.75)
         assert (data.mixup_alpha, data.cutmix_alpha, training.label_smoothing_factor) == (0.8, 1.0, 0.1)
         assert (data.drop_path_rate, data.erasing_probability, data.num_segments) == (0.1, 0.25, 2)
+        assert data.labels == DATASET_LABELS[data.dataset_name]
         assert len(data.labels) == {"finetune_mafw": 11, "finetune_ravdess": 8}.get(
             name, 6 if name in ("finetune_crema_d", "finetune_enterface") else 7
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from transformers import AutoModelForVideoClassification, AutoVideoProcessor
 
 from lgi_former.cli import main
@@ -127,6 +128,26 @@ def test_finetuning_leaves_a_model_that_tells_dark_from_light(finetuned):
     assert model.config.id2label[logits.mean(0).argmax().item()] == "dark"
 
 
+def test_cards_tell_what_was_measured_and_no_paths(pretrained, finetuned, workplace):
+    card = ModelCard.load(Path(finetuned, "README.md"))
+    figures = json.loads(Path(finetuned, "metrics.json").read_text())
+    measured = {result.metric_name: result.metric_value for result in card.data.eval_results}
+    assert measured == {
+        "UAR": figures["uar"],
+        "WAR": figures["war"],
+        "weighted F1": figures["weighted_f1"],
+        "micro F1": figures["micro_f1"],
+        "macro F1": figures["macro_f1"],
+    }
+    for line in ("- label_smoothing_factor: 0.1", "- crop_area: [0.8, 1.0]", "- num_segments: 2"):
+        assert f"\n{line}\n" in card.text
+    assert "starting from `pretrained`" in card.text and "gives scores of dark, light." in card.text
+
+    of_pretraining = ModelCard.load(Path(pretrained, "README.md"))
+    assert "- mask_ratio: 0.75\n" in of_pretraining.text and of_pretraining.data.eval_results is None
+    assert str(workplace) not in str(card) + str(of_pretraining)
+
+
 def test_evaluation_gives_the_same_predictions(finetuned, tmp_path, capsys):
     options = ["--model", finetuned, "--data", "test_1.txt", "--data_root", "videos", "--use_cpu", "--bf16", "false"]
     assert main(["evaluate", *options, "--output_dir", str(tmp_path)]) == 0
@@ -154,8 +175,10 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(pretrained, tmp_path, ca
 def test_cross_validation_writes_the_table_of_all_folds(pretrained, tmp_path, capsys):
     output = str(tmp_path / "fold_{fold}")
     options = ["--model_name_or_path", pretrained, "--folds", "1", "2", "--max_steps", "20", "--output_dir", output]
+    options += ["--dataset_name", "dfew"]
     assert finetune(*options, fold="{fold}") == 0
     table = json.loads((tmp_path / "cross_validation.json").read_text())
+    assert "fine-tuned on DFEW, fold 2\n" in (tmp_path / "fold_2" / "README.md").read_text()
     uars = [table["folds"][fold]["uar"] for fold in ("1", "2")]
     assert table["mean"]["uar"] == pytest.approx(np.mean(uars))
     assert len(rows_of(tmp_path / "all_folds" / "predictions.csv")) == 8 == table["pooled"]["num_videos"]
@@ -200,7 +223,7 @@ def test_evaluation_of_broken_videos(rough_corpus, finetuned, tmp_path, capsys):
     assert "1 of 10 videos could not be read" in capsys.readouterr().out
 
 
-def test_class_folders_and_videomae(tmp_path):
+def test_class_folders_and_videomae(tmp_path, monkeypatch, capsys):
     videomae = ["--model_type", "videomae"]
     overrides = json.dumps({"patch_size": 8, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2})
     options = ["--config_overrides", overrides, "--max_steps", "2"]
@@ -209,6 +232,14 @@ def test_class_folders_and_videomae(tmp_path):
     assert finetune(*options, "--train_data", "videos", "--output_dir", str(tmp_path / "finetuned")) == 0
     config = json.loads((tmp_path / "finetuned" / "config.json").read_text())
     assert config["model_type"] == "videomae" and config["id2label"] == {"0": "dark", "1": "light"}
+
+    shutil.copy(Path("videos", "dark", "clip 0.mp4"), tmp_path / "face.mp4")
+    monkeypatch.chdir(tmp_path)
+    for folder, shown in (("pretrained", "torch.Size([1, 16])"), ("finetuned", "'label': 'dark'")):
+        card = Path(folder, "README.md").read_text()
+        assert "[VideoMAE](https://arxiv.org/abs/2203.12602)" in card
+        exec(card.partition("```python\n")[2].partition("```")[0], {})
+        assert shown in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

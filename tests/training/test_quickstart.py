@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from transformers import AutoModelForVideoClassification, AutoVideoProcessor
 
 from lgi_former import LGIFormerForPreTraining
@@ -49,6 +50,16 @@ def test_the_report_shows_what_was_measured(finished):
         assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["figures"]["pre-trained"]["uar"] == outcome.figures["pre-trained"]["uar"]
+
+
+@pytest.mark.slow
+def test_its_models_cards_say_that_faces_were_drawn(finished):
+    folder, outcome = finished
+    card = ModelCard.load(folder / "model" / "README.md")
+    uar = next(result for result in card.data.eval_results if result.metric_name == "UAR")
+    assert uar.metric_value == outcome.figures["pre-trained"]["uar"]
+    for text in (card.text, (folder / "pretrained" / "README.md").read_text()):
+        assert "on faces drawn by `lgi-former quickstart`" in text and "show no real person" in text
 
 
 @pytest.mark.slow
