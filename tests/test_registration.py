@@ -24,7 +24,8 @@ config = AutoConfig.for_model("lgi_former", num_hidden_layers=1, hidden_size=16,
 print(*(type(auto.from_config(config)).__name__ for auto in
         (AutoModel, AutoModelForPreTraining, AutoModelForVideoClassification)))
 from transformers.models.auto.video_processing_auto import VIDEO_PROCESSOR_MAPPING
-print(VIDEO_PROCESSOR_MAPPING[type(config)]["torchvision"].__name__)
+known = VIDEO_PROCESSOR_MAPPING[type(config)]
+print((known["torchvision"] if isinstance(known, dict) else known).__name__)  # a class in Transformers 5.17
 """
 
 
