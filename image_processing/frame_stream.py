@@ -6,7 +6,6 @@
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -59,24 +58,33 @@ class TimedFrame:
         return TimedFrame(self.index, time, lambda: self.image)
 
 
-@dataclass
 class FrameStream:
-    """A video that can be gone through once.
+    """A video that can be gone through once, by iterating: its frames in the order in which they are shown.
+
+    Args:
+        frames: The frames.
+        frame_rate: Frames per second, on average.
+        num_frames: How many frames there are, if that is known beforehand; files exaggerate.
 
     Attributes:
-        frames (`Iterator[TimedFrame]`): The frames, in the order in which they are shown.
-        frame_rate (`float`): Frames per second, on average.
-        num_frames (`int`, *optional*): How many frames there are, if that is known beforehand; files exaggerate.
+        passed (`float`): Seconds of the video that are over when the frame is that came last.
     """
 
-    frames: Iterator[TimedFrame]
-    frame_rate: float
-    num_frames: int | None
+    def __init__(self, frames: Iterable[TimedFrame], frame_rate: float, num_frames: int | None):
+        self._frames = frames
+        self.frame_rate = frame_rate
+        self.num_frames = num_frames
+        self.passed = 0.0
 
     @property
     def duration(self) -> float | None:
         """Seconds that the video takes, if that is known beforehand."""
         return None if self.num_frames is None else self.num_frames / self.frame_rate
+
+    def __iter__(self) -> Iterator[TimedFrame]:
+        for frame in self._frames:
+            self.passed = frame.time + 1 / self.frame_rate
+            yield frame
 
 
 @contextlib.contextmanager
@@ -127,12 +135,12 @@ def sample_in_time(stream: FrameStream, step: float) -> Iterator[TimedFrame]:
     it is constant, makes no difference.
     """
     shown, count = None, 0
-    for frame in stream.frames:
+    for frame in stream:
         while shown is not None and count * step < frame.time - SAME_TIME:
             yield shown.at(count * step)
             count += 1
         shown = frame
-    while shown is not None and count * step < shown.time + 1 / stream.frame_rate - SAME_TIME:
+    while shown is not None and count * step < stream.passed - SAME_TIME:
         yield shown.at(count * step)
         count += 1
 

@@ -77,7 +77,8 @@ def crop_corpus(
     output_dir = Path(output_dir)
     root, videos = _find_videos(Path(source), output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)
-    if any(output_dir.iterdir()) and not (output_dir / SETTINGS_FILE).exists():
+    visible = [entry for entry in output_dir.iterdir() if not entry.name.startswith(".")]
+    if visible and not (output_dir / SETTINGS_FILE).exists():
         raise ValueError(f"'{output_dir}' is not empty, and not of this command's making. Choose another folder.")
     try:
         with FileLock(output_dir / f".{LIST_FILE}.lock", timeout=0):
@@ -195,7 +196,7 @@ def _write_crops(path: Path, folder: Path, cropper: FaceCropper, size: int, stop
     """
     room = Counter()
     with open_frames(path) as stream:
-        for frame, faces in cropper.follow(stream.frames):
+        for frame, faces in cropper.follow(stream):
             if stop.is_set():
                 raise _StoppedError
             for face in faces:

@@ -21,7 +21,7 @@ from lgi_former.image_processing import (
 def read_all(video, **options):
     """Indices, times and pixels of all frames."""
     with open_frames(video, **options) as stream:
-        frames = [(frame.index, frame.time, frame.image) for frame in stream.frames]
+        frames = [(frame.index, frame.time, frame.image) for frame in stream]
     indices, times, images = zip(*frames, strict=True)
     return list(indices), np.array(times), np.stack(images)
 
@@ -42,7 +42,7 @@ def test_pixels_are_converted_only_when_they_are_asked_for(write_video, monkeypa
     to_rgb = frame_stream.upright_rgb
     monkeypatch.setattr(frame_stream, "upright_rgb", lambda frame: converted.append(frame.pts) or to_rgb(frame))
     with open_frames(write_video("a.mp4")) as stream:
-        for frame in stream.frames:
+        for frame in stream:
             if frame.index == 7:
                 _ = frame.image, frame.image
     assert len(converted) == 1
