@@ -26,7 +26,7 @@ from rich.table import Table
 from tqdm import tqdm
 
 
-SQUARE = 120  # pixels
+SQUARE, TOP = 64, 50  # pixels: its side, and where it begins
 
 
 def main():
@@ -34,7 +34,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, nargs="+", default=[1, 10, 60])
     parser.add_argument("--frame_rate", type=int, default=5)
-    parser.add_argument("--size", type=int, nargs=2, default=(640, 360), metavar=("WIDTH", "HEIGHT"))
+    parser.add_argument("--size", type=int, nargs=2, default=(320, 180), metavar=("WIDTH", "HEIGHT"))
     parser.add_argument("--model", help="directory or Hub repository of a classifier")
     parser.add_argument("--measure", help=argparse.SUPPRESS)  # the process that goes through one video
     args = parser.parse_args()
@@ -65,7 +65,7 @@ def write_video(path: str, num_frames: int, frame_rate: int, width: int, height:
         for index in tqdm(range(num_frames), "Drawing", leave=False):
             frame = noise[index % len(noise)].copy()
             left = round((0.5 - 0.5 * np.cos(2 * np.pi * index / frame_rate / 60)) * (width - SQUARE))
-            frame[100 : 100 + SQUARE, left : left + SQUARE] = 180 + index % 60
+            frame[TOP : TOP + SQUARE, left : left + SQUARE] = 180 + index % 60
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
 
@@ -80,8 +80,8 @@ class SquareDetector:
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         self.center_face(image)
-        columns = np.flatnonzero(image[100 + SQUARE // 2, :, 0] > 130)
-        return np.array([[columns[0], 100, columns[-1] + 1, 100 + SQUARE, 0.9]], dtype=np.float32)
+        columns = np.flatnonzero(image[TOP + SQUARE // 2, :, 0] > 130)
+        return np.array([[columns[0], TOP, columns[-1] + 1, TOP + SQUARE, 0.9]], dtype=np.float32)
 
 
 def measure(video: str, model_name_or_path: str | None) -> dict:

@@ -121,12 +121,13 @@ def _predict_each(videos: list[str], model_name_or_path: str, args) -> int:
     """Predict and print video by video; return the exit status."""
     from tqdm import tqdm
 
-    from ..image_processing import FacesExtraMissingError
+    from ..image_processing import FaceCropper, FacesExtraMissingError
     from ..inference.prediction_output import CsvPrinter, JsonPrinter, TablePrinter
     from ..loading import load_classifier
 
     try:
-        predict = _predictor(*load_classifier(model_name_or_path, args.device), args)
+        cropper = None if args.no_crop_faces else FaceCropper()
+        predict = _predictor(*load_classifier(model_name_or_path, args.device), cropper, args)
     except FacesExtraMissingError as error:
         return fail(str(error))
     except Exception as error:  # whatever is wrong with somebody's model or device, they are owed a sentence
@@ -137,37 +138,45 @@ def _predict_each(videos: list[str], model_name_or_path: str, args) -> int:
     for video in tqdm(videos, unit="video", disable=hide_progress):
         try:
             result = predict(video)
-            _write_files(video, result, args)
+            with tqdm.external_write_mode():
+                printer.print_result(result)
         except Exception as error:  # one bad video of many must not cost the others
             failures += 1
             with tqdm.external_write_mode():
                 printer.print_failure(video, first_line(error))
-                print(f"lgi-former: {_with_name(video, first_line(error))}", file=sys.stderr)
-        else:
-            with tqdm.external_write_mode():
-                printer.print_result(result)
+                _report(video, error)
+            continue
+        try:
+            _write_files(video, result, args)
+        except Exception as error:  # the prediction itself is out already
+            failures += 1
+            _report(video, error)
     return 1 if failures else 0
 
 
-def _predictor(model, processor, args):
+def _predictor(model, processor, cropper, args):
     """A function from a video to its result: by the published views, or by windows over time."""
-    from ..image_processing import FaceCropper
     from ..inference import FacialExpressionPipeline, predict_video
 
     if args.num_segments is not None:
         return lambda video: vars(predict_video(model, processor, video, num_segments=args.num_segments))
-    settings = {"window": args.window, "stride": args.stride, "frame_rate": args.frame_rate}
     return FacialExpressionPipeline(
         model=model,
         video_processor=processor,
-        face_cropper=None if args.no_crop_faces else FaceCropper(),
+        face_cropper=cropper,
         device=model.device,
         batch_size=args.batch_size,
-        crop_faces=not args.no_crop_faces,
+        crop_faces=cropper is not None,
+        window=args.window,
+        stride=args.stride,
+        frame_rate=args.frame_rate,
         return_boxes=args.annotate is not None,
         show_progress=sys.stderr.isatty(),
-        **settings,
     )
+
+
+def _report(video: str, error: Exception):
+    print(f"lgi-former: {_with_name(video, first_line(error))}", file=sys.stderr)
 
 
 def _write_files(video: str, result: dict, args):

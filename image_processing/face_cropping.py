@@ -32,7 +32,7 @@ class FaceCropper:
     """Follows the faces of a video, forward only, holding a second or two of frames.
 
     A frame's faces are settled when the detector has seen what comes within `max_gap` and the reach of the smoothing
-    after it. Frames are held until then: about 1.4 seconds of them, in their decoded form.
+    after it. Frames are held until then, as the decoder gave them: 1.6 seconds of them by default.
 
     Args:
         detector: Finds the faces of a picture; CenterFace by default.

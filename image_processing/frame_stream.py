@@ -193,12 +193,11 @@ def _decoded(container, stream, frame_rate: float, path: Path) -> Iterator[Timed
     packets = container.demux(stream)
     while True:
         try:
-            packet = next(packets, None)
-            frames = [] if packet is None else packet.decode()
+            if (packet := next(packets, None)) is None:
+                break
+            frames = packet.decode()
         except Exception as error:  # a broken packet; the next may be whole
             frames, reason = [], str(error)
-        if packet is None:
-            break
         for frame in frames:
             yield TimedFrame(index, clock.time(frame.time), lambda frame=frame: upright_rgb(frame))
             index += 1

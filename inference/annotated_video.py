@@ -47,7 +47,7 @@ def annotate_video(
     path = Path(path)
     unfinished = path.with_name(f".unfinished.{path.name}")
     try:
-        with open_frames(video, frame_rate) as stream, av.open(str(unfinished), "w") as container:
+        with open_frames(video, frame_rate) as stream, _create(unfinished, path) as container:
             painter = None
             for frame in tqdm(stream, "Annotating", stream.num_frames, leave=False, disable=not show_progress):
                 if painter is None:
@@ -60,6 +60,14 @@ def annotate_video(
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _create(file: Path, named: Path):
+    try:
+        return av.open(str(file), "w")
+    except (OSError, ValueError) as error:
+        reason = str(error).replace(str(file), str(named))
+        raise OSError(f"'{named}' cannot be written as a video: {reason}. Give a name like faces.mp4.") from error
 
 
 def _add_stream(container, size: tuple[int, int], frame_rate: float):

@@ -157,6 +157,13 @@ def test_timeline_and_annotated_video_are_written_and_not_over_others(model_dir,
     assert _predict(clip, "--model", model_dir, *files, "--overwrite") == 0
 
 
+def test_a_prediction_is_not_lost_when_a_file_cannot_be_written(model_dir, clip, tmp_path, capsys):
+    assert _predict(clip, "--model", model_dir, "--json", "--annotate", str(tmp_path / "annotated.txt")) == 1
+    output = capsys.readouterr()
+    assert "scores" in json.loads(output.out)
+    assert "annotated.txt" in output.err and output.err.count("\n") == 1
+
+
 def test_faces_are_looked_for_unless_told_not_to(model_dir, clip, monkeypatch, capsys):
     monkeypatch.setattr(face_cropping, "CenterFaceDetector", lambda: lambda image: np.empty((0, 5)))
     assert main(["predict", clip, "--model", model_dir, "--device", "cpu"]) == 0
