@@ -71,8 +71,7 @@ def _create(file: Path, named: Path):
 
 
 def _add_stream(container, size: tuple[int, int], frame_rate: float):
-    codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
-    stream = container.add_stream(codec, rate=Fraction(frame_rate).limit_denominator(1001))
+    stream = container.add_stream(container.default_video_codec, rate=Fraction(frame_rate).limit_denominator(1001))
     stream.width, stream.height = size
     stream.pix_fmt = "yuv420p"
     stream.codec_context.time_base = TIME_BASE
