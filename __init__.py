@@ -21,6 +21,7 @@ _MODULE_OF_NAME = {
     "convert_mae_dfer_checkpoint": ".conversion",
     "LGIFormerVideoProcessor": ".image_processing",
     "LGIFormerTrainer": ".training",
+    "FacialExpressionPipeline": ".inference",
 }
 
 __all__ = list(_MODULE_OF_NAME)

@@ -67,6 +67,29 @@ def whole_number(text: str) -> int:
     return int(text)
 
 
+def at_least_one(text: str) -> float:
+    """An option's value as a number of at least 1, fractions allowed, for `add_argument(type=...)`."""
+    number = _number(text)
+    if not number >= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not at least 1")
+    return number
+
+
+def positive_number(text: str) -> float:
+    """An option's value as a number above 0, for `add_argument(type=...)`."""
+    number = _number(text)
+    if not number > 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
+    return number
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+
+
 def silence_libraries():
     """Leave stderr to our own messages."""
     from huggingface_hub.utils import disable_progress_bars

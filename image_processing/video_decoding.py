@@ -4,6 +4,7 @@ Readers are opened when a video is read and never kept: decord's do not survive 
 process has to open its own.
 """
 
+import contextlib
 import itertools
 import os
 import tempfile
@@ -54,27 +55,43 @@ def read_video(
     """
     source = os.fspath(source)
     try:
-        if source.startswith(("http://", "https://")):
+        if is_url(source):
             return _read_url(source, sample_indices_fn)
         return _read_path(Path(source), sample_indices_fn)
     except OSError as error:
         raise VideoReadError(f"{source!r} cannot be read: {error}. Check that it exists and is readable.") from error
 
 
+def is_url(source: str) -> bool:
+    """Whether a video is to be downloaded."""
+    return source.startswith(("http://", "https://"))
+
+
 def _read_url(url: str, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
+    with download(url) as path:
+        return _read_path(path, sample_indices_fn)
+
+
+@contextlib.contextmanager
+def download(url: str) -> Iterator[Path]:
+    """A file with what is at `url`, within a `with` block; messages of `VideoReadError` in it name the address.
+
+    Raises:
+        VideoReadError: If it cannot be downloaded.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "video").with_suffix(PurePosixPath(urlparse(url).path).suffix)
         try:
-            _download(url, path)
+            _download_to(path, url)
         except Exception as error:  # which class depends on the HTTP library of the installed huggingface_hub
             raise VideoReadError(f"{url!r} cannot be downloaded: {error}. Check the address.") from error
         try:
-            return _read_path(path, sample_indices_fn)
+            yield path
         except VideoReadError as error:
             raise VideoReadError(str(error).replace(str(path), url)) from error
 
 
-def _download(url: str, path: Path):
+def _download_to(path: Path, url: str):
     # huggingface_hub's client knows proxies and certificates of the user's set-up and honours HF_HUB_OFFLINE.
     with (
         get_session().stream("GET", url, follow_redirects=True, timeout=DOWNLOAD_TIMEOUT) as response,
@@ -87,18 +104,30 @@ def _download(url: str, path: Path):
 
 
 def _read_path(path: Path, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
-    if path.is_dir():
-        return _read_images(_frame_files(path), sample_indices_fn)
-    if not path.exists():
-        raise VideoReadError(f"There is no file or folder '{path}'. Check the path.")
-    if path.stat().st_size == 0:
-        raise VideoReadError(f"'{path}' is empty (0 bytes). Copy or download it again.")
-    if path.suffix.lower() in IMAGE_SUFFIXES:
-        return _read_images([path], sample_indices_fn)
+    check_file(path)
+    if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES:
+        return _read_images(frame_files(path), sample_indices_fn)
     return _read_video_file(path, sample_indices_fn)
 
 
-def _frame_files(folder: Path) -> list[Path]:
+def check_file(path: Path):
+    """Raise a `VideoReadError` if there is no such file or folder, or a file is empty."""
+    if not path.exists():
+        raise VideoReadError(f"There is no file or folder '{path}'. Check the path.")
+    if path.is_file() and path.stat().st_size == 0:
+        raise VideoReadError(f"'{path}' is empty (0 bytes). Copy or download it again.")
+
+
+def frame_files(path: Path) -> list[Path]:
+    """The frames of a folder, in the order of their names; of a single image itself.
+
+    Raises:
+        VideoReadError: If a folder holds none.
+    """
+    return _images_in(path) if path.is_dir() else [path]
+
+
+def _images_in(folder: Path) -> list[Path]:
     # Names with a leading dot are what macOS leaves beside copied files ("._0001.jpg"); they are no images.
     files = [f for f in folder.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and not f.name.startswith(".")]
     if not files:
@@ -113,7 +142,7 @@ def _read_images(files: list[Path], sample_indices_fn: Callable) -> tuple[np.nda
     metadata = VideoMetadata(total_num_frames=len(files), video_backend="pillow")
     indices = np.asarray(sample_indices_fn(metadata=metadata))
     distinct, positions = _distinct(indices)
-    images = [_read_image(files[index]) for index in distinct]
+    images = [read_image(files[index]) for index in distinct]
     for index, image in zip(distinct, images, strict=True):
         if image.shape != images[0].shape:
             raise VideoReadError(
@@ -124,7 +153,12 @@ def _read_images(files: list[Path], sample_indices_fn: Callable) -> tuple[np.nda
     return np.stack(images)[positions], metadata
 
 
-def _read_image(file: Path) -> np.ndarray:
+def read_image(file: Path) -> np.ndarray:
+    """Pixels of an image file, uint8 RGB (height, width, 3).
+
+    Raises:
+        VideoReadError: If it is damaged or not an image.
+    """
     try:
         return np.array(load_image(str(file)))
     except Exception as error:  # Pillow raises OSError, SyntaxError and more, depending on where a file is damaged
@@ -191,7 +225,7 @@ def _read_with_torchcodec(path: str, sample_indices_fn: Callable) -> tuple[np.nd
 def _read_with_pyav(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
     # Not the reader of transformers.video_utils: that one takes containers without a frame count (Matroska, WebM,
     # MPEG-TS) for empty and leaves videos of turned cameras lying on their side.
-    with _open_with_pyav(path) as container:
+    with open_with_pyav(path) as container:
         if not container.streams.video:
             raise VideoReadError("it has no video stream")
         stream = container.streams.video[0]
@@ -210,19 +244,25 @@ def _read_with_pyav(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray,
 
 def _frames_at(path: str, indices: list[int]) -> list[np.ndarray]:
     frames = []
-    with _open_with_pyav(path) as container:
+    with open_with_pyav(path) as container:
         for frame in itertools.compress(container.decode(video=0), np.isin(range(indices[-1] + 1), indices)):
-            frames.append(np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90))
+            frames.append(upright_rgb(frame))
     return frames
+
+
+def upright_rgb(frame) -> np.ndarray:
+    """Pixels of a frame of PyAV, uint8 RGB (height, width, 3), turned as a turned camera asks for."""
+    return np.rot90(frame.to_ndarray(format="rgb24"), frame.rotation // 90)
 
 
 def _count_frames(path: str) -> int:
     # By decoding: a stream has packets that hold no frame of their own, and cut files have broken ones.
-    with _open_with_pyav(path) as container:
+    with open_with_pyav(path) as container:
         return sum(1 for _ in container.decode(video=0))
 
 
-def _open_with_pyav(path: str):
+def open_with_pyav(path: str):
+    """PyAV's container of a video file, for a `with` block."""
     try:
         import av  # not before it is needed: it brings a second copy of the FFmpeg libraries that decord brings
     except ImportError as error:

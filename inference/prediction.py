@@ -40,24 +40,41 @@ def predict_video(
         num_segments: Number of clips, evenly spaced in time; the processor's own setting by default.
 
     Raises:
-        ValueError: If the video cannot be read (from the processor), or the model's scores are not finite.
+        ValueError: If the video cannot be read (from the processor), or a score is not finite.
     """
     sampling = {} if num_segments is None else {"num_segments": num_segments}
     views = processor(video, return_tensors="pt", **sampling)["pixel_values"]
     distinct_views, view_index = torch.unique(views, dim=0, return_inverse=True)
-    logits = model(pixel_values=distinct_views.to(model.device, model.dtype)).logits.float()
-    scores = _scores_of_logits(logits, model.config)
-    if scores.ndim == 3:
-        scores = scores.mean(dim=1)
-    scores = scores[view_index].mean(dim=0)
-    if not scores.isfinite().all():
-        raise ValueError(f"The model's scores of {video} are not finite numbers; load it with dtype=torch.float32.")
+    scores = score_clips(model, distinct_views.to(model.device))[view_index].mean(dim=0)
     ranking = scores.argsort(descending=True).tolist()
     return VideoPrediction(
         video=str(video),
         scores={model.config.id2label[label]: scores[label].item() for label in ranking},
         num_views=len(distinct_views),
     )
+
+
+def score_clips(model: PreTrainedModel, pixel_values: torch.Tensor) -> torch.Tensor:
+    """A model's scores of clips: probabilities (softmax; sigmoid if multi-label), or its values for regression.
+
+    Args:
+        model: A video classifier with logits (clips, classes) or (clips, frames, classes), which are averaged over
+            frames after they were made scores.
+        pixel_values: Float (clips, frames, channels, height, width) on the model's device.
+
+    Returns:
+        float32 (clips, classes).
+
+    Raises:
+        ValueError: If a score is not finite.
+    """
+    logits = model(pixel_values=pixel_values.to(model.dtype)).logits.float()
+    scores = _scores_of_logits(logits, model.config)
+    if scores.ndim == 3:
+        scores = scores.mean(dim=1)
+    if not scores.isfinite().all():
+        raise ValueError("The model's scores are not finite numbers; load it with dtype=torch.float32.")
+    return scores
 
 
 def _scores_of_logits(logits: torch.Tensor, config) -> torch.Tensor:

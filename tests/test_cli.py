@@ -1,9 +1,11 @@
 """The `lgi-former` command: output, exit status, and one clear sentence for whatever is wrong."""
 
+import csv
 import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,6 +17,7 @@ from lgi_former import (
     LGIFormerVideoProcessor,
 )
 from lgi_former.cli import main
+from lgi_former.image_processing import face_cropping, face_detection
 from lgi_former.inference.sample_clip import write_sample_clip
 
 
@@ -51,7 +54,7 @@ def _save(model_class, folder):
 
 
 def _predict(*arguments):
-    return main(["predict", *arguments, "--device", "cpu"])
+    return main(["predict", *arguments, "--device", "cpu", *([] if "--sample" in arguments else ["--no_crop_faces"])])
 
 
 def test_help_is_instant_and_lists_the_commands():
@@ -112,6 +115,68 @@ def test_a_broken_video_is_reported_and_the_others_are_done(model_dir, clip, tmp
     if as_json:
         results = [json.loads(line) for line in output.out.splitlines()]
         assert ["error" in result for result in results] == [True, True, False]
+
+
+def test_csv_has_a_row_for_each_window(model_dir, clip, capsys):
+    assert _predict(clip, "--model", model_dir, "--csv", "--window", "1", "--stride", "1") == 0
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert [(row["video"], row["person"], row["start"], row["end"]) for row in rows] == [
+        (clip, "0", "0.0", "1.0"),
+        (clip, "0", "1.0", "2.0"),
+        (clip, "0", "1.75", "2.56"),
+    ]
+    for row in rows:
+        assert sum(float(row[label]) for label in ("happy", "sad", "neutral")) == pytest.approx(1)
+
+
+def test_csv_of_the_papers_evaluation_has_a_row_for_each_video(model_dir, clip, capsys):
+    assert _predict(clip, clip, "--model", model_dir, "--csv", "--num_segments", "2") == 0
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert [(row["video"], row["start"]) for row in rows] == [(clip, ""), (clip, "")]
+
+
+def test_json_tells_the_timeline(model_dir, clip, capsys):
+    assert _predict(clip, "--model", model_dir, "--json", "--window", "1") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert [entry["start"] for entry in result["timeline"]] == [0, 0.5, 1, 1.5, 1.75]
+    assert result["duration"] == 2.56
+
+
+def test_the_table_tells_the_timeline_in_short(model_dir, clip, capsys):
+    assert _predict(clip, "--model", model_dir, "--window", "1") == 0
+    assert "0.0 to 2.6" in capsys.readouterr().out
+
+
+def test_timeline_and_annotated_video_are_written_and_not_over_others(model_dir, clip, tmp_path, capsys):
+    files = ["--timeline", str(tmp_path / "timeline.png"), "--annotate", str(tmp_path / "annotated.mp4")]
+    assert _predict(clip, "--model", model_dir, *files) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["annotated.mp4", "timeline.png"]
+    with pytest.raises(SystemExit):
+        _predict(clip, "--model", model_dir, *files)
+    assert "add --overwrite" in capsys.readouterr().err
+    assert _predict(clip, "--model", model_dir, *files, "--overwrite") == 0
+
+
+def test_a_prediction_is_not_lost_when_a_file_cannot_be_written(model_dir, clip, tmp_path, capsys):
+    assert _predict(clip, "--model", model_dir, "--json", "--annotate", str(tmp_path / "annotated.txt")) == 1
+    output = capsys.readouterr()
+    assert "scores" in json.loads(output.out)
+    assert "annotated.txt" in output.err and output.err.count("\n") == 1
+
+
+def test_faces_are_looked_for_unless_told_not_to(model_dir, clip, monkeypatch, capsys):
+    monkeypatch.setattr(face_cropping, "CenterFaceDetector", lambda: lambda image: np.empty((0, 5)))
+    assert main(["predict", clip, "--model", model_dir, "--device", "cpu"]) == 0
+    assert "No face was found" in capsys.readouterr().out
+
+
+def test_without_the_extra_a_sentence_says_how_to_go_on(model_dir, clip, monkeypatch, capsys):
+    monkeypatch.setattr(face_detection, "PACKAGES", ("no_such_package",))
+    assert main(["predict", clip, "--model", model_dir, "--device", "cpu"]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.count("\n") == 1
+    assert 'pip install "lgi-former[faces]"' in output.err and "--no_crop_faces" in output.err
 
 
 def test_the_sample_says_that_its_model_is_untrained(capsys):
@@ -183,6 +248,13 @@ def test_a_device_that_does_not_exist_is_told_in_one_line(model_dir, clip, capsy
         (["predict"], "give either videos or --sample"),
         (["predict", "a.mp4", "--sample"], "give either videos or --sample"),
         (["predict", "a.mp4", "--model", "x", "--top-k", "0"], "'0' is not a positive whole number"),
+        (["predict", "a.mp4", "--model", "x", "--window", "0"], "'0' is not a positive number"),
+        (["predict", "a.mp4", "--model", "x", "--num_segments", "2"], "add --no_crop_faces"),
+        (["predict", "a.mp4", "--model", "x", "--num_segments", "2", "--window", "3"], "leave out --window"),
+        (["predict", "a.mp4", "b.mp4", "--model", "x", "--timeline", "t.png"], "--timeline is for one video"),
+        (["predict", "a.mp4", "--model", "x", "--annotate", __file__], "add --overwrite"),
+        (["predict", "a.mp4", "--model", "x", "--csv", "--json"], "not allowed with"),
+        (["predict", "a.mp4", "--model", "x", "--csv", "--top_k", "2"], "leave out --top_k"),
         (["convert", "a.pth", "b", "--dataset", "dfwe"], "did you mean dfew?"),
         (["convert", "a.pth", "b", "--regoin_size", "2", "5", "10"], "did you mean --region_size?"),
         (["convert", "a.pth", "b", "--num-frames", "few"], "invalid int value: 'few'"),

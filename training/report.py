@@ -158,7 +158,7 @@ These are drawings, and the figures say that the method learns. They say nothing
 The same from the command line, in the folder of this report:
 
 ```sh
-lgi-former predict {video} --model model
+lgi-former predict {video} --model model --no_crop_faces --num_segments 1
 ```
 
 ## How it was made

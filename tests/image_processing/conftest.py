@@ -1,3 +1,8 @@
+import contextlib
+import functools
+import http.server
+import threading
+
 import av
 import numpy as np
 import pytest
@@ -59,3 +64,24 @@ def write_frames(tmp_path, numbered_frames):
         return folder
 
     return write
+
+
+@pytest.fixture
+def serve():
+    """`with serve(folder) as address`: an HTTP server of a folder's files."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    @contextlib.contextmanager
+    def run(folder):
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            server.server_close()
+
+    return run

@@ -1,8 +1,4 @@
-import contextlib
-import functools
 import gc
-import http.server
-import threading
 
 import decord
 import numpy as np
@@ -32,21 +28,6 @@ def take_all(metadata):
 @pytest.fixture
 def without_decord(monkeypatch):
     monkeypatch.setattr(video_decoding, "is_decord_available", lambda: False)
-
-
-@contextlib.contextmanager
-def serve(folder):
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 # Video files
@@ -188,7 +169,7 @@ def test_image_is_a_video_of_one_frame(suffix, tmp_path):
     assert metadata.total_num_frames == 1
 
 
-def test_url_is_downloaded(write_video, tmp_path, read_numbers):
+def test_url_is_downloaded(write_video, tmp_path, read_numbers, serve):
     write_video("a.mp4")
     Image.new("RGB", (64, 48)).save(tmp_path / "face.png")
     with serve(tmp_path) as address:
@@ -264,7 +245,7 @@ def test_frames_of_different_size(write_frames):
         read_video(folder, take_all)
 
 
-def test_unreachable_and_missing_url(tmp_path):
+def test_unreachable_and_missing_url(tmp_path, serve):
     with serve(tmp_path) as address:
         assert_cannot_read(f"{address}/missing.mp4", "cannot be downloaded", "404")
         (tmp_path / "text.mp4").write_text("not a video")

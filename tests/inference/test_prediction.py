@@ -7,28 +7,10 @@ import av
 import pytest
 import torch
 
-from lgi_former import (
-    LGIFormerConfig,
-    LGIFormerForPreTraining,
-    LGIFormerForVideoClassification,
-    LGIFormerVideoProcessor,
-)
+from lgi_former import LGIFormerForPreTraining
 from lgi_former.inference import predict_video
 from lgi_former.inference.sample_clip import write_sample_clip
 from lgi_former.loading import load_classifier
-
-
-TINY = {
-    "image_size": 32,
-    "num_frames": 4,
-    "region_size": (1, 1, 2),
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "intermediate_size": 64,
-    "classifier_init_scale": 1.0,  # so that logits differ visibly from clip to clip
-    "id2label": {0: "happy", 1: "sad", 2: "neutral"},
-}
 
 
 class _Processor:
@@ -59,22 +41,13 @@ def clip(tmp_path_factory):
     return str(write_sample_clip(tmp_path_factory.mktemp("clips") / "face.mp4"))
 
 
-def _classifier(**fields):
-    torch.manual_seed(0)
-    return LGIFormerForVideoClassification(LGIFormerConfig(**{**TINY, **fields})).eval()
-
-
-def _processor(**settings):
-    return LGIFormerVideoProcessor(size={"height": 32, "width": 32}, num_frames=4, **settings)
-
-
 def _logits(model, views):
     with torch.no_grad():
         return model(pixel_values=views).logits
 
 
-def test_scores_are_probabilities_by_label_highest_first(clip):
-    model, processor = _classifier(), _processor()
+def test_scores_are_probabilities_by_label_highest_first(clip, tiny_classifier, tiny_processor):
+    model, processor = tiny_classifier(), tiny_processor()
     prediction = predict_video(model, processor, clip)
     probabilities = _logits(model, processor(clip, return_tensors="pt")["pixel_values"]).softmax(-1)[0]
     assert prediction.video == clip
@@ -84,8 +57,8 @@ def test_scores_are_probabilities_by_label_highest_first(clip):
         assert prediction.scores[label] == pytest.approx(probabilities[index].item(), abs=1e-6)
 
 
-def test_probabilities_are_averaged_over_segments(clip):
-    model, processor = _classifier(), _processor()
+def test_probabilities_are_averaged_over_segments(clip, tiny_classifier, tiny_processor):
+    model, processor = tiny_classifier(), tiny_processor()
     views = processor(clip, return_tensors="pt", num_segments=3)["pixel_values"]
     probabilities = _logits(model, views).softmax(-1).mean(0)
     prediction = predict_video(model, processor, clip, num_segments=3)
@@ -93,8 +66,8 @@ def test_probabilities_are_averaged_over_segments(clip):
     assert prediction.scores["sad"] == pytest.approx(probabilities[1].item(), abs=1e-6)
 
 
-def test_equal_views_are_evaluated_once_and_count_as_often_as_they_occur():
-    model = _classifier()
+def test_equal_views_are_evaluated_once_and_count_as_often_as_they_occur(tiny_classifier):
+    model = tiny_classifier()
     first, second = torch.randn(2, 4, 3, 32, 32)
     views = torch.stack([first, second, first])
     counting = _CountingClips(model)
@@ -114,8 +87,8 @@ def test_equal_views_are_evaluated_once_and_count_as_often_as_they_occur():
     ],
     ids=["multi-label", "regression", "regression by one label"],
 )
-def test_scores_follow_the_problem_type(fields, scores_of_logits):
-    model = _classifier(**fields)
+def test_scores_follow_the_problem_type(fields, scores_of_logits, tiny_classifier):
+    model = tiny_classifier(**fields)
     views = torch.randn(2, 4, 3, 32, 32)
     expected = scores_of_logits(_logits(model, views)).mean(0)
     scores = predict_video(model, _Processor(views), "video").scores
@@ -123,8 +96,8 @@ def test_scores_follow_the_problem_type(fields, scores_of_logits):
         assert scores[label] == pytest.approx(expected[index].item(), abs=1e-6)
 
 
-def test_frame_level_probabilities_are_averaged_over_frames():
-    model = _classifier(frame_level=True)
+def test_frame_level_probabilities_are_averaged_over_frames(tiny_classifier):
+    model = tiny_classifier(frame_level=True)
     views = torch.randn(2, 4, 3, 32, 32)
     logits = _logits(model, views)
     assert logits.shape == (2, 4, 3)
@@ -133,14 +106,14 @@ def test_frame_level_probabilities_are_averaged_over_frames():
     assert scores["neutral"] == pytest.approx(expected[2].item(), abs=1e-6)
 
 
-def test_scores_that_are_not_finite_are_refused():
+def test_scores_that_are_not_finite_are_refused(tiny_classifier):
     views = torch.full((1, 4, 3, 32, 32), float("nan"))
     with pytest.raises(ValueError, match="not finite"):
-        predict_video(_classifier(), _Processor(views), "video")
+        predict_video(tiny_classifier(), _Processor(views), "video")
 
 
-def test_a_saved_classifier_predicts_as_the_one_in_memory(clip, tmp_path):
-    model, processor = _classifier(), _processor()
+def test_a_saved_classifier_predicts_as_the_one_in_memory(clip, tmp_path, tiny_classifier, tiny_processor):
+    model, processor = tiny_classifier(), tiny_processor()
     model.save_pretrained(tmp_path)
     processor.save_pretrained(tmp_path)
     loaded_model, loaded_processor = load_classifier(tmp_path, device="cpu")
@@ -148,9 +121,9 @@ def test_a_saved_classifier_predicts_as_the_one_in_memory(clip, tmp_path):
     assert predict_video(loaded_model, loaded_processor, clip) == predict_video(model, processor, clip)
 
 
-def test_a_model_without_a_trained_head_is_refused(tmp_path):
-    LGIFormerForPreTraining(LGIFormerConfig(**TINY)).save_pretrained(tmp_path)
-    _processor().save_pretrained(tmp_path)
+def test_a_model_without_a_trained_head_is_refused(tmp_path, tiny_classifier, tiny_processor):
+    LGIFormerForPreTraining(tiny_classifier().config).save_pretrained(tmp_path)
+    tiny_processor().save_pretrained(tmp_path)
     with pytest.raises(ValueError, match=r"has no weights for .*classifier\.weight.*fine-tuned"):
         load_classifier(tmp_path, device="cpu")
 
@@ -163,13 +136,13 @@ def test_the_sample_clip_holds_a_face_that_moves(clip):
     assert abs(frames[0].astype(int) - frames[-1]).max() > 50
 
 
-def test_the_readme_predicts(clip, tmp_path, monkeypatch, capsys):
+def test_the_readme_predicts(clip, tmp_path, monkeypatch, capsys, tiny_classifier, tiny_processor):
     readme = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
     first_block = re.search(r"```python\n(.*?)```", readme, re.DOTALL)[1]
     video, model = re.search(r'"([^"]+\.mp4)"', first_block)[1], re.search(r'model="([^"]+)"', first_block)[1]
     monkeypatch.chdir(tmp_path)
     Path(video).write_bytes(Path(clip).read_bytes())
-    _classifier().save_pretrained(model)
-    _processor().save_pretrained(model)
+    tiny_classifier().save_pretrained(model)
+    tiny_processor().save_pretrained(model)
     exec(first_block, {})
     assert re.search(r"happy|sad|neutral", capsys.readouterr().out)

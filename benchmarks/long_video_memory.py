@@ -1,0 +1,144 @@
+"""How much memory `FacialExpressionPipeline` takes for videos of different lengths.
+
+    python benchmarks/long_video_memory.py
+
+draws a video of each length, with a square in it that moves and is followed as a face, and goes through it in a
+process of its own. CenterFace looks at every picture that it would look at, so that its memory counts, but what it
+says of the drawing is replaced by where the square is. The model is small and has random weights unless one is given.
+"""
+
+import argparse
+import gc
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import weakref
+from pathlib import Path
+
+import av
+import numpy as np
+import psutil
+from rich.console import Console
+from rich.table import Table
+from tqdm import tqdm
+
+
+SQUARE, TOP = 64, 50  # pixels: its side, and where it begins
+
+
+def main():
+    """Print a table with a row for each length."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, nargs="+", default=[1, 10, 60])
+    parser.add_argument("--frame_rate", type=int, default=5)
+    parser.add_argument("--size", type=int, nargs=2, default=(320, 180), metavar=("WIDTH", "HEIGHT"))
+    parser.add_argument("--model", help="directory or Hub repository of a classifier")
+    parser.add_argument("--measure", help=argparse.SUPPRESS)  # the process that goes through one video
+    args = parser.parse_args()
+    if args.measure:
+        print(json.dumps(measure(args.measure, args.model)))
+        return
+    table = Table("minutes", "frames", "decoded", "held at most", "windows", "before", "at most", "difference", "time")
+    for minutes in args.minutes:
+        with tempfile.TemporaryDirectory() as folder:
+            video, num_frames = str(Path(folder, "video.mp4")), round(60 * minutes * args.frame_rate)
+            write_video(video, num_frames, args.frame_rate, *args.size)
+            command = [sys.executable, __file__, "--measure", video]
+            command += ["--model", args.model] if args.model else []
+            found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+        before, peak = found["before"], found["peak"]
+        counts = [num_frames, found["decoded"], found["held"], found["windows"]]
+        memory = [f"{before:.0f} MiB", f"{peak:.0f} MiB", f"{peak - before:.0f} MiB"]
+        table.add_row(f"{minutes:g}", *map(str, counts), *memory, f"{found['seconds']:.0f} s")
+    Console().print(table)
+
+
+def write_video(path: str, num_frames: int, frame_rate: int, width: int, height: int):
+    """Write noise with a bright square that goes from left to right and back once a minute."""
+    noise = np.random.default_rng(0).integers(0, 80, (16, height, width, 3), dtype=np.uint8)
+    with av.open(path, "w") as container:
+        stream = container.add_stream("mpeg4", rate=frame_rate)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for index in tqdm(range(num_frames), "Drawing", leave=False):
+            frame = noise[index % len(noise)].copy()
+            left = round((0.5 - 0.5 * np.cos(2 * np.pi * index / frame_rate / 60)) * (width - SQUARE))
+            frame[TOP : TOP + SQUARE, left : left + SQUARE] = 180 + index % 60
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+
+
+class SquareDetector:
+    """Runs CenterFace, and then says where the square is."""
+
+    def __init__(self):
+        from lgi_former.image_processing import CenterFaceDetector
+
+        self.center_face = CenterFaceDetector()
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        self.center_face(image)
+        columns = np.flatnonzero(image[TOP + SQUARE // 2, :, 0] > 130)
+        return np.array([[columns[0], TOP, columns[-1] + 1, TOP + SQUARE, 0.9]], dtype=np.float32)
+
+
+def measure(video: str, model_name_or_path: str | None) -> dict:
+    """Go through a video; resident memory in MiB before, when the model is there, and at most."""
+    from lgi_former.image_processing import FaceCropper, frame_stream
+    from lgi_former.inference import FacialExpressionPipeline
+
+    decoding = count_frames(frame_stream)
+    model, processor = load(model_name_or_path)
+    recognise = FacialExpressionPipeline(
+        model=model, video_processor=processor, face_cropper=FaceCropper(SquareDetector()), device="cpu"
+    )
+    before, start = psutil.Process().memory_info().rss / 2**20, time.time()
+    num_windows = sum(1 for _ in recognise.stream(video, show_progress=True))
+    return {
+        "before": before,
+        "peak": peak_memory(),
+        "seconds": time.time() - start,
+        "windows": num_windows,
+        "decoded": decoding["decoded"],
+        "held": decoding["most_held"],
+    }
+
+
+def count_frames(frame_stream) -> dict:
+    """From now on, count the frames that are decoded, and how many there are at the same time at most."""
+    counts, held = {"decoded": 0, "most_held": 0}, weakref.WeakSet()
+
+    class CountedFrame(frame_stream.TimedFrame):
+        def __init__(self, index, time, read):
+            super().__init__(index, time, read)
+            if read.__qualname__.startswith("_decoded"):
+                counts["decoded"] += 1
+                held.add(self)
+                gc.collect(0)
+                counts["most_held"] = max(counts["most_held"], len(held))
+
+    frame_stream.TimedFrame = CountedFrame
+    return counts
+
+
+def load(model_name_or_path: str | None):
+    """The classifier and its processor, or small ones."""
+    from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification, LGIFormerVideoProcessor
+    from lgi_former.loading import load_classifier
+
+    if model_name_or_path:
+        return load_classifier(model_name_or_path, "cpu")
+    config = LGIFormerConfig(hidden_size=64, num_hidden_layers=2, intermediate_size=128, num_labels=7)
+    return LGIFormerForVideoClassification(config).eval(), LGIFormerVideoProcessor()
+
+
+def peak_memory() -> float:
+    """The most memory that this process has had so far, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+if __name__ == "__main__":
+    main()

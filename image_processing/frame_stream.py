@@ -1,0 +1,234 @@
+"""The frames of a video one after another, with their times: forward only, each decoded once, none kept.
+
+`read_video` is for the few frames that a clip needs. This is for whole videos, however long.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .video_decoding import (
+    IMAGE_SUFFIXES,
+    VideoReadError,
+    check_file,
+    download,
+    frame_files,
+    is_url,
+    open_with_pyav,
+    read_image,
+    upright_rgb,
+)
+from .video_inputs import split_into_videos
+
+
+FRAME_RATE = 25.0
+"""Frames per second of what has no frame rate of its own, as the videos of the training corpora have."""
+
+LONGEST_PAUSE = 60.0  # seconds between two frames; more is a mistake in a file's timestamps
+SAME_TIME = 1e-3  # seconds; containers round timestamps
+
+
+class TimedFrame:
+    """A frame of a video.
+
+    Args:
+        index: Its number in the video, from 0.
+        time: Seconds from the video's first frame to this one.
+        read: Returns its pixels, uint8 RGB (height, width, 3). Called when they are first asked for, since
+            converting them takes time and memory that most frames of a video need not cost.
+    """
+
+    def __init__(self, index: int, time: float, read: Callable[[], np.ndarray]):
+        self.index = index
+        self.time = time
+        self._read = read
+
+    @cached_property
+    def image(self) -> np.ndarray:
+        """Pixels, uint8 RGB (height, width, 3)."""
+        return self._read()
+
+    def at(self, time: float) -> "TimedFrame":
+        """The same picture, as it is still shown at another time."""
+        return TimedFrame(self.index, time, lambda: self.image)
+
+
+class FrameStream:
+    """A video that can be gone through once, by iterating: its frames in the order in which they are shown.
+
+    Args:
+        frames: The frames.
+        frame_rate: Frames per second, on average.
+        num_frames: How many frames there are, if that is known beforehand; files exaggerate.
+
+    Attributes:
+        passed (`float`): Seconds of the video that are over when the frame is that came last.
+    """
+
+    def __init__(self, frames: Iterable[TimedFrame], frame_rate: float, num_frames: int | None):
+        self._frames = frames
+        self.frame_rate = frame_rate
+        self.num_frames = num_frames
+        self.passed = 0.0
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds that the video takes, if that is known beforehand."""
+        return None if self.num_frames is None else self.num_frames / self.frame_rate
+
+    def __iter__(self) -> Iterator[TimedFrame]:
+        for frame in self._frames:
+            self.passed = frame.time + 1 / self.frame_rate
+            yield frame
+
+
+@contextlib.contextmanager
+def open_frames(
+    video: str | os.PathLike | np.ndarray | torch.Tensor | list, frame_rate: float | None = None
+) -> Iterator[FrameStream]:
+    """Open a video to go through it once, within a `with` block.
+
+    Args:
+        video: A video file, folder of frames, image or URL, as `read_video` takes them; or its frames as an array
+            (frames, height, width, channels) or (frames, channels, height, width) of pixels from 0 to 255 or a list
+            of PIL images or arrays. What is more than one video is refused.
+        frame_rate: Frames per second of a folder or an array, which do not tell; 25 by default. Video files have
+            timestamps, which count.
+
+    Raises:
+        VideoReadError: If the video cannot be read; in the middle of it only if a frame of a folder cannot. Broken
+            packets of a video file are left out, as players do.
+        ValueError: If `video` is none of the above.
+    """
+    videos = split_into_videos(video)
+    if len(videos) > 1:
+        raise ValueError(f"One video is gone through at a time, but {len(videos)} were given.")
+    with contextlib.ExitStack() as stack:
+        try:
+            stream = _open(videos[0], frame_rate or FRAME_RATE, stack)
+        except OSError as error:
+            raise VideoReadError(
+                f"{videos[0]!r} cannot be read: {error}. Check that it exists and is readable."
+            ) from error
+        yield stream
+
+
+def _open(video: str | torch.Tensor, frame_rate: float, stack: contextlib.ExitStack) -> FrameStream:
+    if isinstance(video, torch.Tensor):
+        return _array_frames(video, frame_rate)
+    path = stack.enter_context(download(video)) if is_url(video) else Path(video)
+    check_file(path)
+    if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES:
+        return _numbered(frame_files(path), read_image, frame_rate)
+    return _video_frames(path, stack)
+
+
+def sample_in_time(stream: FrameStream, step: float) -> Iterator[TimedFrame]:
+    """The frame that is shown at 0, `step`, 2 `step`, ... seconds, as long as the video lasts.
+
+    Frames of a slow video come repeatedly, those of a fast one are left out. So a video's own frame rate, and whether
+    it is constant, makes no difference.
+    """
+    shown, count = None, 0
+    for frame in stream:
+        while shown is not None and count * step < frame.time - SAME_TIME:
+            yield shown.at(count * step)
+            count += 1
+        shown = frame
+    while shown is not None and count * step < stream.passed - SAME_TIME:
+        yield shown.at(count * step)
+        count += 1
+
+
+def _array_frames(video: torch.Tensor, frame_rate: float) -> FrameStream:
+    """Frames of a tensor (frames, channels, height, width)."""
+    if video.is_floating_point() and video.max() <= 1:
+        raise ValueError("The pixels of a video of floats are at most 1, but must be 0 to 255: multiply them by 255.")
+
+    def read(index: int) -> np.ndarray:
+        frame = video[index].round().clamp(0, 255).to("cpu", torch.uint8)[:3]
+        return np.ascontiguousarray(frame.expand(3, -1, -1).permute(1, 2, 0).numpy())
+
+    return _numbered(range(len(video)), read, frame_rate)
+
+
+def _numbered(items: Iterable, read: Callable, frame_rate: float) -> FrameStream:
+    frames = (TimedFrame(i, i / frame_rate, lambda item=item: read(item)) for i, item in enumerate(items))
+    return FrameStream(frames, frame_rate, len(items))
+
+
+def _video_frames(path: Path, stack: contextlib.ExitStack) -> FrameStream:
+    """Frames of a video file, which stays open as long as `stack`."""
+    try:
+        container = stack.enter_context(open_with_pyav(str(path)))
+    except Exception as error:  # PyAV has an exception for every error number of FFmpeg
+        raise _undecodable(path, str(error)) from error
+    if not container.streams.video:
+        raise _undecodable(path, "it has no video stream")
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO"
+    frame_rate = float(stream.average_rate or stream.guessed_rate or FRAME_RATE)
+    return FrameStream(_decoded(container, stream, frame_rate, path), frame_rate, _announced(stream, frame_rate))
+
+
+def _announced(stream, frame_rate: float) -> int | None:
+    """How many frames the headers announce. Matroska and MPEG-TS tell the duration only."""
+    if stream.frames:
+        return stream.frames
+    if stream.duration:
+        return round(float(stream.duration * stream.time_base) * frame_rate)
+    duration = stream.container.duration
+    return round(duration * 1e-6 * frame_rate) if duration else None
+
+
+def _decoded(container, stream, frame_rate: float, path: Path) -> Iterator[TimedFrame]:
+    clock = _Clock(frame_rate)
+    reason = "it has no frames"
+    index = 0
+    packets = container.demux(stream)
+    while True:
+        try:
+            if (packet := next(packets, None)) is None:
+                break
+            frames = packet.decode()
+        except Exception as error:  # a broken packet; the next may be whole
+            frames, reason = [], str(error)
+        for frame in frames:
+            yield TimedFrame(index, clock.time(frame.time), lambda frame=frame: upright_rgb(frame))
+            index += 1
+    if index == 0:
+        raise _undecodable(path, reason)
+
+
+class _Clock:
+    """Seconds since the first frame, from timestamps that may start anywhere, be missing or jump.
+
+    Args:
+        frame_rate: Frames per second where timestamps do not tell.
+    """
+
+    def __init__(self, frame_rate: float):
+        self.usual = 1 / frame_rate
+        self.stamp = None
+        self.now = None
+
+    def time(self, stamp: float | None) -> float:
+        """When the next frame is shown, whose timestamp is `stamp`."""
+        passed = self.usual
+        if stamp is not None and self.stamp is not None and 0 < stamp - self.stamp < LONGEST_PAUSE:
+            passed = stamp - self.stamp
+        self.now = 0.0 if self.now is None else self.now + passed
+        self.stamp = stamp
+        return self.now
+
+
+def _undecodable(path: Path, reason: str) -> VideoReadError:
+    return VideoReadError(
+        f"'{path}' cannot be decoded as a video by PyAV ({reason}): it is damaged, incomplete or not a video. Check "
+        "that it plays, else copy, download or encode it again."
+    )

@@ -1,0 +1,179 @@
+"""The video again, with boxes and labels in it and the probabilities over time under it."""
+
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw, ImageFont
+from tqdm import tqdm
+
+from ..image_processing import open_frames
+from .timeline import best_label
+from .timeline_figure import draw_strip, label_colours, longest_there
+
+
+DOTS_PER_INCH = 100
+LEGEND_HEIGHT = 28  # pixels
+FARTHEST_BOX = 0.5  # seconds; where nobody was found for longer, no box is drawn
+TIME_BASE = Fraction(1, 1000)
+
+
+def annotate_video(
+    video, result: dict, path: str | os.PathLike, frame_rate: float | None = None, show_progress: bool = False
+):
+    """Write a video again with what `FacialExpressionPipeline` says about it.
+
+    Boxes have the best label of the window in whose middle a moment is most. Under the picture there is a strip for
+    each person (at most six, those who are there longest) with the probabilities over time, and a line where the video
+    is. There is no sound.
+
+    Args:
+        video: What the result is of, as the pipeline took it. It is decoded once more.
+        result: The result, of a call with `return_boxes=True`; without boxes (`crop_faces=False`) the label is in the
+            corner.
+        path: File to write; its ending chooses the container, for example `.mp4`. It has its name only when it is
+            whole.
+        frame_rate: As the pipeline was given it.
+        show_progress: Show a progress bar.
+
+    Raises:
+        VideoReadError: If the video cannot be read.
+        OSError: If the file cannot be written.
+    """
+    path = Path(path)
+    unfinished = path.with_name(f".unfinished.{path.name}")
+    try:
+        with open_frames(video, frame_rate) as stream, _create(unfinished, path) as container:
+            painter = None
+            for frame in tqdm(stream, "Annotating", stream.num_frames, leave=False, disable=not show_progress):
+                if painter is None:
+                    painter = _Painter(result, *frame.image.shape[:2])
+                    output = _add_stream(container, painter.size, stream.frame_rate)
+                painted = av.VideoFrame.from_image(painter.paint(frame.image, frame.time))
+                painted.pts, painted.time_base = round(frame.time / TIME_BASE), TIME_BASE
+                container.mux(output.encode(painted))
+            container.mux(output.encode())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _create(file: Path, named: Path):
+    try:
+        return av.open(str(file), "w")
+    except (OSError, ValueError) as error:
+        reason = str(error).replace(str(file), str(named))
+        raise OSError(f"'{named}' cannot be written as a video: {reason}. Give a name like faces.mp4.") from error
+
+
+def _add_stream(container, size: tuple[int, int], frame_rate: float):
+    stream = container.add_stream(container.default_video_codec, rate=Fraction(frame_rate).limit_denominator(1001))
+    stream.width, stream.height = size
+    stream.pix_fmt = "yuv420p"
+    stream.codec_context.time_base = TIME_BASE
+    return stream
+
+
+class _Painter:
+    """Paints what is known into the frames of a video.
+
+    Args:
+        result: As for `annotate_video`.
+        height, width: Of the frames.
+    """
+
+    def __init__(self, result: dict, height: int, width: int):
+        self.height, self.width = height, width
+        self.tracks = [_Track(result, person["person"]) for person in result["people"]]
+        self.colours = label_colours(result["timeline"][0]["scores"]) if result["timeline"] else {}
+        self.duration = result["duration"]
+        self.strip = self._draw_strips(result)
+        # Chroma is stored for 2 x 2 pixels, so that heights and widths of video are even.
+        self.size = (width // 2 * 2, (height + self.strip.height) // 2 * 2)
+        self.line_width = max(min(height, width) // 200, 2)
+        self.font = ImageFont.load_default(max(min(height, width) // 22, 12))
+
+    def paint(self, image: np.ndarray, time: float) -> Image.Image:
+        """The frame that is shown at a time, annotated, and the strips under it."""
+        painted = Image.new("RGB", self.size)
+        painted.paste(Image.fromarray(image), (0, 0))
+        painted.paste(self.strip, (0, self.height))
+        draw = ImageDraw.Draw(painted)
+        for track in self.tracks:
+            if track.start <= time <= track.end:
+                self._draw_person(draw, track, time)
+        x = round(min(time / self.duration, 1) * (self.width - 1))
+        draw.line((x, self.height, x, self.height + self.strip.height - LEGEND_HEIGHT), "black", 2)
+        return painted
+
+    def _draw_person(self, draw: ImageDraw.ImageDraw, track: "_Track", time: float):
+        entry = track.entry(time)
+        label = best_label(entry)
+        colour = tuple(round(255 * value) for value in self.colours[label])
+        corner = (0, 0)
+        if track.has_boxes:
+            box = track.box(time)
+            if box is None:
+                return
+            draw.rectangle(box, outline=colour, width=self.line_width)
+            corner = box[:2]
+        text = f"{track.person}: {label} {entry['scores'][label]:.2f}"
+        place = (corner[0] + 2 * self.line_width, corner[1] + 2 * self.line_width)
+        draw.rectangle(draw.textbbox(place, text, self.font), fill=colour)
+        draw.text(place, text, "white", self.font)
+
+    def _draw_strips(self, result: dict) -> Image.Image:
+        people = longest_there(result)
+        height = max(self.height // 8, 32) * len(people) + LEGEND_HEIGHT
+        figure = Figure(figsize=(self.width / DOTS_PER_INCH, height / DOTS_PER_INCH), dpi=DOTS_PER_INCH)
+        for index, person in enumerate(people):
+            top = 1 - index * (height - LEGEND_HEIGHT) / len(people) / height
+            share = (height - LEGEND_HEIGHT) / len(people) / height
+            axes = figure.add_axes((0, top - share, 1, share))
+            draw_strip(axes, result, person)
+            axes.set(xlim=(0, self.duration), xticks=[], yticks=[])
+            axes.text(0.005, 0.9, str(person), transform=axes.transAxes, va="top", fontsize=8)
+        for index, (label, colour) in enumerate(self.colours.items()):
+            place = (index + 0.5) / len(self.colours), LEGEND_HEIGHT / 2 / height
+            figure.text(*place, label, color=colour, ha="center", va="center", fontsize=8, fontweight="bold")
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+
+
+class _Track:
+    """Where a person is and what the model says, by time.
+
+    Args:
+        result: As for `annotate_video`.
+        person: Whose.
+    """
+
+    def __init__(self, result: dict, person: int):
+        self.person = person
+        self.entries = [entry for entry in result["timeline"] if entry["person"] == person]
+        self.middles = np.array([(entry["start"] + entry["end"]) / 2 for entry in self.entries])
+        self.start = self.entries[0]["start"]
+        self.end = max(entry["end"] for entry in self.entries)
+        rows = {row[0]: row[1:] for entry in self.entries for row in entry.get("boxes", [])}
+        self.times = np.array(sorted(rows))
+        self.boxes = np.array([rows[time] for time in self.times])
+
+    @property
+    def has_boxes(self) -> bool:
+        """Whether it is known where the person is."""
+        return len(self.times) > 0
+
+    def entry(self, time: float) -> dict:
+        """The window whose middle is nearest."""
+        return self.entries[np.abs(self.middles - time).argmin()]
+
+    def box(self, time: float) -> list[float] | None:
+        """Left, top, right, bottom in pixels at a time, between known ones on a straight line; None far from them."""
+        if np.abs(self.times - time).min() > FARTHEST_BOX:
+            return None
+        return [float(np.interp(time, self.times, edge)) for edge in self.boxes.T]

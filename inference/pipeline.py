@@ -1,0 +1,240 @@
+"""The pipeline from anybody's video to the expressions in it over time."""
+
+import itertools
+import os
+import types
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+from tqdm import tqdm
+from transformers import Pipeline
+from transformers.video_utils import is_valid_video_frame
+
+from ..image_processing import FaceCropper, FrameStream, TimedFrame, crop_face, open_frames, sample_in_time
+from ..image_processing.frame_stream import FRAME_RATE
+from .prediction import score_clips
+from .timeline import summarise
+from .windows import Clip, PersonFrame, Windows
+
+
+DEFAULT_BATCH_SIZE = 8
+
+
+@dataclass
+class _Settings:
+    """Those of a pipeline and of a call together."""
+
+    frame_rate: float | None
+    preprocess: dict
+    postprocess: dict
+
+
+class FacialExpressionPipeline(Pipeline):
+    """
+    Facial expression recognition in whole videos with any `AutoModelForVideoClassification`: finds and follows faces,
+    slides a window over each person's time, and classifies each window's clip.
+
+    Videos are gone through once, forward, and only a few seconds are held, so their length does not matter. What is
+    in a window does not depend on a video's frame rate: its `num_frames` (the processor's) are spread evenly over it.
+
+    Args:
+        face_cropper ([`~image_processing.FaceCropper`], *optional*):
+            Finds, follows and cuts out faces, with a detector of your own for example. By default made when it is
+            needed, which takes `pip install "lgi-former[faces]"`.
+        kwargs:
+            As for every pipeline: `model`, `video_processor`, `device`, `batch_size` (clips that the model takes at
+            once, 8 by default); and the settings of a call, which then hold for all calls.
+
+    Example:
+
+    ```python
+    import lgi_former  # makes the task known
+    from transformers import pipeline
+
+    recognise = pipeline("facial-expression-recognition", model="mae-dfer-dfew")
+    result = recognise("holiday.mp4")
+    print(result["scores"])
+    for entry in recognise.stream("lecture.mp4"):
+        print(entry["start"], entry["person"], entry["scores"])
+    ```
+    """
+
+    _load_processor = False
+    _load_image_processor = False
+    _load_feature_extractor = False
+    _load_tokenizer = False
+    _load_video_processor = True
+
+    def __init__(self, *args, face_cropper: FaceCropper | None = None, **kwargs):
+        super().__init__(*args, **kwargs)
+        if self.video_processor is None:
+            raise ValueError("facial-expression-recognition needs a model with a video processor, or one passed.")
+        self._face_cropper = face_cropper
+
+    def _sanitize_parameters(
+        self, crop_faces=None, window=None, stride=None, frame_rate=None, return_boxes=None, show_progress=None
+    ):
+        for name, seconds in (("window", window), ("stride", stride), ("frame_rate", frame_rate)):
+            if seconds is not None and not seconds > 0:
+                raise ValueError(f"{name}={seconds!r} must be a number above 0.")
+        preprocess_params = {
+            "crop_faces": crop_faces,
+            "window": window,
+            "stride": stride,
+            "frame_rate": frame_rate,
+            "show_progress": show_progress,
+        }
+        postprocess_params = {"return_boxes": return_boxes}
+        return _given(preprocess_params), {}, _given(postprocess_params)
+
+    def __call__(self, videos, batch_size: int | None = None, **kwargs) -> dict | list[dict] | Iterator[dict]:
+        """
+        Recognise the expressions in one or several videos.
+
+        Args:
+            videos: A video file, folder of frames, image or URL; frames as an array (frames, height, width, channels)
+                or (frames, channels, height, width) of pixels from 0 to 255, or a list of PIL images; or a list of
+                videos. A generator or data set of videos is gone through lazily.
+            batch_size (`int`, *optional*): Clips that the model takes at once.
+            crop_faces (`bool`, defaults to `True`): Find and follow faces. Without, all of each frame is one person's
+                face, for videos that are cropped already.
+            window (`float`, *optional*): Seconds of a clip. By default as long as a clip of the training corpora:
+                `num_frames * sampling_rate` frames (the processor's) at 25 a second, 2.56 for the published models.
+            stride (`float`, *optional*): Seconds from a window to the next, half a window by default; rounded to a
+                whole number of steps between a window's frames.
+            frame_rate (`float`, defaults to 25): Frames per second of folders and arrays, which do not tell.
+            return_boxes (`bool`, defaults to `False`): Tell where the faces are.
+            show_progress (`bool`, defaults to `False`): Show a progress bar, in seconds of the video.
+
+        Returns:
+            A dictionary, ready for JSON; a list of them for a list of videos, an iterator for a generator or data set:
+
+            - `video` (`str`, *optional*): path or URL, None for arrays.
+            - `duration` (`float`): seconds of the video.
+            - `scores` (`dict[str, float]`, *optional*): of the whole video by label, highest first: the mean over
+              its people, weighted by their time. None if no face was found; then `note` says so.
+            - `people` (`list[dict]`): `person`, `start`, `end` (seconds) and `scores`, the mean over the windows.
+            - `timeline` (`list[dict]`): for each window `person`, `start`, `end`, `scores` (in the order of the
+              labels) and, if asked for, `boxes`: a row `time, left, top, right, bottom` (seconds, pixels) a frame.
+
+        Raises:
+            VideoReadError: If a video cannot be read (a `ValueError`, too).
+            FacesExtraMissingError: If faces are to be cropped and what it takes is not installed.
+            ValueError: If a setting is impossible, or the model's scores are not finite.
+        """
+        if isinstance(videos, types.GeneratorType | Dataset):
+            return (self._result(video, batch_size, kwargs) for video in videos)
+        if _are_several(videos):
+            return [self._result(video, batch_size, kwargs) for video in videos]
+        return self._result(videos, batch_size, kwargs)
+
+    def stream(self, video, batch_size: int | None = None, **kwargs) -> Iterator[dict]:
+        """The entries of one video's timeline, each as soon as it is known. Takes what a call takes."""
+        settings = self._settings(kwargs)
+        with open_frames(video, settings.frame_rate) as frames:
+            yield from self._entries(frames, batch_size, settings)
+
+    def _result(self, video, batch_size: int | None, kwargs: dict) -> dict:
+        settings = self._settings(kwargs)
+        with open_frames(video, settings.frame_rate) as frames:
+            timeline = sorted(self._entries(frames, batch_size, settings), key=lambda e: (e["start"], e["person"]))
+        name = os.fspath(video) if isinstance(video, (str, os.PathLike)) else None
+        return {"video": name, "duration": round(frames.passed, 3), **summarise(timeline), "timeline": timeline}
+
+    def _settings(self, kwargs: dict) -> "_Settings":
+        preprocess_params, _, postprocess_params = self._sanitize_parameters(**kwargs)
+        preprocess_params = {**self._preprocess_params, **preprocess_params}
+        frame_rate = preprocess_params.pop("frame_rate", None)
+        return _Settings(frame_rate, preprocess_params, {**self._postprocess_params, **postprocess_params})
+
+    def _entries(self, frames: FrameStream, batch_size: int | None, settings: "_Settings") -> Iterator[dict]:
+        clips = self.preprocess(frames, **settings.preprocess)
+        batch_size = batch_size or self._batch_size or DEFAULT_BATCH_SIZE
+        while batch := list(itertools.islice(clips, batch_size)):
+            scores = self.forward({"pixel_values": torch.stack([clip.pixel_values for clip in batch])})
+            yield from self.postprocess((batch, scores), **settings.postprocess)
+
+    def preprocess(
+        self,
+        frames: FrameStream,
+        crop_faces: bool = True,
+        window: float | None = None,
+        stride: float | None = None,
+        show_progress: bool = False,
+    ) -> Iterator[Clip]:
+        """The clips of a video, each as soon as it is complete."""
+        num_frames = self.video_processor.num_frames
+        window = window or num_frames * self.video_processor.sampling_rate / FRAME_RATE
+        step = window / num_frames
+        stride_frames = max(round((stride or window / 2) / step), 1)
+        sampled = _with_progress(sample_in_time(frames, step), frames.duration, show_progress)
+        people = self._cropped(sampled) if crop_faces else self._whole(sampled)
+        yield from Windows(num_frames, stride_frames, step, frames.duration).clips(people)
+
+    def _forward(self, model_inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        return score_clips(self.model, model_inputs["pixel_values"])
+
+    def postprocess(self, model_outputs: tuple[list[Clip], torch.Tensor], return_boxes: bool = False) -> list[dict]:
+        """Entries of the timeline of clips and their scores (clips, classes)."""
+        labels = [self.model.config.id2label[index] for index in range(self.model.config.num_labels)]
+        clips, scores = model_outputs
+        return [
+            {
+                "person": clip.person,
+                "start": round(clip.start, 3),
+                "end": round(clip.end, 3),
+                "scores": dict(zip(labels, clip_scores, strict=True)),
+                **({"boxes": _boxes(clip)} if return_boxes else {}),
+            }
+            for clip, clip_scores in zip(clips, scores.tolist(), strict=True)
+        ]
+
+    def _cropped(self, frames: Iterable[TimedFrame]) -> Iterator[list[PersonFrame]]:
+        if self._face_cropper is None:
+            self._face_cropper = FaceCropper()
+        size = self.model.config.image_size
+        for frame, faces in self._face_cropper.follow(frames):
+            yield [
+                PersonFrame(face.person, frame.time, self._pixels(crop_face(frame.image, face.box, size)), face.box)
+                for face in faces
+            ]
+
+    def _whole(self, frames: Iterable[TimedFrame]) -> Iterator[list[PersonFrame]]:
+        for frame in frames:
+            yield [PersonFrame(0, frame.time, self._pixels(frame.image))]
+
+    def _pixels(self, image: np.ndarray) -> torch.Tensor:
+        """What the processor makes of a picture, so that of large frames only this is held."""
+        clip = torch.from_numpy(image.copy()).movedim(-1, 0)[None]
+        return self.video_processor(clip, do_sample_frames=False, return_tensors="pt")["pixel_values"][0, 0]
+
+    def save_pretrained(self, save_directory: str | os.PathLike, **kwargs):
+        """Save the model and its processor. (Transformers would leave the processor out, and copy this file.)"""
+        self.model.save_pretrained(save_directory, **kwargs)
+        self.video_processor.save_pretrained(save_directory, **kwargs)
+
+
+def _given(settings: dict) -> dict:
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _are_several(videos) -> bool:
+    if isinstance(videos, (list, tuple)):
+        return not (videos and all(is_valid_video_frame(frame) for frame in videos))
+    return isinstance(videos, (np.ndarray, torch.Tensor)) and videos.ndim == 5
+
+
+def _with_progress(frames: Iterable[TimedFrame], duration: float | None, show: bool) -> Iterator[TimedFrame]:
+    total = None if duration is None else round(duration)
+    with tqdm(total=total, unit=" s of the video", leave=False, disable=not show) as progress:
+        for frame in frames:
+            progress.update(int(frame.time) - progress.n)
+            yield frame
+
+
+def _boxes(clip: Clip) -> list[list[float]]:
+    rows = {frame.time: frame.box for frame in clip.frames if frame.box is not None}
+    return [[round(time, 3), *(round(float(edge), 1) for edge in box)] for time, box in rows.items()]

@@ -1,0 +1,99 @@
+"""Predictions on the terminal: as tables for people, JSON lines for programs, CSV for spreadsheets.
+
+A printer takes a result of `FacialExpressionPipeline`, or of `predict_video` as a dictionary.
+"""
+
+import csv
+import json
+import sys
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from .timeline import stretches
+
+
+class TablePrinter:
+    """Prints overall scores, and the timeline in short.
+
+    Args:
+        top_k: How many of the highest overall scores; all without it.
+    """
+
+    def __init__(self, top_k: int | None = None):
+        self.top_k = top_k
+        self.console = Console(highlight=False)
+
+    def print_result(self, result: dict):
+        """Print what is said about a video."""
+        self.console.print(Text(result["video"]), soft_wrap=True)
+        if result["scores"] is None:
+            self.console.print(result["note"])
+            return
+        table = Table("expression", box=box.SIMPLE)
+        table.add_column("score", justify="right")
+        for label, score in list(result["scores"].items())[: self.top_k]:
+            table.add_row(Text(label), f"{score:.4f}")
+        self.console.print(table)
+        if len(result.get("timeline", [])) > 1:
+            self.console.print(_timeline_table(result["timeline"]))
+
+    def print_failure(self, video: str, message: str):
+        """Nothing: what failed is told on stderr."""
+
+
+def _timeline_table(timeline: list[dict]) -> Table:
+    table = Table("seconds", "person", "expression", box=box.SIMPLE)
+    table.add_column("score", justify="right")
+    for stretch in stretches(timeline):
+        seconds = f"{stretch['start']:.1f} to {stretch['end']:.1f}"
+        table.add_row(seconds, str(stretch["person"]), Text(stretch["label"]), f"{stretch['score']:.4f}")
+    return table
+
+
+class JsonPrinter:
+    """Prints each result as a line of JSON, and failures as lines with `video` and `error`.
+
+    Args:
+        top_k: How many of the highest overall scores; all without it.
+    """
+
+    def __init__(self, top_k: int | None = None):
+        self.top_k = top_k
+
+    def print_result(self, result: dict):
+        """Print all that is known about a video."""
+        scores = result["scores"] and dict(list(result["scores"].items())[: self.top_k])
+        print(json.dumps({**result, "scores": scores}), flush=True)
+
+    def print_failure(self, video: str, message: str):
+        """Print that a video failed."""
+        print(json.dumps({"video": video, "error": message}), flush=True)
+
+
+class CsvPrinter:
+    """Prints a row for each window: video, person, begin and end in seconds, a column for each label.
+
+    A video without a timeline has one row, without times. What failed or has no face has none.
+    """
+
+    def __init__(self):
+        self.labels = None
+        self.writer = csv.writer(sys.stdout, lineterminator="\n")
+
+    def print_result(self, result: dict):
+        """Print a video's rows, after a header if it is the first."""
+        if result["scores"] is None:
+            return
+        if self.labels is None:
+            self.labels = sorted(result["scores"])
+            self.writer.writerow(["video", "person", "start", "end", *self.labels])
+        for entry in result.get("timeline", [{"scores": result["scores"]}]):
+            times = [entry.get(name, "") for name in ("person", "start", "end")]
+            self.writer.writerow([result["video"], *times, *(entry["scores"][label] for label in self.labels)])
+        sys.stdout.flush()
+
+    def print_failure(self, video: str, message: str):
+        """Nothing: what failed is told on stderr."""

@@ -1,0 +1,63 @@
+"""A picture of a timeline: the probabilities of all labels over time, one strip a person."""
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .timeline import NO_FACE_NOTE
+
+
+MOST_STRIPS = 6  # of the people who are there longest; more would be too small to read
+
+
+def draw_timeline(result: dict, title: str | None = None) -> Figure:
+    """The timeline of a result of `FacialExpressionPipeline`, with a legend; at most six people's, the longest there.
+
+    Args:
+        result: The result, of probabilities that sum to 1 or of other scores.
+        title: Above the figure.
+    """
+    people = longest_there(result)
+    figure = Figure(figsize=(9, 1.4 + 1.7 * max(len(people), 1)), layout="constrained")
+    if title:
+        figure.suptitle(title)
+    if not people:
+        figure.text(0.5, 0.5, NO_FACE_NOTE, ha="center", va="center")
+        return figure
+    all_axes = figure.subplots(len(people), sharex=True, squeeze=False)[:, 0]
+    for axes, person in zip(all_axes, people, strict=True):
+        draw_strip(axes, result, person)
+        axes.set(ylabel=f"person {person}", xlim=(0, result["duration"]))
+    all_axes[-1].set_xlabel("time in seconds")
+    handles, labels = all_axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 7), frameon=False)
+    return figure
+
+
+def draw_strip(axes: Axes, result: dict, person: int):
+    """One person's scores over time: stacked if they are shares of a whole, as lines otherwise."""
+    entries = [entry for entry in result["timeline"] if entry["person"] == person]
+    colours = label_colours(entries[0]["scores"])
+    # From the begin of the first window to the end of the last; in between scores stand at the windows' middles.
+    times = [entries[0]["start"], *((entry["start"] + entry["end"]) / 2 for entry in entries), entries[-1]["end"]]
+    scores = np.array([list(entry["scores"].values()) for entry in (entries[0], *entries, entries[-1])]).T
+    if np.allclose(scores.sum(axis=0), 1, atol=1e-3):
+        axes.stackplot(times, scores, labels=colours.keys(), colors=colours.values())
+        axes.set_ylim(0, 1)
+    else:
+        for (label, colour), values in zip(colours.items(), scores, strict=True):
+            axes.plot(times, values, label=label, color=colour)
+
+
+def longest_there(result: dict) -> list[int]:
+    """The people who are there longest, as many as can be shown, in the order of their numbers."""
+    by_time = sorted(result["people"], key=lambda person: person["start"] - person["end"])
+    return sorted(person["person"] for person in by_time[:MOST_STRIPS])
+
+
+def label_colours(labels) -> dict[str, tuple[float, float, float]]:
+    """A colour, RGB from 0 to 1, for each label."""
+    colormap = colormaps["tab20"]
+    places = [*range(0, 20, 2), *range(1, 20, 2)]  # strong colours first, then pale ones
+    return {label: colormap(places[index % 20])[:3] for index, label in enumerate(labels)}

@@ -1,0 +1,261 @@
+"""From a video to expressions over time: who, when, the numbers, and that long videos take no more memory."""
+
+import gc
+import json
+import math
+import weakref
+
+import av
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import pipeline
+
+from lgi_former import FacialExpressionPipeline
+from lgi_former.image_processing import FaceCropper, FacesExtraMissingError, face_detection, frame_stream
+from lgi_former.inference import predict_video
+
+
+@pytest.fixture
+def recognise(tiny_classifier, tiny_processor, square_detector):
+    """A pipeline that finds the people of `people_video`; its windows are 16 frames at 25 a second, 0.64 seconds."""
+    return FacialExpressionPipeline(
+        model=tiny_classifier(),
+        video_processor=tiny_processor(),
+        face_cropper=FaceCropper(square_detector),
+        device="cpu",
+    )
+
+
+def windows_of(result, person=0):
+    return [(entry["start"], entry["end"]) for entry in result["timeline"] if entry["person"] == person]
+
+
+def test_the_task_is_known_to_transformers(tiny_classifier, tiny_processor, tmp_path):
+    tiny_classifier().save_pretrained(tmp_path)
+    tiny_processor().save_pretrained(tmp_path)
+    loaded = pipeline("facial-expression-recognition", model=str(tmp_path), device="cpu", crop_faces=False)
+    assert type(loaded) is FacialExpressionPipeline
+    assert set(loaded(np.zeros((16, 32, 32, 3), np.uint8))["scores"]) == {"happy", "sad", "neutral"}
+
+
+def test_a_saved_pipeline_loads_as_it_was(recognise, people_video, tmp_path):
+    recognise.save_pretrained(tmp_path)
+    loaded = pipeline("facial-expression-recognition", model=str(tmp_path), device="cpu")
+    video = people_video({80: (0, 99)})
+    assert loaded(video, crop_faces=False) == recognise(video, crop_faces=False)
+
+
+def test_a_person_throughout_has_a_timeline_and_scores(recognise, people_video):
+    result = recognise(people_video({80: (0, 99)}))
+    assert windows_of(result) == [(pytest.approx(0.32 * k), pytest.approx(0.32 * k + 0.64)) for k in range(11)] + [
+        (pytest.approx(3.36), pytest.approx(4.0))
+    ]
+    assert result["duration"] == 4
+    (person,) = result["people"]
+    assert (person["person"], person["start"], person["end"]) == (0, 0, 4)
+    mean = np.mean([list(entry["scores"].values()) for entry in result["timeline"]], axis=0)
+    labels = ("happy", "sad", "neutral")
+    assert [result["scores"][label] for label in labels] == pytest.approx(mean)
+    assert list(result["scores"].values()) == sorted(result["scores"].values(), reverse=True)
+    assert [sum(entry["scores"].values()) for entry in result["timeline"]] == pytest.approx([1] * 12)
+    assert json.loads(json.dumps(result)) == result
+
+
+def test_several_people_have_timelines_of_their_own(recognise, people_video):
+    result = recognise(people_video({0: (0, 99), 160: (50, 99)}))
+    assert [person["person"] for person in result["people"]] == [0, 1]
+    assert windows_of(result, 1)[0][0] == pytest.approx(2.08)  # the first moment at which a face is looked for
+    assert result["people"][1]["end"] == 4
+    assert result["timeline"] == sorted(result["timeline"], key=lambda entry: (entry["start"], entry["person"]))
+
+
+def test_somebody_who_leaves_is_not_in_the_timeline_any_more(recognise, people_video):
+    result = recognise(people_video({80: (0, 40)}))
+    assert 1.4 < result["people"][0]["end"] < 1.8
+
+
+def test_nobody_is_an_answer(recognise, people_video):
+    result = recognise(people_video({}))
+    assert (result["scores"], result["people"], result["timeline"]) == (None, [], [])
+    assert "No face was found" in result["note"]
+
+
+def test_the_model_sees_the_face_and_nothing_else(recognise, people_video):
+    face = people_video({80: (0, 99)})
+    beside = face.copy()
+    beside[:, :, 150:] = np.random.default_rng(0).integers(0, 90, beside[:, :, 150:].shape, dtype=np.uint8)
+    assert recognise(beside)["timeline"] == recognise(face)["timeline"]
+
+
+def test_whole_frames_of_one_window_are_what_the_papers_evaluation_sees(recognise, people_video):
+    video = people_video({80: (0, 15)}, count=16)
+    expected = predict_video(recognise.model, recognise.video_processor, video).scores
+    assert recognise(video, crop_faces=False)["scores"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_batches_give_the_same_numbers_as_clips_one_at_a_time(recognise, people_video):
+    video = people_video({0: (0, 99), 160: (30, 99)})
+    one_at_a_time = recognise(video, batch_size=1)["timeline"]
+    batched = recognise(video, batch_size=6)["timeline"]
+    assert len(batched) == 20
+    for first, second in zip(one_at_a_time, batched, strict=True):
+        assert first["scores"] == pytest.approx(second["scores"], abs=1e-6)
+        assert {**first, "scores": None} == {**second, "scores": None}
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"window": 2.0}, [(0, 2), (1, 3), (2, 4)]),
+        ({"window": 2.0, "stride": 2.0}, [(0, 2), (2, 4)]),
+        ({"window": 2.0, "stride": 1.4}, [(0, 2), (1.5, 3.5), (2, 4)]),  # rounded to the step of half a second
+        ({"window": 10.0}, [(0, 4)]),
+    ],
+)
+def test_windows_are_set_in_seconds(settings, expected, recognise, people_video):
+    result = recognise(people_video({80: (0, 99)}), crop_faces=False, **settings)
+    assert windows_of(result) == expected
+
+
+def test_the_frame_rate_makes_no_difference(recognise, people_video):
+    video = people_video({80: (0, 99)})
+    faster = np.repeat(video, 2, axis=0)
+    assert recognise(faster, frame_rate=50)["timeline"] == recognise(video)["timeline"]
+
+
+def test_settings_of_the_pipeline_hold_for_all_calls(tiny_classifier, tiny_processor, people_video):
+    recognise = FacialExpressionPipeline(
+        model=tiny_classifier(), video_processor=tiny_processor(), device="cpu", crop_faces=False, window=2.0
+    )
+    assert len(recognise(people_video({}))["timeline"]) == 3
+    assert len(recognise(people_video({}), window=4.0)["timeline"]) == 1
+
+
+def test_boxes_are_told_if_asked_for(recognise, people_video):
+    assert "boxes" not in recognise(people_video({80: (0, 99)}))["timeline"][0]
+    entry = recognise(people_video({80: (0, 99)}), return_boxes=True)["timeline"][1]
+    times, *edges = np.transpose(entry["boxes"])
+    assert times.tolist() == pytest.approx([0.32, 0.48, 0.64, 0.8])
+    assert np.transpose(edges).tolist() == [pytest.approx([74, 14, 126, 66])] * 4  # 1.3 times the square
+
+
+# Inputs
+
+
+def write_video(path, frames, frame_rate=25):
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=frame_rate)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt, stream.bit_rate = "yuv420p", 4_000_000
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    return str(path)
+
+
+def test_files_folders_arrays_and_images_are_videos(recognise, people_video, tmp_path):
+    frames = people_video({80: (0, 39)}, count=40)
+    (tmp_path / "frames").mkdir()
+    for index, frame in enumerate(frames):
+        Image.fromarray(frame).save(tmp_path / "frames" / f"{index:03d}.png")
+    array, folder, images = (
+        recognise(video) for video in (frames, tmp_path / "frames", [Image.fromarray(frame) for frame in frames])
+    )
+    assert array["timeline"] == folder["timeline"] == images["timeline"]
+    assert (array["video"], folder["video"]) == (None, str(tmp_path / "frames"))
+    file = recognise(write_video(tmp_path / "a.mp4", frames))
+    assert windows_of(file) == windows_of(array)
+    assert file["scores"] == pytest.approx(array["scores"], abs=0.05)
+    single = recognise(frames[0])
+    assert windows_of(single) == [(0, 0.04)]
+
+
+def test_lists_give_lists_and_generators_iterators(recognise, people_video):
+    first, second = people_video({80: (0, 39)}, count=40), people_video({}, count=40)
+    results = recognise([first, second])
+    assert [len(result["people"]) for result in results] == [1, 0]
+    assert recognise(np.stack([first, second])) == results
+    lazy = recognise(video for video in (first, None))
+    assert next(lazy) == results[0]
+    assert recognise([]) == []
+
+
+@pytest.mark.parametrize("setting", ["window", "stride", "frame_rate"])
+def test_impossible_settings_are_told(setting, recognise):
+    with pytest.raises(ValueError, match=f"{setting}=0"):
+        recognise("a.mp4", **{setting: 0})
+
+
+def test_without_the_extra_faces_cannot_be_cropped(tiny_classifier, tiny_processor, monkeypatch):
+    monkeypatch.setattr(face_detection, "PACKAGES", ("no_such_package",))
+    recognise = FacialExpressionPipeline(model=tiny_classifier(), video_processor=tiny_processor(), device="cpu")
+    with pytest.raises(FacesExtraMissingError, match="crop_faces=False"):
+        recognise(np.zeros((4, 32, 32, 3), np.uint8))
+
+
+# Long videos
+
+
+@pytest.fixture
+def decoding(monkeypatch):
+    """Counts the frames that are decoded, and how many of them are held at the same time at most."""
+
+    class Decoding:
+        num_decoded, most_held, held = 0, 0, weakref.WeakSet()
+
+    class CountedFrame(frame_stream.TimedFrame):
+        def __init__(self, index, time, read):
+            super().__init__(index, time, read)
+            if read.__qualname__.startswith("_decoded"):
+                Decoding.num_decoded += 1
+                Decoding.held.add(self)
+                gc.collect(0)
+                Decoding.most_held = max(Decoding.most_held, len(Decoding.held))
+
+    monkeypatch.setattr(frame_stream, "TimedFrame", CountedFrame)
+    return Decoding
+
+
+@pytest.mark.parametrize("seconds", [20, 60])
+def test_frames_are_decoded_once_and_few_are_held_however_long_the_video(
+    seconds, recognise, people_video, decoding, tmp_path
+):
+    frames = people_video({80: (0, 10 * seconds - 1)}, count=10 * seconds)
+    video = write_video(tmp_path / "a.mp4", frames, frame_rate=10)
+    result = recognise(video)
+    assert result["people"][0]["end"] == seconds
+    assert decoding.num_decoded == 10 * seconds
+    assert decoding.most_held <= 20  # 1.6 seconds until boxes are settled, and what is on its way
+
+
+def test_a_stream_tells_each_window_while_the_video_goes_on(recognise, people_video, decoding, tmp_path):
+    video = write_video(tmp_path / "a.mp4", people_video({80: (0, 199)}, count=200), frame_rate=10)
+    entries = recognise.stream(video, batch_size=2)
+    first, second = next(entries), next(entries)
+    assert (first["start"], second["start"]) == (0, pytest.approx(0.32))
+    assert decoding.num_decoded < 40
+    assert [first, second, *entries] == recognise(video, batch_size=2)["timeline"]
+
+
+def test_the_file_is_closed_when_a_stream_is_left(recognise, people_video, tmp_path, monkeypatch):
+    containers = []
+
+    def open_and_keep(path, open_file=frame_stream.open_with_pyav):
+        containers.append(open_file(path))
+        return containers[0]
+
+    monkeypatch.setattr(frame_stream, "open_with_pyav", open_and_keep)
+    entries = recognise.stream(write_video(tmp_path / "a.mp4", people_video({80: (0, 99)})), batch_size=1)
+    next(entries)
+    entries.close()
+    with pytest.raises(AssertionError, match="not open"):
+        next(containers[0].decode(video=0))
+
+
+def test_scores_that_are_not_finite_are_refused(recognise, people_video):
+    with torch.no_grad():
+        recognise.model.classifier.weight.fill_(math.nan)
+    with pytest.raises(ValueError, match="not finite"):
+        recognise(people_video({80: (0, 39)}, count=40))

@@ -1,0 +1,109 @@
+"""What is said about people and videos, and how it is shown."""
+
+import av
+import numpy as np
+import pytest
+
+from lgi_former.image_processing import VideoReadError
+from lgi_former.inference.annotated_video import annotate_video
+from lgi_former.inference.timeline import stretches, summarise
+from lgi_former.inference.timeline_figure import draw_timeline, label_colours, longest_there
+
+
+def entry(person, start, end, happy, **more):
+    return {"person": person, "start": start, "end": end, "scores": {"happy": happy, "sad": 1 - happy}, **more}
+
+
+def result_of(timeline, duration):
+    return {"video": None, "duration": duration, **summarise(timeline), "timeline": timeline}
+
+
+def test_people_are_means_of_windows_and_videos_of_people_by_their_time():
+    summary = summarise([entry(0, 0, 2, 0.8), entry(0, 2, 4, 0.6), entry(1, 1, 2, 0.2)])
+    first, second = summary["people"]
+    assert first == {"person": 0, "start": 0, "end": 4, "scores": pytest.approx({"happy": 0.7, "sad": 0.3})}
+    assert list(second["scores"]) == ["sad", "happy"]
+    assert summary["scores"] == pytest.approx({"happy": (4 * 0.7 + 0.2) / 5, "sad": (4 * 0.3 + 0.8) / 5})
+    assert "note" not in summary
+
+
+def test_nobody_is_said_so():
+    assert summarise([]) == {
+        "scores": None,
+        "people": [],
+        "note": "No face was found, so there is nothing to classify.",
+    }
+
+
+def test_windows_with_the_same_best_label_become_one_stretch():
+    timeline = [entry(0, 0, 2, 0.8), entry(1, 0, 2, 0.9), entry(0, 1, 3, 0.6), entry(0, 2, 4, 0.1)]
+    assert stretches(timeline) == [
+        {"person": 0, "start": 0, "end": 3, "label": "happy", "score": pytest.approx(0.7)},
+        {"person": 0, "start": 2, "end": 4, "label": "sad", "score": pytest.approx(0.9)},
+        {"person": 1, "start": 0, "end": 2, "label": "happy", "score": pytest.approx(0.9)},
+    ]
+
+
+def test_the_figure_has_a_strip_for_each_of_the_people_who_are_there_longest():
+    result = result_of([entry(person, 0, 10 - person, 0.5) for person in range(8)], 12)
+    assert longest_there(result) == [0, 1, 2, 3, 4, 5]
+    figure = draw_timeline(result, "clip.mp4")
+    assert [axes.get_ylabel() for axes in figure.axes] == [f"person {person}" for person in range(6)]
+    assert figure.axes[0].get_xlim() == (0, 12)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["happy", "sad"]
+
+
+def test_the_figure_of_nobody_says_so():
+    assert "No face" in draw_timeline(result_of([], 3)).texts[0].get_text()
+
+
+def test_scores_that_are_no_shares_are_drawn_as_lines():
+    timeline = [{"person": 0, "start": 0, "end": 1, "scores": {"valence": -0.4, "arousal": 2.0}}]
+    (axes,) = draw_timeline(result_of(timeline, 1)).axes
+    assert [line.get_ydata().tolist() for line in axes.lines] == [[-0.4] * 3, [2.0] * 3]
+
+
+def test_eleven_labels_have_eleven_colours():
+    assert len(set(label_colours(range(11)).values())) == 11
+
+
+def read_video(path):
+    with av.open(str(path)) as container:
+        frames = [(frame.time, frame.to_ndarray(format="rgb24")) for frame in container.decode(video=0)]
+    return zip(*frames, strict=True)
+
+
+def test_the_annotated_video_shows_boxes_labels_and_strips(people_video, tmp_path):
+    video = people_video({80: (0, 49)}, count=50)
+    boxes = [[time, 75 + 20 * time, 15, 125 + 20 * time, 65] for time in np.arange(0, 1, 0.16)]
+    result = result_of([entry(0, 0, 1, 0.8, boxes=boxes)], 2)
+    annotate_video(video, result, tmp_path / "out.mp4")
+    times, images = read_video(tmp_path / "out.mp4")
+    assert times == pytest.approx(np.arange(50) / 25, abs=2e-3)
+    height, width, _ = images[0].shape
+    assert width == 240 and height > 80 + 32
+    colour = np.array(label_colours(["happy", "sad"])["happy"]) * 255
+
+    def is_coloured(image, y, x, tolerance=60):
+        return abs(image[y, x].astype(int) - colour).max() < tolerance
+
+    assert is_coloured(images[0], 64, 100) and is_coloured(images[20], 64, 100)  # the lower edge of the box
+    assert is_coloured(images[20], 50, 91) and not is_coloured(images[0], 50, 91)  # the left edge has moved
+    assert not is_coloured(images[40], 64, 100)  # gone after a second
+    assert is_coloured(images[0], 80 + 24, 60) and not is_coloured(images[0], 80 + 24, 200)  # the strip's end
+    assert (images[25][80:100, 118:122] < 60).all(axis=(0, 2)).any()  # where the video is
+    assert list(tmp_path.iterdir()) == [tmp_path / "out.mp4"]
+
+
+def test_without_boxes_the_label_is_in_the_corner_and_odd_sizes_become_even(tmp_path):
+    video = np.full((5, 51, 61, 3), 90, np.uint8)
+    annotate_video(video, result_of([entry(0, 0, 0.2, 0.8)], 0.2), tmp_path / "out.mp4")
+    _, images = read_video(tmp_path / "out.mp4")
+    assert images[0].shape[0] % 2 == images[0].shape[1] % 2 == 0
+    assert abs(images[0][:20, :40].astype(int) - 90).max() > 60
+
+
+def test_a_video_that_cannot_be_read_leaves_no_file(tmp_path):
+    with pytest.raises(VideoReadError):
+        annotate_video(tmp_path / "missing.mp4", result_of([], 0), tmp_path / "out.mp4")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,228 @@
+"""Cutting the faces out of a corpus's videos once, so that training reads small frames that a face fills."""
+
+import csv
+import json
+import os
+import shutil
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from PIL import Image
+from tqdm import tqdm
+
+from ..image_processing import FaceCropper, crop_face, open_frames
+from ..image_processing.video_decoding import IMAGE_SUFFIXES
+from .annotations import VIDEO_SUFFIXES
+
+
+LIST_FILE = "faces.csv"
+SETTINGS_FILE = "faces.json"
+JPEG_QUALITY = 95
+
+CROPPED, NO_FACE, FAILED = "cropped", "no face", "failed"
+
+
+@dataclass
+class Outcome:
+    """What became of a video.
+
+    Attributes:
+        video (`str`): Its path, relative to the corpus; its frames are in a folder of the same path in the output.
+        status (`str`): `"cropped"`, `"no face"` (then there is no folder) or `"failed"`.
+        people (`int`): People who were found. The frames are of the one whose face took most room for longest.
+        frames (`int`): Frames that were written: those of the video in which that person's face is seen.
+        reason (`str`): Why it failed.
+    """
+
+    video: str
+    status: str
+    people: int = 0
+    frames: int = 0
+    reason: str = ""
+
+
+def crop_corpus(
+    source: str | os.PathLike,
+    output_dir: str | os.PathLike,
+    cropper: FaceCropper,
+    size: int = 224,
+    num_workers: int = 1,
+) -> list[Outcome]:
+    """Write each video's main face as a folder of JPEG frames, under the video's own relative path.
+
+    So annotation files of the corpus hold for the crops, with `data_root=output_dir`. What happened to each video is
+    in `output_dir/faces.csv`, with the columns of `Outcome`, as soon as it is known. Called again, it goes on: videos
+    that are listed as cropped or without a face are left alone, failed ones are tried again. A folder is given its
+    name only when all of its frames are there.
+
+    Args:
+        source: Folder with videos (files and folders of frames) in it at any depth, or one video.
+        output_dir: Folder to write to, made if needed.
+        cropper: Follows and cuts out faces.
+        size: Height and width of the crops in pixels. Corpora are shipped with 224 or 256.
+        num_workers: Videos worked on at once, each in a thread.
+
+    Returns:
+        All videos' outcomes, those of earlier calls included, in the order of their paths.
+
+    Raises:
+        ValueError: If there is no video, or `output_dir` was made with other settings or is being written to.
+    """
+    output_dir = Path(output_dir)
+    root, videos = _find_videos(Path(source), output_dir)
+    output_dir.mkdir(parents=True, exist_ok=True)
+    visible = [entry for entry in output_dir.iterdir() if not entry.name.startswith(".")]
+    if visible and not (output_dir / SETTINGS_FILE).exists():
+        raise ValueError(f"'{output_dir}' is not empty, and not of this command's making. Choose another folder.")
+    try:
+        with FileLock(output_dir / f".{LIST_FILE}.lock", timeout=0):
+            _check_settings(output_dir, {"size": size, "margin": cropper.margin})
+            return _crop_all(root, videos, output_dir, cropper, size, num_workers)
+    except Timeout as error:
+        raise ValueError(f"Another process is writing to '{output_dir}'; wait for it or choose another.") from error
+
+
+def _find_videos(source: Path, output_dir: Path) -> tuple[Path, list[str]]:
+    """The folder that paths are relative to, and the paths of the videos."""
+    if not source.exists():
+        raise ValueError(f"There is no file or folder '{source}'. Check the path.")
+    if source.is_file() or _holds_frames(source):
+        return source.parent, [source.name]
+    videos = sorted(str(path.relative_to(source)) for path in _videos_in(source, output_dir.resolve()))
+    if not videos:
+        raise ValueError(
+            f"'{source}' holds no videos: neither files ({', '.join(VIDEO_SUFFIXES)}) nor folders of frames "
+            f"({', '.join(IMAGE_SUFFIXES)}), at any depth."
+        )
+    return source, videos
+
+
+def _videos_in(folder: Path, left_out: Path) -> Iterator[Path]:
+    for entry in folder.iterdir():
+        if entry.name.startswith(".") or entry.resolve() == left_out:
+            continue
+        if entry.is_dir() and not _holds_frames(entry):
+            yield from _videos_in(entry, left_out)
+        elif entry.is_dir() or entry.suffix.lower() in VIDEO_SUFFIXES:
+            yield entry
+
+
+def _holds_frames(folder: Path) -> bool:
+    return any(f.suffix.lower() in IMAGE_SUFFIXES and not f.name.startswith(".") for f in folder.iterdir())
+
+
+def _check_settings(output_dir: Path, settings: dict):
+    file = output_dir / SETTINGS_FILE
+    if not file.exists():
+        file.write_text(json.dumps(settings))
+    elif json.loads(file.read_text()) != settings:
+        raise ValueError(
+            f"'{output_dir}' has crops made with {file.read_text()}, but {json.dumps(settings)} is asked for. Crops "
+            "of one corpus should be made alike: use the same settings, or another folder."
+        )
+
+
+def _crop_all(
+    root: Path, videos: list[str], output_dir: Path, cropper: FaceCropper, size: int, num_workers: int
+) -> list[Outcome]:
+    done = {outcome.video: outcome for outcome in _listed(output_dir) if outcome.status != FAILED}
+    done = {video: done[video] for video in videos if video in done}
+    _write_list(output_dir, done.values())
+    for unfinished in output_dir.rglob(".*.unfinished"):  # of a call that was stopped
+        shutil.rmtree(unfinished)
+    stop = threading.Event()
+
+    def crop(video: str) -> Outcome:
+        return _crop_video(root / video, video, output_dir, cropper, size, stop)
+
+    remaining = [video for video in videos if video not in done]
+    with (
+        ThreadPoolExecutor(num_workers) as pool,
+        tqdm(desc="Cropping faces", total=len(videos), initial=len(done), unit="video") as progress,
+    ):
+        try:
+            for future in as_completed([pool.submit(crop, video) for video in remaining]):
+                outcome = future.result()
+                done[outcome.video] = outcome
+                _append(output_dir, outcome)
+                progress.set_postfix(Counter(o.status for o in done.values() if o.status != CROPPED), refresh=False)
+                progress.update()
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [done[video] for video in videos]
+
+
+class _StoppedError(Exception):
+    """The whole call was stopped while a video was being worked on."""
+
+
+def _crop_video(
+    path: Path, video: str, output_dir: Path, cropper: FaceCropper, size: int, stop: threading.Event
+) -> Outcome:
+    target = output_dir / video
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".unfinished", dir=target.parent))
+    try:
+        room = _write_crops(path, folder, cropper, size, stop)
+        if not room:
+            return Outcome(video, NO_FACE)
+        main = folder / str(room.most_common(1)[0][0])
+        frames = len(list(main.iterdir()))
+        if target.exists():  # whole, but not listed: the call was stopped in between
+            shutil.rmtree(target)
+        main.rename(target)
+        return Outcome(video, CROPPED, people=len(room), frames=frames)
+    except _StoppedError:
+        raise
+    except Exception as error:  # whatever is wrong with one video must not cost the others
+        return Outcome(video, FAILED, reason=" ".join(str(error).split()))
+    finally:
+        shutil.rmtree(folder)
+
+
+def _write_crops(path: Path, folder: Path, cropper: FaceCropper, size: int, stop: threading.Event) -> Counter:
+    """Write every person's crops to a folder of their number in `folder`.
+
+    Returns:
+        By person, how much room the face took: the sum of its areas over the frames, in pixels.
+    """
+    room = Counter()
+    with open_frames(path) as stream:
+        for frame, faces in cropper.follow(stream):
+            if stop.is_set():
+                raise _StoppedError
+            for face in faces:
+                person = folder / str(face.person)
+                person.mkdir(exist_ok=True)
+                crop = Image.fromarray(crop_face(frame.image, face.box, size))
+                crop.save(person / f"{frame.index:06d}.jpg", quality=JPEG_QUALITY)
+                room[face.person] += (face.box[2] - face.box[0]) ** 2
+    return room
+
+
+def _listed(output_dir: Path) -> list[Outcome]:
+    if not (output_dir / LIST_FILE).exists():
+        return []
+    with (output_dir / LIST_FILE).open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if None not in row.values()]  # the last may be half-written
+    return [Outcome(**{**row, "people": int(row["people"]), "frames": int(row["frames"])}) for row in rows]
+
+
+def _write_list(output_dir: Path, outcomes: Iterable[Outcome]):
+    with (output_dir / LIST_FILE).open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerow([field.name for field in fields(Outcome)])
+    for outcome in outcomes:
+        _append(output_dir, outcome)
+
+
+def _append(output_dir: Path, outcome: Outcome):
+    with (output_dir / LIST_FILE).open("a", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerow(asdict(outcome).values())
