@@ -209,6 +209,7 @@ def run_plan(plan: Plan, output_dir: str | Path, seed: int) -> Outcome:
     with outcome.timed("pre-training"):
         pretraining = pretrain(new_autoencoder(seed), unlabelled, plan.pretraining_steps, seed, pretrained_dir)
         pretraining.save_model()
+        pretraining.save_state()
         pretraining.create_model_card()
         outcome.histories["pre-training"] = pretraining.state.log_history
 
@@ -229,6 +230,7 @@ def run_plan(plan: Plan, output_dir: str | Path, seed: int) -> Outcome:
 
     finetuned = finetune_and_evaluate(PRETRAINED, pretrained_classifier(pretrained_dir, seed), labelled, views)
     finetuned.save_model()
+    finetuned.save_state()
     finetuned.model_facts = ModelFacts(pretrained_dir, dataset=DATASET, figures=outcome.figures[PRETRAINED])
     finetuned.create_model_card()
     # Layer decay would hold back layers that have learnt nothing yet.

@@ -1,6 +1,7 @@
 """The report of a quickstart: tables, and figures to look at."""
 
 import json
+import textwrap
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +16,11 @@ from rich.table import Table
 from transformers import PreTrainedModel
 from transformers.video_processing_utils import BaseVideoProcessor
 
-from ..modeling_lgi_former import LGIFormerForPreTraining, RegionTubeMasking
-from ..modeling_lgi_former.reconstruction import to_unit_range
+from ..figures import draw_reconstruction, reconstruct
+from ..figures.frames import Row, draw_rows
+from ..figures.losses import plot_losses
+from ..figures.style import WIDTH, save_figure
+from ..modeling_lgi_former import LGIFormerForPreTraining
 from .evaluation_report import CONFUSION_MATRIX_FILE, METRICS_FILE
 from .synthetic_faces import LABELS, draw_faces
 
@@ -25,8 +29,6 @@ if TYPE_CHECKING:
     from .quickstart import Outcome
 
 REPORT_FILE = "report.md"
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # Okabe and Ito's, for all kinds of colour vision
-STYLES = ("-", "--", ":", "-.")
 
 
 def write_report(
@@ -48,9 +50,9 @@ def write_report(
     output_dir = Path(output_dir)
     video = output_dir / "corpus" / "test" / "00003.mp4"
     clip = processor(str(video), return_tensors="pt")["pixel_values"]
-    draw_corpus().savefig(output_dir / "corpus.png", dpi=110)
-    draw_losses(outcome.histories).savefig(output_dir / "losses.png", dpi=110)
-    draw_reconstruction(pretrained, clip).savefig(output_dir / "reconstruction.png", dpi=110)
+    save_figure(draw_corpus(), output_dir / "corpus.png")
+    save_figure(draw_training(outcome.histories), output_dir / "losses.png")
+    save_figure(draw_reconstruction(reconstruct(pretrained, clip)), output_dir / "reconstruction.png")
     scores = predict(classifier, clip)
     text = _text(outcome, video.relative_to(output_dir), scores)
     (output_dir / REPORT_FILE).write_text(text, encoding="utf-8")
@@ -78,73 +80,24 @@ def print_results(figures: dict[str, dict]):
 def draw_corpus() -> Figure:
     """A person of each class, a frame a column."""
     clips = draw_faces(range(len(LABELS)), torch.Generator().manual_seed(0))
-    figure = Figure(figsize=(9, 7.8), layout="constrained")
-    for axes, clip, name in zip(figure.subplots(len(LABELS)), clips, LABELS, strict=True):
-        axes.imshow(rearrange(clip.numpy(), "t h w c -> h (t w) c"))
-        axes.set_ylabel(name, rotation=0, ha="right", va="center")
-        axes.set(xticks=[], yticks=[])
-    return figure
+    rows = [
+        Row(textwrap.fill(name, 16), rearrange(clip, "t h w c -> t c h w") / 255)
+        for name, clip in zip(LABELS, clips, strict=True)
+    ]
+    return draw_rows(rows)
 
 
-def draw_losses(histories: dict[str, list[dict]]) -> Figure:
-    """Loss by step: of pre-training, and of all fine-tunings."""
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
+def draw_training(histories: dict[str, list[dict]]) -> Figure:
+    """Loss by step: of pre-training, which is the first, and of all fine-tunings."""
+    figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
     pretraining, finetuning = figure.subplots(1, 2)
-    for index, (name, history) in enumerate(histories.items()):
-        axes = finetuning if index else pretraining
-        steps, losses = zip(*((entry["step"], entry["loss"]) for entry in history if "loss" in entry), strict=True)
-        axes.plot(steps, losses, STYLES[index], color=COLOURS[index], label=name)
-    pretraining.set(title="pre-training", xlabel="step", ylabel="mean squared error")
-    finetuning.set(title="fine-tuning", xlabel="step", ylabel="cross entropy (labels smoothed)")
-    finetuning.legend()
+    (name, history), *others = histories.items()
+    plot_losses(pretraining, {name: history})
+    pretraining.get_legend().remove()
+    plot_losses(finetuning, dict(others))
+    pretraining.set(title="pre-training", ylabel="mean squared error")
+    finetuning.set(title="fine-tuning", ylabel="cross entropy (labels smoothed)")
     return figure
-
-
-def draw_reconstruction(model: LGIFormerForPreTraining, pixel_values: torch.Tensor) -> Figure:
-    """The appearance frames of a clip, what the model saw of them, and what it made of it."""
-    original, masked, reconstructed = reconstruct(model, pixel_values)
-    figure = Figure(figsize=(6, 4.6), layout="constrained")
-    rows = {"original": original, "visible": masked, "reconstructed": reconstructed}
-    for axes, (name, frames) in zip(figure.subplots(3), rows.items(), strict=True):
-        axes.imshow(rearrange(frames.numpy(), "t c h w -> h (t w) c").clip(0, 1))
-        axes.set_ylabel(name, rotation=0, ha="right", va="center")
-        axes.set(xticks=[], yticks=[])
-    return figure
-
-
-@torch.inference_mode()
-def reconstruct(
-    model: LGIFormerForPreTraining, pixel_values: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Mask a clip and reconstruct it.
-
-    Args:
-        model: With `norm_pix_loss`. As in He et al. (https://arxiv.org/abs/2111.06377), the mean and deviation that
-            the target was normalised with are put back from the original.
-        pixel_values: float (1, frames, 3, height, width), as the processor makes them.
-
-    Returns:
-        The first frames of all tubelets, which are reconstructed as they look and not as what moved: original, with
-        grey for what is masked, and reconstructed where it was masked; each float (frames / 2, 3, height, width).
-    """
-    config, device = model.config, model.device
-    mask = RegionTubeMasking(config)(1, generator=torch.Generator().manual_seed(0))
-    logits = model.eval()(pixel_values=pixel_values.to(device), bool_masked_pos=mask.to(device)).logits.float().cpu()
-    frames = to_unit_range(pixel_values)[0]
-    patch = config.patch_size
-    sizes = {"pt": config.tubelet_size, "ph": patch, "pw": patch}
-    tubelets = rearrange(frames, "(t pt) c (h ph) (w pw) -> (t h w) (pt ph pw) c", **sizes)
-    centre, spread = tubelets.mean(1, keepdim=True), tubelets.std(1, keepdim=True)
-    predicted = rearrange(logits[0], "n (p c) -> n p c", c=3) * spread[mask[0]] + centre[mask[0]]
-
-    def first_frames(filling):
-        filled = tubelets.clone()
-        filled[mask[0]] = filling
-        _, rows, columns = config.token_grid
-        whole = rearrange(filled, "(t h w) (pt ph pw) c -> t pt c (h ph) (w pw)", h=rows, w=columns, **sizes)
-        return whole[:, 0]
-
-    return frames[:: config.tubelet_size], first_frames(torch.full_like(predicted, 0.5)), first_frames(predicted)
 
 
 @torch.inference_mode()
@@ -192,7 +145,7 @@ These are drawings, and the figures say that the method learns. They say nothing
 
 ## Reconstruction of a test video
 
-![original, visible and reconstructed frames](reconstruction.png)
+![original, visible, target, predicted and reconstructed frames](reconstruction.png)
 
 ## Prediction on one video
 

@@ -1,0 +1,108 @@
+"""Rows of frames, the material of most figures."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+
+GAP = 0.03  # between frames, of their width
+WIDER_GAP = 0.12
+# In inches:
+LARGEST_FRAME = 0.95
+ROOM_FOR_FRAMES = 7.5
+ROOM_FOR_NAMES = 1.4
+ROOM_FOR_HEADINGS = 0.22
+MARGIN = 0.08
+
+
+@dataclass
+class Row:
+    """Frames to be drawn side by side.
+
+    Attributes:
+        name (`str`): Stands before them, in lines of at most some 16 letters.
+        frames (`torch.Tensor` of shape `(frames, 3, height, width)`): Pixels in [0, 1]; what lies outside is cut off.
+        headings (`Sequence[str]`): One above each frame, or none.
+    """
+
+    name: str
+    frames: torch.Tensor
+    headings: Sequence[str] = ()
+
+
+class FrameRows:
+    """Rows of frames below one another, all of the same number and size, and the room that they take.
+
+    (Placed by their own arithmetic: Matplotlib's layouts cut names beside axes whose aspect is fixed.)
+
+    Args:
+        rows: From top to bottom.
+        wider_before: Frames before which the gap is wider.
+    """
+
+    def __init__(self, rows: Sequence[Row], wider_before: Collection[int] = ()):
+        self.rows = rows
+        number, _, self._frame_height, self._frame_width = rows[0].frames.shape
+        gap, wider_gap = (max(round(share * self._frame_width), 1) for share in (GAP, WIDER_GAP))
+        gaps = [0, *(wider_gap if frame in wider_before else gap for frame in range(1, number))]
+        self.left_edges = [frame * self._frame_width + int(before) for frame, before in enumerate(np.cumsum(gaps))]
+        """The column of a row's pixels that each frame begins in."""
+        self._strip_width = self.left_edges[-1] + self._frame_width
+        self._inches = min(LARGEST_FRAME / self._frame_width, ROOM_FOR_FRAMES / self._strip_width)  # of a pixel
+
+    @property
+    def width(self) -> float:
+        """Inches, with names and margins."""
+        return ROOM_FOR_NAMES + self._strip_width * self._inches + MARGIN
+
+    @property
+    def height(self) -> float:
+        """Inches, with headings and margins."""
+        return MARGIN + sum(self._height_of(row) for row in self.rows)
+
+    def draw(self, figure: Figure, top: float = 0.0) -> list[Axes]:
+        """Draw them, so many inches below the figure's upper edge; returns the axes of each row, in its pixels."""
+        drawn = []
+        figure_width, figure_height = figure.get_size_inches()
+        width, height = self._strip_width * self._inches, self._frame_height * self._inches
+        for row in self.rows:
+            top += self._height_of(row)
+            box = (ROOM_FOR_NAMES, figure_height - top, width, height)
+            axes = figure.add_axes(
+                [inches / side for inches, side in zip(box, 2 * (figure_width, figure_height), strict=True)]
+            )
+            self._draw_row(axes, row)
+            drawn.append(axes)
+        return drawn
+
+    def _height_of(self, row: Row) -> float:
+        return self._frame_height * self._inches + MARGIN + bool(row.headings) * ROOM_FOR_HEADINGS
+
+    def _draw_row(self, axes: Axes, row: Row):
+        strip = np.ones((self._frame_height, self._strip_width, 3), dtype=np.float32)
+        for start, frame in zip(self.left_edges, row.frames.clip(0, 1), strict=True):
+            strip[:, start : start + self._frame_width] = frame.permute(1, 2, 0).numpy()
+        axes.imshow(strip)
+        axes.set_ylabel(row.name, rotation=0, ha="right", va="center")
+        axes.set(xticks=[], yticks=[])
+        if row.headings:
+            axes.set_xticks([start + (self._frame_width - 1) / 2 for start in self.left_edges], row.headings)
+            axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, length=0, labelsize="small")
+        axes.spines[:].set_visible(False)
+
+
+def draw_rows(rows: Sequence[Row], wider_before: Collection[int] = ()) -> Figure:
+    """A figure of rows of frames; the arguments are those of `FrameRows`."""
+    drawing = FrameRows(rows, wider_before)
+    figure = Figure(figsize=(drawing.width, drawing.height))
+    drawing.draw(figure)
+    return figure
+
+
+def spread(number: int, most: int) -> list[int]:
+    """At most so many indices of a number of things, from the first to the last: `spread(16, 4)` is 0, 5, 10, 15."""
+    return np.linspace(0, number - 1, min(number, most)).round().astype(int).tolist()

@@ -1,0 +1,31 @@
+"""What all figures have in common: colours, line styles, markers, size."""
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+
+WIDTH = 9.0  # inches
+DPI = 110  # so 990 pixels, which a README shows without shrinking much
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
+"""Okabe and Ito's, for all kinds of colour vision; their yellow, which is lost on white, is brown."""
+
+STYLES = ("-", "--", ":", "-.")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*", "h", "d")
+"""One more than colours and no multiple of them, so that both together tell many classes apart."""
+
+
+def colour_of(index: int) -> str:
+    """The colour of a curve or class; they repeat."""
+    return COLOURS[index % len(COLOURS)]
+
+
+def save_figure(figure: Figure, path: str | Path):
+    """Save a figure for a README or, as `.pdf` or `.svg`, for a paper; folders are made.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=DPI)
