@@ -1,4 +1,4 @@
-"""A fine-tuned classifier and its processor, from a directory or the Hub."""
+"""A model and its processor, from a directory or the Hub: classifier, masked autoencoder or bare encoder."""
 
 import contextlib
 import os
@@ -6,8 +6,18 @@ import os
 import torch
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
-from transformers import AutoModelForVideoClassification, AutoVideoProcessor, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForPreTraining,
+    AutoModelForVideoClassification,
+    AutoVideoProcessor,
+    PreTrainedModel,
+)
 from transformers.video_processing_utils import BaseVideoProcessor
+
+from .configuration import LGIFormerConfig
+from .modeling_lgi_former import LGIFormerForPreTraining, LGIFormerModel
 
 
 def load_classifier(
@@ -25,22 +35,74 @@ def load_classifier(
         ValueError: If weights are missing, as the head of a model that was pre-trained but not fine-tuned is.
         RuntimeError: If there is no such device.
     """
+    return _load(
+        AutoModelForVideoClassification,
+        model_name_or_path,
+        device,
+        "it is not a fine-tuned classifier, but perhaps a pre-trained model. Fine-tune it first; predictions of an "
+        "untrained head would mean nothing",
+    )
+
+
+def load_autoencoder(
+    model_name_or_path: str, device: str | torch.device | None = None
+) -> tuple[LGIFormerForPreTraining, BaseVideoProcessor]:
+    """Load a pre-trained LGI-Former with its decoder, in eval mode, and its processor; otherwise as `load_classifier`.
+
+    Raises:
+        OSError, ValueError: If there is no such model, it cannot be read, or it is not an LGI-Former.
+        ValueError: If weights are missing, as the decoder of a classifier is.
+        RuntimeError: If there is no such device.
+    """
+    _check_family(model_name_or_path)
+    return _load(
+        AutoModelForPreTraining,
+        model_name_or_path,
+        device,
+        "it is not a masked autoencoder. Give the model of pre-training, not one that was fine-tuned from it",
+    )
+
+
+def load_encoder(
+    model_name_or_path: str, device: str | torch.device | None = None
+) -> tuple[LGIFormerModel, BaseVideoProcessor]:
+    """Load the encoder of any LGI-Former (pre-trained, fine-tuned or bare), in eval mode, and its processor; otherwise
+    as `load_classifier`.
+
+    Raises:
+        OSError, ValueError: If there is no such model, it cannot be read, or it is not a whole LGI-Former.
+        RuntimeError: If there is no such device.
+    """
+    _check_family(model_name_or_path)
+    return _load(AutoModel, model_name_or_path, device, "it is not a whole LGI-Former")
+
+
+def _load(
+    auto_class: type, model_name_or_path: str, device: str | torch.device | None, if_incomplete: str
+) -> tuple[PreTrainedModel, BaseVideoProcessor]:
+    """Load a model of a class, all of whose weights must be there; `if_incomplete` says what it means if not."""
     _check_name(model_name_or_path)
     device = torch.device(device or torch.accelerator.current_accelerator(check_available=True) or "cpu")
     torch.empty(0, device=device)  # a device that is not there is told before the download, not after
     with naming(model_name_or_path):
-        model, loading_info = AutoModelForVideoClassification.from_pretrained(
+        model, loading_info = auto_class.from_pretrained(
             model_name_or_path, output_loading_info=True, trust_remote_code=False
         )
-    if loading_info["missing_keys"]:
-        raise ValueError(
-            f"{model_name_or_path} has no weights for {', '.join(sorted(loading_info['missing_keys']))}: it is not a "
-            "fine-tuned classifier, but perhaps a pre-trained model. Fine-tune it first; predictions of an untrained "
-            "head would mean nothing."
-        )
+    missing = sorted(loading_info["missing_keys"])
+    if missing:
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        raise ValueError(f"{model_name_or_path} has no weights for {', '.join(missing[:5])}{more}: {if_incomplete}.")
     with naming(model_name_or_path):
         processor = AutoVideoProcessor.from_pretrained(model_name_or_path, trust_remote_code=False)
     return model.to(device).eval(), processor
+
+
+def _check_family(model_name_or_path: str):
+    _check_name(model_name_or_path)
+    with naming(model_name_or_path):
+        model_type = AutoConfig.from_pretrained(model_name_or_path, trust_remote_code=False).model_type
+    if model_type != LGIFormerConfig.model_type:
+        raise ValueError(f"{model_name_or_path} is a {model_type!r}, but this works with an LGI-Former only.")
 
 
 @contextlib.contextmanager
