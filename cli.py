@@ -14,7 +14,7 @@ import sys
 
 from . import __version__
 from .command_line import SuggestsNearest, spell_with_underscores
-from .commands import convert, predict, push, quickstart
+from .commands import convert, embed, predict, push, quickstart, reconstruct, visualize
 
 
 class _Parser(SuggestsNearest, argparse.ArgumentParser):
@@ -34,7 +34,15 @@ class _Parser(SuggestsNearest, argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
 
-COMMANDS = {"quickstart": quickstart, "predict": predict, "convert": convert, "push": push}
+COMMANDS = {
+    "quickstart": quickstart,
+    "predict": predict,
+    "embed": embed,
+    "reconstruct": reconstruct,
+    "visualize": visualize,
+    "convert": convert,
+    "push": push,
+}
 
 TRAINING_COMMANDS = {
     "pretrain": "masked autoencoding of unlabelled videos, by a recipe",

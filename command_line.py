@@ -7,6 +7,8 @@ import argparse
 import difflib
 import re
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 
 class SuggestsNearest:
@@ -58,6 +60,13 @@ def positive_int(text: str) -> int:
     return int(text)
 
 
+def whole_number(text: str) -> int:
+    """An option's value as a number of at least 0, for `add_argument(type=...)`."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+    return int(text)
+
+
 def silence_libraries():
     """Leave stderr to our own messages."""
     from huggingface_hub.utils import disable_progress_bars
@@ -66,3 +75,38 @@ def silence_libraries():
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     disable_progress_bars()
+
+
+FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
+
+
+def add_device(parser: argparse.ArgumentParser):
+    """Add the option `--device`."""
+    parser.add_argument(
+        "--device", metavar="D", help="cpu, cuda:1, mps, ... (default: an accelerator, if there is one)"
+    )
+
+
+def add_output(parser: argparse.ArgumentParser, help_text: str):
+    """Add the options `--output`, a file, and `--overwrite`."""
+    parser.add_argument("--output", metavar="FILE", required=True, help=help_text)
+    parser.add_argument("--overwrite", action="store_true", help="write over an output that is there")
+
+
+def check_output(args: argparse.Namespace, suffixes: Sequence[str], beside: Sequence[Path] = ()):
+    """Refuse an output that cannot be or must not be written, before anything long is computed.
+
+    Args:
+        args: With `output` and `overwrite`.
+        suffixes: What the output's name may end in.
+        beside: Further files that will be written.
+
+    Raises:
+        ValueError: If one of the files is there already, or the name ends in something else.
+    """
+    output = Path(args.output)
+    if output.suffix not in suffixes:
+        raise ValueError(f"--output {output} should end in {' or '.join(suffixes)}.")
+    for path in (output, *beside):
+        if path.is_dir() or (path.exists() and not args.overwrite):
+            raise ValueError(f"'{path}' is there already. Choose another --output, or pass --overwrite.")

@@ -1,0 +1,133 @@
+"""`lgi-former embed`."""
+
+import sys
+
+from ..command_line import (
+    add_device,
+    add_output,
+    check_output,
+    fail,
+    first_line,
+    positive_int,
+    silence_libraries,
+    whole_number,
+)
+
+
+SUMMARY = "embeddings of videos, for other models"
+
+
+def add_arguments(parser):
+    from ..inference.embedding import LEVELS
+
+    parser.add_argument(
+        "videos", nargs="*", metavar="VIDEO", help="video file, folder of frames, image or URL; several at once"
+    )
+    parser.add_argument(
+        "--data",
+        metavar="FILE",
+        help="instead: a file with a line 'path label' or 'path' each, a CSV file, or class folders",
+    )
+    parser.add_argument(
+        "--data_root", metavar="DIR", help="where the paths of --data begin (default: the annotation file's folder)"
+    )
+    parser.add_argument(
+        "--model", required=True, metavar="DIR_OR_REPO", help="any LGI-Former: pre-trained, fine-tuned or bare"
+    )
+    add_output(parser, "file.npy, with a table of its rows in file.rows.csv, or file.parquet, all in one table")
+    parser.add_argument(
+        "--level",
+        choices=LEVELS,
+        default="clip",
+        help="one vector a clip, or one for each of its regions or local tokens (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--num_segments",
+        type=positive_int,
+        metavar="S",
+        help="average over S clips, evenly spaced in time (default: as the model's processor is set)",
+    )
+    parser.add_argument("--keep_views", action="store_true", help="a row for each of the S clips, not their average")
+    parser.add_argument("--batch_size", type=positive_int, default=1, metavar="N", help="videos computed at once")
+    parser.add_argument("--num_workers", type=whole_number, default=0, metavar="N", help="processes that read videos")
+    add_device(parser)
+
+
+def run(args) -> int:
+    """Write the embeddings of videos to a file, a row a video. A video that cannot be read is reported and left out,
+    and the others are still done; the exit status is then 1."""
+    if bool(args.data) == bool(args.videos):
+        args.parser.error("give either videos or --data")
+    from ..inference.embedding_file import SUFFIXES, table_beside
+
+    silence_libraries()
+    try:
+        check_output(args, SUFFIXES, [table_beside(args.output)] if args.output.endswith(".npy") else [])
+        videos, labels = _listed(args) if args.data else (args.videos, None)
+    except (OSError, ValueError) as error:
+        return fail(first_line(error))
+    from ..loading import load_encoder
+
+    try:
+        model, processor = load_encoder(args.model, args.device)
+    except Exception as error:  # whatever is wrong with somebody's model or device, they are owed a sentence
+        return fail(f"cannot load the model: {first_line(error)}")
+    return _embed_each(model, processor, videos, labels, args)
+
+
+def _listed(args) -> tuple[list[str], list | None]:
+    """Videos and, if there are any, their labels, by name where names are known."""
+    from datasets import ClassLabel
+
+    from ..training.annotations import load_annotations
+
+    annotations = load_annotations(args.data, args.data_root)
+    if "label" not in annotations.column_names:
+        return list(annotations["video"]), None
+    labels, feature = list(annotations["label"]), annotations.features["label"]
+    return list(annotations["video"]), feature.int2str(labels) if isinstance(feature, ClassLabel) else labels
+
+
+def _embed_each(model, processor, videos: list[str], labels: list | None, args) -> int:
+    from tqdm import tqdm
+
+    from ..inference import embed_videos
+    from ..inference.embedding_file import writing_embeddings
+
+    failures = []
+    progress = tqdm(total=len(videos), unit="video", disable=True if len(videos) == 1 else None)
+
+    def report(video, message):
+        failures.append(video)
+        progress.update()
+        with tqdm.external_write_mode():
+            print(f"lgi-former: {first_line(ValueError(message))}", file=sys.stderr)
+
+    embeddings = embed_videos(
+        *(model, processor, videos, args.level, args.num_segments),
+        batch_size=args.batch_size,
+        num_workers=args.num_workers,
+        on_failure=report,
+    )
+    try:
+        with progress, writing_embeddings(args.output) as writer:
+            for embedding in embeddings:
+                columns = {"video": embedding.video}
+                if labels is not None:
+                    columns["label"] = labels[embedding.index]
+                _write_rows(writer, embedding, columns, args.keep_views)
+                progress.update()
+    except (OSError, ValueError, RuntimeError) as error:
+        return fail(first_line(error))
+    if not writer.num_rows:
+        return fail(f"none of the videos could be embedded, so {args.output} is not written")
+    print(f"{args.output}: {' x '.join(map(str, (writer.num_rows, *writer.shape)))}")
+    return 1 if failures else 0
+
+
+def _write_rows(writer, embedding, columns: dict, keep_views: bool):
+    if not keep_views:
+        writer.write(embedding.mean, **columns)
+        return
+    for view, values in enumerate(embedding.views):
+        writer.write(values, **columns, view=view)

@@ -1,0 +1,48 @@
+"""`lgi-former reconstruct`."""
+
+from ..command_line import (
+    FIGURE_SUFFIXES,
+    add_device,
+    add_output,
+    check_output,
+    fail,
+    first_line,
+    silence_libraries,
+    whole_number,
+)
+
+
+SUMMARY = "a figure of what a pre-trained model makes of a masked video"
+
+
+def add_arguments(parser):
+    parser.add_argument("video", metavar="VIDEO", help="video file, folder of frames, image or URL")
+    parser.add_argument("--model", required=True, metavar="DIR_OR_REPO", help="a pre-trained model, not fine-tuned")
+    add_output(parser, "the figure: .png, .pdf or .svg")
+    parser.add_argument(
+        "--mask_ratio", type=float, metavar="R", help="share of the tokens that is masked (default: as it was trained)"
+    )
+    parser.add_argument("--seed", type=whole_number, default=0, help="of the mask (default: %(default)s)")
+    add_device(parser)
+
+
+def run(args) -> int:
+    """Mask a clip of a video, let a pre-trained model reconstruct it, and draw original, visible and reconstructed
+    frames; for models that predict motion also the differences between frames."""
+    from huggingface_hub.errors import StrictDataclassError
+
+    from ..figures import draw_reconstruction, reconstruct
+    from ..figures.style import save_figure
+    from ..loading import load_autoencoder
+
+    silence_libraries()
+    try:
+        check_output(args, FIGURE_SUFFIXES)
+        model, processor = load_autoencoder(args.model, args.device)
+        clip = processor(args.video, return_tensors="pt", num_segments=1)["pixel_values"]
+        reconstruction = reconstruct(model, clip, args.mask_ratio, args.seed)
+        save_figure(draw_reconstruction(reconstruction), args.output)
+    except (OSError, ValueError, RuntimeError, StrictDataclassError) as error:
+        return fail(first_line(error))
+    print(f"{args.output}: loss {reconstruction.loss:.4f}")
+    return 0

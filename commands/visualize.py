@@ -1,0 +1,165 @@
+"""`lgi-former visualize`."""
+
+import os
+import sys
+
+from ..command_line import (
+    FIGURE_SUFFIXES,
+    add_device,
+    add_output,
+    check_output,
+    fail,
+    first_line,
+    silence_libraries,
+    whole_number,
+)
+
+
+SUMMARY = "figures of embeddings, attention and losses"
+FIGURE_HELP = "the figure: .png, .pdf or .svg"
+
+
+def add_arguments(parser):
+    kinds = parser.add_subparsers(metavar="KIND", required=True)
+    for name, (summary, add_arguments_of, draw) in KINDS.items():
+        kind = kinds.add_parser(name, help=summary, description=draw.__doc__, add_arguments=add_arguments_of)
+        kind.set_defaults(draw=draw, parser=kind)
+
+
+def run(args) -> int:
+    """Draw a figure and save it to a file."""
+    from ..figures.style import save_figure
+
+    silence_libraries()
+    try:
+        check_output(args, FIGURE_SUFFIXES)
+        save_figure(args.draw(args), args.output)
+    except ImportError as error:
+        return fail(str(error))
+    except (OSError, ValueError, RuntimeError) as error:
+        return fail(first_line(error))
+    print(args.output)
+    return 0
+
+
+def _add_embeddings_arguments(parser):
+    from ..figures.embedding_map import METHODS
+
+    parser.add_argument(
+        "source", metavar="FILE_OR_DIR", help="a file that `lgi-former embed` wrote, or the folder of an evaluation"
+    )
+    parser.add_argument("--model", metavar="DIR_OR_REPO", help="what embeds the videos of an evaluation")
+    add_output(parser, FIGURE_HELP)
+    parser.add_argument(
+        "--method", choices=tuple(METHODS), default="tsne", help="umap needs umap-learn (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=whole_number, default=0, help="of the method (default: %(default)s)")
+    parser.add_argument("--num_workers", type=whole_number, default=0, metavar="N", help="processes that read videos")
+    add_device(parser)
+
+
+def _draw_embeddings(args):
+    """Draw a map of embeddings, a point a video, coloured by class."""
+    from ..figures import draw_embedding_map, map_embeddings
+    from ..figures.embedding_map import METHODS
+
+    is_evaluation = os.path.isdir(args.source)
+    embeddings, labels, label_names = _embed_evaluation(args) if is_evaluation else _read_embeddings(args.source)
+    points = map_embeddings(embeddings, args.method, args.seed)
+    return draw_embedding_map(points, labels, label_names, title=f"{METHODS[args.method]} of {len(points)} embeddings")
+
+
+def _embed_evaluation(args):
+    """Embeddings, labels and label names of the videos of an evaluation, but for those that have gone since."""
+    import numpy as np
+
+    from ..inference import embed_videos
+    from ..loading import load_encoder
+    from ..training.evaluation_report import PREDICTIONS_FILE, read_predictions
+
+    if not os.path.isfile(os.path.join(args.source, PREDICTIONS_FILE)):
+        raise ValueError(f"'{args.source}' holds no {PREDICTIONS_FILE}: it is not the folder of an evaluation.")
+    if args.model is None:
+        raise ValueError("An evaluation holds no embeddings: say with --model what is to embed its videos.")
+    videos, labels, _, label_names = read_predictions(args.source)
+    model, processor = load_encoder(args.model, args.device)
+    failures = []
+    embeddings = list(
+        embed_videos(
+            *(model, processor, videos),
+            num_workers=args.num_workers,
+            on_failure=lambda _, message: failures.append(message),
+        )
+    )
+    if failures:
+        message = f"{len(failures)} of {len(videos)} videos are left out; the first: {failures[0]}"
+        if not embeddings:
+            raise ValueError(message)
+        print(f"lgi-former: {message}", file=sys.stderr)
+    kept = [embedding.index for embedding in embeddings]
+    return np.stack([embedding.mean for embedding in embeddings]), labels[kept], label_names
+
+
+def _read_embeddings(file: str):
+    """Embeddings of a file and, if it has them, labels and label names."""
+    import numpy as np
+
+    from ..inference.embedding_file import read_embeddings
+
+    table = read_embeddings(file)
+    if "label" not in table.columns:
+        return table.embeddings, None, []
+    label_names, labels = np.unique(table.columns["label"], return_inverse=True)
+    return table.embeddings, labels, [str(name) for name in label_names]
+
+
+def _add_attention_arguments(parser):
+    from ..figures.attention import HEADS
+
+    parser.add_argument("video", metavar="VIDEO", help="video file, folder of frames, image or URL")
+    parser.add_argument(
+        "--model", required=True, metavar="DIR_OR_REPO", help="any LGI-Former: pre-trained, fine-tuned or bare"
+    )
+    add_output(parser, FIGURE_HELP)
+    parser.add_argument(
+        "--layer",
+        type=int,
+        metavar="N",
+        help="counted from 0, or from the end if negative (default: the last whose attentions all reach the output)",
+    )
+    parser.add_argument(
+        "--heads", choices=HEADS, default="mean", help="how the heads are put together (default: %(default)s)"
+    )
+    add_device(parser)
+
+
+def _draw_attention(args):
+    """Draw where the attentions of a layer look: what representative tokens read in their regions (S1) and which of
+    them local tokens read (S3), laid over the frames of a video; and what regions read of one another (S2, S3)."""
+    from ..figures import attend, draw_attention
+    from ..loading import load_encoder
+
+    model, processor = load_encoder(args.model, args.device)
+    clip = processor(args.video, return_tensors="pt", num_segments=1)["pixel_values"]
+    return draw_attention(attend(model, clip, args.layer, args.heads))
+
+
+def _add_losses_arguments(parser):
+    parser.add_argument(
+        "runs", nargs="+", metavar="RUN", help="output directory of a training run, or its trainer_state.json"
+    )
+    add_output(parser, FIGURE_HELP)
+
+
+def _draw_losses(args):
+    """Draw the losses of one or several training runs by step, of training and, where it was logged, of evaluation."""
+    from ..figures import draw_losses, read_log_history
+
+    return draw_losses({run: read_log_history(run) for run in args.runs})
+
+
+KINDS = {
+    "embeddings": ("a map of videos by t-SNE or UMAP", _add_embeddings_arguments, _draw_embeddings),
+    "attention": ("what a layer attends to, laid over frames", _add_attention_arguments, _draw_attention),
+    "losses": ("loss curves of training runs", _add_losses_arguments, _draw_losses),
+}

@@ -1,0 +1,106 @@
+"""`lgi-former embed`: its files, labels, and what is told of what goes wrong."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lgi_former import LGIFormerVideoProcessor
+from lgi_former.cli import main
+
+
+def _embed(*arguments):
+    return main(["embed", *map(str, arguments), "--device", "cpu"])
+
+
+@pytest.mark.parametrize(("level", "shape"), [("clip", (2, 32)), ("region", (2, 2, 32)), ("token", (2, 8, 32))])
+def test_an_array_and_the_table_of_its_rows(level, shape, pretrained, video, tmp_path, capsys):
+    output = tmp_path / "faces.npy"
+    assert _embed(video, video, "--model", pretrained, "--output", output, "--level", level) == 0
+    assert np.load(output).shape == shape
+    assert pd.read_csv(tmp_path / "faces.rows.csv").to_dict("list") == {"video": [video, video]}
+    assert capsys.readouterr().out == f"{output}: {' x '.join(map(str, shape))}\n"
+
+
+def test_labels_of_an_annotation_file_are_kept(finetuned, video, tmp_path):
+    (tmp_path / "test.txt").write_text(f"{video} sad\n{tmp_path / 'missing.mp4'} sad\n{video} happy\n")
+    output = tmp_path / "faces.parquet"
+    assert _embed("--data", tmp_path / "test.txt", "--model", finetuned, "--output", output) == 1
+    table = pd.read_parquet(output)
+    assert table["video"].tolist() == [video, video]
+    assert table["label"].tolist() == ["sad", "happy"]
+    assert len(table["embedding"][0]) == 32
+
+
+def test_numbers_stay_numbers_and_paths_may_stand_alone(finetuned, video, tmp_path):
+    for name, line in (("labelled", f"{video} 3\n"), ("unlabelled", f"{video}\n")):
+        (tmp_path / f"{name}.txt").write_text(line)
+        arguments = ["--data", tmp_path / f"{name}.txt", "--model", finetuned]
+        assert _embed(*arguments, "--output", tmp_path / f"{name}.parquet") == 0
+    assert pd.read_parquet(tmp_path / "labelled.parquet")["label"].tolist() == [3]
+    assert list(pd.read_parquet(tmp_path / "unlabelled.parquet")) == ["video", "embedding"]
+
+
+def test_views_are_averaged_or_kept(finetuned, video, tmp_path):
+    views, mean = tmp_path / "views.npy", tmp_path / "mean.npy"
+    arguments = [video, "--model", finetuned, "--num-segments", "3"]
+    assert _embed(*arguments, "--output", views, "--keep-views") == 0
+    assert _embed(*arguments, "--output", mean) == 0
+    assert pd.read_csv(tmp_path / "views.rows.csv")["view"].tolist() == [0, 1, 2]
+    np.testing.assert_allclose(np.load(mean)[0], np.load(views).mean(axis=0), atol=1e-6)
+
+
+def test_broken_videos_are_told_and_the_others_done(finetuned, video, tmp_path, capsys):
+    missing = tmp_path / "missing.mp4"
+    assert _embed(missing, video, "--model", finetuned, "--output", tmp_path / "faces.npy") == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("lgi-former: ") and str(missing) in line
+    assert pd.read_csv(tmp_path / "faces.rows.csv")["video"].tolist() == [video]
+
+
+def test_nothing_is_written_if_no_video_can_be_read(finetuned, tmp_path, capsys):
+    assert _embed(tmp_path / "missing.mp4", "--model", finetuned, "--output", tmp_path / "faces.npy") == 2
+    assert "none of the videos" in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_processor_of_another_model_is_told(finetuned, video, tmp_path, told):
+    shutil.copytree(finetuned, tmp_path / "model")
+    LGIFormerVideoProcessor().save_pretrained(tmp_path / "model")
+    assert _embed(video, "--model", tmp_path / "model", "--output", tmp_path / "faces.npy") == 2
+    assert "this model takes clips of" in told()
+    assert not (tmp_path / "faces.npy").exists()
+
+
+@pytest.mark.parametrize("existing", ["faces.npy", "faces.rows.csv"])
+def test_nothing_is_overwritten_unasked(existing, finetuned, video, tmp_path, told):
+    (tmp_path / existing).write_text("precious")
+    arguments = [video, "--model", finetuned, "--output", tmp_path / "faces.npy"]
+    assert _embed(*arguments) == 2
+    assert existing in told()
+    assert (tmp_path / existing).read_text() == "precious"
+    assert _embed(*arguments, "--overwrite") == 0
+    assert np.load(tmp_path / "faces.npy").shape == (1, 32)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a.mp4", "--model", "nowhere/at/all", "--output", "a.npy"], "cannot load the model: nowhere/at/all"),
+        (["a.mp4", "--model", "x", "--output", "a.csv"], "should end in .npy or .parquet"),
+        (["--data", "nothing.txt", "--model", "x", "--output", "a.npy"], "'nothing.txt' cannot be read"),
+    ],
+    ids=["model", "suffix", "data"],
+)
+def test_what_cannot_be_done_is_told(arguments, message, tmp_path, monkeypatch, told):
+    monkeypatch.chdir(tmp_path)
+    assert _embed(*arguments) == 2
+    assert message in told()
+
+
+@pytest.mark.parametrize("videos", [[], ["a.mp4", "--data", "b.txt"]], ids=["neither", "both"])
+def test_it_is_either_videos_or_data(videos, capsys):
+    with pytest.raises(SystemExit):
+        _embed(*videos, "--model", "x", "--output", "a.npy")
+    assert "give either videos or --data" in capsys.readouterr().err
