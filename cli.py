@@ -14,7 +14,7 @@ import sys
 
 from . import __version__
 from .command_line import SuggestsNearest, spell_with_underscores
-from .commands import convert, embed, predict, prepare, push, quickstart, reconstruct, visualize
+from .commands import convert, demo, embed, predict, prepare, push, quickstart, reconstruct, visualize
 
 
 class _Parser(SuggestsNearest, argparse.ArgumentParser):
@@ -40,6 +40,7 @@ COMMANDS = {
     "embed": embed,
     "reconstruct": reconstruct,
     "visualize": visualize,
+    "demo": demo,
     "prepare": prepare,
     "convert": convert,
     "push": push,

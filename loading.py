@@ -77,6 +77,19 @@ def load_encoder(
     return _load(AutoModel, model_name_or_path, device, "it is not a whole LGI-Former")
 
 
+def is_autoencoder(model_name_or_path: str) -> bool:
+    """Whether a model was saved as a masked autoencoder, so that `load_autoencoder` rather than `load_classifier` is
+    the function for it.
+
+    Raises:
+        OSError, ValueError: If there is no such model, or its configuration cannot be read.
+    """
+    _check_name(model_name_or_path)
+    with naming(model_name_or_path):
+        architectures = AutoConfig.from_pretrained(model_name_or_path, trust_remote_code=False).architectures
+    return any(name.endswith("ForPreTraining") for name in architectures or [])
+
+
 def _load(
     auto_class: type, model_name_or_path: str, device: str | torch.device | None, if_incomplete: str
 ) -> tuple[PreTrainedModel, BaseVideoProcessor]:

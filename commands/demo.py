@@ -1,0 +1,69 @@
+"""`lgi-former demo`."""
+
+from ..command_line import add_device, fail, first_line, positive_number, silence_libraries
+
+
+SUMMARY = "a page in the browser to try a model with"
+
+
+def add_arguments(parser):
+    parser.add_argument(
+        "--model", required=True, metavar="DIR_OR_REPO", help="a fine-tuned classifier, or a pre-trained LGI-Former"
+    )
+    parser.add_argument(
+        "--max_megabytes", type=positive_number, default=100.0, metavar="MB", help="of a video (default: 100)"
+    )
+    parser.add_argument(
+        "--max_seconds", type=positive_number, default=60.0, metavar="S", help="of a video (default: 60)"
+    )
+    add_device(parser)
+    serving = parser.add_argument_group("serving")
+    serving.add_argument(
+        "--host", default="127.0.0.1", metavar="ADDRESS", help="to listen on; 0.0.0.0 for all (default: %(default)s)"
+    )
+    serving.add_argument("--port", type=_port, metavar="P", help="to listen on (default: a free one from 7860 on)")
+    serving.add_argument(
+        "--share", action="store_true", help="make a public address for it, through the servers of Gradio's makers"
+    )
+    space = parser.add_argument_group("Space of the Hugging Face Hub")
+    space.add_argument(
+        "--export_space", metavar="DIR", help="write a Space into a new or empty folder instead of serving"
+    )
+
+
+def _port(text: str) -> int:
+    import argparse
+
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port, a number from 1 to 65535")
+    return int(text)
+
+
+def run(args) -> int:
+    """Serve a page on which anybody may upload or record a video. A fine-tuned model answers with the annotated
+    video, the scores over time and a table; a pre-trained one masks a clip and reconstructs it. Uploads are deleted as
+    soon as they are answered. With --export_space, write the page as a folder that can be uploaded as a Space."""
+    from huggingface_hub.errors import StrictDataclassError
+
+    silence_libraries()
+    try:
+        return _export(args) if args.export_space else _launch(args)
+    except (ImportError, OSError, ValueError, RuntimeError, StrictDataclassError) as error:
+        return fail(str(error) if isinstance(error, ImportError) else first_line(error))
+
+
+def _export(args) -> int:
+    from ..inference.demo import UploadLimits, export_space
+
+    names = export_space(args.model, args.export_space, UploadLimits(args.max_megabytes, args.max_seconds))
+    print(f"{args.export_space}: {', '.join(names)}")
+    print(f"To publish it: hf upload --repo-type space USER/NAME {args.export_space} .")
+    return 0
+
+
+def _launch(args) -> int:
+    from ..inference.demo import UploadLimits, launch_demo
+
+    limits = UploadLimits(args.max_megabytes, args.max_seconds)
+    launch_demo(args.model, limits, args.device, args.host, args.port, args.share)
+    return 0

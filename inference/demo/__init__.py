@@ -1,0 +1,6 @@
+from .launch import DemoExtraMissingError, launch_demo
+from .space import export_space
+from .uploads import UploadLimits
+
+
+__all__ = ["DemoExtraMissingError", "UploadLimits", "export_space", "launch_demo"]

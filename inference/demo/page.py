@@ -1,0 +1,121 @@
+"""The page of the demo. Nothing in it comes from elsewhere: no fonts, no scripts, no statistics."""
+
+import base64
+
+import gradio as gr
+
+from .answers import Recognition, RecognitionAnswer, Reconstruction, ReconstructionAnswer
+from .uploads import NotAnsweredError, forgetting
+
+
+WITH_CARE = (
+    "**Use with care.** Whether emotions can be read from faces is "
+    "[contested](https://doi.org/10.1177/1529100619832930). A score is the share of a label that annotators would "
+    "give to a clip like those of one data set, not a measurement of what somebody feels. Do not decide about people "
+    "by it; in the European Union, inferring emotions at work and in education is prohibited with few exceptions (AI "
+    "Act, Article 5)."
+)
+SECONDS_OF_ABANDONED_UPLOADS = 30 * 60  # longer than the longest queue takes, which still needs its uploads
+SECONDS_BETWEEN_DELETIONS = 60
+LONGEST_QUEUE = 10
+NO_UPLOAD = None  # what the input shows after the answer, since its file is gone
+
+
+def build_page(demo: Recognition | Reconstruction, model_name: str) -> gr.Blocks:
+    """The page, with its queue: one video at a time.
+
+    Args:
+        demo: What answers, and so what the page is for.
+        model_name: Shown on it.
+    """
+    with gr.Blocks(
+        title=f"LGI-Former: {model_name}",
+        analytics_enabled=False,
+        delete_cache=(SECONDS_BETWEEN_DELETIONS, SECONDS_OF_ABANDONED_UPLOADS),
+    ) as page:
+        is_recognition = isinstance(demo, Recognition)
+        subject = "Facial expressions in a video" if is_recognition else "Masked video, reconstructed"
+        gr.Markdown(f"# {subject}\nModel: `{model_name}`. {_about_uploads(demo)}")
+        (_add_recognition if is_recognition else _add_reconstruction)(demo)
+        gr.Markdown(WITH_CARE)
+    return page.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=1)
+
+
+def _about_uploads(demo: Recognition | Reconstruction) -> str:
+    limits = demo.limits
+    return (
+        f"Videos may have {limits.max_megabytes:g} MB and {limits.max_seconds:g} seconds. Yours is deleted as soon as "
+        f"it is answered; one that is never asked about, after {SECONDS_OF_ABANDONED_UPLOADS // 60} minutes."
+    )
+
+
+def _add_recognition(recognition: Recognition):
+    def answer(video: str | None, crop_faces: bool, progress=gr.Progress(track_tqdm=True)):  # noqa: B008
+        try:
+            with forgetting(video):
+                said = recognition(video, crop_faces)
+        except NotAnsweredError as error:
+            said = RecognitionAnswer(_apology(error))
+        return NO_UPLOAD, said.note, _as_html(said.video), said.timeline, said.rows
+
+    with gr.Row():
+        with gr.Column(scale=2):
+            video, crop_faces = _add_inputs()
+            submit = gr.Button("Recognise", variant="primary", elem_id="submit")
+        with gr.Column(scale=3):
+            note = gr.Markdown(elem_id="note")
+            annotated = gr.HTML(elem_id="annotated")
+    timeline = gr.Plot(label="Scores over time", elem_id="timeline")
+    table = gr.Dataframe(headers=recognition.columns, label="Mean scores", interactive=False, elem_id="scores")
+    outputs = [video, note, annotated, timeline, table]
+    submit.click(answer, [video, crop_faces], outputs, show_progress_on=note, api_visibility="private")
+
+
+def _add_reconstruction(reconstruction: Reconstruction):
+    def answer(video: str | None, crop_faces: bool, mask_ratio: float, seed: float):
+        try:
+            with forgetting(video):
+                said = reconstruction(video, crop_faces, mask_ratio, int(seed))
+        except NotAnsweredError as error:
+            said = ReconstructionAnswer(_apology(error))
+        return NO_UPLOAD, said.note, said.figure
+
+    with gr.Row():
+        with gr.Column(scale=2):
+            video, crop_faces = _add_inputs()
+            mask_ratio = gr.Slider(0.1, 0.95, reconstruction.mask_ratio, step=0.05, label="Share that is masked")
+            seed = gr.Number(0, precision=0, minimum=0, label="Seed of the mask")
+            submit = gr.Button("Reconstruct", variant="primary", elem_id="submit")
+        with gr.Column(scale=3):
+            note = gr.Markdown(elem_id="note")
+            figure = gr.Plot(label="Reconstruction", elem_id="figure")
+    inputs = [video, crop_faces, mask_ratio, seed]
+    submit.click(answer, inputs, [video, note, figure], show_progress_on=note, api_visibility="private")
+
+
+def _add_inputs() -> tuple[gr.Video, gr.Checkbox]:
+    video = gr.Video(
+        label="Video",
+        sources=["upload", "webcam"],
+        webcam_options=gr.WebcamOptions(constraints={"audio": False}),
+        include_audio=True,  # of uploads; to take it out of them Gradio would need the command ffmpeg
+        height=320,
+        elem_id="upload",
+    )
+    crop_faces = gr.Checkbox(True, label="Find faces", info="Without, each whole picture is taken for one face.")
+    return video, crop_faces
+
+
+def _apology(error: NotAnsweredError) -> str:
+    return f"**No answer.** {error}"
+
+
+def _as_html(video: bytes | None) -> str:
+    """A player with the video in it: a file, for Gradio to serve, would be left on disk."""
+    if video is None:
+        return ""
+    address = f"data:video/mp4;base64,{base64.b64encode(video).decode()}"
+    return (
+        f'<video src="{address}" controls autoplay muted loop playsinline style="width: 100%"></video>'
+        '<a href="#" download="annotated.mp4" onclick="this.href = this.previousElementSibling.src">Download</a>'
+    )

