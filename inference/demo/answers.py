@@ -90,7 +90,7 @@ class Recognition:
         return RecognitionAnswer(
             note=f"Mostly **{label}** ({score:.2f}), from {seen} in {result['duration']:.1f} seconds.",
             rows=self._rows(result),
-            timeline=draw_timeline(result),
+            timeline=draw_timeline(result, title="Scores over time"),
             video=_annotated(video, result),
         )
 

@@ -45,11 +45,7 @@ def launch_demo(
     if importlib.util.find_spec("gradio") is None:
         raise DemoExtraMissingError('The demo needs Gradio, which is not installed: pip install "lgi-former[demo]"')
     demo = load_demo(model_name_or_path, limits or UploadLimits(), device)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that uploads go then, too, as after Ctrl-C
-    with tempfile.TemporaryDirectory(prefix="lgi-former-demo-") as uploads:
-        # Gradio reads both when it is imported or a page is built.
-        os.environ.update(GRADIO_TEMP_DIR=uploads, GRADIO_ANALYTICS_ENABLED="False")
-        _serve(demo, model_name_or_path, host, port, share)
+    _serve(demo, model_name_or_path, host, port, share)
 
 
 def load_demo(
@@ -67,18 +63,22 @@ def load_demo(
 
 
 def _serve(demo: Recognition | Reconstruction, model_name: str, host: str | None, port: int | None, share: bool):
-    import gradio as gr
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that uploads go then, too, as after Ctrl-C
+    with tempfile.TemporaryDirectory(prefix="lgi-former-demo-") as uploads:
+        # Gradio reads both when it is imported or a page is built.
+        os.environ.update(GRADIO_TEMP_DIR=uploads, GRADIO_ANALYTICS_ENABLED="False")
+        import gradio as gr
 
-    from .page import build_page
+        from .page import build_page
 
-    page = build_page(demo, Path(model_name).name if os.path.isdir(model_name) else model_name)
-    page.launch(
-        server_name=host,
-        server_port=port,
-        share=share,
-        max_file_size=f"{demo.limits.max_megabytes * MEGABYTE:.0f}b",
-        theme=gr.themes.Default(font="system-ui", font_mono="monospace"),
-        footer_links=[],
-        run_history=False,  # else browsers keep what was uploaded and answered
-        ssr_mode=False,  # else a Node.js server is started where there is one
-    )
+        page = build_page(demo, Path(model_name).name if os.path.isdir(model_name) else model_name)
+        page.launch(
+            server_name=host,
+            server_port=port,
+            share=share,
+            max_file_size=f"{demo.limits.max_megabytes * MEGABYTE:.0f}b",
+            theme=gr.themes.Default(font="system-ui", font_mono="monospace"),
+            footer_links=[],
+            run_history=False,  # else browsers keep what was uploaded and answered
+            ssr_mode=False,  # else a Node.js server is started where there is one
+        )

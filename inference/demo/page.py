@@ -38,7 +38,7 @@ def build_page(demo: Recognition | Reconstruction, model_name: str) -> gr.Blocks
         gr.Markdown(f"# {subject}\nModel: `{model_name}`. {_about_uploads(demo)}")
         (_add_recognition if is_recognition else _add_reconstruction)(demo)
         gr.Markdown(WITH_CARE)
-    return page.queue(max_size=LONGEST_QUEUE, default_concurrency_limit=1)
+    return page.queue(max_size=LONGEST_QUEUE)
 
 
 def _about_uploads(demo: Recognition | Reconstruction) -> str:
@@ -65,10 +65,10 @@ def _add_recognition(recognition: Recognition):
         with gr.Column(scale=3):
             note = gr.Markdown(elem_id="note")
             annotated = gr.HTML(elem_id="annotated")
-    timeline = gr.Plot(label="Scores over time", elem_id="timeline")
+    timeline = gr.Plot(show_label=False, elem_id="timeline")  # Gradio would lay the label over the figure
     table = gr.Dataframe(headers=recognition.columns, label="Mean scores", interactive=False, elem_id="scores")
     outputs = [video, note, annotated, timeline, table]
-    submit.click(answer, [video, crop_faces], outputs, show_progress_on=note, api_visibility="private")
+    _answer_on_click(submit, answer, [video, crop_faces], outputs, note)
 
 
 def _add_reconstruction(reconstruction: Reconstruction):
@@ -88,9 +88,9 @@ def _add_reconstruction(reconstruction: Reconstruction):
             submit = gr.Button("Reconstruct", variant="primary", elem_id="submit")
         with gr.Column(scale=3):
             note = gr.Markdown(elem_id="note")
-            figure = gr.Plot(label="Reconstruction", elem_id="figure")
+            figure = gr.Plot(show_label=False, elem_id="figure")
     inputs = [video, crop_faces, mask_ratio, seed]
-    submit.click(answer, inputs, [video, note, figure], show_progress_on=note, api_visibility="private")
+    _answer_on_click(submit, answer, inputs, [video, note, figure], note)
 
 
 def _add_inputs() -> tuple[gr.Video, gr.Checkbox]:
@@ -104,6 +104,10 @@ def _add_inputs() -> tuple[gr.Video, gr.Checkbox]:
     )
     crop_faces = gr.Checkbox(True, label="Find faces", info="Without, each whole picture is taken for one face.")
     return video, crop_faces
+
+
+def _answer_on_click(submit: gr.Button, answer, inputs: list, outputs: list, note: gr.Markdown):
+    submit.click(answer, inputs, outputs, show_progress_on=note, concurrency_limit=1, api_visibility="private")
 
 
 def _apology(error: NotAnsweredError) -> str:

@@ -38,11 +38,11 @@ def build(demo):
 
     page = build_page(demo, "mae-dfer-dfew")
     (event,) = page.fns.values()
-    return page, event.fn
+    return page, event
 
 
 def test_a_video_is_answered_and_the_input_emptied(recognition, upload):
-    _, answer = build(recognition)
+    answer = build(recognition)[1].fn
     video = upload({80: (0, 49)})
     shown, note, html, timeline, rows = answer(video, True)
     assert shown is None and not Path(video).exists()
@@ -52,7 +52,7 @@ def test_a_video_is_answered_and_the_input_emptied(recognition, upload):
 
 
 def test_a_video_is_reconstructed_and_the_input_emptied(reconstruction, upload):
-    _, answer = build(reconstruction)
+    answer = build(reconstruction)[1].fn
     video = upload({80: (0, 49)})
     shown, note, figure = answer(video, True, 0.75, 0)
     assert shown is None and not Path(video).exists()
@@ -61,7 +61,7 @@ def test_a_video_is_reconstructed_and_the_input_emptied(reconstruction, upload):
 
 @pytest.mark.parametrize("kind", ["recognition", "reconstruction"])
 def test_what_cannot_be_answered_has_a_sentence(kind, request, tmp_path):
-    _, answer = build(request.getfixturevalue(kind))
+    answer = build(request.getfixturevalue(kind))[1].fn
     broken = tmp_path / "folder" / "broken.mp4"
     broken.parent.mkdir()
     broken.write_text("not a video")
@@ -72,11 +72,11 @@ def test_what_cannot_be_answered_has_a_sentence(kind, request, tmp_path):
 
 
 def test_it_asks_for_care_takes_turns_and_tells_nobody(recognition):
-    page, _ = build(recognition)
+    page, event = build(recognition)
     texts = [component["props"].get("value") for component in page.config["components"]]
     assert any("prohibited with few exceptions" in str(text) for text in texts)
     assert any("100 MB and 60 seconds" in str(text) for text in texts)
-    assert page.default_concurrency_limit if hasattr(page, "default_concurrency_limit") else True
+    assert event.concurrency_limit == 1
     assert not page.analytics_enabled
 
 
