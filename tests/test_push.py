@@ -151,9 +151,7 @@ def test_a_public_repository_does_not_get_what_should_be_private(model_dir, on_l
         (lambda folder: folder.rename(folder.with_name("moved")), "someone/x", "is not a directory"),
         (lambda folder: (folder / "config.json").write_text("{"), "someone/x", "config.json cannot be read: "),
         (
-            lambda folder: (folder / "adapter_config.json").write_text(
-                '{"base_model_name_or_path": "/home/me/model"}'
-            ),
+            lambda folder: (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "/home/me"}'),
             "someone/x",
             "names the adapter's base model by its path on this machine, '/home/me'",
         ),
