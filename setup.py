@@ -56,7 +56,7 @@ setup(
         "peft": ["peft>=0.17"],
         "torchcodec": ["torchcodec"],
         "umap": ["umap-learn>=0.5.7"],
-        "dev": [*DEMO, "peft>=0.17", "pytest>=8", "pytest-xdist", "ruff>=0.9"],
+        "dev": [*DEMO, "peft>=0.17", "pytest>=8", "pytest-xdist", "ruff>=0.9", "selenium>=4.20"],
     },
     entry_points={"console_scripts": ["lgi-former=lgi_former.cli:main"]},
     classifiers=[

@@ -7,7 +7,7 @@ Every variant is pre-trained and fine-tuned on the same videos, for the same ste
 - *region positions*: the decoder gives visible tokens the positions that the published code gives them.
 - *VideoMAE*: a plain Transformer of equal depth and width, with its own decoder and target.
 
-Writes `results/ablation.json` and `results/ablation.md`.
+Prints a table and writes `results/ablation.json`.
 """
 
 import argparse
@@ -17,7 +17,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from transformers import AutoModelForVideoClassification, VideoMAEConfig, VideoMAEForPreTraining, set_seed
@@ -104,7 +103,7 @@ def run(plan: Plan, seed: int, folder: Path):
 
 
 def write(results: dict[str, list[dict]], plan: Plan, seeds: list[int]):
-    """Print the table of means over the seeds, with the lowest and highest UAR, and write it with its numbers."""
+    """Print a table of means over the seeds, with the lowest and highest UAR, and write all numbers."""
     columns = ("variant", "UAR", "lowest", "highest", "UAR of time order", "pre-training", "fine-tuning", "encoder")
     rows = []
     for name, runs in results.items():
@@ -120,16 +119,13 @@ def write(results: dict[str, list[dict]], plan: Plan, seeds: list[int]):
                 f"{mean['encoder_parameters'] / 1e6:.2f} M",
             ]
         )
-    table = Table(*columns, box=box.MARKDOWN)
+    table = Table(*columns)
     for row in rows:
         table.add_row(*row)
-    Console(width=140).print(table)
+    Console().print(table)
     RESULTS.mkdir(exist_ok=True)
     record = {"seeds": seeds, "plan": asdict(plan), "results": results}
     (RESULTS / "ablation.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    with (RESULTS / "ablation.md").open("w", encoding="utf-8") as file:
-        file.write(f"# Ablation on drawn faces\n\n`python benchmarks/ablation.py`, seeds {seeds}, {plan}.\n\n")
-        Console(file=file, width=140).print(table)
 
 
 if __name__ == "__main__":

@@ -21,16 +21,17 @@ from pathlib import Path
 import av
 import numpy as np
 import psutil
-from rich.console import Console
-from rich.table import Table
 from tqdm import tqdm
 
 
+COLUMNS = (
+    "| minutes | frames | decoded | held at most | windows | MiB before | MiB at most | difference in MiB | seconds |"
+)
 SQUARE, TOP = 64, 50  # pixels: its side, and where it begins
 
 
 def main():
-    """Print a table with a row for each length."""
+    """Print a row of a table (in Markdown) for each length, as soon as it is measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, nargs="+", default=[1, 10, 60])
     parser.add_argument("--frame_rate", type=int, default=5)
@@ -41,7 +42,7 @@ def main():
     if args.measure:
         print(json.dumps(measure(args.measure, args.model)))
         return
-    table = Table("minutes", "frames", "decoded", "held at most", "windows", "before", "at most", "difference", "time")
+    print(COLUMNS, "|" + " ---: |" * (COLUMNS.count("|") - 1), sep="\n")
     for minutes in args.minutes:
         with tempfile.TemporaryDirectory() as folder:
             video, num_frames = str(Path(folder, "video.mp4")), round(60 * minutes * args.frame_rate)
@@ -49,11 +50,9 @@ def main():
             command = [sys.executable, __file__, "--measure", video]
             command += ["--model", args.model] if args.model else []
             found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-        before, peak = found["before"], found["peak"]
-        counts = [num_frames, found["decoded"], found["held"], found["windows"]]
-        memory = [f"{before:.0f} MiB", f"{peak:.0f} MiB", f"{peak - before:.0f} MiB"]
-        table.add_row(f"{minutes:g}", *map(str, counts), *memory, f"{found['seconds']:.0f} s")
-    Console().print(table)
+        cells = [f"{minutes:g}", num_frames, found["decoded"], found["held"], found["windows"]]
+        cells += [f"{found['before']:.0f}", f"{found['peak']:.0f}", f"{found['peak'] - found['before']:.0f}"]
+        print("|", " | ".join(map(str, [*cells, f"{found['seconds']:.0f}"])), "|", flush=True)
 
 
 def write_video(path: str, num_frames: int, frame_rate: int, width: int, height: int):

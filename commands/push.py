@@ -79,12 +79,13 @@ def files_to_upload(model_dir: str | os.PathLike, repo_id: str, staging: str | o
     Raises:
         OSError, ValueError: If there is no model with its weights in the directory.
     """
-    from ..hub import model_files
+    from ..hub import check_uploadable, model_files
     from ..model_card import card_for_repository
 
     model_dir = Path(model_dir)
     if not model_dir.is_dir():
         raise NotADirectoryError(f"{model_dir} is not a directory; give one that `save_pretrained` wrote.")
+    check_uploadable(model_dir)
     files = {path.name: path for path in model_files(model_dir)}
     if not {"config.json", "adapter_config.json"} & files.keys():
         raise FileNotFoundError(f"{model_dir} is not a model's directory: it has no config.json.")
@@ -99,14 +100,13 @@ def files_to_upload(model_dir: str | os.PathLike, repo_id: str, staging: str | o
 
 
 def save_missing_code(model_dir: Path, staging: str | os.PathLike):
-    """Save configuration and processor once more, with code, if they were saved without."""
-    import json
-
+    """Save configuration and processor once more, with code, if that is not there."""
     from transformers import AutoConfig, AutoVideoProcessor
 
+    from ..hub import names_missing_code
+
     for auto_class, name in ((AutoConfig, "config.json"), (AutoVideoProcessor, "video_preprocessor_config.json")):
-        path = model_dir / name
-        if path.is_file() and "auto_map" not in json.loads(path.read_text(encoding="utf-8")):
+        if (model_dir / name).is_file() and names_missing_code(model_dir / name):
             auto_class.from_pretrained(model_dir, trust_remote_code=False).save_pretrained(staging)
 
 

@@ -65,7 +65,8 @@ class LGIFormerEmbeddings(nn.Module):
         positions = self.position_embeddings
         if visible is not None:
             tubelets = take_tokens(tubelets, visible)
-            positions = take_tokens(positions.expand(len(visible), -1, -1, -1), visible)
+            regions = torch.arange(visible.shape[1], device=visible.device)[:, None]
+            positions = positions[0, regions, visible]  # the table is not copied for each clip
         local = self.projection(tubelets)
         local = local + positions.to(local.dtype)  # loading in half precision leaves the table in float32
         representative = self.representative_tokens[None, :, None].expand(local.shape[0], -1, -1, -1)

@@ -78,7 +78,7 @@ def to_unit_range(frames: torch.Tensor) -> torch.Tensor:
 def _to_appearance(tubelets: torch.Tensor, config: LGIFormerConfig) -> torch.Tensor:
     """Tubelets (batch, tokens, channels, pixels) from 0 to 1, or normalised, each channel of a tubelet by itself."""
     if not config.norm_pix_loss:
-        return to_unit_range(tubelets)
+        return to_unit_range(tubelets) if config.num_channels == 3 else tubelets
     centred = tubelets - tubelets.mean(dim=3, keepdim=True)
     # Two fast passes over the pixels, where `var` takes one that is slow on a CPU.
     deviation = torch.linalg.vector_norm(centred, dim=3, keepdim=True) / math.sqrt(tubelets.shape[3] - 1)

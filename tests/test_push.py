@@ -1,7 +1,10 @@
 """`lgi-former push`: what it uploads, that the card's example then runs, and a sentence for what is wrong."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 from huggingface_hub.errors import HfHubHTTPError, Response
@@ -29,7 +32,8 @@ def model_dir(save_tiny_model, tmp_path):
 
 @pytest.fixture
 def on_loopback(loopback_hub, monkeypatch, tmp_path):
-    """The Hub's client in this process talks to the loopback one."""
+    """The Hub's client in this process talks to the loopback one: it has these settings from the environment, which it
+    reads when it is first imported."""
     for name, value in loopback_hub.environment(tmp_path / "home").items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", loopback_hub.url)
@@ -54,6 +58,24 @@ def test_the_model_is_uploaded_in_one_commit_and_nothing_else(model_dir, on_loop
     assert all(re.search(rf"^ +{re.escape(name)} +[\d.]+ (bytes|kB)", shown, re.MULTILINE) for name in files)
     assert f"{len(files)} files" in shown and f"Uploaded: {on_loopback.url}/someone/one-commit" in shown
     assert {path: path.read_bytes() for path in model_dir.rglob("*") if path.is_file()} == before
+
+
+def test_the_command_alone_uploads(model_dir, loopback_hub, tmp_path):
+    command = [sys.executable, "-m", "lgi_former.cli", "push", str(model_dir), "someone/command"]
+    environment = os.environ | loopback_hub.environment(tmp_path / "home")
+    done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"Uploaded: {loopback_hub.url}/someone/command" in done.stdout
+    assert loopback_hub.files("someone/command").keys() == MODEL_FILES | hub.all_flat_code().keys()
+
+
+def test_code_that_is_incomplete_is_uploaded_whole(model_dir, on_loopback):
+    """As after somebody has copied weights and configurations alone."""
+    model = LGIFormerForVideoClassification.from_pretrained(model_dir)
+    model.save_pretrained(model_dir)
+    (model_dir / "regions.py").unlink()
+    assert push(model_dir, "someone/whole-code") == 0
+    assert on_loopback.files("someone/whole-code").keys() == MODEL_FILES | hub.all_flat_code().keys()
 
 
 def test_the_uploaded_cards_example_runs(model_dir, on_loopback, tmp_path, monkeypatch, capsys):
@@ -127,6 +149,19 @@ def test_a_public_repository_does_not_get_what_should_be_private(model_dir, on_l
         ),
         (lambda folder: (folder / "model.safetensors").unlink(), "someone/x", "has no weights to upload"),
         (lambda folder: folder.rename(folder.with_name("moved")), "someone/x", "is not a directory"),
+        (lambda folder: (folder / "config.json").write_text("{"), "someone/x", "config.json cannot be read: "),
+        (
+            lambda folder: (folder / "adapter_config.json").write_text(
+                '{"base_model_name_or_path": "/home/me/model"}'
+            ),
+            "someone/x",
+            "names the adapter's base model by its path on this machine, '/home/me'",
+        ),
+        (
+            lambda folder: (folder / "model.safetensors.index.json").write_text("{}"),
+            "someone/x",
+            "has two sets of weights, model.safetensors and model.safetensors.index.json",
+        ),
     ],
 )
 def test_what_cannot_be_uploaded_is_told_before_the_hub_is_asked(

@@ -43,7 +43,7 @@ def cross_validate(
     Raises:
         ValueError: If folds would train on the same videos or there is nothing to evaluate them on.
     """
-    _check(data)
+    _check(data, training)
     if FOLD not in training.output_dir:
         training.output_dir = str(Path(training.output_dir, f"fold_{FOLD}"))
     parts = Path(training.output_dir).parts
@@ -127,7 +127,11 @@ def refuse_placeholder(data: DataArguments):
         )
 
 
-def _check(data):
+def _check(data, training):
+    if training.push_to_hub and FOLD not in (training.hub_model_id or ""):
+        raise ValueError(
+            f"hub_model_id={training.hub_model_id!r} must hold {FOLD}: each fold has a repository of its own."
+        )
     for name in ("train_data", "eval_data"):
         path = getattr(data, name)
         if path is None or FOLD not in path:

@@ -30,6 +30,7 @@ class ExponentialMovingAverage(TrainerCallback):
             raise ValueError(f"The decay of the weights' average has to lie between 0 and 1, not be {decay}.")
         self._update = get_ema_multi_avg_fn(decay)
         self._weights = self._averages = None
+        self._is_applied = False
         self.resume_from = None
 
     def on_train_begin(self, args, state, control, model, **kwargs):
@@ -49,15 +50,17 @@ class ExponentialMovingAverage(TrainerCallback):
 
     @contextlib.contextmanager
     def applied(self):
-        """Within it, the model has the average; before and after training nothing changes."""
-        if self._averages is None:
+        """Within it, the model has the average; before and after training nothing changes, nor where it is nested."""
+        if self._averages is None or self._is_applied:
             yield
             return
         self._exchange()
+        self._is_applied = True
         try:
             yield
         finally:
             self._exchange()
+            self._is_applied = False
 
     def save(self, folder: str | os.PathLike):
         """Write the weights as trained into the checkpoint `folder`."""

@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import shutil
-import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -72,7 +71,8 @@ def crop_corpus(
         All videos' outcomes, those of earlier calls included, in the order of their paths.
 
     Raises:
-        ValueError: If there is no video, or `output_dir` was made with other settings or is being written to.
+        ValueError: If there is no video, or `output_dir` was made of another corpus, with other settings, not by this
+            function, or is being written to.
     """
     output_dir = Path(output_dir)
     root, videos = _find_videos(Path(source), output_dir)
@@ -82,7 +82,7 @@ def crop_corpus(
         raise ValueError(f"'{output_dir}' is not empty, and not of this command's making. Choose another folder.")
     try:
         with FileLock(output_dir / f".{LIST_FILE}.lock", timeout=0):
-            _check_settings(output_dir, {"size": size, "margin": cropper.margin})
+            _check_settings(output_dir, {"source": str(root.resolve()), "size": size, "margin": cropper.margin})
             return _crop_all(root, videos, output_dir, cropper, size, num_workers)
     except Timeout as error:
         raise ValueError(f"Another process is writing to '{output_dir}'; wait for it or choose another.") from error
@@ -124,24 +124,23 @@ def _check_settings(output_dir: Path, settings: dict):
     elif json.loads(file.read_text()) != settings:
         raise ValueError(
             f"'{output_dir}' has crops made with {file.read_text()}, but {json.dumps(settings)} is asked for. Crops "
-            "of one corpus should be made alike: use the same settings, or another folder."
+            "of a corpus should be made alike, and those of two not be mixed: use the same settings or another folder."
         )
 
 
 def _crop_all(
     root: Path, videos: list[str], output_dir: Path, cropper: FaceCropper, size: int, num_workers: int
 ) -> list[Outcome]:
-    done = {outcome.video: outcome for outcome in _listed(output_dir) if outcome.status != FAILED}
-    done = {video: done[video] for video in videos if video in done}
-    _write_list(output_dir, done.values())
-    for unfinished in output_dir.rglob(".*.unfinished"):  # of a call that was stopped
-        shutil.rmtree(unfinished)
+    listed = {outcome.video: outcome for outcome in _listed(output_dir) if _is_done(outcome, output_dir)}
+    _write_list(output_dir, listed.values())
+    done = {video: listed[video] for video in videos if video in listed}
     stop = threading.Event()
 
     def crop(video: str) -> Outcome:
         return _crop_video(root / video, video, output_dir, cropper, size, stop)
 
     remaining = [video for video in videos if video not in done]
+    numbers = Counter(outcome.status for outcome in done.values())
     with (
         ThreadPoolExecutor(num_workers) as pool,
         tqdm(desc="Cropping faces", total=len(videos), initial=len(done), unit="video") as progress,
@@ -151,13 +150,18 @@ def _crop_all(
                 outcome = future.result()
                 done[outcome.video] = outcome
                 _append(output_dir, outcome)
-                progress.set_postfix(Counter(o.status for o in done.values() if o.status != CROPPED), refresh=False)
+                numbers[outcome.status] += 1
+                progress.set_postfix({name: numbers[name] for name in (NO_FACE, FAILED)}, refresh=False)
                 progress.update()
         except BaseException:
             stop.set()
             pool.shutdown(cancel_futures=True)
             raise
     return [done[video] for video in videos]
+
+
+def _is_done(outcome: Outcome, output_dir: Path) -> bool:
+    return outcome.status == NO_FACE or (outcome.status == CROPPED and (output_dir / outcome.video).exists())
 
 
 class _StoppedError(Exception):
@@ -168,8 +172,9 @@ def _crop_video(
     path: Path, video: str, output_dir: Path, cropper: FaceCropper, size: int, stop: threading.Event
 ) -> Outcome:
     target = output_dir / video
-    target.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".unfinished", dir=target.parent))
+    folder = target.with_name(f".{target.name}.unfinished")
+    shutil.rmtree(folder, ignore_errors=True)  # of a call that was killed
+    folder.mkdir(parents=True)
     try:
         room = _write_crops(path, folder, cropper, size, stop)
         if not room:
@@ -217,10 +222,12 @@ def _listed(output_dir: Path) -> list[Outcome]:
 
 
 def _write_list(output_dir: Path, outcomes: Iterable[Outcome]):
-    with (output_dir / LIST_FILE).open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerow([field.name for field in fields(Outcome)])
-    for outcome in outcomes:
-        _append(output_dir, outcome)
+    unfinished = output_dir / f".{LIST_FILE}.unfinished"
+    with unfinished.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([field.name for field in fields(Outcome)])
+        writer.writerows(asdict(outcome).values() for outcome in outcomes)
+    unfinished.replace(output_dir / LIST_FILE)
 
 
 def _append(output_dir: Path, outcome: Outcome):

@@ -35,8 +35,9 @@ class WritesModelCard:
         Raises:
             FileNotFoundError: If the model was not saved before.
         """
-        is_model = isinstance(self.accelerator.unwrap_model(self.model), PreTrainedModel)
-        if not is_model or not self.is_world_process_zero():
+        model = self.accelerator.unwrap_model(self.model)
+        is_adapter = getattr(model, "_hf_peft_config_loaded", False)  # `model.add_adapter`: a model of ours still
+        if not isinstance(model, PreTrainedModel) or is_adapter or not self.is_world_process_zero():
             return
         facts = facts_of_run(self)
         if finetuned_from is not None:

@@ -5,10 +5,11 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from huggingface_hub import CommitInfo, HfApi
+from huggingface_hub.constants import REPOCARD_NAME
 from transformers.trainer_utils import HubStrategy, SaveStrategy
 from transformers.utils.hub import PushInProgress
 
-from ..hub import model_files
+from ..hub import check_uploadable, model_files
 
 
 class UploadsModelFiles:
@@ -68,7 +69,8 @@ class UploadsModelFiles:
             return
         self.callback_handler.on_push_begin(self.args, self.state, self.control)
         for file in model_files(checkpoint_folder):
-            shutil.copy(file, self.args.output_dir)
+            if file.name != REPOCARD_NAME:  # the card of the run may have been edited
+                shutil.copy(file, self.args.output_dir)
         by_steps = self.args.save_strategy == SaveStrategy.STEPS
         progress = f"step {self.state.global_step}" if by_steps else f"epoch {int(self.state.epoch)}"
         job = self._upload(f"Training in progress, {progress}", blocking=False)
@@ -79,6 +81,7 @@ class UploadsModelFiles:
 
     def _upload(self, commit_message, blocking, token=None, revision=None):
         folder = Path(self.args.output_dir)
+        check_uploadable(folder)
         return HfApi().upload_folder(
             repo_id=self.hub_model_id,
             folder_path=folder,

@@ -14,7 +14,7 @@ def _embed(*arguments):
     return main(["embed", *map(str, arguments), "--device", "cpu"])
 
 
-@pytest.mark.parametrize(("level", "shape"), [("clip", (2, 32)), ("region", (2, 2, 32)), ("token", (2, 8, 32))])
+@pytest.mark.parametrize(("level", "shape"), [("clip", (2, 32)), ("region", (2, 4, 32)), ("token", (2, 8, 32))])
 def test_an_array_and_the_table_of_its_rows(level, shape, pretrained, video, tmp_path, capsys):
     output = tmp_path / "faces.npy"
     assert _embed(video, video, "--model", pretrained, "--output", output, "--level", level) == 0

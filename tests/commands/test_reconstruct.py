@@ -1,9 +1,11 @@
 """`lgi-former reconstruct`: its figure, and models that cannot make one."""
 
+import shutil
+
 import pytest
 from transformers import VideoMAEConfig, VideoMAEForPreTraining
 
-from lgi_former import LGIFormerForPreTraining, LGIFormerVideoProcessor
+from lgi_former import LGIFormerConfig, LGIFormerVideoProcessor
 from lgi_former.cli import main
 
 
@@ -22,9 +24,10 @@ def test_the_figure_is_saved(suffix, start, pretrained, video, tmp_path, capsys)
 
 
 @pytest.mark.parametrize("fields", [{"norm_pix_loss": False}, {"motion_target": False}], ids=str)
-def test_models_of_other_targets_are_drawn(fields, video, tmp_path, save_model):
-    model = save_model(LGIFormerForPreTraining, tmp_path / "model", **fields)
-    assert _reconstruct(video, "--model", model, "--output", tmp_path / "figure.png") == 0
+def test_models_of_other_targets_are_drawn(fields, pretrained, video, tmp_path):
+    shutil.copytree(pretrained, tmp_path / "model")
+    LGIFormerConfig.from_pretrained(pretrained, **fields).save_pretrained(tmp_path / "model")
+    assert _reconstruct(video, "--model", tmp_path / "model", "--output", tmp_path / "figure.png") == 0
 
 
 def test_a_classifier_has_no_decoder(finetuned, video, tmp_path, told):

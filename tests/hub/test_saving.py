@@ -129,3 +129,14 @@ def test_model_files_are_told_from_the_users(model, tmp_path):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "config.json").write_text("{}")
     assert {path.name for path in hub.model_files(tmp_path)} == {*names, "README.md"}
+
+
+def test_code_of_the_user_that_auto_map_names_belongs_to_the_model(model, tmp_path):
+    model.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["auto_map"]["AutoModel"] = "my_model.MyModel"
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    for name in ("my_model.py", "my_notes.py", "model_backup.safetensors"):
+        (tmp_path / name).touch()
+    names = {path.name for path in hub.model_files(tmp_path)}
+    assert "my_model.py" in names and not names & {"my_notes.py", "model_backup.safetensors"}

@@ -250,6 +250,7 @@ def test_class_folders_and_videomae(tmp_path, monkeypatch, capsys):
         (lambda: finetune("--output_dir", "new", "--train_data", "nowhere.txt"), "'nowhere.txt' cannot be read"),
         (lambda: finetune("--output_dir", "new", "--train_data", "{fold}.txt"), "say which with --folds"),
         (lambda: finetune("--output_dir", "new", "--folds", "1", "2"), "must hold {fold}"),
+        (lambda: finetune("--output_dir", "new", "--folds", "1", "2", "--push_to_hub"), "a repository of its own"),
         (lambda: finetune("--output_dir", "tiny.yaml"), "is a file"),
         (lambda: finetune("--output_dir", "new", "--labels", "dark", "lihgt"), "'light' is unknown (is it 'lihgt'?)"),
         (lambda: finetune("--output_dir", "new", "--num_frames", "5"), "num_frames"),

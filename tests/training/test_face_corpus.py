@@ -1,6 +1,7 @@
 """Cropping a corpus: what is written where, and that a call that was stopped goes on."""
 
 import csv
+import shutil
 
 import numpy as np
 import pytest
@@ -125,17 +126,26 @@ def test_half_written_output_is_not_taken_for_whole(crop, tmp_path, monkeypatch)
         with pytest.raises(KeyboardInterrupt):
             crop(num_workers=1)
     assert not (tmp_path / "crops" / "happy" / "one").exists()
-    (tmp_path / "crops" / "happy" / ".one.killed.unfinished").mkdir(parents=True)
+    (tmp_path / "crops" / "happy" / ".one.unfinished" / "0").mkdir(parents=True)
     with (tmp_path / "crops" / "faces.csv").open("a") as file:
         file.write("happy/one,cropped,1")  # as if the machine had stopped in the middle of the line
     assert crop()["happy/one"].frames == 12
     assert not list((tmp_path / "crops").rglob("*.unfinished"))
 
 
-def test_crops_of_other_settings_are_not_mixed(crop):
+def test_a_folder_that_was_deleted_is_made_again(crop, tmp_path):
+    first = crop()
+    shutil.rmtree(tmp_path / "crops" / "happy" / "one")
+    assert crop() == first
+    assert len(list((tmp_path / "crops" / "happy" / "one").iterdir())) == 12
+
+
+def test_crops_of_other_settings_or_corpora_are_not_mixed(crop, corpus, tmp_path, detector):
     crop(margin=1.0)
     with pytest.raises(ValueError, match=r"margin.*1\.0.*margin.*1\.5"):
         crop(margin=1.5)
+    with pytest.raises(ValueError, match=r"corpus.*happy"):
+        crop_corpus(corpus / "happy", tmp_path / "crops", FaceCropper(detector, margin=1.0), size=32)
 
 
 def test_nothing_of_the_users_is_written_over(crop, tmp_path):
@@ -149,6 +159,11 @@ def test_nothing_of_the_users_is_written_over(crop, tmp_path):
 def test_a_single_video_is_a_corpus_and_a_folder_without_videos_is_none(corpus, tmp_path, detector):
     (outcome,) = crop_corpus(corpus / "happy" / "one", tmp_path / "single", FaceCropper(detector))
     assert (outcome.video, outcome.status) == ("one", "cropped")
+    crop_corpus(corpus / "happy" / "two", tmp_path / "single", FaceCropper(detector))
+    assert (tmp_path / "single" / "faces.csv").read_text().splitlines()[1:] == [
+        "one,cropped,1,12,",
+        "two,cropped,2,12,",
+    ]
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"empty' holds no videos"):
         crop_corpus(tmp_path / "empty", tmp_path / "out", FaceCropper(detector))

@@ -14,6 +14,7 @@ from transformers import VideoMAEConfig, VideoMAEForPreTraining, VideoMAEForVide
 
 from lgi_former import LGIFormerForVideoClassification
 from lgi_former.training.collators import FinetuningCollator
+from lgi_former.training.ema import ExponentialMovingAverage
 from lgi_former.training.non_finite_loss import NonFiniteLossError
 from lgi_former.training.trainer import LGIFormerTrainer
 
@@ -367,3 +368,15 @@ def test_best_average_is_kept_in_the_end(with_average, tmp_path):
 def test_decay_of_the_average_is_checked(tiny_run, tmp_path, decay):
     with pytest.raises(ValueError, match="has to lie between 0 and 1"):
         tiny_run.finetuning(tmp_path, trainer_fields={"ema_decay": decay})
+
+
+def test_saving_within_an_evaluation_of_the_average_saves_the_average():
+    model = torch.nn.Linear(1, 1, bias=False)
+    average = ExponentialMovingAverage(0.5)
+    torch.nn.init.zeros_(model.weight)
+    average.on_train_begin(None, None, None, model)
+    torch.nn.init.ones_(model.weight)
+    average.on_step_end(None, None, None)
+    with average.applied(), average.applied():
+        assert model.weight.item() == 0.5
+    assert model.weight.item() == 1
