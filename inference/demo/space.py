@@ -25,7 +25,7 @@ python_version: "{python_version}"
 app_file: app.py
 {models}---
 
-{subject} with LGI-Former (MAE-DFER). Upload a video of at most {limits.max_megabytes:g} MB and
+Try an LGI-Former (MAE-DFER), a model of faces in motion. Upload a video of at most {limits.max_megabytes:g} MB and
 {limits.max_seconds:g} seconds; it is deleted as soon as it is answered.
 
 `lgi_former/` is the package's code as it was when this Space was made, so that nothing but `requirements.txt` has to
@@ -121,6 +121,5 @@ def _readme(model_name_or_path: str, is_local: bool, limits: UploadLimits) -> st
         gradio_version=importlib.metadata.version("gradio"),
         python_version=PYTHON_VERSION,
         models="" if is_local else f"models:\n  - {model_name_or_path}\n",
-        subject="Facial expressions in videos",
         limits=limits,
     )
