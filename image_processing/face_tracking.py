@@ -102,6 +102,7 @@ class FaceTracker:
         open_tracks = [track for track in self.tracks if time - track.end <= self.max_gap]
         last_faces = np.stack([track.last_face for track in open_tracks]) if open_tracks else np.empty((0, 5))
         overlaps = box_iou(torch.as_tensor(last_faces[:, :4]), torch.as_tensor(faces[:, :4])).numpy()
+        overlaps[overlaps < self.min_iou] = 0  # else two poor overlaps could together outweigh a good one
         known = set()
         for track, face in zip(*linear_sum_assignment(overlaps, maximize=True), strict=True):
             if overlaps[track, face] >= self.min_iou:

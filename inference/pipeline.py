@@ -1,6 +1,7 @@
 """The pipeline from anybody's video to the expressions in it over time."""
 
 import itertools
+import math
 import os
 import types
 from collections.abc import Iterable, Iterator
@@ -170,8 +171,10 @@ class FacialExpressionPipeline(Pipeline):
         window = window or num_frames * self.video_processor.sampling_rate / FRAME_RATE
         step = window / num_frames
         stride_frames = max(round((stride or window / 2) / step), 1)
-        sampled = _with_progress(sample_in_time(frames, step), frames.duration, show_progress)
-        people = self._cropped(sampled) if crop_faces else self._whole(sampled)
+        # Faces are followed in steps that are small enough for that, however long the windows are.
+        parts = math.ceil(step / self._cropper().interval) if crop_faces else 1
+        sampled = _with_progress(sample_in_time(frames, step / parts), frames.duration, show_progress)
+        people = self._cropped(sampled, parts) if crop_faces else self._whole(sampled)
         yield from Windows(num_frames, stride_frames, step, frames.duration).clips(people)
 
     def _forward(self, model_inputs: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -192,11 +195,14 @@ class FacialExpressionPipeline(Pipeline):
             for clip, clip_scores in zip(clips, scores.tolist(), strict=True)
         ]
 
-    def _cropped(self, frames: Iterable[TimedFrame]) -> Iterator[list[PersonFrame]]:
+    def _cropper(self) -> FaceCropper:
         if self._face_cropper is None:
             self._face_cropper = FaceCropper()
+        return self._face_cropper
+
+    def _cropped(self, frames: Iterable[TimedFrame], every: int) -> Iterator[list[PersonFrame]]:
         size = self.model.config.image_size
-        for frame, faces in self._face_cropper.follow(frames):
+        for frame, faces in itertools.islice(self._cropper().follow(frames), 0, None, every):
             yield [
                 PersonFrame(face.person, frame.time, self._pixels(crop_face(frame.image, face.box, size)), face.box)
                 for face in faces

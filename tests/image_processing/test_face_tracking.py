@@ -39,6 +39,12 @@ def test_faces_are_assigned_so_that_the_overlap_is_largest_altogether():
     assert [one.num_detections for one in tracker.tracks] == [2, 2]
 
 
+def test_poor_overlaps_do_not_outweigh_a_good_one():
+    # 0.36 for one pair; 0.23 each for the two pairs that exclude it, which are too poor to be tracks.
+    tracker = track([face(75, 90, 82), face(145, 109, 125)], [face(94, 81, 113), face(83, 140, 60)])
+    assert sorted(one.num_detections for one in tracker.tracks) == [1, 1, 2]
+
+
 @pytest.mark.parametrize(("missed", "num_tracks"), [(4, 1), (5, 2)])
 def test_a_track_survives_a_gap_up_to_a_second(missed, num_tracks):
     tracker = track([face(0)], *[[]] * missed, [face(0)], max_gap=1.0)

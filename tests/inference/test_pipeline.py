@@ -119,6 +119,13 @@ def test_windows_are_set_in_seconds(settings, expected, recognise, people_video)
     assert windows_of(result) == expected
 
 
+@pytest.mark.parametrize("window", [3.0, 6.0])
+def test_faces_are_followed_however_long_the_windows_are(window, recognise, people_video):
+    result = recognise(people_video({80: (0, 199)}, count=200), window=window)  # a frame every 0.75 or 1.5 seconds
+    assert [person["person"] for person in result["people"]] == [0]
+    assert result["people"][0]["end"] == 8
+
+
 def test_the_frame_rate_makes_no_difference(recognise, people_video):
     video = people_video({80: (0, 99)})
     faster = np.repeat(video, 2, axis=0)
