@@ -108,9 +108,11 @@ class _Writer:
                 partial.replace(path)
 
     def discard(self):
-        self.close()
-        for partial in self.partial:
-            partial.unlink(missing_ok=True)
+        try:
+            self.close()
+        finally:  # closing writes what is left, which fails again if a full disk was the reason
+            for partial in self.partial:
+                partial.unlink(missing_ok=True)
 
 
 class _NpyWriter(_Writer):

@@ -98,3 +98,14 @@ def test_a_table_that_does_not_belong_to_the_array_is_refused(tmp_path):
     np.save(tmp_path / "faces.npy", np.zeros((3, 6), dtype=np.float32))
     with pytest.raises(ValueError, match=r"faces\.rows\.csv' has 5 rows, but .* 3"):
         read_embeddings(tmp_path / "faces.npy")
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.parquet"])
+def test_nothing_is_left_of_what_cannot_be_written_to_the_end(name, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError("No space left on device")
+
+    with pytest.raises(OSError, match="No space left"), writing_embeddings(tmp_path / name) as writer:
+        writer.write(np.zeros(4, np.float32), video="a")
+        monkeypatch.setattr(writer, "_write_header" if name.endswith("npy") else "_flush", fail)
+    assert list(tmp_path.iterdir()) == []
