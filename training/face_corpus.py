@@ -1,6 +1,7 @@
 """Cutting the faces out of a corpus's videos once, so that training reads small frames that a face fills."""
 
 import csv
+import hashlib
 import json
 import os
 import shutil
@@ -71,11 +72,14 @@ def crop_corpus(
         All videos' outcomes, those of earlier calls included, in the order of their paths.
 
     Raises:
-        ValueError: If there is no video, or `output_dir` was made of another corpus, with other settings, not by this
-            function, or is being written to.
+        ValueError: If there is no video, or `output_dir` holds the source, was made of another corpus, with other
+            settings, not by this function, or is being written to.
     """
-    output_dir = Path(output_dir)
-    root, videos = _find_videos(Path(source), output_dir)
+    # Absolute, since "." has no name and ".." a name that would lead out of `output_dir`.
+    source, output_dir = Path(os.path.abspath(source)), Path(os.path.abspath(output_dir))
+    if source.resolve().is_relative_to(output_dir.resolve()):
+        raise ValueError(f"'{source}' is in '{output_dir}', where crops would replace it. Choose another folder.")
+    root, videos = _find_videos(source, output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)
     visible = [entry for entry in output_dir.iterdir() if not entry.name.startswith(".")]
     if visible and not (output_dir / SETTINGS_FILE).exists():
@@ -171,8 +175,26 @@ class _StoppedError(Exception):
 def _crop_video(
     path: Path, video: str, output_dir: Path, cropper: FaceCropper, size: int, stop: threading.Event
 ) -> Outcome:
+    try:
+        return _crop_into(path, video, output_dir, cropper, size, stop)
+    except _StoppedError:
+        raise
+    except Exception as error:  # whatever is wrong with one video must not cost the others
+        return Outcome(video, FAILED, reason=" ".join(str(error).split()))
+
+
+def unfinished_folder(target: Path) -> Path:
+    """Where crops are written until all are there. A call finds what one before it, which was killed, left there."""
+    # Not the name with an addition: one that is as long as the system takes leaves no room for that.
+    digest = hashlib.blake2b(os.fsencode(target.name), digest_size=8).hexdigest()
+    return target.with_name(f".{digest}.unfinished")
+
+
+def _crop_into(
+    path: Path, video: str, output_dir: Path, cropper: FaceCropper, size: int, stop: threading.Event
+) -> Outcome:
     target = output_dir / video
-    folder = target.with_name(f".{target.name}.unfinished")
+    folder = unfinished_folder(target)
     shutil.rmtree(folder, ignore_errors=True)  # of a call that was killed
     folder.mkdir(parents=True)
     try:
@@ -185,10 +207,6 @@ def _crop_video(
             shutil.rmtree(target)
         main.rename(target)
         return Outcome(video, CROPPED, people=len(room), frames=frames)
-    except _StoppedError:
-        raise
-    except Exception as error:  # whatever is wrong with one video must not cost the others
-        return Outcome(video, FAILED, reason=" ".join(str(error).split()))
     finally:
         shutil.rmtree(folder)
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from lgi_former.cli import main
 from lgi_former.image_processing import FaceCropper, read_video
-from lgi_former.training.face_corpus import crop_corpus
+from lgi_former.training.face_corpus import crop_corpus, unfinished_folder
 
 
 HEIGHT, WIDTH = 48, 96
@@ -126,7 +126,7 @@ def test_half_written_output_is_not_taken_for_whole(crop, tmp_path, monkeypatch)
         with pytest.raises(KeyboardInterrupt):
             crop(num_workers=1)
     assert not (tmp_path / "crops" / "happy" / "one").exists()
-    (tmp_path / "crops" / "happy" / ".one.unfinished" / "0").mkdir(parents=True)
+    (unfinished_folder(tmp_path / "crops" / "happy" / "one") / "0").mkdir(parents=True)
     with (tmp_path / "crops" / "faces.csv").open("a") as file:
         file.write("happy/one,cropped,1")  # as if the machine had stopped in the middle of the line
     assert crop()["happy/one"].frames == 12
@@ -197,3 +197,29 @@ def test_the_command_says_how_to_install_the_extra(tmp_path, monkeypatch, capsys
     assert main(["prepare", "faces", str(tmp_path), str(tmp_path / "out")]) == 2
     assert 'pip install "lgi-former[faces]"' in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("source", "output"), [(".", "../out"), ("..", "out")])
+def test_a_folder_of_frames_may_be_named_relatively(source, output, detector, tmp_path, monkeypatch):
+    write_frames(tmp_path / "frames", left=20)
+    here = tmp_path / "frames" / ("work" if source == ".." else "")
+    here.mkdir(exist_ok=True)
+    (here / "notes.txt").write_text("mine")
+    monkeypatch.chdir(here)
+    (outcome,) = crop_corpus(source, output, FaceCropper(detector), 32)
+    assert (outcome.video, outcome.status) == ("frames", "cropped")
+    assert (here / "notes.txt").read_text() == "mine"
+    assert (here / output / "faces.csv").is_file()
+
+
+def test_a_corpus_is_not_cropped_into_itself(corpus, detector):
+    with pytest.raises(ValueError, match="would replace it"):
+        crop_corpus(corpus, corpus, FaceCropper(detector), 32)
+    assert not (corpus / "faces.json").exists()
+
+
+def test_a_long_name_costs_no_other_video(detector, tmp_path):
+    for name in ("x" * 255, "other"):
+        write_frames(tmp_path / "in" / name, left=20)
+    outcomes = crop_corpus(tmp_path / "in", tmp_path / "out", FaceCropper(detector), 32)
+    assert [outcome.status for outcome in outcomes] == ["cropped", "cropped"]
