@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 
@@ -19,6 +20,18 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*", "h", "d")
 def colour_of(index: int) -> str:
     """The colour of a curve or class; they repeat."""
     return COLOURS[index % len(COLOURS)]
+
+
+def area_colour_of(index: int) -> tuple[float, float, float]:
+    """The colour of an area, RGB from 0 to 1: after all colours come paler ones of them, and so on in turn."""
+    strong = to_rgb(colour_of(index))
+    return strong if index // len(COLOURS) % 2 == 0 else tuple((1 + part) / 2 for part in strong)
+
+
+def text_colour_on(colour: tuple[float, float, float]) -> str:
+    """Black or white, whichever is better read on an area of a colour, RGB from 0 to 1."""
+    red, green, blue = colour
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
 
 
 def save_figure(figure: Figure, path: str | Path):

@@ -11,15 +11,17 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
+from ..figures.style import text_colour_on
 from ..image_processing import open_frames
 from .timeline import best_label
 from .timeline_figure import draw_strip, label_colours, longest_there
 
 
 DOTS_PER_INCH = 100
-LEGEND_HEIGHT = 28  # pixels
-FARTHEST_BOX = 0.5  # seconds; where nobody was found for longer, no box is drawn
+LEGEND_FONT_SIZE, LEGEND_ROW = 12, 18  # pixels
+FARTHEST_BOX = 0.5  # seconds, or a step between boxes; where nobody was found for longer, no box is drawn
 TIME_BASE = Fraction(1, 1000)
+PLATE = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # under what must be read on any colour
 
 
 def annotate_video(
@@ -91,9 +93,10 @@ class _Painter:
         self.tracks = [_Track(result, person["person"]) for person in result["people"]]
         self.colours = label_colours(result["timeline"][0]["scores"]) if result["timeline"] else {}
         self.duration = result["duration"]
-        self.strip = self._draw_strips(result)
+        self.strips = self._draw_strips(result)
+        self.legend = draw_legend(self.colours, width)
         # Chroma is stored for 2 x 2 pixels, so that heights and widths of video are even.
-        self.size = (width // 2 * 2, (height + self.strip.height) // 2 * 2)
+        self.size = (width // 2 * 2, (height + self.strips.height + self.legend.height) // 2 * 2)
         self.line_width = max(min(height, width) // 200, 2)
         self.font = ImageFont.load_default(max(min(height, width) // 22, 12))
 
@@ -101,13 +104,15 @@ class _Painter:
         """The frame that is shown at a time, annotated, and the strips under it."""
         painted = Image.new("RGB", self.size)
         painted.paste(Image.fromarray(image), (0, 0))
-        painted.paste(self.strip, (0, self.height))
+        painted.paste(self.strips, (0, self.height))
+        painted.paste(self.legend, (0, self.height + self.strips.height))
         draw = ImageDraw.Draw(painted)
         for track in self.tracks:
             if track.start <= time <= track.end:
                 self._draw_person(draw, track, time)
         x = round(min(time / self.duration, 1) * (self.width - 1))
-        draw.line((x, self.height, x, self.height + self.strip.height - LEGEND_HEIGHT), "black", 2)
+        draw.line((x, self.height, x, self.height + self.strips.height), "white", 4)
+        draw.line((x, self.height, x, self.height + self.strips.height), "black", 2)
         return painted
 
     def _draw_person(self, draw: ImageDraw.ImageDraw, track: "_Track", time: float):
@@ -122,27 +127,48 @@ class _Painter:
             draw.rectangle(box, outline=colour, width=self.line_width)
             corner = box[:2]
         text = f"{track.person}: {label} {entry['scores'][label]:.2f}"
-        place = (corner[0] + 2 * self.line_width, corner[1] + 2 * self.line_width)
+        left, top, right, bottom = draw.textbbox((0, 0), text, self.font)
+        margin = 2 * self.line_width
+        place = (
+            max(min(corner[0] + margin, self.width - right), -left),
+            max(min(corner[1] + margin, self.height - bottom), -top),
+        )
         draw.rectangle(draw.textbbox(place, text, self.font), fill=colour)
-        draw.text(place, text, "white", self.font)
+        draw.text(place, text, text_colour_on(self.colours[label]), self.font)
 
     def _draw_strips(self, result: dict) -> Image.Image:
         people = longest_there(result)
-        height = max(self.height // 8, 32) * len(people) + LEGEND_HEIGHT
+        height = max(self.height // 8, 32) * len(people)
+        if not people:
+            return Image.new("RGB", (self.width, 0))
         figure = Figure(figsize=(self.width / DOTS_PER_INCH, height / DOTS_PER_INCH), dpi=DOTS_PER_INCH)
         for index, person in enumerate(people):
-            top = 1 - index * (height - LEGEND_HEIGHT) / len(people) / height
-            share = (height - LEGEND_HEIGHT) / len(people) / height
-            axes = figure.add_axes((0, top - share, 1, share))
+            axes = figure.add_axes((0, 1 - (index + 1) / len(people), 1, 1 / len(people)))
             draw_strip(axes, result, person)
             axes.set(xlim=(0, self.duration), xticks=[], yticks=[])
-            axes.text(0.005, 0.9, str(person), transform=axes.transAxes, va="top", fontsize=8)
-        for index, (label, colour) in enumerate(self.colours.items()):
-            place = (index + 0.5) / len(self.colours), LEGEND_HEIGHT / 2 / height
-            figure.text(*place, label, color=colour, ha="center", va="center", fontsize=8, fontweight="bold")
+            axes.text(0.005, 0.9, str(person), transform=axes.transAxes, va="top", fontsize=8, bbox=PLATE)
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+
+
+def draw_legend(colours: dict[str, tuple[float, float, float]], width: int) -> Image.Image:
+    """Names beside squares of their colours, in as many rows of `width` pixels as they need."""
+    font = ImageFont.load_default(LEGEND_FONT_SIZE)
+    places, x, row = [], 0, 0
+    for label in colours:
+        room = LEGEND_ROW + round(font.getlength(label)) + 10
+        if x and x + room > width:
+            x, row = 0, row + 1
+        places.append((x, row * LEGEND_ROW))
+        x += room
+    legend = Image.new("RGB", (width, (row + 1) * LEGEND_ROW if places else 0), "white")
+    draw = ImageDraw.Draw(legend)
+    for (label, colour), (left, top) in zip(colours.items(), places, strict=True):
+        fill = tuple(round(255 * part) for part in colour)
+        draw.rectangle((left + 4, top + 4, left + 14, top + 14), fill=fill)
+        draw.text((left + LEGEND_ROW, top + LEGEND_ROW // 2), label, "black", font, anchor="lm")
+    return legend
 
 
 class _Track:
@@ -162,6 +188,8 @@ class _Track:
         rows = {row[0]: row[1:] for entry in self.entries for row in entry.get("boxes", [])}
         self.times = np.array(sorted(rows))
         self.boxes = np.array([rows[time] for time in self.times])
+        steps = np.diff(self.times)
+        self.reach = max(FARTHEST_BOX, float(np.median(steps))) if len(steps) else FARTHEST_BOX
 
     @property
     def has_boxes(self) -> bool:
@@ -174,6 +202,6 @@ class _Track:
 
     def box(self, time: float) -> list[float] | None:
         """Left, top, right, bottom in pixels at a time, between known ones on a straight line; None far from them."""
-        if np.abs(self.times - time).min() > FARTHEST_BOX:
+        if np.abs(self.times - time).min() > self.reach:
             return None
         return [float(np.interp(time, self.times, edge)) for edge in self.boxes.T]

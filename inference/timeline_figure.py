@@ -1,14 +1,17 @@
 """A picture of a timeline: the probabilities of all labels over time, one strip a person."""
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..figures.style import area_colour_of
 from .timeline import NO_FACE_NOTE
 
 
 MOST_STRIPS = 6  # of the people who are there longest; more would be too small to read
+WIDTH = 9.0  # inches
+LETTER, SYMBOL = 0.095, 0.7  # inches that a letter and a symbol with its gaps take in the legend
+LEGEND_ROW = 0.22  # inches
 
 
 def draw_timeline(result: dict, title: str | None = None) -> Figure:
@@ -19,7 +22,10 @@ def draw_timeline(result: dict, title: str | None = None) -> Figure:
         title: Above the figure.
     """
     people = longest_there(result)
-    figure = Figure(figsize=(9, 1.4 + 1.7 * max(len(people), 1)), layout="constrained")
+    names = list(result["timeline"][0]["scores"]) if people else []
+    columns = _legend_columns(names)
+    legend_height = LEGEND_ROW * -(-len(names) // columns)
+    figure = Figure(figsize=(WIDTH, 1.2 + legend_height + 1.7 * max(len(people), 1)), layout="constrained")
     if title:
         figure.suptitle(title)
     if not people:
@@ -31,8 +37,14 @@ def draw_timeline(result: dict, title: str | None = None) -> Figure:
         axes.set(ylabel=f"person {person}", xlim=(0, result["duration"]))
     all_axes[-1].set_xlabel("time in seconds")
     handles, labels = all_axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 7), frameon=False)
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
     return figure
+
+
+def _legend_columns(names: list[str]) -> int:
+    """How many columns of labels fit beside one another."""
+    longest = max(map(len, names), default=0)
+    return max(min(int(WIDTH / (LETTER * longest + SYMBOL)), len(names)), 1)
 
 
 def draw_strip(axes: Axes, result: dict, person: int):
@@ -58,6 +70,4 @@ def longest_there(result: dict) -> list[int]:
 
 def label_colours(labels) -> dict[str, tuple[float, float, float]]:
     """A colour, RGB from 0 to 1, for each label."""
-    colormap = colormaps["tab20"]
-    places = [*range(0, 20, 2), *range(1, 20, 2)]  # strong colours first, then pale ones
-    return {label: colormap(places[index % 20])[:3] for index, label in enumerate(labels)}
+    return {label: area_colour_of(index) for index, label in enumerate(labels)}

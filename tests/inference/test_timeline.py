@@ -3,9 +3,10 @@
 import av
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from lgi_former.image_processing import VideoReadError
-from lgi_former.inference.annotated_video import annotate_video
+from lgi_former.inference.annotated_video import annotate_video, draw_legend
 from lgi_former.inference.timeline import stretches, summarise
 from lgi_former.inference.timeline_figure import draw_timeline, label_colours, longest_there
 
@@ -107,3 +108,24 @@ def test_a_video_that_cannot_be_read_leaves_no_file(tmp_path):
     with pytest.raises(VideoReadError):
         annotate_video(tmp_path / "missing.mp4", result_of([], 0), tmp_path / "out.mp4")
     assert list(tmp_path.iterdir()) == []
+
+
+LONG_NAMES = [f"a rather long name of an expression, number {number}" for number in range(11)]
+
+
+@pytest.mark.parametrize("labels", [["happy"], LONG_NAMES])
+def test_nothing_of_the_legend_is_cut(labels):
+    scores = dict.fromkeys(labels, 1 / len(labels))
+    timeline = [{"person": 0, "start": 0.0, "end": 1.0, "scores": scores}]
+    figure = draw_timeline({"duration": 1.0, "people": timeline, "timeline": timeline})
+    FigureCanvasAgg(figure).draw()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.width and box.y1 <= figure.bbox.height
+    assert [text.get_text() for text in legend.get_texts()] == labels
+
+
+def test_the_legend_of_a_narrow_video_has_more_rows():
+    colours = label_colours(["anger", "helplessness", "disappointment"])
+    wide, narrow = draw_legend(colours, 640), draw_legend(colours, 130)
+    assert (wide.width, narrow.width) == (640, 130) and narrow.height == 3 * wide.height
