@@ -5,6 +5,7 @@ Standard library alone, so that `--help` is instant.
 
 import argparse
 import difflib
+import math
 import re
 import sys
 from collections.abc import Sequence
@@ -68,7 +69,7 @@ def whole_number(text: str) -> int:
 
 
 def at_least_one(text: str) -> float:
-    """An option's value as a number of at least 1, fractions allowed, for `add_argument(type=...)`."""
+    """An option's value as a finite number of at least 1, fractions allowed, for `add_argument(type=...)`."""
     number = _number(text)
     if not number >= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not at least 1")
@@ -76,7 +77,7 @@ def at_least_one(text: str) -> float:
 
 
 def positive_number(text: str) -> float:
-    """An option's value as a number above 0, for `add_argument(type=...)`."""
+    """An option's value as a finite number above 0, for `add_argument(type=...)`."""
     number = _number(text)
     if not number > 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
@@ -85,9 +86,12 @@ def positive_number(text: str) -> float:
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
+    return number
 
 
 def silence_libraries():
@@ -101,6 +105,7 @@ def silence_libraries():
 
 
 FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
+VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov")
 
 
 def add_device(parser: argparse.ArgumentParser):
@@ -127,9 +132,17 @@ def check_output(args: argparse.Namespace, suffixes: Sequence[str], beside: Sequ
     Raises:
         ValueError: If one of the files is there already, or the name ends in something else.
     """
-    output = Path(args.output)
+    check_output_of("--output", Path(args.output), suffixes, args.overwrite, beside)
+
+
+def check_output_of(option: str, output: Path, suffixes: Sequence[str], overwrite: bool, beside: Sequence[Path] = ()):
+    """`check_output` for an option of another name.
+
+    Raises:
+        ValueError: If one of the files is there already, or the name ends in something else.
+    """
     if output.suffix not in suffixes:
-        raise ValueError(f"--output {output} should end in {' or '.join(suffixes)}.")
+        raise ValueError(f"{option} {output} should end in {' or '.join(suffixes)}.")
     for path in (output, *beside):
-        if path.is_dir() or (path.exists() and not args.overwrite):
-            raise ValueError(f"'{path}' is there already. Choose another --output, or pass --overwrite.")
+        if path.is_dir() or (path.exists() and not overwrite):
+            raise ValueError(f"'{path}' is there already. Choose another {option}, or pass --overwrite.")

@@ -3,8 +3,18 @@
 import os
 import sys
 import tempfile
+from pathlib import Path
 
-from ..command_line import fail, first_line, positive_int, positive_number, silence_libraries
+from ..command_line import (
+    FIGURE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    check_output_of,
+    fail,
+    first_line,
+    positive_int,
+    positive_number,
+    silence_libraries,
+)
 
 
 SUMMARY = "expressions in videos, over time"
@@ -83,12 +93,25 @@ def _check(args):
         args.parser.error("--num_segments evaluates whole frames, as the paper does: add --no_crop_faces")
     if args.csv and args.top_k is not None:
         args.parser.error("--csv has a column for each label: leave out --top_k")
-    for name in ("timeline", "annotate"):
-        path = getattr(args, name)
-        if path is not None and len(args.videos) > 1:
-            args.parser.error(f"--{name} is for one video")
-        if path is not None and os.path.exists(path) and not args.overwrite:
-            args.parser.error(f"{path} exists; choose another name for --{name}, or add --overwrite")
+    # No suffix is in both lists, so that the two options cannot name the same file.
+    for option, path, suffixes in (
+        ("--timeline", args.timeline, FIGURE_SUFFIXES),
+        ("--annotate", args.annotate, VIDEO_SUFFIXES),
+    ):
+        if path is not None:
+            _check_file(option, Path(path), suffixes, args)
+
+
+def _check_file(option: str, path: Path, suffixes: tuple[str, ...], args):
+    """Refuse a file that could not be written once the whole video is computed."""
+    if len(args.videos) > 1:
+        args.parser.error(f"{option} is for one video")
+    try:
+        check_output_of(option, path, suffixes, args.overwrite)
+    except ValueError as error:
+        args.parser.error(str(error))
+    if not path.parent.is_dir():
+        args.parser.error(f"{option} {path}: there is no folder '{path.parent}'; make it, or choose another name")
 
 
 def _write_sample_clip(folder: str) -> str:

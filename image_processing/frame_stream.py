@@ -147,7 +147,7 @@ def sample_in_time(stream: FrameStream, step: float) -> Iterator[TimedFrame]:
 
 def _array_frames(video: torch.Tensor, frame_rate: float) -> FrameStream:
     """Frames of a tensor (frames, channels, height, width)."""
-    if video.is_floating_point() and video.max() <= 1:
+    if video.is_floating_point() and 0 < video.max() <= 1:  # black throughout is 0 by either convention
         raise ValueError("The pixels of a video of floats are at most 1, but must be 0 to 255: multiply them by 255.")
 
     def read(index: int) -> np.ndarray:

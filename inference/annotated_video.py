@@ -37,8 +37,8 @@ def annotate_video(
         video: What the result is of, as the pipeline took it. It is decoded once more.
         result: The result, of a call with `return_boxes=True`; without boxes (`crop_faces=False`) the label is in the
             corner.
-        path: File to write; its ending chooses the container, for example `.mp4`. It has its name only when it is
-            whole.
+        path: File to write; its ending chooses the container: `.mp4`, `.mkv`, `.webm`, `.avi` or `.mov`. It has its
+            name only when it is whole.
         frame_rate: As the pipeline was given it.
         show_progress: Show a progress bar.
 
@@ -54,7 +54,7 @@ def annotate_video(
             for frame in tqdm(stream, "Annotating", stream.num_frames, leave=False, disable=not show_progress):
                 if painter is None:
                     painter = _Painter(result, *frame.image.shape[:2])
-                    output = _add_stream(container, painter.size, stream.frame_rate)
+                    output = _add_stream(container, painter.size, stream.frame_rate, path)
                 painted = av.VideoFrame.from_image(painter.paint(frame.image, frame.time))
                 painted.pts, painted.time_base = round(frame.time / TIME_BASE), TIME_BASE
                 container.mux(output.encode(painted))
@@ -68,16 +68,27 @@ def _create(file: Path, named: Path):
     try:
         return av.open(str(file), "w")
     except (OSError, ValueError) as error:
-        reason = str(error).replace(str(file), str(named))
-        raise OSError(f"'{named}' cannot be written as a video: {reason}. Give a name like faces.mp4.") from error
+        raise _unwritable(named, str(error).replace(str(file), str(named))) from error
 
 
-def _add_stream(container, size: tuple[int, int], frame_rate: float):
-    stream = container.add_stream(container.default_video_codec, rate=Fraction(frame_rate).limit_denominator(1001))
-    stream.width, stream.height = size
-    stream.pix_fmt = "yuv420p"
-    stream.codec_context.time_base = TIME_BASE
+def _add_stream(container, size: tuple[int, int], frame_rate: float, named: Path):
+    """Add a video stream and open its encoder, so that a container that takes none is told of here."""
+    try:
+        stream = container.add_stream(container.default_video_codec, rate=Fraction(frame_rate).limit_denominator(1001))
+        stream.width, stream.height = size
+        stream.pix_fmt = "yuv420p"
+        stream.codec_context.time_base = TIME_BASE
+        container.start_encoding()
+    except (OSError, ValueError) as error:
+        raise _unwritable(named, str(error)) from error
     return stream
+
+
+def _unwritable(named: Path, reason: str) -> OSError:
+    return OSError(
+        f"'{named}' cannot be written as a video ({reason}): give a name in a folder that you may write to, that ends "
+        "in .mp4, .mkv, .webm, .avi or .mov."
+    )
 
 
 class _Painter:

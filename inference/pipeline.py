@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import numbers
 import os
 import types
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,7 @@ from .windows import Clip, PersonFrame, Windows
 
 
 DEFAULT_BATCH_SIZE = 8
+DEFAULT_SAMPLING_RATE = 4  # of the published recipes, for processors that have none
 
 
 @dataclass
@@ -35,11 +37,13 @@ class _Settings:
 
 class FacialExpressionPipeline(Pipeline):
     """
-    Facial expression recognition in whole videos with any `AutoModelForVideoClassification`: finds and follows faces,
-    slides a window over each person's time, and classifies each window's clip.
+    Facial expression recognition in whole videos with any `AutoModelForVideoClassification` that takes `pixel_values`
+    of a fixed number of frames: finds and follows faces, slides a window over each person's time, and classifies each
+    window's clip.
 
     Videos are gone through once, forward, and only a few seconds are held, so their length does not matter. What is
-    in a window does not depend on a video's frame rate: its `num_frames` (the processor's) are spread evenly over it.
+    in a window does not depend on a video's frame rate: its `num_frames` are spread evenly over it. They are the
+    processor's or, if it has none, as VideoMAE's, the model configuration's; `sampling_rate` is then 4.
 
     Args:
         face_cropper ([`~image_processing.FaceCropper`], *optional*):
@@ -73,14 +77,17 @@ class FacialExpressionPipeline(Pipeline):
         super().__init__(*args, **kwargs)
         if self.video_processor is None:
             raise ValueError("facial-expression-recognition needs a model with a video processor, or one passed.")
+        self._num_frames = _num_frames(self.video_processor, self.model.config)
+        self._sampling_rate = getattr(self.video_processor, "sampling_rate", None) or DEFAULT_SAMPLING_RATE
         self._face_cropper = face_cropper
+        _check_batch_size(self._batch_size)
 
     def _sanitize_parameters(
         self, crop_faces=None, window=None, stride=None, frame_rate=None, return_boxes=None, show_progress=None
     ):
-        for name, seconds in (("window", window), ("stride", stride), ("frame_rate", frame_rate)):
-            if seconds is not None and not seconds > 0:
-                raise ValueError(f"{name}={seconds!r} must be a number above 0.")
+        for name, setting in (("window", window), ("stride", stride), ("frame_rate", frame_rate)):
+            if setting is not None and not _is_positive(setting):
+                raise ValueError(f"{name}={setting!r} must be a finite number above 0.")
         preprocess_params = {
             "crop_faces": crop_faces,
             "window": window,
@@ -103,7 +110,7 @@ class FacialExpressionPipeline(Pipeline):
             crop_faces (`bool`, defaults to `True`): Find and follow faces. Without, all of each frame is one person's
                 face, for videos that are cropped already.
             window (`float`, *optional*): Seconds of a clip. By default as long as a clip of the training corpora:
-                `num_frames * sampling_rate` frames (the processor's) at 25 a second, 2.56 for the published models.
+                `num_frames * sampling_rate` frames at 25 a second, 2.56 for the published models.
             stride (`float`, *optional*): Seconds from a window to the next, half a window by default; rounded to a
                 whole number of steps between a window's frames.
             frame_rate (`float`, defaults to 25): Frames per second of folders and arrays, which do not tell.
@@ -152,6 +159,7 @@ class FacialExpressionPipeline(Pipeline):
         return _Settings(frame_rate, preprocess_params, {**self._postprocess_params, **postprocess_params})
 
     def _entries(self, frames: FrameStream, batch_size: int | None, settings: "_Settings") -> Iterator[dict]:
+        _check_batch_size(batch_size)
         clips = self.preprocess(frames, **settings.preprocess)
         batch_size = batch_size or self._batch_size or DEFAULT_BATCH_SIZE
         while batch := list(itertools.islice(clips, batch_size)):
@@ -167,8 +175,8 @@ class FacialExpressionPipeline(Pipeline):
         show_progress: bool = False,
     ) -> Iterator[Clip]:
         """The clips of a video, each as soon as it is complete."""
-        num_frames = self.video_processor.num_frames
-        window = window or num_frames * self.video_processor.sampling_rate / FRAME_RATE
+        num_frames = self._num_frames
+        window = window or num_frames * self._sampling_rate / FRAME_RATE
         step = window / num_frames
         stride_frames = max(round((stride or window / 2) / step), 1)
         # Faces are followed in steps that are small enough for that, however long the windows are.
@@ -221,6 +229,28 @@ class FacialExpressionPipeline(Pipeline):
         """Save the model and its processor. (Transformers would leave the processor out, and copy this file.)"""
         self.model.save_pretrained(save_directory, **kwargs)
         self.video_processor.save_pretrained(save_directory, **kwargs)
+
+
+def _num_frames(processor, config) -> int:
+    """Frames of a clip: the processor's or, as those of other families than this one have none, the model's."""
+    num_frames = getattr(processor, "num_frames", None) or getattr(config, "num_frames", None)
+    if num_frames is None or "pixel_values" not in processor.model_input_names:
+        raise ValueError(
+            f"{type(processor).__name__} makes no clips of a known number of frames for {type(config).__name__}: pass "
+            "a model that takes such pixel_values and, as video_processor, an LGIFormerVideoProcessor."
+        )
+    return num_frames
+
+
+def _is_positive(setting) -> bool:
+    is_number = isinstance(setting, numbers.Real) and not isinstance(setting, bool)
+    return is_number and math.isfinite(setting) and setting > 0
+
+
+def _check_batch_size(batch_size):
+    is_whole = isinstance(batch_size, numbers.Integral) and not isinstance(batch_size, bool)
+    if batch_size is not None and not (is_whole and batch_size >= 1):
+        raise ValueError(f"batch_size={batch_size!r} must be a whole number of at least 1.")
 
 
 def _given(settings: dict) -> dict:

@@ -18,6 +18,7 @@ from lgi_former import (
 )
 from lgi_former.cli import main
 from lgi_former.image_processing import face_cropping, face_detection
+from lgi_former.inference import annotated_video
 from lgi_former.inference.sample_clip import write_sample_clip
 
 
@@ -153,15 +154,19 @@ def test_timeline_and_annotated_video_are_written_and_not_over_others(model_dir,
     assert sorted(path.name for path in tmp_path.iterdir()) == ["annotated.mp4", "timeline.png"]
     with pytest.raises(SystemExit):
         _predict(clip, "--model", model_dir, *files)
-    assert "add --overwrite" in capsys.readouterr().err
+    assert "pass --overwrite" in capsys.readouterr().err
     assert _predict(clip, "--model", model_dir, *files, "--overwrite") == 0
 
 
-def test_a_prediction_is_not_lost_when_a_file_cannot_be_written(model_dir, clip, tmp_path, capsys):
-    assert _predict(clip, "--model", model_dir, "--json", "--annotate", str(tmp_path / "annotated.txt")) == 1
+def test_a_prediction_is_not_lost_when_a_file_cannot_be_written(model_dir, clip, tmp_path, capsys, monkeypatch):
+    def fill_the_disk(video, result, path, *args, **kwargs):
+        raise OSError(f"'{path}' cannot be written: the disk is full.")
+
+    monkeypatch.setattr(annotated_video, "annotate_video", fill_the_disk)
+    assert _predict(clip, "--model", model_dir, "--json", "--annotate", str(tmp_path / "annotated.mp4")) == 1
     output = capsys.readouterr()
     assert "scores" in json.loads(output.out)
-    assert "annotated.txt" in output.err and output.err.count("\n") == 1
+    assert "annotated.mp4" in output.err and output.err.count("\n") == 1
 
 
 def test_faces_are_looked_for_unless_told_not_to(model_dir, clip, monkeypatch, capsys):
@@ -252,7 +257,16 @@ def test_a_device_that_does_not_exist_is_told_in_one_line(model_dir, clip, capsy
         (["predict", "a.mp4", "--model", "x", "--num_segments", "2"], "add --no_crop_faces"),
         (["predict", "a.mp4", "--model", "x", "--num_segments", "2", "--window", "3"], "leave out --window"),
         (["predict", "a.mp4", "b.mp4", "--model", "x", "--timeline", "t.png"], "--timeline is for one video"),
-        (["predict", "a.mp4", "--model", "x", "--annotate", __file__], "add --overwrite"),
+        (["predict", "a.mp4", "--model", "x", "--window", "inf"], "'inf' is not a finite number"),
+        (["predict", "a.mp4", "--model", "x", "--stride", "nan"], "'nan' is not a finite number"),
+        (["predict", "a.mp4", "--model", "x", "--timeline", "t.foo"], "--timeline t.foo should end in .png"),
+        (["predict", "a.mp4", "--model", "x", "--annotate", "t.gif"], "--annotate t.gif should end in .mp4"),
+        (["predict", "a.mp4", "--model", "x", "--timeline", "no/t.png"], "there is no folder 'no'"),
+        (["predict", "a.mp4", "--model", "x", "--annotate", "no/t.mp4"], "there is no folder 'no'"),
+        (
+            ["predict", "a.mp4", "--model", "x", "--annotate", "t.mp4", "--timeline", "t.mp4"],
+            "--timeline t.mp4 should",
+        ),
         (["predict", "a.mp4", "--model", "x", "--csv", "--json"], "not allowed with"),
         (["predict", "a.mp4", "--model", "x", "--csv", "--top_k", "2"], "leave out --top_k"),
         (["convert", "a.pth", "b", "--dataset", "dfwe"], "did you mean dfew?"),

@@ -1,6 +1,9 @@
 """The detector, on a photograph that comes with one of its packages (Eileen Collins; NASA, public domain)."""
 
 import importlib.util
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -48,3 +51,20 @@ def test_no_face_and_too_small_a_face_are_none(detector, photograph):
     assert detector(np.zeros((90, 160, 3), np.uint8)).shape == (0, 5)
     assert detector(np.asarray(photograph.resize((100, 100)))).shape == (0, 5)
     assert len(CenterFaceDetector(min_size=10)(np.asarray(photograph.resize((100, 100))))) == 1
+
+
+def test_threads_that_share_a_detector_make_one_session(monkeypatch):
+    detector, made, start = CenterFaceDetector(num_threads=1), [], threading.Barrier(4)
+
+    def make_slowly(build=face_detection._network):
+        made.append(time.sleep(0.05))
+        return build()
+
+    def find_faces(_):
+        start.wait()
+        return detector(np.zeros((32, 32, 3), np.uint8))
+
+    monkeypatch.setattr(face_detection, "_network", make_slowly)
+    with ThreadPoolExecutor(4) as threads:
+        assert [len(faces) for faces in threads.map(find_faces, range(4))] == [0] * 4
+    assert len(made) == 1

@@ -159,3 +159,8 @@ def test_several_videos_and_scaled_pixels_are_refused(numbered_frames):
     frames = numbered_frames(4)
     assert_cannot_open(np.stack([frames, frames]), "One video", "2 were given")
     assert_cannot_open(frames / 255, "0 to 255")
+
+
+def test_a_black_video_of_floats_is_a_video():
+    _, _, images = read_all(np.zeros((3, 8, 8, 3), np.float32))
+    assert images.shape == (3, 8, 8, 3) and not images.any()

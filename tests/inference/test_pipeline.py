@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import pipeline
+from transformers import (
+    VideoMAEConfig,
+    VideoMAEForVideoClassification,
+    VideoMAEVideoProcessor,
+    VJEPA2VideoProcessor,
+    pipeline,
+)
 
 from lgi_former import FacialExpressionPipeline
 from lgi_former.image_processing import FaceCropper, FacesExtraMissingError, face_detection, frame_stream
@@ -189,10 +195,42 @@ def test_lists_give_lists_and_generators_iterators(recognise, people_video):
     assert recognise([]) == []
 
 
+@pytest.mark.parametrize("value", [0, -1.0, math.inf, math.nan, "2", True])
 @pytest.mark.parametrize("setting", ["window", "stride", "frame_rate"])
-def test_impossible_settings_are_told(setting, recognise):
-    with pytest.raises(ValueError, match=f"{setting}=0"):
-        recognise("a.mp4", **{setting: 0})
+def test_impossible_settings_are_told(setting, value, recognise):
+    with pytest.raises(ValueError, match=f"{setting}={value!r} must be"):
+        recognise("a.mp4", **{setting: value})
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.0, "2", True])
+def test_impossible_batch_sizes_are_told(value, recognise, people_video):
+    with pytest.raises(ValueError, match=f"batch_size={value!r} must be"):
+        recognise(people_video({}), batch_size=value)
+    with pytest.raises(ValueError, match=f"batch_size={value!r} must be"):
+        FacialExpressionPipeline(model=recognise.model, video_processor=recognise.video_processor, batch_size=value)
+
+
+# Models and processors of other families
+
+
+def tiny_videomae(**fields):
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    return VideoMAEForVideoClassification(VideoMAEConfig(image_size=32, num_frames=4, **sizes, **fields)).eval()
+
+
+def test_videomae_goes_with_its_own_processor(people_video, square_detector):
+    processor = VideoMAEVideoProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    recognise = FacialExpressionPipeline(
+        model=tiny_videomae(), video_processor=processor, face_cropper=FaceCropper(square_detector), device="cpu"
+    )
+    video = people_video({80: (0, 39)}, count=40)
+    assert windows_of(recognise(video))[0] == (0, 0.64)  # 4 frames, 4 apart, as with this package's processor
+    assert windows_of(recognise(video, crop_faces=False))[0] == (0, 0.64)
+
+
+def test_a_processor_of_other_inputs_is_refused_at_once():
+    with pytest.raises(ValueError, match=r"VJEPA2VideoProcessor .* an LGIFormerVideoProcessor"):
+        FacialExpressionPipeline(model=tiny_videomae(), video_processor=VJEPA2VideoProcessor(), device="cpu")
 
 
 def test_without_the_extra_faces_cannot_be_cropped(tiny_classifier, tiny_processor, monkeypatch):

@@ -104,6 +104,20 @@ def test_without_boxes_the_label_is_in_the_corner_and_odd_sizes_become_even(tmp_
     assert abs(images[0][:20, :40].astype(int) - 90).max() > 60
 
 
+@pytest.mark.parametrize("name", ["out.gif", "out.mpg", "out.ts", "out.mp3", "out.txt", "missing/out.mp4"])
+def test_a_container_that_cannot_be_written_is_told_with_those_that_can(name, tmp_path):
+    with pytest.raises(OSError, match=rf"/{name}' cannot be written as a video .*\.mp4, \.mkv, \.webm, \.avi"):
+        annotate_video(np.zeros((3, 64, 64, 3), np.uint8), result_of([], 0.12), tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".webm", ".avi", ".mov"])
+def test_the_other_containers_are_written(suffix, tmp_path):
+    annotate_video(np.zeros((3, 64, 64, 3), np.uint8), result_of([], 0.12), tmp_path / f"out{suffix}")
+    _, images = read_video(tmp_path / f"out{suffix}")
+    assert len(images) == 3
+
+
 def test_a_video_that_cannot_be_read_leaves_no_file(tmp_path):
     with pytest.raises(VideoReadError):
         annotate_video(tmp_path / "missing.mp4", result_of([], 0), tmp_path / "out.mp4")
