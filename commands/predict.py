@@ -40,7 +40,10 @@ def _add_analysis_arguments(group):
         help="take all of each frame for one face, as in videos that are cropped already",
     )
     group.add_argument(
-        "--window", type=positive_number, metavar="SECONDS", help="length of a clip (default: as in training, 2.56)"
+        "--window",
+        type=positive_number,
+        metavar="SECONDS",
+        help="length of a clip (default: that of its frames at 25 a second, 2.56 for published models)",
     )
     group.add_argument(
         "--stride", type=positive_number, metavar="SECONDS", help="from a clip to the next (default: half a window)"

@@ -129,7 +129,8 @@ On people that no training video shows ({plan.num_tested} videos, {len(LABELS)} 
   Classes of time order show the same two expressions as another class, in the other order, so that single
   frames do not tell them apart.
 
-These are drawings, and the figures say that the method learns. They say nothing about how well it reads real faces.
+These are drawings: the figures tell whether the method learns, not how well it reads real faces. A pre-trained model
+that is near chance had too few steps; give it more time (`--minutes`).
 
 ## The corpus
 
