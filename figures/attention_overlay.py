@@ -19,7 +19,7 @@ MOST_FRAMES = 8
 OPACITY = 0.6
 HEAT = "magma"
 BRIGHTEST = 0.995  # quantile, so that a single token does not leave all others dark
-TITLE_HEIGHT, MATRIX_SIDE, ROOM_BELOW_ROWS, ROOM_BESIDE_MATRIX = 0.3, 2.4, 0.75, 1.6  # inches
+TITLE_HEIGHT, MATRIX_SIDE, ROOM_BELOW_ROWS, ROOM_BESIDE_MATRIX = 0.3, 2.4, 0.75, 2.2  # inches
 MOST_NUMBERS = 6  # of regions in a frame that are written into it
 
 

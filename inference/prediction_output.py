@@ -30,7 +30,8 @@ class TablePrinter:
         """Print what is said about a video."""
         self.console.print(Text(result["video"]), soft_wrap=True)
         if result["scores"] is None:
-            self.console.print(result["note"])
+            hint = "If the video is cropped to a face already, add --no_crop_faces."
+            self.console.print(f"{result['note']} {hint}", soft_wrap=True)
             return
         table = Table("expression", box=box.SIMPLE)
         table.add_column("score", justify="right")
