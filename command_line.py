@@ -108,6 +108,13 @@ FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov")
 
 
+def add_videos(parser: argparse.ArgumentParser):
+    """Add the arguments `videos`, any number of them."""
+    parser.add_argument(
+        "videos", nargs="*", metavar="VIDEO", help="video file, folder of frames, image or URL; several at once"
+    )
+
+
 def add_device(parser: argparse.ArgumentParser):
     """Add the option `--device`."""
     parser.add_argument(

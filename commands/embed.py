@@ -5,6 +5,7 @@ import sys
 from ..command_line import (
     add_device,
     add_output,
+    add_videos,
     check_output,
     fail,
     first_line,
@@ -20,9 +21,7 @@ SUMMARY = "embeddings of videos, for other models"
 def add_arguments(parser):
     from ..inference.embedding import LEVELS
 
-    parser.add_argument(
-        "videos", nargs="*", metavar="VIDEO", help="video file, folder of frames, image or URL; several at once"
-    )
+    add_videos(parser)
     parser.add_argument(
         "--data",
         metavar="FILE",

@@ -8,6 +8,8 @@ from pathlib import Path
 from ..command_line import (
     FIGURE_SUFFIXES,
     VIDEO_SUFFIXES,
+    add_device,
+    add_videos,
     check_output_of,
     fail,
     first_line,
@@ -21,14 +23,10 @@ SUMMARY = "expressions in videos, over time"
 
 
 def add_arguments(parser):
-    parser.add_argument(
-        "videos", nargs="*", metavar="VIDEO", help="video file, folder of frames, image or URL; several at once"
-    )
+    add_videos(parser)
     parser.add_argument("--model", metavar="DIR_OR_REPO", help="directory or Hub repository of a fine-tuned model")
     parser.add_argument("--sample", action="store_true", help="predict on a clip that is drawn on the spot")
-    parser.add_argument(
-        "--device", metavar="D", help="cpu, cuda:1, mps, ... (default: an accelerator, if there is one)"
-    )
+    add_device(parser)
     _add_analysis_arguments(parser.add_argument_group("what is looked at"))
     _add_output_arguments(parser.add_argument_group("output"))
 

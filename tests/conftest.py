@@ -8,13 +8,22 @@ from lgi_former import LGIFormerConfig, LGIFormerVideoProcessor
 
 
 @pytest.fixture(scope="session")
-def loopback_hub():
+def load_module():
+    """Function from the path of a Python file to its module: test folders are no packages to import from."""
+
+    def load(path):
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def loopback_hub(load_module):
     """A Hub on this machine (`loopback_hub.py`) for processes started with its `environment`."""
-    path = Path(__file__).with_name("loopback_hub.py")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    with module.LoopbackHub() as hub:
+    with load_module(Path(__file__).with_name("loopback_hub.py")).LoopbackHub() as hub:
         yield hub
 
 

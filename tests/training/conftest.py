@@ -1,4 +1,3 @@
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -15,10 +14,6 @@ def _one_thread():
 
 
 @pytest.fixture(scope="session")
-def tiny_run():
+def tiny_run(load_module):
     """The module `tiny_run.py` beside this file, which other processes run as a script."""
-    path = Path(__file__).with_name("tiny_run.py")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_module(Path(__file__).with_name("tiny_run.py"))
