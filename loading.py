@@ -12,6 +12,7 @@ from transformers import (
     AutoModelForPreTraining,
     AutoModelForVideoClassification,
     AutoVideoProcessor,
+    PreTrainedConfig,
     PreTrainedModel,
 )
 from transformers.video_processing_utils import BaseVideoProcessor
@@ -84,9 +85,7 @@ def is_autoencoder(model_name_or_path: str) -> bool:
     Raises:
         OSError, ValueError: If there is no such model, or its configuration cannot be read.
     """
-    _check_name(model_name_or_path)
-    with naming(model_name_or_path):
-        architectures = AutoConfig.from_pretrained(model_name_or_path, trust_remote_code=False).architectures
+    architectures = _stored_config(model_name_or_path).architectures
     return any(name.endswith("ForPreTraining") for name in architectures or [])
 
 
@@ -110,10 +109,14 @@ def _load(
     return model.to(device).eval(), processor
 
 
-def _check_family(model_name_or_path: str):
+def _stored_config(model_name_or_path: str) -> PreTrainedConfig:
     _check_name(model_name_or_path)
     with naming(model_name_or_path):
-        model_type = AutoConfig.from_pretrained(model_name_or_path, trust_remote_code=False).model_type
+        return AutoConfig.from_pretrained(model_name_or_path, trust_remote_code=False)
+
+
+def _check_family(model_name_or_path: str):
+    model_type = _stored_config(model_name_or_path).model_type
     if model_type != LGIFormerConfig.model_type:
         raise ValueError(f"{model_name_or_path} is a {model_type!r}, but this works with an LGI-Former only.")
 
