@@ -92,22 +92,26 @@ class LGIFormerAttention(nn.Module):
         The score of query x and key j in head h is x . (Wq_h^T k_jh) + bq_h . k_jh, and the update is the sum over
         j and h of p_jh (Wo_h v_jh) + bo: so keys x heads folded vectors stand in for the two projections.
         """
+        # One product a head for all clips: with a batch dimension the weights would be copied for each of them.
         key, value = (
-            rearrange(states, "b j (h d) -> b h j d", h=self.num_heads)
-            for states in (self.k_proj(context), self.v_proj(context))
+            rearrange(states, "b j (h d) -> h (b j) d", h=self.num_heads)
+            for states in (self.k_proj(context) * self.scaling, self.v_proj(context))
         )
         query_weight = rearrange(self.q_proj.weight, "(h d) c -> h d c", h=self.num_heads)
         output_weight = rearrange(self.o_proj.weight, "c (h d) -> h d c", h=self.num_heads)
-        folded_key = rearrange(key @ query_weight * self.scaling, "b h j c -> b (h j) c")
-        folded_value = rearrange(value @ output_weight, "b h j c -> b (h j) c")
+        folded_key, folded_value = (
+            rearrange(folded, "h (b j) c -> b (h j) c", b=context.shape[0])
+            for folded in (key @ query_weight, value @ output_weight)
+        )
 
-        scores = rearrange(hidden_states @ folded_key.transpose(1, 2), "b n (h j) -> b n h j", h=self.num_heads)
+        # Queries are the last dimension, because a softmax over a few neighbours in memory is slow.
+        scores = rearrange(folded_key @ hidden_states.transpose(1, 2), "b (h j) n -> b h j n", h=self.num_heads)
         if self.q_proj.bias is not None:
             query_bias = rearrange(self.q_proj.bias, "(h d) -> h d 1", h=self.num_heads)
-            scores = scores + rearrange(key @ query_bias * self.scaling, "b h j 1 -> b 1 h j")
-        probabilities = nn.functional.dropout(scores.softmax(dim=-1), self.attention_dropout, self.training)
-        update = rearrange(probabilities, "b n h j -> b n (h j)") @ folded_value + self.o_proj.bias
-        return update, rearrange(probabilities, "b n h j -> b h n j")
+            scores = scores + rearrange(key @ query_bias, "h (b j) 1 -> b h j 1", b=context.shape[0])
+        probabilities = nn.functional.dropout(scores.softmax(dim=2), self.attention_dropout, self.training)
+        weights = rearrange(probabilities, "b h j n -> b n (h j)")
+        return torch.baddbmm(self.o_proj.bias, weights, folded_value), rearrange(probabilities, "b h j n -> b h n j")
 
 
 def _is_plain_linear(module: nn.Module) -> bool:

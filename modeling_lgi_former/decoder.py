@@ -21,9 +21,11 @@ class LGIFormerDecoderLayer(GradientCheckpointingLayer):
         self.mlp_norm = nn.LayerNorm(width, eps=config.layer_norm_eps)
         self.mlp = LGIFormerMLP(config, width, config.decoder_intermediate_size)
 
-    def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
-        """(batch, tokens, decoder width), kept in shape."""
-        hidden_states = hidden_states + self.attention(self.attention_norm(hidden_states))[0]
+    def forward(self, hidden_states: torch.Tensor, first_wanted: int = 0) -> torch.Tensor:
+        """(batch, tokens, decoder width), kept in shape but for the tokens before `first_wanted`, which are left out."""
+        normed = self.attention_norm(hidden_states)
+        update, _ = self.attention(normed[:, first_wanted:], context=normed)
+        hidden_states = hidden_states[:, first_wanted:] + update
         return hidden_states + self.mlp(self.mlp_norm(hidden_states))
 
 
@@ -62,6 +64,8 @@ class LGIFormerDecoder(nn.Module):
         visible = visible + positions[visible_positions.to(positions.device)]
         masked = self.mask_token.to(visible.dtype) + positions[masked_positions.to(positions.device)]
         hidden_states = torch.cat([visible, masked], dim=1)
-        for layer in self.layers:
+        *layers, last_layer = self.layers
+        for layer in layers:
             hidden_states = layer(hidden_states)
-        return self.head(self.norm(hidden_states[:, visible.shape[1] :]))
+        # Visible tokens are no more than context to the last layer.
+        return self.head(self.norm(last_layer(hidden_states, first_wanted=visible.shape[1])))

@@ -84,9 +84,9 @@ class LGIFormerLayer(GradientCheckpointingLayer):
                 representative_only and self.interaction_type != "self",
                 output_attentions,
             )
-            representative, local = hidden_states[:, :, :1], hidden_states[:, :, 1:]
+            representative, local = _parts(hidden_states)
         else:
-            representative, local = hidden_states[:, :, :1], hidden_states[:, :, 1:]
+            representative, local = _parts(hidden_states)
             representative = self._attend_to_local(representative, local, output_attentions)
 
         if self.has_inter_region:
@@ -156,6 +156,11 @@ class LGIFormerLayer(GradientCheckpointingLayer):
         weights = [weight for module in unused if module is not None for weight in module.parameters()]
         touched = [weight.flatten()[:0].sum() for weight in weights if weight.requires_grad and not weight.is_meta]
         return representative + sum(touched).to(representative.dtype) if touched else representative
+
+
+def _parts(hidden_states):
+    """Representative and local tokens. By `split`, whose gradient is one copy; two slices would need four passes."""
+    return hidden_states.split([1, hidden_states.shape[2] - 1], dim=2)
 
 
 class LGIFormerEncoder(nn.Module):
