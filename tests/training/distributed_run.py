@@ -1,6 +1,7 @@
 """What two processes do for `test_distributed.py`: `accelerate launch distributed_run.py OUTPUT_DIR`."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -42,6 +43,8 @@ def run_all(output_dir):
     path = output_dir / f"results_{trainer.args.process_index}.json"
     path.write_text(json.dumps(results))
     trainer.accelerator.end_training()
+    # Gloo's threads outlive the group, and the end of the interpreter may wait for them for ever (pytorch 2.14).
+    os._exit(0)
 
 
 STATE_DICT_TYPES = ("FULL_STATE_DICT", "SHARDED_STATE_DICT")

@@ -10,19 +10,22 @@ import pytest
 import torch
 
 from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification
+from lgi_former.training.arguments import RECIPES
 from lgi_former.training.checkpoints import what_a_checkpoint_lacks
 
 
 pytestmark = pytest.mark.slow
+
+MANY_GPUS = RECIPES.with_name("accelerate") / "many_gpus.yaml"
 
 
 @pytest.fixture(scope="module")
 def launched(tmp_path_factory):
     """Folder and results of `distributed_run.py` on two processes, by process."""
     output_dir = tmp_path_factory.mktemp("distributed")
-    # `--cpu` would start one process (accelerate 1.15); without a GPU, processes of `--multi_gpu` find the CPU.
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
-    launch += ["--main_process_port", "0"]
+    # `--cpu` would start one process (accelerate 1.15); without a GPU, processes for many find the CPU.
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(MANY_GPUS)]
+    launch += ["--num_processes", "2", "--main_process_port", "0"]
     script = Path(__file__).with_name("distributed_run.py")
     done = subprocess.run(
         [*launch, str(script), str(output_dir)],
