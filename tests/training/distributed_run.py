@@ -43,7 +43,7 @@ def run_all(output_dir):
     path = output_dir / f"results_{trainer.args.process_index}.json"
     path.write_text(json.dumps(results))
     trainer.accelerator.end_training()
-    # Gloo's threads outlive the group, and the end of the interpreter may wait for them for ever (pytorch 2.14).
+    # DTensor's caches keep Gloo's threads alive, for which the interpreter may wait for ever at its end (torch 2.14).
     os._exit(0)
 
 
