@@ -25,7 +25,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.10",
     package_dir={"lgi_former": "."},
-    package_data={"lgi_former.configuration": ["recipes/*.yaml"]},
+    package_data={"lgi_former.configuration": ["recipes/*.yaml", "accelerate/*.yaml"]},
     packages=["lgi_former", *(f"lgi_former.{room}" for room in ROOMS)],
     install_requires=[
         "transformers>=5.17,<6",

@@ -86,7 +86,7 @@ class LGIFormerPreTrainedModel(AdaptsToClipSize, PreTrainedModel):
     supports_gradient_checkpointing = True
     # The loss is a mean over clips; `Trainer` is to average it over accumulated batches itself.
     accepts_loss_kwargs = False
-    _no_split_modules = ["LGIFormerEmbeddings", "LGIFormerLayer", "LGIFormerDecoder"]
+    _no_split_modules = ["LGIFormerEmbeddings", "LGIFormerLayer"]
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_attention_backend = True
@@ -145,12 +145,13 @@ class LGIFormerModel(LGIFormerPreTrainedModel):
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
-        """The tubelet embedding."""
-        return self.embeddings.projection
+        """Tubelet embedding, positions and representative tokens."""
+        # Not the projection in it: Accelerate shards this module and those of `_no_split_modules`, each once.
+        return self.embeddings
 
     def set_input_embeddings(self, value: nn.Module):
-        """Replace the tubelet embedding."""
-        self.embeddings.projection = value
+        """Replace the embeddings."""
+        self.embeddings = value
 
     def _init_linear_weight(self, weight: torch.Tensor):
         if self.pooler is None:
@@ -245,6 +246,8 @@ class LGIFormerModel(LGIFormerPreTrainedModel):
 
 class LGIFormerForPreTraining(LGIFormerPreTrainedModel):
     """The masked autoencoder: LGI-Former encoder on visible tokens, light decoder, pixels of masked tubelets."""
+
+    _no_split_modules = [*LGIFormerPreTrainedModel._no_split_modules, "LGIFormerDecoder"]
 
     def __init__(self, config: LGIFormerConfig):
         super().__init__(config)

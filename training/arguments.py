@@ -89,7 +89,10 @@ class DataArguments:
     shuffle_buffer: int = field(
         default=256, metadata={"help": "Videos of a stream from which the next is drawn, in each worker."}
     )
-    sampling_rate: int = field(default=4, metadata={"help": "Step between the frames of a clip."})
+    sampling_rate: int | None = field(
+        default=None,
+        metadata={"help": "Step between the frames of a clip (default: the starting model's, else 4)."},
+    )
     max_skipped_fraction: float = field(
         default=0.01, metadata={"help": "Share of the videos that may turn out unreadable before the run stops."}
     )

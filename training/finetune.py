@@ -17,7 +17,7 @@ from .cross_validation import cross_validate, refuse_placeholder
 from .entry_point import run_entry_point
 from .evaluation import evaluate_views
 from .metrics import make_compute_metrics
-from .models import load_model_to_finetune
+from .models import load_model_to_finetune, starting_sampling_rate
 from .run import check_output_dir, publish, report_skipped, train_and_save
 from .skipping import SkippedVideos
 from .sources import check_videos, count_videos, finetuning_sampling, open_videos, training_clips
@@ -97,6 +97,8 @@ def finetune_once(
         return check_videos([videos, *evaluated], training)
     set_seed(training.seed)
     model = load_model_to_finetune(model_arguments, label_names, data.drop_path_rate)
+    if data.sampling_rate is None:
+        data.sampling_rate = starting_sampling_rate(model_arguments)
     skipped = SkippedVideos(
         training.output_dir, count_videos(videos, *evaluated, training=training), data.max_skipped_fraction
     )

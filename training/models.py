@@ -18,6 +18,7 @@ from transformers.utils import logging
 from ..command_line import nearest
 from ..configuration import LGIFormerConfig
 from ..conversion import convert_mae_dfer_checkpoint
+from ..image_processing import LGIFormerVideoProcessor
 from ..loading import naming
 from ..modeling_lgi_former import RegionTubeMasking
 from .arguments import ModelArguments
@@ -89,6 +90,19 @@ def make_masking(config: PreTrainedConfig, mask_ratio: float, symmetry: str | No
         mask_ratio=mask_ratio,
     )
     return RegionTubeMasking(one_region, symmetry)
+
+
+def starting_sampling_rate(arguments: ModelArguments) -> int:
+    """The step between frames that the starting model's processor takes; the published one where it has none."""
+    published = LGIFormerVideoProcessor.sampling_rate
+    if arguments.model_name_or_path is None:
+        return published
+    with _as_directory(arguments.model_name_or_path) as path:
+        try:
+            settings, _ = LGIFormerVideoProcessor.get_video_processor_dict(path)
+        except OSError:  # there is no processor beside the model
+            return published
+    return settings.get("sampling_rate") or published
 
 
 def _load(

@@ -11,7 +11,7 @@ from ..model_card import ModelFacts
 from .arguments import DataArguments, ModelArguments, RecipeTrainingArguments
 from .collators import PretrainingCollator
 from .entry_point import run_entry_point
-from .models import load_model_to_pretrain, make_masking
+from .models import load_model_to_pretrain, make_masking, starting_sampling_rate
 from .run import check_output_dir, publish, report_skipped, train_and_save
 from .skipping import SkippedVideos
 from .sources import check_videos, count_videos, open_videos, pretraining_sampling, training_clips
@@ -56,6 +56,8 @@ def pretrain(model_arguments: ModelArguments, data: PretrainingArguments, traini
         return check_videos([videos], training)
     set_seed(training.seed)
     model = load_model_to_pretrain(model_arguments, data.mask_ratio)
+    if data.sampling_rate is None:
+        data.sampling_rate = starting_sampling_rate(model_arguments)
     skipped = SkippedVideos(training.output_dir, count_videos(videos, training=training), data.max_skipped_fraction)
     clips = training_clips(
         videos,

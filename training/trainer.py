@@ -17,11 +17,12 @@ from .epochs import TellEpoch
 from .non_finite_loss import StopAtNonFiniteLoss
 from .optimization import REFERENCE_BATCH_SIZE, cosine_schedule, parameter_groups, scaled_learning_rate
 from .run_card import WritesModelCard
+from .sharding import ShardsModel
 from .uploading import UploadsModelFiles
 from .views import average_views, mean_cross_entropy
 
 
-class LGIFormerTrainer(UploadsModelFiles, WritesModelCard, Trainer):
+class LGIFormerTrainer(UploadsModelFiles, WritesModelCard, ShardsModel, Trainer):
     """`transformers.Trainer` with the parts of MAE-DFER's recipe that it lacks. Trains LGI-Former and VideoMAE.
 
     - The optimiser that `args.optim` names gets the groups of `parameter_groups`; `lr_scheduler_type=
@@ -34,7 +35,7 @@ class LGIFormerTrainer(UploadsModelFiles, WritesModelCard, Trainer):
     - A step whose loss is not finite stops the run (`NonFiniteLossError`). For that, batches hold `videos`, the names
       of their videos, which the model does not get.
     - It resumes from whole checkpoints only (`checkpoints.py`), and uploads the model's files only (`uploading.py`).
-    - The model's card is of its own kind (`run_card.py`).
+    - The model's card is of its own kind (`run_card.py`), and a model sharded by FSDP2 is saved whole (`sharding.py`).
 
     Args:
         model, args, **kwargs: as `transformers.Trainer` takes them. In `args`, `remove_unused_columns` and
@@ -52,7 +53,7 @@ class LGIFormerTrainer(UploadsModelFiles, WritesModelCard, Trainer):
 
     Raises:
         ValueError: If `args` ask for label smoothing, which the collator does, or for an average of weights that are
-            spread over devices.
+            spread over devices, or for FSDP where the optimiser or Accelerate cannot do with it.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class LGIFormerTrainer(UploadsModelFiles, WritesModelCard, Trainer):
                 f"label_smoothing_factor={self.args.label_smoothing_factor} would smooth labels that the collator has "
                 "mixed. Set FinetuningCollator's label_smoothing instead."
             )
+        self._check_sharding()
         if ema_decay is not None and (self.is_fsdp_enabled or self.is_deepspeed_enabled):
             raise ValueError(
                 "ema_decay needs the whole weights on each device; leave out either it or FSDP/DeepSpeed."
@@ -258,7 +260,7 @@ class LGIFormerTrainer(UploadsModelFiles, WritesModelCard, Trainer):
 
         Raises:
             ValueError: If there is no whole checkpoint, or the given one is not whole, or it was saved with an
-                average of the weights and this run has none, or the other way round.
+                average of the weights or with FSDP and this run has none, or the other way round.
             NonFiniteLossError: If the loss of a step is not finite.
         """
         if resume_from_checkpoint is True:
@@ -268,6 +270,7 @@ class LGIFormerTrainer(UploadsModelFiles, WritesModelCard, Trainer):
         if resume_from_checkpoint:
             check_checkpoint(resume_from_checkpoint)
             self._check_average(resume_from_checkpoint)
+            self._check_state_dict_type(resume_from_checkpoint)
             resume_from_checkpoint = str(resume_from_checkpoint)
         if self.average is not None:
             self.average.resume_from = resume_from_checkpoint or None

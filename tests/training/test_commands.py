@@ -111,6 +111,15 @@ def test_pretraining_leaves_a_model_and_its_processor(pretrained):
     assert json.loads(Path(pretrained, "config.json").read_text())["architectures"] == ["LGIFormerForPreTraining"]
 
 
+@pytest.mark.parametrize("command", ["pretrain", "finetune"])
+def test_frames_are_sampled_as_of_the_starting_model(command, pretrained, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(RECIPE.replace("sampling_rate: 1", "model_name_or_path: pretrained"))
+    options = ["--train_data", "videos", "--max_steps", "1", "--output_dir", str(tmp_path / "run")]
+    assert main([command, str(tmp_path / "tiny.yaml"), *options]) == 0
+    assert AutoVideoProcessor.from_pretrained(tmp_path / "run").sampling_rate == 1
+    assert "\n- sampling_rate: 1\n" in (tmp_path / "run" / "README.md").read_text()
+
+
 def test_finetuning_leaves_a_model_that_tells_dark_from_light(finetuned):
     figures = json.loads(Path(finetuned, "metrics.json").read_text())
     assert figures["uar"] == 1.0 and figures["class_accuracy"] == {"dark": 1.0, "light": 1.0}

@@ -1,4 +1,4 @@
-"""Two processes train and evaluate as one does with the same total batch."""
+"""Two processes train and evaluate as one does with the same total batch, their weights whole or sharded."""
 
 import json
 import os
@@ -7,23 +7,28 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
+from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification
+from lgi_former.training.arguments import RECIPES
 from lgi_former.training.checkpoints import what_a_checkpoint_lacks
 
 
 pytestmark = pytest.mark.slow
 
+MANY_GPUS = RECIPES.with_name("accelerate") / "many_gpus.yaml"
+
 
 @pytest.fixture(scope="module")
 def launched(tmp_path_factory):
-    """Folder and results of `run_distributed` on two processes, by process."""
+    """Folder and results of `distributed_run.py` on two processes, by process."""
     output_dir = tmp_path_factory.mktemp("distributed")
-    # `--cpu` would start one process (accelerate 1.15); without a GPU, processes of `--multi_gpu` find the CPU.
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
-    launch += ["--main_process_port", "0"]
-    script = Path(__file__).with_name("tiny_run.py")
+    # `--cpu` would start one process (accelerate 1.15); without a GPU, processes for many find the CPU.
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(MANY_GPUS)]
+    launch += ["--num_processes", "2", "--main_process_port", "0"]
+    script = Path(__file__).with_name("distributed_run.py")
     done = subprocess.run(
-        [*launch, str(script), "run_distributed", str(output_dir)],
+        [*launch, str(script), str(output_dir)],
         capture_output=True,
         text=True,
         check=False,
@@ -33,8 +38,8 @@ def launched(tmp_path_factory):
     return output_dir, [json.loads((output_dir / f"results_{process}.json").read_text()) for process in (0, 1)]
 
 
-def assert_same_losses(launched_losses, losses):
-    assert len(losses) == 20
+def assert_same_losses(launched_losses, losses, steps=20):
+    assert len(losses) == steps
     assert {int(step): loss for step, loss in launched_losses.items()} == pytest.approx(losses, abs=1e-4)
 
 
@@ -94,3 +99,60 @@ def test_all_processes_stop_at_a_non_finite_loss_of_one(launched):
     named = results[0]["broken"].split("nan for ")[1].split(". Training")[0].split(", ")
     assert "video_7.mp4" in named
     assert len(named) == 4
+
+
+@pytest.fixture(params=["FULL_STATE_DICT", "SHARDED_STATE_DICT"])
+def sharded(launched, request):
+    """Folder and results of the runs with FSDP2, for each type of state dicts."""
+    output_dir, results = launched
+    return output_dir / request.param, results[0]["sharded"][request.param]
+
+
+def assert_loads_as(model_class, folder, model):
+    """A plain `from_pretrained` gives the weights of a run with one process."""
+    weights = dict(model_class.from_pretrained(folder).named_parameters())
+    for name, weight in model.named_parameters():
+        torch.testing.assert_close(weights.pop(name), weight, atol=1e-4, rtol=1e-3)
+    assert not weights
+
+
+def test_sharded_finetuning(sharded, tiny_run, tmp_path):
+    trainer = tiny_run.finetuning(tmp_path, per_device_train_batch_size=8, **tiny_run.DECAYING)
+    trainer.train()
+    folder, results = sharded
+    assert_same_losses(results["finetuning"], tiny_run.losses(trainer), steps=3)
+    checkpoint = folder / "finetuning" / "checkpoint-3"
+    assert what_a_checkpoint_lacks(checkpoint) is None
+    assert_loads_as(LGIFormerForVideoClassification, checkpoint, trainer.model)
+
+
+def test_sharded_run_resumes_and_ends_with_its_best_model(sharded):
+    _, results = sharded
+    assert results["resumed"] == results["finetuning"]
+    assert results["best"] == "checkpoint-3"
+    assert results["loss_of_best"] == results["best_loss"]
+
+
+def test_sharded_pretraining(sharded, tiny_run, tmp_path):
+    trainer = tiny_run.pretraining(tmp_path, per_device_train_batch_size=8, max_steps=3)
+    trainer.train()
+    folder, results = sharded
+    assert_same_losses(results["pretraining"], tiny_run.losses(trainer), steps=3)
+    assert_loads_as(LGIFormerForPreTraining, folder / "pretraining", trainer.model)
+    layers = [f"lgi_former.encoder.layers.{layer}" for layer in (0, 1)]
+    assert results["units"] == ["", "lgi_former.embeddings", *layers, "lgi_former.layernorm", "decoder"]
+
+
+@pytest.mark.parametrize(
+    ("attempt", "message"),
+    [
+        ("average", "ema_decay needs the whole weights on each device"),
+        ("FSDP1", "Set fsdp_version to 2"),
+        ("other type", "was saved with FSDP and state_dict_type=FULL_STATE_DICT, but this run is one with FSDP and"),
+        ("whole checkpoint", "was saved with no FSDP, but this run is one with FSDP and"),
+        ("CPU", "Accelerate shards weights on GPUs only"),
+    ],
+)
+def test_sharding_that_is_refused(launched, attempt, message):
+    _, results = launched
+    assert message in results[0]["refused"][attempt]

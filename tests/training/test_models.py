@@ -5,11 +5,17 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from transformers import VideoMAEForPreTraining, VideoMAEForVideoClassification
+from transformers import VideoMAEForPreTraining, VideoMAEForVideoClassification, VideoMAEImageProcessor
 
 from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification
+from lgi_former.image_processing import processor_for
 from lgi_former.training.arguments import ModelArguments
-from lgi_former.training.models import load_model_to_finetune, load_model_to_pretrain, make_masking
+from lgi_former.training.models import (
+    load_model_to_finetune,
+    load_model_to_pretrain,
+    make_masking,
+    starting_sampling_rate,
+)
 
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
@@ -99,12 +105,27 @@ def test_a_configuration_alone_is_trained_from_scratch(tmp_path):
 
 def test_published_checkpoints_are_converted(tmp_path, monkeypatch):
     def convert(path, output_dir):
-        load_model_to_pretrain(options(), 0.75).save_pretrained(output_dir)
+        model = load_model_to_pretrain(options(), 0.75)
+        model.save_pretrained(output_dir)
+        processor_for(model.config, sampling_rate=2).save_pretrained(output_dir)
         return output_dir
 
     monkeypatch.setattr("lgi_former.training.models.convert_mae_dfer_checkpoint", convert)
-    model = load_model_to_finetune(ModelArguments(model_name_or_path="pretrained.pth"), LABELS)
-    assert model.config.hidden_size == 16
+    arguments = ModelArguments(model_name_or_path="pretrained.pth")
+    assert load_model_to_finetune(arguments, LABELS).config.hidden_size == 16
+    assert starting_sampling_rate(arguments) == 2
+
+
+def test_frames_are_sampled_as_by_the_starting_models_processor(tmp_path):
+    assert starting_sampling_rate(options()) == 4
+    model = load_model_to_pretrain(options(), 0.75)
+    model.save_pretrained(tmp_path)
+    arguments = ModelArguments(model_name_or_path=str(tmp_path))
+    assert starting_sampling_rate(arguments) == 4  # there is no processor
+    VideoMAEImageProcessor().save_pretrained(tmp_path)
+    assert starting_sampling_rate(arguments) == 4  # there is one that samples nothing
+    processor_for(model.config, sampling_rate=1).save_pretrained(tmp_path)
+    assert starting_sampling_rate(arguments) == 1
 
 
 def test_a_setting_that_videomae_lacks_is_told(monkeypatch):

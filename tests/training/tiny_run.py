@@ -1,12 +1,11 @@
 """A small training run of LGI-Former, for tests in this process and in others: `python tiny_run.py RUN OUTPUT_DIR`."""
 
-import json
 import os
 import signal
 import sys
-from pathlib import Path
 
 import torch
+from accelerate.utils import DistributedType
 from torch.utils.data import Dataset, IterableDataset
 from transformers import TrainerCallback, TrainingArguments
 
@@ -80,8 +79,32 @@ class Views(Clips):
         }
 
 
+class Stream(IterableDataset):
+    """Clips in turn for each process, without an end. Notes which were read."""
+
+    def __init__(self):
+        self.read = []
+
+    def __iter__(self):
+        clips = Clips(1000)
+        process, processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+        for index in range(process, len(clips), processes):
+            self.read.append(index)
+            yield clips[index]
+
+
+class BrokenClip(Clips):
+    """One clip of the first epoch is not finite."""
+
+    def __getitem__(self, index):
+        item = super().__getitem__(index)
+        if index == 7 and self.epoch == 0:
+            item["pixel_values"] = item["pixel_values"] * float("nan")
+        return item
+
+
 def training_arguments(output_dir, **fields):
-    return TrainingArguments(
+    arguments = TrainingArguments(
         **{
             "output_dir": str(output_dir),
             "use_cpu": True,
@@ -97,6 +120,9 @@ def training_arguments(output_dir, **fields):
             **fields,
         }
     )
+    if arguments.fsdp:  # Accelerate (1.15) shards weights on GPUs only, so these processes have to pass for such
+        arguments.distributed_state.distributed_type = DistributedType.MULTI_GPU
+    return arguments
 
 
 def finetuning(output_dir, *, mix=0.8, model_fields=None, clips=None, callbacks=None, trainer_fields=None, **fields):
@@ -139,6 +165,9 @@ def evaluate_views(trainer, number=7):
     return {"metrics": metrics, "predictions": output.predictions.tolist(), "labels": output.label_ids.tolist()}
 
 
+DECAYING = {"mix": 0.0, "max_steps": 3, "trainer_fields": {"layer_decay": 0.5}}
+"""Fine-tuning in three steps, in which layers learn at rates of their own."""
+
 INTERRUPTED = {"model_fields": DROPOUT, "max_steps": 10, "save_strategy": "steps", "save_steps": 4, "logging_steps": 1}
 """A run of 10 steps in two epochs, saved after steps 4 and 8."""
 
@@ -171,65 +200,6 @@ def run_killed_while_saving(output_dir):
 
     torch.save = save_half
     finetuning(output_dir, **INTERRUPTED).train()
-
-
-def run_distributed(output_dir):
-    """Both stages, evaluation, resuming, a stream and a loss that is not finite, to be launched on two processes."""
-    output_dir = Path(output_dir)
-    trainer = finetuning(output_dir / "finetuning", mix=0.0, save_strategy="steps", save_steps=5)
-    trainer.train()
-    results = {"finetuning": losses(trainer), "evaluation": evaluate_views(trainer)}
-    resumed = finetuning(output_dir / "resumed", mix=0.0)
-    try:
-        resumed.train(resume_from_checkpoint=output_dir / "finetuning" / "checkpoint-5")
-        results["resumed"] = losses(resumed)
-    except RuntimeError as error:  # transformers 5.17 cannot load an optimiser in one of several processes on a CPU
-        results["resumed"] = str(error)
-    accumulating = finetuning(
-        output_dir / "accumulating", mix=0.0, per_device_train_batch_size=2, gradient_accumulation_steps=2
-    )
-    accumulating.train()
-    results["accumulating"] = losses(accumulating)
-    trainer = pretraining(output_dir / "pretraining")
-    trainer.train()
-    results["pretraining"] = losses(trainer)
-
-    stream = Stream()
-    finetuning(output_dir / "stream", mix=0.0, clips=stream, max_steps=3).train()
-    results["stream"] = stream.read
-
-    trainer = finetuning(output_dir / "broken", clips=BrokenClip(), max_steps=4, gradient_accumulation_steps=2)
-    try:
-        trainer.train()
-    except RuntimeError as error:
-        results["broken"] = str(error)
-    path = output_dir / f"results_{trainer.args.process_index}.json"
-    path.write_text(json.dumps(results))
-    trainer.accelerator.end_training()
-
-
-class Stream(IterableDataset):
-    """Clips in turn for each process, without an end. Notes which were read."""
-
-    def __init__(self):
-        self.read = []
-
-    def __iter__(self):
-        clips = Clips(1000)
-        process, processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-        for index in range(process, len(clips), processes):
-            self.read.append(index)
-            yield clips[index]
-
-
-class BrokenClip(Clips):
-    """One clip of the first epoch is not finite."""
-
-    def __getitem__(self, index):
-        item = super().__getitem__(index)
-        if index == 7 and self.epoch == 0:
-            item["pixel_values"] = item["pixel_values"] * float("nan")
-        return item
 
 
 if __name__ == "__main__":

@@ -1,0 +1,60 @@
+"""`docs/slurm/pretrain.sbatch`, run where `srun`, `scontrol` and `accelerate` only say what they were given."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from accelerate.commands.launch import launch_command_parser
+
+from lgi_former.training.arguments import ModelArguments, RecipeParser, RecipeTrainingArguments
+from lgi_former.training.pretrain import PretrainingArguments
+
+
+SCRIPT = Path(__file__).parent.parent / "docs" / "slurm" / "pretrain.sbatch"
+JOB = {"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "node-[1-2]", "SLURM_NNODES": "2", "SLURM_GPUS_ON_NODE": "4"}
+STAND_INS = {
+    "scontrol": '[ "$1" = show ] && printf "first-node\\nsecond-node\\n" || echo "$@"',
+    "srun": 'shift; exec "$@"',  # its one option
+    "accelerate": 'printf "%s\\n" "$@"',
+}
+
+
+def run(folder, **stand_ins):
+    """What the script prints, where the second node's task is the one that is run."""
+    for name, body in (STAND_INS | stand_ins).items():
+        (folder / name).write_text(f"#!/bin/bash\n{body}\n")
+        (folder / name).chmod(0o755)
+    environment = {**os.environ, **JOB, "SLURM_NODEID": "1", "PATH": f"{folder}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", str(SCRIPT)], env=environment, capture_output=True, text=True, check=False)
+    assert not done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory):
+    """The options of `accelerate launch` on the second node."""
+    command, *options = run(tmp_path_factory.mktemp("stand_ins")).split()
+    assert command == "launch"
+    return launch_command_parser().parse_args(options)
+
+
+def test_each_node_joins_the_first(launched):
+    assert (launched.num_machines, launched.num_processes, launched.machine_rank) == (2, 8, 1)
+    assert launched.main_process_ip == "first-node"
+    assert SCRIPT.parent.parent.parent.joinpath(launched.config_file).is_file()
+    assert launched.module and launched.training_script == "lgi_former.training.pretrain"
+
+
+def test_the_command_knows_every_option_and_trains_as_published(launched):
+    parser = RecipeParser(ModelArguments, PretrainingArguments, RecipeTrainingArguments, prog="", description="")
+    _, data, training = parser.parse(launched.training_script_args)
+    assert data.dataset_name == "voxceleb2"
+    assert training.per_device_train_batch_size * launched.num_processes == 128
+    assert training.resume_from_checkpoint == "true" and training.save_steps == 500
+    assert training.dataloader_persistent_workers
+
+
+def test_a_job_whose_time_is_nearly_up_goes_back_to_the_queue(tmp_path):
+    assert "#SBATCH --signal=B:USR1@120" in SCRIPT.read_text().splitlines()
+    assert run(tmp_path, srun='kill -USR1 "$PPID"; sleep 0.2') == "requeue 7\n"
