@@ -1,4 +1,4 @@
-"""The video of a data set's row: a path, an address that fsspec knows, or the file itself in memory."""
+"""The video of a data set's row: a path, an address that fsspec knows, a file in memory, or a part of a shard."""
 
 import contextlib
 import hashlib
@@ -11,15 +11,18 @@ from datasets import Dataset, Value
 
 from ..image_processing import VideoReadError
 from ..image_processing.video_decoding import download, is_url
+from .sharded_videos import StoredVideo
 
 
-RowVideo = str | dict | None
-"""A path or URL, or `{"path": ..., "bytes": ...}`, of which one may be None, as `datasets.Video` without decoding
-holds it; None where a row has no video."""
+RowVideo = str | dict | StoredVideo | None
+"""A path or URL; `{"path": ..., "bytes": ...}`, of which one may be None, as `datasets.Video` without decoding holds
+it; a video in a shard; or None where a row has no video."""
 
 
 def video_name(video: RowVideo) -> str:
-    """What a video is called in lists: its path, or a digest of its content if it has none."""
+    """What a video is called in lists: its path or name, or a digest of its content if it has none."""
+    if isinstance(video, StoredVideo):
+        return video.name
     if isinstance(video, dict):
         return video["path"] or f"{content_digest(video['bytes'] or b''):x}"
     return str(video)
@@ -74,6 +77,8 @@ def count_distinct(sources: list) -> int:
 def _path_and_content(video: RowVideo, name: str) -> tuple[str | None, bytes | None]:
     if isinstance(video, str):
         return video, None
+    if isinstance(video, StoredVideo):
+        return video.name, video.read()
     if isinstance(video, dict) and (video["path"] or video["bytes"]):
         return video["path"], video["bytes"]
     if video is None or isinstance(video, dict):

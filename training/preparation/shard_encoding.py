@@ -21,6 +21,7 @@ UNKNOWN_SUFFIX = ".video"  # for files without one, since a member of a shard ne
 # As good as without loss to the eye. A frame is decoded from the last key frame on, of which there is one in 16. More
 # threads than one would make other bytes on other machines.
 ENCODING = {"crf": "18", "g": "16", "threads": "1"}
+PIXEL_FORMAT = "yuv420p"
 
 
 def encode_video(video: RowVideo, size: int | None) -> tuple[str, bytes]:
@@ -91,9 +92,10 @@ def _reencoded(path: str, size: int) -> bytes:
                 rate = Fraction(frames.frame_rate).limit_denominator(1001)
                 stream = container.add_stream("libx264", rate=rate, options=ENCODING)
                 stream.height, stream.width = _scaled(*frame.image.shape[:2], size)
-                stream.pix_fmt = "yuv420p"
+                stream.pix_fmt = PIXEL_FORMAT
             picture = Image.fromarray(frame.image).resize((stream.width, stream.height), Image.Resampling.BILINEAR)
-            container.mux(stream.encode(av.VideoFrame.from_image(picture)))
+            # Converted here: where the encoder does it, the bytes are not always the same (PyAV 18.1).
+            container.mux(stream.encode(av.VideoFrame.from_image(picture).reformat(format=PIXEL_FORMAT)))
         container.mux(stream.encode())
     return content.getvalue()
 
