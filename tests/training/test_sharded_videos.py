@@ -35,7 +35,7 @@ LABELS = ["zero", "one", "two", "three", "four", "five"]
 
 @pytest.fixture(scope="module")
 def packed(rough_corpus, tmp_path_factory):
-    """Folder with three shards of the good videos of the corpus. A video is of the class of its grey / 20, at most 5."""
+    """Folder with three shards of the good videos of the corpus. The class of a video is its grey / 20, at most 5."""
     folder = tmp_path_factory.mktemp("packed")
     videos = Dataset.from_dict({"video": rough_corpus.paths(NAMES), "label": [label_of(name) for name in NAMES]})
     videos = videos.cast_column("label", ClassLabel(names=LABELS))
@@ -104,6 +104,17 @@ def test_only_the_videos_bytes_are_read(packed, monkeypatch):
     tables = [file for file, start, _ in asked if start is None]
     assert tables.count("000000.parquet") == 2  # once near and once far away, however many videos are read
     assert set(tables) == {"000000.parquet", "000002.parquet"}
+
+
+def test_shards_on_the_hub(packed, loopback_hub, monkeypatch):
+    tree = {path.name: path.read_bytes() for path in packed.iterdir() if not path.name.startswith(".")}
+    loopback_hub.add("someone/shards", tree)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setitem(fsspec.config.conf, "hf", {"endpoint": loopback_hub.url, "token": False})
+    near, far = ShardedVideos(str(packed / "index.json")), ShardedVideos("hf://someone/shards/index.json")
+    for index in (0, 11):
+        assert far[index]["video"].read() == near[index]["video"].read()
 
 
 def test_classes_get_the_indices_that_are_asked_for(packed, rough_corpus, tmp_path):
