@@ -9,7 +9,7 @@ import functools
 import hashlib
 import io
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import fsspec
@@ -113,7 +113,7 @@ def read_index(url: str) -> ShardIndex:
 
 def _located(shard: Shard, folder: str) -> Shard:
     is_whole = "://" in shard.url or shard.url.startswith("/") or not folder
-    return shard if is_whole else Shard(**{**asdict(shard), "url": f"{folder}/{shard.url}"})
+    return shard if is_whole else replace(shard, url=f"{folder}/{shard.url}")
 
 
 @functools.lru_cache(maxsize=MEMBERS_KEPT)

@@ -74,15 +74,19 @@ def training_clips(
             transform,
             seed=training.seed,
             skipped=skipped,
-            shuffle_buffer=arguments.shuffle_buffer or STREAM_SHUFFLE_BUFFER,
+            shuffle_buffer=_shuffle_buffer(arguments, STREAM_SHUFFLE_BUFFER),
             process_index=training.process_index,
             num_processes=training.world_size,
             label_names=label_names,
         )
     order = None
     if isinstance(videos, ShardedVideos):
-        order = ShardOrder(videos.counts, training.seed, arguments.shuffle_buffer or SHARD_SHUFFLE_BUFFER)
+        order = ShardOrder(videos.counts, training.seed, _shuffle_buffer(arguments, SHARD_SHUFFLE_BUFFER))
     return ClipDataset(videos, sample_indices, transform, seed=training.seed, skipped=skipped, sampler=order)
+
+
+def _shuffle_buffer(arguments: DataArguments, default: int) -> int:
+    return default if arguments.shuffle_buffer is None else arguments.shuffle_buffer
 
 
 def finetuning_sampling(config: PreTrainedConfig, sampling_rate: int) -> Callable:
