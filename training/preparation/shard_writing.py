@@ -1,5 +1,6 @@
 """Writing one shard: a tar file in the format of WebDataset, and the table of what is where in it."""
 
+import hashlib
 import io
 import json
 import tarfile
@@ -79,6 +80,8 @@ class ShardFiles:
             )
         if not self.tar.exists() or sha256_of(str(self.tar)) != told["sha256"]:
             return None
+        if _digest_of_table(self.members) != told["members"]:
+            return None
         return WrittenShard(self._shard(told), told["skipped"], is_new=False)
 
     def write(self, samples: Iterable[Sample], size: int | None) -> WrittenShard:
@@ -107,6 +110,7 @@ class ShardFiles:
             "filesize": unfinished_tar.stat().st_size,
             "sha256": sha256_of(str(unfinished_tar)),
             "nsamples": len(members),
+            "members": _digest(members),
             "skipped": skipped,
         }
         schema = MEMBERS.with_metadata({"shard": json.dumps(told)})
@@ -135,6 +139,18 @@ def read_told(members: Path) -> dict:
         return json.loads(pq.read_schema(members).metadata[b"shard"])
     except (pa.ArrowException, TypeError, KeyError, ValueError) as error:
         raise ShardError(f"'{members}' is not of this command's making, or damaged. Choose another folder.") from error
+
+
+def _digest_of_table(members: Path) -> str | None:
+    """Digest of a table's rows; None if they are damaged."""
+    try:
+        return _digest(pq.read_table(members).to_pylist())
+    except (pa.ArrowException, OSError, ValueError):
+        return None
+
+
+def _digest(members: list[dict]) -> str:
+    return hashlib.sha256(json.dumps(members).encode()).hexdigest()
 
 
 def _unfinished(file: Path) -> Path:

@@ -133,13 +133,17 @@ def test_finished_shards_are_left_alone_and_damaged_ones_made_again(pack, tmp_pa
     whole = contents_of(folder)
     (folder / "shard-000000.tar").write_bytes(b"x" + whole["shard-000000.tar"][1:])
     (folder / "shard-000001.tar").unlink()
+    table = bytearray(whole["shard-000002.parquet"])
+    table[20] ^= 255  # among the rows
+    (folder / "shard-000002.parquet").write_bytes(table)
     written = []
     encode = shard_writing.encode_video
     monkeypatch.setattr(
         shard_writing, "encode_video", lambda video, size: written.append(video) or encode(video, size)
     )
-    assert pack().num_found == 1
-    assert contents_of(folder) == whole and len(written) == 8
+    assert pack().num_found == 0
+    assert contents_of(folder) == whole and len(written) == 9
+    assert pack().num_found == 3 and len(written) == 9
 
 
 def test_a_shard_that_is_not_whole_has_no_name(pack, tmp_path, monkeypatch):
