@@ -2,12 +2,12 @@
 
 import inspect
 
-from . import prepare_faces
+from . import prepare_faces, prepare_index, prepare_shards
 
 
-SUMMARY = "a corpus for training: cut out faces"
+SUMMARY = "a corpus for training: cut out faces, pack tar shards"
 
-PREPARATIONS = {"faces": prepare_faces}
+PREPARATIONS = {"faces": prepare_faces, "shards": prepare_shards, "index": prepare_index}
 
 
 def add_arguments(parser):

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from .video_decoding import (
-    IMAGE_SUFFIXES,
     VideoReadError,
     check_file,
+    consists_of_images,
     download,
     frame_files,
     is_url,
@@ -94,9 +94,9 @@ def open_frames(
     """Open a video to go through it once, within a `with` block.
 
     Args:
-        video: A video file, folder of frames, image or URL, as `read_video` takes them; or its frames as an array
-            (frames, height, width, channels) or (frames, channels, height, width) of pixels from 0 to 255 or a list
-            of PIL images or arrays. What is more than one video is refused.
+        video: A video file, folder or archive of frames, image or URL, as `read_video` takes them; or its frames as an
+            array (frames, height, width, channels) or (frames, channels, height, width) of pixels from 0 to 255 or a
+            list of PIL images or arrays. What is more than one video is refused.
         frame_rate: Frames per second of a folder or an array, which do not tell; 25 by default. Video files have
             timestamps, which count.
 
@@ -123,7 +123,7 @@ def _open(video: str | torch.Tensor, frame_rate: float, stack: contextlib.ExitSt
         return _array_frames(video, frame_rate)
     path = stack.enter_context(download(video)) if is_url(video) else Path(video)
     check_file(path)
-    if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES:
+    if consists_of_images(path):
         return _numbered(frame_files(path), read_image, frame_rate)
     return _video_frames(path, stack)
 

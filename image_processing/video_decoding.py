@@ -1,4 +1,4 @@
-"""Reading the frames of a video that are needed: from a video file, a folder of frames, an image or a URL.
+"""Reading the frames of a video that are needed: from a video file, a folder or archive of frames, an image or a URL.
 
 Readers are opened when a video is read and never kept: decord's do not survive a fork, so a data loader's worker
 process has to open its own.
@@ -8,18 +8,23 @@ import contextlib
 import itertools
 import os
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlparse
 
 import numpy as np
 from huggingface_hub import get_session
+from PIL import Image
 from transformers.image_utils import load_image
 from transformers.utils import is_decord_available, is_torchcodec_available
 from transformers.video_utils import VIDEO_DECODERS, VideoMetadata
 
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+
+FRAME_ARCHIVE_SUFFIX = ".zip"
+"""Of a folder of frames that is packed into one file."""
 
 # Containers in which decord finds the frame it was asked for. In others (AVI with B-frames, MPEG-PS and -TS, WMV) it
 # silently returns another, up to dozens of frames off (measured with decord 0.6.0; in HEVC with open groups of
@@ -39,8 +44,8 @@ def read_video(
     """Read the frames of a video that `sample_indices_fn` asks for, each distinct one once.
 
     Args:
-        source: A video file, a folder of frames (`*.jpg`, `*.jpeg`, `*.png`, sorted by name), a single image of one
-            of these types, or an http(s) URL of a video file or an image, which is downloaded first.
+        source: A video file, a folder of frames (`*.jpg`, `*.jpeg`, `*.png`, sorted by name), a zip archive of them, a
+            single image of one of these types, or an http(s) URL of a file, which is downloaded first.
         sample_indices_fn: Called as `sample_indices_fn(metadata=...)` with what is known before decoding (frames per
             second only for video files). Returns frame indices from 0 to `metadata.total_num_frames - 1` in an
             array of any shape and order; they may repeat.
@@ -51,7 +56,7 @@ def read_video(
 
     Raises:
         VideoReadError: If there is no such file or folder, it is empty or damaged, no decoder can read it, the
-            frames of a folder differ in size, or a URL cannot be downloaded.
+            frames of a folder or archive differ in size, or a URL cannot be downloaded.
     """
     source = os.fspath(source)
     try:
@@ -105,7 +110,7 @@ def _download_to(path: Path, url: str):
 
 def _read_path(path: Path, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
     check_file(path)
-    if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES:
+    if consists_of_images(path):
         return _read_images(frame_files(path), sample_indices_fn)
     return _read_video_file(path, sample_indices_fn)
 
@@ -118,27 +123,45 @@ def check_file(path: Path):
         raise VideoReadError(f"'{path}' is empty (0 bytes). Copy or download it again.")
 
 
-def frame_files(path: Path) -> list[Path]:
-    """The frames of a folder, in the order of their names; of a single image itself.
+def consists_of_images(path: Path) -> bool:
+    """Whether a video is a folder or archive of frames or a single image, as opposed to a video file."""
+    return path.is_dir() or path.suffix.lower() in (*IMAGE_SUFFIXES, FRAME_ARCHIVE_SUFFIX)
+
+
+def frame_files(path: Path) -> list[Path | zipfile.Path]:
+    """The frames of a folder or archive, in the order of their names; of a single image itself.
 
     Raises:
-        VideoReadError: If a folder holds none.
+        VideoReadError: If a folder or archive holds none, or an archive is damaged.
     """
-    return _images_in(path) if path.is_dir() else [path]
+    if path.is_dir():
+        return _images_in(path)
+    if path.suffix.lower() != FRAME_ARCHIVE_SUFFIX:
+        return [path]
+    try:
+        return _images_in(zipfile.Path(path))
+    except zipfile.BadZipFile as error:
+        raise VideoReadError(
+            f"'{path}' cannot be read as a zip archive of frames: {error}. Copy or download it again."
+        ) from error
 
 
-def _images_in(folder: Path) -> list[Path]:
+def _images_in(folder: Path | zipfile.Path) -> list[Path | zipfile.Path]:
     # Names with a leading dot are what macOS leaves beside copied files ("._0001.jpg"); they are no images.
-    files = [f for f in folder.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES and not f.name.startswith(".")]
+    files = [file for file in folder.iterdir() if _is_image(file.name)]
     if not files:
         raise VideoReadError(
             f"The folder '{folder}' holds no frames ({', '.join(f'*{suffix}' for suffix in IMAGE_SUFFIXES)}). "
             "Give a folder that holds the frames of one video."
         )
-    return sorted(files)
+    return sorted(files, key=lambda file: file.name)
 
 
-def _read_images(files: list[Path], sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
+
+
+def _read_images(files: list[Path | zipfile.Path], sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
     metadata = VideoMetadata(total_num_frames=len(files), video_backend="pillow")
     indices = np.asarray(sample_indices_fn(metadata=metadata))
     distinct, positions = _distinct(indices)
@@ -153,14 +176,15 @@ def _read_images(files: list[Path], sample_indices_fn: Callable) -> tuple[np.nda
     return np.stack(images)[positions], metadata
 
 
-def read_image(file: Path) -> np.ndarray:
+def read_image(file: Path | zipfile.Path) -> np.ndarray:
     """Pixels of an image file, uint8 RGB (height, width, 3).
 
     Raises:
         VideoReadError: If it is damaged or not an image.
     """
     try:
-        return np.array(load_image(str(file)))
+        with file.open("rb") as content:
+            return np.array(load_image(Image.open(content)))
     except Exception as error:  # Pillow raises OSError, SyntaxError and more, depending on where a file is damaged
         raise VideoReadError(
             f"'{file}' cannot be decoded as an image: it is damaged or not an image. Replace or remove it."

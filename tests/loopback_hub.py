@@ -78,6 +78,11 @@ class LoopbackHub:
             "NO_PROXY": "127.0.0.1",
         }
 
+    def add(self, repository: str, tree: dict[str, bytes]):
+        """Add a repository with these files."""
+        self.repositories[repository] = Repository()
+        self.repositories[repository].commit("main", tree, "initial commit")
+
     def files(self, repository: str, revision: str = "main") -> dict[str, bytes]:
         """The files of a revision of a repository, by name."""
         stored = self.repositories[repository]
@@ -241,7 +246,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._fail(404, "EntryNotFound", {"X-Repo-Commit": commit})
             return
         oid = _sha256(content) if path.endswith(LFS_SUFFIXES) else _blob_oid(content)
-        self._send(content, headers={"X-Repo-Commit": commit, "ETag": f'"{oid}"', "Accept-Ranges": "bytes"})
+        headers = {"X-Repo-Commit": commit, "ETag": f'"{oid}"', "Accept-Ranges": "bytes"}
+        if asked := re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", "")):
+            first, last = map(int, asked.groups())
+            headers["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
+            self._send(content[first : last + 1], status=206, headers=headers)
+            return
+        self._send(content, headers=headers)
 
     # Answers
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.compute as pc
 from datasets import ClassLabel, Dataset, Features, Value, Video
 
 
@@ -17,6 +18,7 @@ VIDEO_SUFFIXES = (
 
 VIDEO_COLUMNS = ("video", "path", "video_name", "file_name")  # what a header may call the videos; DFEW: video_name
 LABEL_COLUMN = "label"
+ROWS_AT_ONCE = 100  # of a data set that may hold its videos itself
 
 
 class AnnotationError(ValueError):
@@ -48,17 +50,19 @@ def load_annotations(
             - a CSV file with a header that names a column `video`, `path`, `video_name` or `file_name` and, if there
               are labels, one `label`. It is told by this header, not by its suffix, which plain lists have, too.
             - a folder with a folder for each class, which holds the class's videos.
-            - a `datasets.Dataset` with such columns `video` (paths, or `datasets.Video` of files) and `label`.
+            - a `datasets.Dataset` with such columns `video` (paths, or `datasets.Video`, of files or of videos that it
+              holds itself) and `label`, as `load_dataset("videofolder", ...)` returns it.
 
             A video is a video file or a folder of frames. Blank lines and those of Windows are understood.
         data_root: Where relative paths begin. By default the folder of the annotation file. URLs stay as they are, and
-            so do class folders, which know where they are.
+            so do class folders, which know where they are, and videos that a data set holds itself.
         label_names: The classes in the order of their indices. Labels may then be names or indices, counted from 0.
             Without it, labels that are names get indices in alphabetical order; labels that are numbers stay so.
 
     Returns:
-        Data set with the columns `video` (path, str) and, if there are labels, `label`: `ClassLabel` if the classes'
-        names are known, else int64.
+        Data set with the columns `video` and, if there are labels, `label`. `video` is a path, str; or
+        `Video(decode=False)`, if the source holds videos itself, which then are not read here, or lacks some. `label`
+        is a `ClassLabel` if the classes' names are known, else int64.
 
     Raises:
         AnnotationError: If there is no such file, it lists no video, a class folder holds none, or a line has no
@@ -80,6 +84,9 @@ def load_annotations(
     ```
     """
     if isinstance(source, Dataset):
+        _check_columns(source)
+        if isinstance(source.features["video"], Video) and not _all_are_paths(source):
+            return _held_videos(source, label_names)
         annotations = _from_dataset(source)
         data_root = "" if data_root is None else data_root
     elif Path(source).is_dir():
@@ -263,7 +270,7 @@ def _is_hidden(entry: Path) -> bool:
 # Data sets
 
 
-def _from_dataset(source: Dataset) -> _Annotations:
+def _check_columns(source: Dataset):
     if "video" not in source.column_names:
         raise AnnotationError(
             f"The data set has no column 'video', only {', '.join(source.column_names)}. Rename one with "
@@ -271,24 +278,44 @@ def _from_dataset(source: Dataset) -> _Annotations:
         )
     if len(source) == 0:
         raise AnnotationError("The data set holds no video.")
+
+
+def _all_are_paths(source: Dataset) -> bool:
+    """Whether each row of a column of `Video` has a path alone. No video is copied to find out."""
+    tables = source.select_columns("video").with_format("arrow").iter(batch_size=ROWS_AT_ONCE)
+    return all(
+        pc.struct_field(table["video"], "bytes").null_count == len(table)
+        and pc.struct_field(table["video"], "path").null_count == 0
+        for table in tables
+    )
+
+
+def _from_dataset(source: Dataset) -> _Annotations:
     if isinstance(source.features["video"], Video):
         videos = source.select_columns("video").cast_column("video", Video(decode=False))["video"]
-        paths = [_path_of(video, row) for row, video in enumerate(videos)]
+        paths = [video["path"] for video in videos]
     else:
         paths = [str(path) for path in source["video"]]
-    labels = None
-    if LABEL_COLUMN in source.column_names:
-        labels = [_written(label, source.features[LABEL_COLUMN]) for label in source[LABEL_COLUMN]]
-    return _Annotations(paths, labels, lambda row: f"Row {row} of the data set")
+    return _Annotations(paths, _labels_of(source), _place_in_dataset)
 
 
-def _path_of(video: dict, row: int) -> str:
-    if video["bytes"] is not None:
-        raise AnnotationError(
-            f"Row {row} of the data set holds the video itself, not its path. Let `to_iterable_dataset()` and "
-            "`ClipStream` read it."
-        )
-    return video["path"]
+def _held_videos(source: Dataset, label_names: Sequence[str] | None) -> Dataset:
+    videos = source.select_columns("video").cast_column("video", Video(decode=False))
+    labels = _labels_of(source)
+    if labels is None:
+        return videos
+    indices, feature = _label_column(_Annotations([], labels, _place_in_dataset), label_names)
+    return videos.add_column("label", indices, feature=feature)
+
+
+def _labels_of(source: Dataset) -> list[str] | None:
+    if LABEL_COLUMN not in source.column_names:
+        return None
+    return [_written(label, source.features[LABEL_COLUMN]) for label in source[LABEL_COLUMN]]
+
+
+def _place_in_dataset(row: int) -> str:
+    return f"Row {row} of the data set"
 
 
 def _written(label, feature) -> str:

@@ -70,7 +70,8 @@ class DataArguments:
         default=None,
         metadata={
             "help": "Videos to train on: a file with a line 'path label' each, a CSV file, a folder of class folders, "
-            "or tar shards in the format of WebDataset ('shards/*.tar'), which are streamed."
+            "shards of `lgi-former prepare shards` (their folder or index.json, or its URL: hf://, s3://), or other "
+            "tar shards in the format of WebDataset ('shards/*.tar'), which are streamed."
         },
     )
     data_root: str | None = field(
@@ -84,10 +85,14 @@ class DataArguments:
         },
     )
     streaming: bool = field(
-        default=False, metadata={"help": "Stream --train_data, a data set on the Hub. Tar shards always are streamed."}
+        default=False, metadata={"help": "Stream --train_data, a data set on the Hub. '*.tar' always is streamed."}
     )
-    shuffle_buffer: int = field(
-        default=256, metadata={"help": "Videos of a stream from which the next is drawn, in each worker."}
+    shuffle_buffer: int | None = field(
+        default=None,
+        metadata={
+            "help": "Videos that are shuffled together: of shards (default: 10000), or of a stream (default: 256), "
+            "where they wait in the memory of each worker."
+        },
     )
     sampling_rate: int | None = field(
         default=None,

@@ -3,7 +3,7 @@
 Videos are opened where an item is asked for, so in the data loader's workers; decoders do not survive a fork.
 """
 
-import os
+import math
 from collections.abc import Callable, Iterator
 
 import datasets
@@ -15,7 +15,9 @@ from transformers.video_utils import VideoMetadata
 
 from ..image_processing import VideoReadError, read_video
 from .metrics import UNREADABLE_LABEL
+from .sharded_videos import ShardedVideos
 from .skipping import SkippedVideos
+from .video_rows import RowVideo, holds_paths, local_video, video_name
 
 
 FrameSampling = Callable[[int, torch.Generator], np.ndarray]
@@ -34,17 +36,19 @@ class ClipDataset(torch.utils.data.Dataset):
     A video that cannot be read is listed as skipped, and another, drawn at random, stands in for it.
 
     Args:
-        videos: Data set with the columns `video` (paths) and, if there are labels, `label`, as from
-            `load_annotations`.
+        videos: Data set with the columns `video` (paths, or `datasets.Video` without decoding) and, if there are
+            labels, `label`, as from `load_annotations`; or `ShardedVideos`.
         sample_indices: Called as `sample_indices(total_frames, generator)`; returns the indices of a clip's frames,
             int64 (frames,).
         transform: Called as `transform(clip, generator)` with the frames, uint8 (frames, 3, height, width); returns
             `pixel_values`.
         seed: The run's seed, a whole number of at least 0.
         skipped: Where videos that cannot be read are listed.
+        sampler: The order in which items are to be read, if not any is as good, such as `ShardOrder`.
+            `LGIFormerTrainer` follows it.
 
-    Items are `pixel_values`, float32 (frames, 3, size, size); `labels`, int, if there are labels; `video`, the path of
-    the video that the clip is of; and `seed`, int, for what is random in collating.
+    Items are `pixel_values`, float32 (frames, 3, size, size); `labels`, int, if there are labels; `video`, the name of
+    the video that the clip is of, its path if it has one; and `seed`, int, for what is random in collating.
 
     Raises:
         TooManySkippedVideosError: From an item, if that is one video too many that cannot be read.
@@ -52,18 +56,20 @@ class ClipDataset(torch.utils.data.Dataset):
 
     def __init__(
         self,
-        videos: datasets.Dataset,
+        videos: datasets.Dataset | ShardedVideos,
         sample_indices: FrameSampling,
         transform: ClipTransform,
         *,
         seed: int,
         skipped: SkippedVideos,
+        sampler: torch.utils.data.Sampler | None = None,
     ):
         self.videos = videos
         self.sample_indices = sample_indices
         self.transform = transform
         self.seed = seed
         self.skipped = skipped
+        self.sampler = sampler
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # workers that persist see it change
 
     def set_epoch(self, epoch: int):
@@ -77,18 +83,20 @@ class ClipDataset(torch.utils.data.Dataset):
         seed, replacement_seed = derived_seeds(self.seed, self._epoch.item(), index)
         for candidate in self._candidates(index, replacement_seed):
             row = self.videos[candidate]
+            name = video_name(row["video"])
             try:
                 pixel_values = read_clip(row["video"], self.sample_indices, self.transform, seed)
             except VideoReadError as error:
-                self.skipped.skip(row["video"], str(error))
+                self.skipped.skip(name, str(error))
                 continue
             labels = {"labels": row["label"]} if "label" in row else {}
-            return {"pixel_values": pixel_values, **labels, "video": row["video"], "seed": seed}
+            return {"pixel_values": pixel_values, **labels, "video": name, "seed": seed}
         raise VideoReadError(f"None of the {len(self)} videos can be read; see why in {self.skipped.path}.")
 
     def _candidates(self, index: int, replacement_seed: int) -> Iterator[int]:
+        """The item's own video, then all others in an order that is drawn at random."""
         yield index
-        yield from torch.randperm(len(self), generator=torch.Generator().manual_seed(replacement_seed)).tolist()
+        yield from _shuffled_range(len(self), replacement_seed)
 
 
 class ViewDataset(torch.utils.data.Dataset):
@@ -99,19 +107,21 @@ class ViewDataset(torch.utils.data.Dataset):
     of zeros that weighs 0, with the label -100 if there are labels. Metrics leave out rows of that label.
 
     Args:
-        videos: Data set with the columns `video` (paths) and, if there are labels, `label`, as from
-            `load_annotations`.
+        videos: Data set with the columns `video` (paths, or `datasets.Video` without decoding) and, if there are
+            labels, `label`, as from `load_annotations`; or `ShardedVideos`.
         processor: Makes the views, as many as its `num_segments`.
         skipped: Where videos that cannot be read are listed.
 
     Items are `pixel_values`, float32 (views, frames, 3, size, size); `view_weights`, float32 (views,), summing to 1;
-    `labels`, int, if there are labels; and `video`, the path.
+    `labels`, int, if there are labels; and `video`, the video's name.
 
     Raises:
         TooManySkippedVideosError: From an item, if that is one video too many that cannot be read.
     """
 
-    def __init__(self, videos: datasets.Dataset, processor: BaseVideoProcessor, *, skipped: SkippedVideos):
+    def __init__(
+        self, videos: datasets.Dataset | ShardedVideos, processor: BaseVideoProcessor, *, skipped: SkippedVideos
+    ):
         self.videos = videos
         self.processor = processor
         self.skipped = skipped
@@ -119,19 +129,29 @@ class ViewDataset(torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.videos)
 
+    def names(self) -> list[str]:
+        """What the videos are called, in their order."""
+        if holds_paths(self.videos):
+            return list(self.videos["video"])
+        if isinstance(self.videos, ShardedVideos):
+            return self.videos.names()
+        return [video_name(row["video"]) for row in self.videos]
+
     def __getitem__(self, index: int) -> dict:
         row = self.videos[index]
+        name = video_name(row["video"])
         labels = {"labels": row["label"]} if "label" in row else {}
         try:
-            clips = self.processor(row["video"], return_tensors="pt")["pixel_values"]
+            with local_video(row["video"]) as path:
+                clips = self.processor(path, return_tensors="pt")["pixel_values"]
         except VideoReadError as error:
-            self.skipped.skip(row["video"], str(error))
+            self.skipped.skip(name, str(error))
             views, weights = self._unreadable_view(), torch.zeros(1)
             labels = dict.fromkeys(labels, UNREADABLE_LABEL)
         else:
             views, counts = torch.unique(clips, dim=0, return_counts=True)
             weights = counts / len(clips)
-        return {"pixel_values": views, "view_weights": weights, **labels, "video": row["video"]}
+        return {"pixel_values": views, "view_weights": weights, **labels, "video": name}
 
     def _unreadable_view(self) -> torch.Tensor:
         size = self.processor.size
@@ -139,14 +159,19 @@ class ViewDataset(torch.utils.data.Dataset):
 
 
 def read_clip(
-    video: str | os.PathLike, sample_indices: FrameSampling, transform: ClipTransform, seed: int
+    video: RowVideo,
+    sample_indices: FrameSampling,
+    transform: ClipTransform,
+    seed: int,
+    name: str | None = None,
 ) -> torch.Tensor:
     """Read a random clip of a video; only its frames are decoded.
 
     Args:
-        video: What `read_video` takes.
+        video: The video of a row: a path or URL, or a file in memory.
         sample_indices, transform: As for `ClipDataset`.
         seed: Of all that is random.
+        name: What messages call a video that is not a local file; by default `video_name`.
 
     Raises:
         VideoReadError: If the video cannot be read.
@@ -157,10 +182,19 @@ def read_clip(
         # Seeded anew for every decoder that is tried, so that the clip does not depend on which of them succeeds.
         return sample_indices(metadata.total_num_frames, generator.manual_seed(seed))
 
-    frames, _ = read_video(video, clip_indices)
+    with local_video(video, name) as path:
+        frames, _ = read_video(path, clip_indices)
     return transform(rearrange(torch.from_numpy(frames), "t h w c -> t c h w"), generator)
 
 
 def derived_seeds(*keys: int) -> list[int]:
     """Two independent seeds that follow from whole numbers of at least 0, of any size."""
     return np.random.SeedSequence(keys).generate_state(2, np.uint64).tolist()
+
+
+def _shuffled_range(length: int, seed: int) -> Iterator[int]:
+    """The numbers below `length`, each once, out of order. Unlike a permutation it is not held in memory."""
+    start, step = (number % length for number in derived_seeds(seed))
+    while math.gcd(step, length) > 1:
+        step += 1
+    yield from ((start + step * count) % length for count in range(length))

@@ -1,58 +1,71 @@
 """Reading all of a data set's videos once, to find the broken ones before they are met in training."""
 
 import os
+from collections.abc import Sequence
 
 import datasets
 import numpy as np
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import ConcatDataset, DataLoader, Dataset
 from tqdm import tqdm
 from transformers.video_utils import VideoMetadata
 
 from ..image_processing import VideoReadError, read_video
+from .sharded_videos import ShardedVideos
 from .skipping import write_list
+from .video_rows import holds_paths, local_video, video_name
 
 
 BYTES_READ_AT_ONCE = 256 * 2**20  # bounds the frames of a long video in memory, for each worker
 
 
-def check_data(videos: datasets.Dataset, output_path: str | os.PathLike, num_workers: int = 0) -> dict[str, str]:
+def check_data(
+    sources: Sequence[datasets.Dataset | ShardedVideos], output_path: str | os.PathLike, num_workers: int = 0
+) -> dict[str, str]:
     """Decode every frame of every distinct video, with a progress bar, and write the list of the broken ones.
 
     Args:
-        videos: Data set with the column `video` (paths), as from `load_annotations`.
+        sources: Data sets with the column `video`, as `ClipDataset` takes them.
         output_path: CSV file to write, with the columns `path` and `reason`. Only its header if all videos are good.
         num_workers: Processes to read with; 0 reads in this one.
 
     Returns:
-        The videos that cannot be read and why, in the order of `videos`.
+        The videos that cannot be read and why, in the order of `sources`; those that are paths come first.
     """
-    paths = list(dict.fromkeys(videos["video"]))
-    loader = DataLoader(_Problems(paths), batch_size=None, num_workers=num_workers)
+    loader = DataLoader(_Problems(_distinct(sources)), batch_size=None, num_workers=num_workers)
     broken = {}
-    with tqdm(zip(paths, loader, strict=True), "Checking videos", len(paths), unit="video") as progress:
-        for path, problem in progress:
+    with tqdm(loader, "Checking videos", len(loader), unit="video") as progress:
+        for name, problem in progress:
             if problem is not None:
-                broken[path] = problem
+                broken[name] = problem
                 progress.set_postfix(broken=len(broken))
     write_list(output_path, broken)
     return broken
 
 
-class _Problems(Dataset):
-    """What is wrong with each video; None if nothing is."""
+def _distinct(sources: Sequence[datasets.Dataset | ShardedVideos]) -> ConcatDataset:
+    """The rows of all data sets; a path that is there repeatedly is so once."""
+    paths = dict.fromkeys(path for videos in sources if holds_paths(videos) for path in videos["video"])
+    held = [videos for videos in sources if not holds_paths(videos)]
+    return ConcatDataset([*([datasets.Dataset.from_dict({"video": list(paths)})] if paths else []), *held])
 
-    def __init__(self, paths: list[str]):
-        self.paths = paths
+
+class _Problems(Dataset):
+    """What each video is called and what is wrong with it; None if nothing is."""
+
+    def __init__(self, rows: Dataset):
+        self.rows = rows
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.rows)
 
-    def __getitem__(self, index: int) -> str | None:
+    def __getitem__(self, index: int) -> tuple[str, str | None]:
+        video = self.rows[index]["video"]
         try:
-            read_all_frames(self.paths[index])
+            with local_video(video) as path:
+                read_all_frames(path)
         except VideoReadError as error:
-            return str(error)
-        return None
+            return video_name(video), str(error)
+        return video_name(video), None
 
 
 def read_all_frames(video: str):

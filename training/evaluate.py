@@ -8,7 +8,6 @@ from transformers import PreTrainedModel
 
 from ..image_processing import LGIFormerVideoProcessor, processor_for
 from ..loading import load_classifier
-from .annotations import load_annotations
 from .arguments import RecipeTrainingArguments
 from .clips import ViewDataset
 from .collators import ViewCollator
@@ -17,7 +16,9 @@ from .evaluation import evaluate_views
 from .evaluation_report import METRICS_FILE
 from .run import report_skipped
 from .skipping import SkippedVideos
+from .sources import open_videos
 from .trainer import LGIFormerTrainer
+from .video_rows import count_distinct
 
 
 @dataclass
@@ -27,7 +28,10 @@ class EvaluationArguments:
     model: str | None = field(default=None, metadata={"help": "Directory or Hub repository of a fine-tuned model."})
     data: str | None = field(
         default=None,
-        metadata={"help": "Labelled videos: a file with a line 'path label' each, a CSV file, or class folders."},
+        metadata={
+            "help": "Labelled videos: a file with a line 'path label' each, a CSV file, class folders, or tar shards "
+            "by their index.json."
+        },
     )
     data_root: str | None = field(
         default=None, metadata={"help": "Where relative paths begin (default: the annotation file's folder)."}
@@ -79,10 +83,10 @@ def evaluate(arguments: EvaluationArguments) -> int:
         )
     model, processor = load_for_evaluation(arguments)
     label_names = [model.config.id2label[index] for index in range(model.config.num_labels)]
-    videos = load_annotations(arguments.data, arguments.data_root, label_names)
+    videos = open_videos(arguments.data, arguments.data_root, label_names)
     if "label" not in videos.column_names:
         raise ValueError(f"'{arguments.data}' has no labels to evaluate on: write 'path label' in each line.")
-    skipped = SkippedVideos(arguments.output_dir, len(set(videos["video"])), arguments.max_skipped_fraction)
+    skipped = SkippedVideos(arguments.output_dir, count_distinct([videos]), arguments.max_skipped_fraction)
     trainer = LGIFormerTrainer(
         model,
         RecipeTrainingArguments(

@@ -33,6 +33,6 @@ def evaluate_views(
     if not trainer.is_world_process_zero():
         return None
     probabilities = np.exp(output.predictions)
-    figures = write_evaluation(output_dir, views.videos["video"], output.label_ids, probabilities, label_names)
+    figures = write_evaluation(output_dir, views.names(), output.label_ids, probabilities, label_names)
     print_evaluation(figures)
     return figures

@@ -9,7 +9,6 @@ from transformers import set_seed
 from ..image_processing import processor_for
 from ..image_processing.augmentation import FinetuningAugmentation
 from ..model_card import ModelFacts
-from .annotations import load_annotations
 from .arguments import DataArguments, ModelArguments, RecipeTrainingArguments
 from .clips import ViewDataset
 from .collators import FinetuningCollator, ViewCollator
@@ -19,8 +18,9 @@ from .evaluation import evaluate_views
 from .metrics import make_compute_metrics
 from .models import load_model_to_finetune, starting_sampling_rate
 from .run import check_output_dir, publish, report_skipped, train_and_save
+from .sharded_videos import ShardedVideos
 from .skipping import SkippedVideos
-from .sources import check_videos, count_videos, finetuning_sampling, open_videos, training_clips
+from .sources import check_videos, count_videos, finetuning_sampling, open_training_videos, open_videos, training_clips
 from .trainer import LGIFormerTrainer
 
 
@@ -29,7 +29,8 @@ class FinetuningArguments(DataArguments):
     """What is learnt from the videos, and how they are changed in training."""
 
     eval_data: str | None = field(
-        default=None, metadata={"help": "Videos to evaluate on, during and after training; as --train_data."}
+        default=None,
+        metadata={"help": "Videos to evaluate on, during and after training; as --train_data, but no stream."},
     )
     labels: list[str] | None = field(
         default=None,
@@ -90,9 +91,9 @@ def finetune_once(
 ) -> int:
     """As `finetune`, on one division into training and evaluation data: that of `data.folds`, if it is a fold's."""
     check_output_dir(training)
-    videos = open_videos(data, data.labels)
+    videos = open_training_videos(data, data.labels)
     label_names = data.labels or names_of_labels(videos)
-    evaluated = [] if data.eval_data is None else [load_annotations(data.eval_data, data.data_root, label_names)]
+    evaluated = [] if data.eval_data is None else [open_videos(data.eval_data, data.data_root, label_names)]
     if data.check_data:
         return check_videos([videos, *evaluated], training)
     set_seed(training.seed)
@@ -135,7 +136,7 @@ def finetune_once(
     return 0
 
 
-def names_of_labels(videos: datasets.Dataset | datasets.IterableDataset) -> list[str]:
+def names_of_labels(videos: datasets.Dataset | ShardedVideos | datasets.IterableDataset) -> list[str]:
     """The classes of the videos' labels in the order of their indices; indices without names name themselves.
 
     Raises:

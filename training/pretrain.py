@@ -14,7 +14,7 @@ from .entry_point import run_entry_point
 from .models import load_model_to_pretrain, make_masking, starting_sampling_rate
 from .run import check_output_dir, publish, report_skipped, train_and_save
 from .skipping import SkippedVideos
-from .sources import check_videos, count_videos, open_videos, pretraining_sampling, training_clips
+from .sources import check_videos, count_videos, open_training_videos, pretraining_sampling, training_clips
 from .trainer import LGIFormerTrainer
 
 
@@ -51,7 +51,7 @@ def pretrain(model_arguments: ModelArguments, data: PretrainingArguments, traini
         RuntimeError: If too many videos cannot be read, or the loss is not finite.
     """
     check_output_dir(training)
-    videos = open_videos(data)
+    videos = open_training_videos(data)
     if data.check_data:
         return check_videos([videos], training)
     set_seed(training.seed)

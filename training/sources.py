@@ -1,7 +1,7 @@
-"""From what the options say to the data sets of a run: videos in a list or in a stream."""
+"""From what the options say to the data sets of a run: videos in a list, in shards or in a stream."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 import datasets
@@ -13,16 +13,24 @@ from .annotations import load_annotations
 from .arguments import DataArguments, RecipeTrainingArguments
 from .clips import ClipDataset, ClipTransform
 from .data_check import check_data
+from .shard_index import index_url
+from .shard_order import ShardOrder
+from .sharded_videos import ShardedVideos
 from .skipping import SkippedVideos
 from .streaming import ClipStream, open_stream
+from .video_rows import count_distinct
 
 
 BAD_VIDEOS_FILE = "bad_videos.csv"
 
+# Of a stream the videos themselves wait in memory, of shards their numbers.
+STREAM_SHUFFLE_BUFFER = 256
+SHARD_SHUFFLE_BUFFER = 10_000
 
-def open_videos(
+
+def open_training_videos(
     arguments: DataArguments, label_names: list[str] | None = None
-) -> datasets.Dataset | datasets.IterableDataset:
+) -> datasets.Dataset | ShardedVideos | datasets.IterableDataset:
     """The videos of `--train_data`.
 
     Raises:
@@ -32,11 +40,24 @@ def open_videos(
         raise ValueError("train_data is missing: say which videos to train on.")
     if arguments.streaming or PurePosixPath(arguments.train_data).suffix == ".tar":
         return open_stream(arguments.train_data)
-    return load_annotations(arguments.train_data, arguments.data_root, label_names)
+    return open_videos(arguments.train_data, arguments.data_root, label_names)
+
+
+def open_videos(
+    source: str, data_root: str | None = None, label_names: Sequence[str] | None = None
+) -> datasets.Dataset | ShardedVideos:
+    """Videos of which any one can be read: of shards that have an index, or as `load_annotations` loads them.
+
+    Raises:
+        ValueError: If they cannot be understood.
+    """
+    if (url := index_url(source)) is not None:
+        return ShardedVideos(url, label_names)
+    return load_annotations(source, data_root, label_names)
 
 
 def training_clips(
-    videos: datasets.Dataset | datasets.IterableDataset,
+    videos: datasets.Dataset | ShardedVideos | datasets.IterableDataset,
     transform: ClipTransform,
     sample_indices: Callable,
     *,
@@ -46,19 +67,26 @@ def training_clips(
     skipped: SkippedVideos,
 ) -> ClipDataset | ClipStream:
     """Random clips of `videos` to train on."""
-    if isinstance(videos, datasets.Dataset):
-        return ClipDataset(videos, sample_indices, transform, seed=training.seed, skipped=skipped)
-    return ClipStream(
-        videos,
-        sample_indices,
-        transform,
-        seed=training.seed,
-        skipped=skipped,
-        shuffle_buffer=arguments.shuffle_buffer,
-        process_index=training.process_index,
-        num_processes=training.world_size,
-        label_names=label_names,
-    )
+    if isinstance(videos, datasets.IterableDataset):
+        return ClipStream(
+            videos,
+            sample_indices,
+            transform,
+            seed=training.seed,
+            skipped=skipped,
+            shuffle_buffer=_shuffle_buffer(arguments, STREAM_SHUFFLE_BUFFER),
+            process_index=training.process_index,
+            num_processes=training.world_size,
+            label_names=label_names,
+        )
+    order = None
+    if isinstance(videos, ShardedVideos):
+        order = ShardOrder(videos.counts, training.seed, _shuffle_buffer(arguments, SHARD_SHUFFLE_BUFFER))
+    return ClipDataset(videos, sample_indices, transform, seed=training.seed, skipped=skipped, sampler=order)
+
+
+def _shuffle_buffer(arguments: DataArguments, default: int) -> int:
+    return default if arguments.shuffle_buffer is None else arguments.shuffle_buffer
 
 
 def finetuning_sampling(config: PreTrainedConfig, sampling_rate: int) -> Callable:
@@ -79,14 +107,16 @@ def _sample(frame_indices, total_frames: int, generator: torch.Generator, *, num
     return frame_indices(total_frames, num_frames, sampling_rate, generator)
 
 
-def count_videos(*sources: datasets.Dataset | datasets.IterableDataset, training: RecipeTrainingArguments) -> int:
+def count_videos(
+    *sources: datasets.Dataset | ShardedVideos | datasets.IterableDataset, training: RecipeTrainingArguments
+) -> int:
     """Distinct videos of all sources. How many a stream has nobody knows: as many as the run reads are counted.
 
     Raises:
         ValueError: If it is not said how many that are.
     """
-    listed = [source for source in sources if isinstance(source, datasets.Dataset)]
-    videos = len({video for source in listed for video in source["video"]})
+    listed = [source for source in sources if not isinstance(source, datasets.IterableDataset)]
+    videos = count_distinct(listed)
     if len(listed) == len(sources):
         return videos
     if training.max_steps < 1:
@@ -95,16 +125,15 @@ def count_videos(*sources: datasets.Dataset | datasets.IterableDataset, training
     return videos + training.max_steps * batch_size
 
 
-def check_videos(videos: list[datasets.Dataset], training: RecipeTrainingArguments) -> int:
+def check_videos(videos: list[datasets.Dataset | ShardedVideos], training: RecipeTrainingArguments) -> int:
     """Read every video once, write the list of the broken ones and say how many; the exit status of the command.
 
     Raises:
         ValueError: If the videos are a stream.
     """
-    if not all(isinstance(source, datasets.Dataset) for source in videos):
+    if any(isinstance(source, datasets.IterableDataset) for source in videos):
         raise ValueError("check_data reads lists of videos; a stream is checked where its shards are made.")
     output = Path(training.output_dir, BAD_VIDEOS_FILE)
-    columns = [source.select_columns("video") for source in videos]
-    broken = check_data(datasets.concatenate_datasets(columns), output, training.dataloader_num_workers)
+    broken = check_data(videos, output, training.dataloader_num_workers)
     print(f"{len(broken)} videos cannot be read. They are listed in {output}." if broken else "All videos are good.")
     return 1 if broken else 0

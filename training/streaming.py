@@ -5,23 +5,22 @@ process and each of its data loader's workers reads a part of its own.
 """
 
 import contextlib
-import hashlib
 import itertools
 import tarfile
-import tempfile
 from collections.abc import Iterator, Sequence
 from glob import glob
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-import fsspec
 import torch
 from datasets import IterableDataset, Video, load_dataset
 from datasets.distributed import split_dataset_by_node
 
 from ..image_processing import VideoReadError
+from ..image_processing.video_decoding import FRAME_ARCHIVE_SUFFIX
 from .annotations import VIDEO_SUFFIXES, label_index
 from .clips import ClipTransform, FrameSampling, derived_seeds, read_clip
 from .skipping import SkippedVideos
+from .video_rows import RowVideo, content_digest, video_name
 
 
 LABEL_COLUMNS = ("label", "cls")  # WebDataset's name for a class is "cls"
@@ -138,9 +137,9 @@ class ClipStream(torch.utils.data.IterableDataset):
         if isinstance(video, bytes):
             video = {"path": f"video{_suffix(self.video_column)}", "bytes": video}
         name = _name(row, video)
-        seed, _ = derived_seeds(self.seed, round_number, _digest(name.encode()))
+        seed, _ = derived_seeds(self.seed, round_number, content_digest(name.encode()))
         try:
-            pixel_values = _read_clip(video, name, self.sample_indices, self.transform, seed)
+            pixel_values = read_clip(video, self.sample_indices, self.transform, seed, name)
         except VideoReadError as error:
             self.skipped.skip(name, str(error))
             return None
@@ -176,7 +175,7 @@ def _video_column(videos: IterableDataset) -> str:
 
 def _holds_videos(column: str, feature) -> bool:
     # In a WebDataset columns are called after the files' suffixes; datasets 4 leaves those of videos without a type.
-    return isinstance(feature, Video) or _suffix(column) in VIDEO_SUFFIXES
+    return isinstance(feature, Video) or _suffix(column) in (*VIDEO_SUFFIXES, FRAME_ARCHIVE_SUFFIX)
 
 
 def _suffix(column: str) -> str:
@@ -187,41 +186,8 @@ def _label_column(videos: IterableDataset) -> str | None:
     return next((name for name in LABEL_COLUMNS if name in videos.features), None)
 
 
-def _name(row: dict, video: str | dict | None) -> str:
+def _name(row: dict, video: RowVideo) -> str:
     """What a video is called in lists, the same in every round."""
     if all(name in row for name in KEY_COLUMNS):
         return "/".join(row[name] for name in KEY_COLUMNS)
-    if isinstance(video, dict):
-        return video["path"] or f"{_digest(video['bytes']):x}"
-    return str(video)
-
-
-def _digest(content: bytes) -> int:
-    return int.from_bytes(hashlib.blake2b(content, digest_size=16).digest(), "big")
-
-
-def _read_clip(
-    video: str | dict | None, name: str, sample_indices: FrameSampling, transform: ClipTransform, seed: int
-) -> torch.Tensor:
-    """As `read_clip`, also of a video in memory (`bytes`) or on a file system that only fsspec knows."""
-    if video is None:
-        raise VideoReadError(f"'{name}' has no video, unlike others of its stream.")
-    path, content = (video, None) if isinstance(video, str) else (video["path"], video["bytes"])
-    if content is None and (path.startswith(("http://", "https://")) or "://" not in path):
-        return read_clip(path, sample_indices, transform, seed)
-    # Through a file, because all decoders take files, and are chosen by its suffix.
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "video").with_suffix(PurePosixPath(path or "").suffix)
-        file.write_bytes(_fetched(path) if content is None else content)
-        try:
-            return read_clip(file, sample_indices, transform, seed)
-        except VideoReadError as error:
-            raise VideoReadError(str(error).replace(str(file), name)) from error
-
-
-def _fetched(url: str) -> bytes:
-    try:
-        with fsspec.open(url) as file:
-            return file.read()
-    except Exception as error:  # every file system has its own
-        raise VideoReadError(f"{url!r} cannot be fetched: {error}.") from error
+    return video_name(video)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 from transformers import DataCollator, SchedulerType, Trainer, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput, rotate_checkpoints
 
@@ -112,6 +112,14 @@ class LGIFormerTrainer(UploadsModelFiles, WritesModelCard, ShardsModel, Trainer)
             persistent_workers=args.dataloader_persistent_workers,
             prefetch_factor=args.dataloader_prefetch_factor,
         )
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
+        """As `Trainer`'s, unless the data set has a `sampler` that is not None: then that, since not every order is as
+        good to read it in. Accelerate deals out its batches among the processes, and skips those that a resumed run
+        has seen."""
+        train_dataset = self.train_dataset if train_dataset is None else train_dataset
+        sampler = getattr(train_dataset, "sampler", None)
+        return super()._get_train_sampler(train_dataset) if sampler is None else sampler
 
     # Optimisation
 

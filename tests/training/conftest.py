@@ -2,6 +2,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from datasets import Dataset
+
+from lgi_former.training.preparation.shards import pack_shards
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -17,3 +20,16 @@ def _one_thread():
 def tiny_run(load_module):
     """The module `tiny_run.py` beside this file, which other processes run as a script."""
     return load_module(Path(__file__).with_name("tiny_run.py"))
+
+
+@pytest.fixture(scope="session")
+def tiny_shards(load_module, tmp_path_factory):
+    """Folder with four shards of 24 videos for `tiny_run`."""
+    folder = tmp_path_factory.mktemp("tiny_shards")
+    write_clip = load_module(Path(__file__).with_name("rough_corpus.py")).write_clip
+    videos = [str(write_clip(folder / f"{number}.mp4", grey=10 * number, count=4)) for number in range(24)]
+    labels = [number % 3 for number in range(24)]
+    pack_shards(
+        Dataset.from_dict({"video": videos, "label": labels}), folder / "shards", root=folder, clips_per_shard=7
+    )
+    return folder / "shards"

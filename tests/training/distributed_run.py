@@ -1,16 +1,17 @@
-"""What two processes do for `test_distributed.py`: `accelerate launch distributed_run.py OUTPUT_DIR`."""
+"""What two processes do for `test_distributed.py`: `accelerate launch distributed_run.py OUTPUT_DIR SHARDS`."""
 
+import contextlib
 import json
 import os
 import sys
 from pathlib import Path
 
-from tiny_run import DECAYING, BrokenClip, Stream, evaluate_views, finetuning, losses, pretraining
+from tiny_run import DECAYING, BrokenClip, Stream, evaluate_views, finetuning, losses, pretraining, sharded_clips
 from torch.distributed.fsdp import FSDPModule
 
 
-def run_all(output_dir):
-    """Both stages, evaluation, resuming, a stream and a loss that is not finite, then what is sharded."""
+def run_all(output_dir, shards):
+    """Both stages, evaluation, resuming, a stream, shards and a loss that is not finite, then what is sharded."""
     trainer = finetuning(output_dir / "finetuning", mix=0.0, save_strategy="steps", save_steps=5)
     trainer.train()
     results = {"finetuning": losses(trainer), "evaluation": evaluate_views(trainer)}
@@ -32,6 +33,7 @@ def run_all(output_dir):
     stream = Stream()
     finetuning(output_dir / "stream", mix=0.0, clips=stream, max_steps=3).train()
     results["stream"] = stream.read
+    run_shards(output_dir, shards)
 
     trainer = finetuning(output_dir / "broken", clips=BrokenClip(), max_steps=4, gradient_accumulation_steps=2)
     try:
@@ -45,6 +47,17 @@ def run_all(output_dir):
     trainer.accelerator.end_training()
     # DTensor's caches keep Gloo's threads alive, for which the interpreter may wait for ever at its end (torch 2.14).
     os._exit(0)
+
+
+def run_shards(output_dir, shards):
+    """Two epochs of 24 videos in shards, of which two processes read two each: 6 steps; and once more from step 4."""
+    fields = {"mix": 0.0, "max_steps": 12, "per_device_train_batch_size": 2, "dataloader_num_workers": 2}
+    whole, resumed = output_dir / "sharded", output_dir / "sharded_resumed"
+    trainer = finetuning(whole, clips=sharded_clips(shards, whole), save_strategy="steps", save_steps=4, **fields)
+    trainer.train()
+    with contextlib.suppress(RuntimeError):  # as above, of transformers 5.17
+        trainer = finetuning(resumed, clips=sharded_clips(shards, resumed), **fields)
+        trainer.train(resume_from_checkpoint=whole / "checkpoint-4")
 
 
 STATE_DICT_TYPES = ("FULL_STATE_DICT", "SHARDED_STATE_DICT")
@@ -109,4 +122,4 @@ def run_refused_sharding(output_dir):
 
 
 if __name__ == "__main__":
-    run_all(Path(sys.argv[1]))
+    run_all(Path(sys.argv[1]), Path(sys.argv[2]))

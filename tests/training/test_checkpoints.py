@@ -90,21 +90,20 @@ def test_checkpoint_that_is_written_again_is_not_whole_meanwhile(tiny_run, tmp_p
     assert newest_whole_checkpoint(tmp_path) is None
 
 
-@pytest.fixture(scope="module")
-def uninterrupted(tiny_run, tmp_path_factory):
-    trainer = tiny_run.finetuning(tmp_path_factory.mktemp("uninterrupted"), **tiny_run.INTERRUPTED)
-    trainer.train()
-    return trainer
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("run", "left", "resumed_from"),
-    [("run_killed", [4], 4), ("run_killed_while_saving", [4, 8], 4)],
+    ("run", "left", "resumed_from", "is_sharded"),
+    [("run_killed", [4], 4, True), ("run_killed_while_saving", [4, 8], 4, False)],
 )
-def test_killed_run_resumes_exactly(tiny_run, tmp_path, uninterrupted, run, left, resumed_from):
+def test_killed_run_resumes_exactly(tiny_run, tiny_shards, tmp_path, run, left, resumed_from, is_sharded):
+    def train(output_dir, **fields):
+        clips = tiny_run.sharded_clips(tiny_shards, output_dir) if is_sharded else None
+        return tiny_run.finetuning(output_dir, clips=clips, **fields, **tiny_run.INTERRUPTED)
+
+    uninterrupted = train(tmp_path / "uninterrupted")
+    uninterrupted.train()
     killed = subprocess.run(
-        [sys.executable, str(SCRIPT), run, str(tmp_path)],
+        [sys.executable, str(SCRIPT), run, str(tmp_path), str(tiny_shards)],
         capture_output=True,
         text=True,
         check=False,
@@ -118,12 +117,17 @@ def test_killed_run_resumes_exactly(tiny_run, tmp_path, uninterrupted, run, left
             self.step = state.global_step
 
     start = NoteStart()
-    resumed = tiny_run.finetuning(tmp_path, callbacks=[start], **tiny_run.INTERRUPTED)
+    resumed = train(tmp_path, callbacks=[start])
     resumed.train(resume_from_checkpoint=True)
     assert start.step == resumed_from
     assert tiny_run.losses(resumed) == tiny_run.losses(uninterrupted)
     for name, weight in uninterrupted.model.named_parameters():
         assert torch.equal(weight, resumed.model.get_parameter(name)), name
+    if is_sharded:
+        steps = tiny_run.seen(tmp_path)
+        first_epoch = sorted(video for step in range(1, 7) for video in steps[step])
+        assert first_epoch == sorted(f"{number}.mp4" for number in range(24))
+        assert len({video for step in range(7, 11) for video in steps[step]}) == 16
 
 
 @pytest.mark.parametrize(("accumulation", "step"), [(1, 2), (1, 6), (1, 8), (2, 3), (2, 5)])

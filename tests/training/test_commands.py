@@ -232,6 +232,22 @@ def test_evaluation_of_broken_videos(rough_corpus, finetuned, tmp_path, capsys):
     assert "1 of 10 videos could not be read" in capsys.readouterr().out
 
 
+def test_training_and_evaluation_on_shards(pretrained, tmp_path):
+    shards = tmp_path / "shards"
+    assert main(["prepare", "shards", "videos", str(shards), "--clips-per-shard", "5", "--num-workers", "0"]) == 0
+    options = ["--train_data", str(shards), "--max_steps", "2", "--shuffle_buffer", "6"]
+    assert pretrain(*options, "--output_dir", str(tmp_path / "pretrained")) == 0
+    options += ["--eval_data", str(shards / "index.json"), "--model_name_or_path", pretrained]
+    assert finetune(*options, "--output_dir", str(tmp_path / "finetuned")) == 0
+    rows = rows_of(tmp_path / "finetuned" / "predictions.csv")
+    assert {row["path"]: row["label"] for row in rows} == {
+        f"{name}/clip {number}.mp4": name for name in CLASSES for number in range(6)
+    }
+    options = ["--model", str(tmp_path / "finetuned"), "--data", str(shards), "--use_cpu", "--bf16", "false"]
+    assert main(["evaluate", *options]) == 0
+    assert rows_of(tmp_path / "finetuned" / "evaluation" / "predictions.csv") == rows
+
+
 def test_class_folders_and_videomae(tmp_path, monkeypatch, capsys):
     videomae = ["--model_type", "videomae"]
     overrides = json.dumps({"patch_size": 8, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2})

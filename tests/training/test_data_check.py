@@ -18,7 +18,7 @@ rough_corpus = corpus.rough_corpus
 @pytest.mark.parametrize("num_workers", [0, 2])
 def test_broken_videos_are_listed_in_order(num_workers, rough_corpus, tmp_path, capsys):
     paths = rough_corpus.paths([*corpus.GOOD, *corpus.BROKEN, *corpus.BROKEN])
-    broken = check_data(Dataset.from_dict({"video": paths}), tmp_path / "new" / "bad.csv", num_workers)
+    broken = check_data([Dataset.from_dict({"video": paths})], tmp_path / "new" / "bad.csv", num_workers)
     assert list(broken) == rough_corpus.paths(corpus.BROKEN)
     assert all(reason in problem for problem, reason in zip(broken.values(), corpus.BROKEN.values(), strict=True))
     with (tmp_path / "new" / "bad.csv").open(newline="") as file:
@@ -28,7 +28,7 @@ def test_broken_videos_are_listed_in_order(num_workers, rough_corpus, tmp_path, 
 
 def test_good_videos_leave_an_empty_list(rough_corpus, tmp_path):
     videos = Dataset.from_dict({"video": rough_corpus.paths([*corpus.GOOD, corpus.FOR_PYAV])})
-    assert check_data(videos, tmp_path / "bad.csv") == {}
+    assert check_data([videos], tmp_path / "bad.csv") == {}
     assert (tmp_path / "bad.csv").read_text().split() == ["path,reason"]
 
 
@@ -43,5 +43,5 @@ def test_long_videos_are_read_in_parts(rough_corpus, tmp_path, monkeypatch):
 
     monkeypatch.setattr(data_check, "read_video", read)
     monkeypatch.setattr(data_check, "BYTES_READ_AT_ONCE", 3 * 32 * 64 * 3)
-    check_data(Dataset.from_dict({"video": rough_corpus.paths(["good 0.mp4"])}), tmp_path / "bad.csv")
+    check_data([Dataset.from_dict({"video": rough_corpus.paths(["good 0.mp4"])})], tmp_path / "bad.csv")
     assert asked == [[0], [0, 1, 2], [3, 4, 5], [6, 7]]

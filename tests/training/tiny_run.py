@@ -1,5 +1,7 @@
-"""A small training run of LGI-Former, for tests in this process and in others: `python tiny_run.py RUN OUTPUT_DIR`."""
+"""A small training run of LGI-Former, for tests in this process and in others:
+`python tiny_run.py RUN OUTPUT_DIR SHARDS`."""
 
+import json
 import os
 import signal
 import sys
@@ -10,8 +12,12 @@ from torch.utils.data import Dataset, IterableDataset
 from transformers import TrainerCallback, TrainingArguments
 
 from lgi_former import LGIFormerConfig, LGIFormerForPreTraining, LGIFormerForVideoClassification, RegionTubeMasking
+from lgi_former.training.clips import ClipDataset
 from lgi_former.training.collators import FinetuningCollator, PretrainingCollator, ViewCollator
 from lgi_former.training.metrics import make_compute_metrics
+from lgi_former.training.shard_order import ShardOrder
+from lgi_former.training.sharded_videos import ShardedVideos
+from lgi_former.training.skipping import SkippedVideos
 from lgi_former.training.trainer import LGIFormerTrainer
 
 
@@ -125,10 +131,38 @@ def training_arguments(output_dir, **fields):
     return arguments
 
 
+class NotingTrainer(LGIFormerTrainer):
+    """Notes in `seen_PROCESS.jsonl` which videos each step is of, if the run is on videos."""
+
+    def training_step(self, model, inputs, *args, **kwargs):
+        if isinstance(self.train_dataset, ClipDataset):
+            with Path(self.args.output_dir, f"seen_{self.args.process_index}.jsonl").open("a") as file:
+                file.write(json.dumps([self.state.global_step + 1, inputs["videos"]]) + "\n")
+        return super().training_step(model, inputs, *args, **kwargs)
+
+
+def seen(output_dir, process=0):
+    """Videos of a process by step; of a step that was done again, those of the last time."""
+    return dict(map(json.loads, Path(output_dir, f"seen_{process}.jsonl").read_text().splitlines()))
+
+
+def sharded_clips(shards, output_dir):
+    """Clips of the videos in shards, read a few shards at a time."""
+    videos = ShardedVideos(str(Path(shards, "index.json")))
+    return ClipDataset(
+        videos,
+        lambda total_frames, generator: torch.randint(total_frames, (4,), generator=generator).numpy(),
+        lambda clip, generator: clip[..., ::2, ::4].float() / 255,
+        seed=0,
+        skipped=SkippedVideos(output_dir, len(videos)),
+        sampler=ShardOrder(videos.counts, seed=0, shuffle_buffer=10),
+    )
+
+
 def finetuning(output_dir, *, mix=0.8, model_fields=None, clips=None, callbacks=None, trainer_fields=None, **fields):
     """A trainer of the classifier."""
     torch.manual_seed(0)
-    return LGIFormerTrainer(
+    return NotingTrainer(
         LGIFormerForVideoClassification(tiny_config(**(model_fields or {}))),
         training_arguments(output_dir, **fields),
         data_collator=FinetuningCollator(len(LABEL_NAMES), mixup_alpha=mix, cutmix_alpha=mix),
@@ -183,12 +217,13 @@ class KillAfterStep(TrainerCallback):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def run_killed(output_dir):
-    """Dies after step 6, between the checkpoints."""
-    finetuning(output_dir, callbacks=[KillAfterStep(6)], **INTERRUPTED).train()
+def run_killed(output_dir, shards):
+    """Dies after step 6, between the checkpoints. Two workers read videos in shards meanwhile."""
+    clips = sharded_clips(shards, output_dir)
+    finetuning(output_dir, clips=clips, callbacks=[KillAfterStep(6)], dataloader_num_workers=2, **INTERRUPTED).train()
 
 
-def run_killed_while_saving(output_dir):
+def run_killed_while_saving(output_dir, shards):
     """Dies in step 8, half-way through the checkpoint's optimiser."""
     save = torch.save
 
@@ -203,4 +238,4 @@ def run_killed_while_saving(output_dir):
 
 
 if __name__ == "__main__":
-    globals()[sys.argv[1]](sys.argv[2])
+    globals()[sys.argv[1]](*sys.argv[2:])

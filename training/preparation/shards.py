@@ -1,0 +1,215 @@
+"""Packing a corpus into tar shards, for storage that is slow with many small files or far away."""
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from datasets import ClassLabel, Dataset
+from filelock import FileLock, Timeout
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+from tqdm import tqdm
+
+from ..shard_index import INDEX_FILE, MEMBERS_SUFFIX, ShardError, ShardIndex, read_index, sha256_of
+from ..skipping import SKIPPED_VIDEOS_FILE, write_list
+from ..video_rows import video_name
+from .shard_encoding import can_be_encoded
+from .shard_writing import Sample, ShardFiles, WrittenShard
+
+
+LOCK_FILE = ".shards.lock"
+ENCODING_VERSION = 1  # to be raised when the same videos come to be other bytes
+
+
+@dataclass
+class PackedShards:
+    """
+    Attributes:
+        index (`ShardIndex`): What there is now.
+        skipped (`dict[str, str]`): Videos that could not be read, and why.
+        num_found (`int`): Shards that were there already.
+    """
+
+    index: ShardIndex
+    skipped: dict[str, str]
+    num_found: int
+
+
+def pack_shards(
+    videos: Dataset,
+    output_dir: str | os.PathLike,
+    *,
+    root: str | os.PathLike = "",
+    clips_per_shard: int = 1000,
+    size: int | None = None,
+    seed: int = 0,
+    num_workers: int = 0,
+) -> PackedShards:
+    """Pack videos into tar shards in the format of WebDataset, with an index from which any one can be read.
+
+    The videos are shuffled first, so that a shard has some of all classes. The same videos and settings give the same
+    bytes. A shard has its name only when it is whole; called again, this goes on: shards that are there and have their
+    checksum are left alone, damaged ones are made again.
+
+    Written are `shard-NUMBER.tar`, in which a video is `KEY.SUFFIX`, its class index `KEY.cls` and its name
+    `KEY.json`; beside each shard its table `shard-NUMBER.parquet`; `index.json`; and, if videos could not be read,
+    `skipped_videos.csv`.
+
+    Args:
+        videos: As from `load_annotations`.
+        output_dir: Folder to write to, made if needed.
+        root: Folder that names of videos are relative to. A corpus that is moved gives the same shards.
+        clips_per_shard: Videos of a shard, less those that cannot be read.
+        size: Make every video an H.264 file whose shorter side has at most this many pixels. By default files are
+            taken as they are, and folders of frames as zip archives; see `encode_video`.
+        seed: Of the order.
+        num_workers: Processes, each of which packs one shard at a time; 0 packs in this one.
+
+    Returns:
+        What there is now.
+
+    Raises:
+        ShardError: If no video can be read, or `output_dir` has shards of other videos or settings, or is being
+            written to.
+        OSError: If there is no room, for example.
+    """
+    output_dir = Path(output_dir)
+    output_dir.mkdir(parents=True, exist_ok=True)
+    classes = _classes(videos)
+    packing = _Packing(videos, output_dir, os.fspath(root), clips_per_shard, size, seed)
+    try:
+        with FileLock(output_dir / LOCK_FILE, timeout=0):
+            _refuse_other_shards(output_dir, len(packing))
+            written = _pack_all(packing, num_workers)
+            skipped = {name: reason for shard in written for name, reason in shard.skipped.items()}
+            index = ShardIndex([shard.shard for shard in written], classes)
+            _write_lists(output_dir, index, skipped)
+    except Timeout as error:
+        raise ShardError(f"Another process is writing to '{output_dir}'; wait for it or choose another.") from error
+    return PackedShards(index, skipped, sum(not shard.is_new for shard in written))
+
+
+def verify_shards(url: str) -> list[str]:
+    """Read every shard again, from wherever fsspec reads, with a progress bar.
+
+    Args:
+        url: The `index.json`.
+
+    Returns:
+        What is wrong, a sentence for each file that is damaged or missing.
+
+    Raises:
+        ShardError: If the index cannot be read.
+    """
+    problems = []
+    for shard in tqdm(read_index(url).shards, "Verifying shards", unit="shard"):
+        for file, expected in ((shard.url, shard.sha256), (shard.members_url, shard.members_sha256)):
+            try:
+                if sha256_of(file) != expected:
+                    problems.append(f"'{file}' does not have the checksum that the index says.")
+            except Exception as error:  # every file system has its own
+                problems.append(f"'{file}' cannot be read: {error}.")
+    return problems
+
+
+class _Packing(TorchDataset):
+    """The shards of a corpus; an item is written, or found, when it is asked for."""
+
+    def __init__(
+        self, videos: Dataset, output_dir: Path, root: str, clips_per_shard: int, size: int | None, seed: int
+    ):
+        self.videos = videos
+        self.output_dir = output_dir
+        self.root = os.path.join(root, "")  # with a slash at the end, unless it is empty
+        self.clips_per_shard = clips_per_shard
+        self.size = size
+        self.order = np.random.default_rng(seed).permutation(len(videos))
+        self.has_labels = "label" in videos.column_names
+
+    def __len__(self) -> int:
+        return -(-len(self.order) // self.clips_per_shard)
+
+    def __getitem__(self, number: int) -> WrittenShard | Exception:
+        files = ShardFiles(self.output_dir, number, self._plan(number))
+        try:
+            shard = files.found()
+            if shard is None or self._any_can_be_read_now(number, shard.skipped):
+                shard = files.write(self._samples(number), self.size)
+            return shard
+        except (ShardError, OSError) as error:
+            return error  # raised in a data loader's worker, it would arrive with a traceback in its message
+
+    def rows_of(self, number: int) -> np.ndarray:
+        """Which rows go into a shard."""
+        return self.order[number * self.clips_per_shard : (number + 1) * self.clips_per_shard]
+
+    def _samples(self, number: int) -> Iterator[Sample]:
+        for row in self.rows_of(number):
+            item = self.videos[int(row)]
+            name = video_name(item["video"]).removeprefix(self.root)
+            yield Sample(f"{row:09d}", name, item["video"], item["label"] if self.has_labels else None)
+
+    def _plan(self, number: int) -> str:
+        samples = [(sample.key, sample.name, sample.label) for sample in self._samples(number)]
+        decisive = [ENCODING_VERSION, self.size, samples]
+        return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
+
+    def _any_can_be_read_now(self, number: int, skipped: dict[str, str]) -> bool:
+        """Whether videos that were left out have been repaired, or are found under another root."""
+        return bool(skipped) and any(
+            can_be_encoded(sample.video, self.size) for sample in self._samples(number) if sample.name in skipped
+        )
+
+
+def _pack_all(packing: _Packing, num_workers: int) -> list[WrittenShard]:
+    written, numbers = [], Counter()
+    loader = DataLoader(packing, batch_size=None, num_workers=min(num_workers, len(packing)))
+    with tqdm(desc="Packing shards", total=len(packing.order), unit="video") as progress:
+        for number, shard in enumerate(loader):
+            if isinstance(shard, Exception):
+                raise shard
+            written.append(shard)
+            numbers["skipped"] += len(shard.skipped)
+            progress.set_postfix(numbers, refresh=False)
+            progress.update(len(packing.rows_of(number)))
+    return written
+
+
+def _classes(videos: Dataset) -> list[str] | None:
+    if "label" not in videos.column_names:
+        return None
+    feature = videos.features["label"]
+    if isinstance(feature, ClassLabel):
+        return feature.names
+    return [str(index) for index in range(max(videos["label"]) + 1)]
+
+
+def _refuse_other_shards(output_dir: Path, num_shards: int):
+    if (output_dir / INDEX_FILE).exists():
+        read_index(str(output_dir / INDEX_FILE))
+    more = [file for file in output_dir.glob(f"shard-*{MEMBERS_SUFFIX}") if _number(file) >= num_shards]
+    if more:
+        raise ShardError(
+            f"'{min(more)}' is of a corpus of more shards than the {num_shards} that are to be made. Choose another "
+            "folder, or remove its shards to make them anew."
+        )
+
+
+def _number(file: Path) -> int:
+    digits = file.stem.removeprefix("shard-")
+    return int(digits) if digits.isdecimal() else 0
+
+
+def _write_lists(output_dir: Path, index: ShardIndex, skipped: dict[str, str]):
+    if skipped:
+        write_list(output_dir / SKIPPED_VIDEOS_FILE, skipped)
+    else:
+        (output_dir / SKIPPED_VIDEOS_FILE).unlink(missing_ok=True)  # what an earlier call listed has been repaired
+    if not any(shard.nsamples for shard in index.shards):
+        raise ShardError(f"None of the videos can be read; see why in '{output_dir / SKIPPED_VIDEOS_FILE}'.")
+    index.write(output_dir)
