@@ -1,13 +1,14 @@
-"""`lgi-former prepare`: what is done to a corpus before training, one subcommand and one file a preparation."""
+"""`lgi-former prepare`: what is done to a corpus before training, one subcommand a preparation."""
 
 import inspect
 
 from . import prepare_faces
+from .prepare_corpus import NUM_FOLDS, CorpusPreparation
 
 
-SUMMARY = "a corpus for training: cut out faces"
+SUMMARY = "a corpus for training: lists of its clips, cut-out faces"
 
-PREPARATIONS = {"faces": prepare_faces}
+PREPARATIONS = {"faces": prepare_faces} | {name: CorpusPreparation(name) for name in NUM_FOLDS}
 
 
 def add_arguments(parser):
