@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from ...image_processing.video_decoding import IMAGE_SUFFIXES
@@ -40,8 +39,8 @@ def clips_below(folder: str | os.PathLike, depth: int, path: str = "") -> Iterat
 
 
 def joined(folder: str, name: str) -> str:
-    """The path of `name` in `folder`, both relative and with `/`."""
-    return str(PurePosixPath(folder, name))
+    """The path of `name` in `folder`, both relative and with `/`; a folder `""` or `"."` is where paths begin."""
+    return name if folder in ("", ".") else f"{folder}/{name}"  # pathlib takes three times as long
 
 
 def without_suffix(name: str) -> str:
@@ -58,7 +57,7 @@ def what_is_wrong(clip: os.DirEntry) -> str | None:
         size = clip.stat().st_size
         if size == 0:
             return "is empty"
-        if size <= _LARGEST_POINTER and Path(clip.path).read_bytes().startswith(_GIT_LFS_POINTER):
+        if size <= _LARGEST_POINTER and _is_pointer(clip.path):
             return "is a pointer of Git LFS; fetch the file itself with `git lfs pull`"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
@@ -100,6 +99,11 @@ def _sorted_entries(folder: str | os.PathLike) -> list[os.DirEntry]:
 
 def _is_clip(entry: os.DirEntry) -> bool:
     return entry.name.lower().endswith(VIDEO_SUFFIXES) or entry.is_dir()
+
+
+def _is_pointer(file: str) -> bool:
+    with open(file, "rb") as content:
+        return content.read(len(_GIT_LFS_POINTER)) == _GIT_LFS_POINTER
 
 
 def _holds_frames(folder: str) -> bool:

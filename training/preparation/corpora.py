@@ -60,8 +60,8 @@ class UnlabelledClips:
     """Clips to pre-train on, too many to hold a list of them.
 
     Attributes:
-        depth: As for `NamedClips`.
-        num_clips: How many there are.
+        depth, num_clips: As for `NamedClips`.
+        num_folds: None.
     """
 
     depth: int
@@ -90,7 +90,7 @@ def _crema_d_clips(root: Path) -> Iterator[str]:
     # Of the 91 actors x 82 sentences 20 do not exist, which only the owners' list tells.
     if (root / "SentenceFilenames.csv").is_file():
         with (root / "SentenceFilenames.csv").open(newline="", encoding="utf-8-sig") as file:
-            yield from (row["Filename"] for row in csv.DictReader(file))
+            yield from (name for _, name in itertools.islice(csv.reader(file), 1, None))
 
 
 def _ravdess_clips(root: Path) -> Iterator[str]:

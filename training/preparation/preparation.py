@@ -51,7 +51,7 @@ def folder_of_clips(corpus: Corpus, options: PreparationOptions) -> str:
     """
     if not options.root.is_dir():
         raise ValueError(f"There is no folder '{options.root}'. {how_to_obtain(corpus)}")
-    candidates = corpus.folders if options.clips is None else (options.clips,)
+    candidates = corpus.folders if options.clips is None else (Path(options.clips).as_posix(),)
     for folder in candidates:
         if (options.root / folder).is_dir():
             return folder

@@ -10,7 +10,7 @@ from typing import TextIO
 class StagedFiles:
     """Text files beside their places, until they are moved there at the end of the `with` block.
 
-    If the block is left by an exception, nothing has changed.
+    If the block is left by an exception, no file has changed.
 
     Args:
         overwrite: Whether files that are there with other content may be replaced.

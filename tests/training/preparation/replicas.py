@@ -45,7 +45,7 @@ def write_mafw(root: Path, lists: str = "split"):
 
 
 def write_crema_d(root: Path, folder: str = "VideoFlash"):
-    """A clip of each of the 91 actors, and the owners' list of them."""
+    """A clip of each of the 91 actors, the owners' list of them, and a file that is no clip."""
     labels = itertools.cycle(("ANG", "DIS", "FEA", "HAP", "NEU", "SAD"))
     names = [f"{actor}_IEO_{label}_XX" for actor, label in zip(range(1001, 1092), labels, strict=False)]
     for name in names:

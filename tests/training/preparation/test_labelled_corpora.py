@@ -354,3 +354,19 @@ def test_the_last_line_is_the_command_to_train(
     command = shlex.split(capsys.readouterr().out.splitlines()[-1])
     lists = ["--train_data", str(output / folder / "train.csv"), "--eval_data", str(output / folder / "test.csv")]
     assert command == ["lgi-former", "finetune", recipe, *lists, "--data_root", str(root), *folds]
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (("dfew", "--fold", "6"), "argument --fold: invalid choice: 6"),
+        (("ferv39k", "--fold", "1"), "unrecognized arguments: --fold 1"),
+        (("dfew", "--max_missing_fraction", "2"), "'2' is not a share from 0 to 1"),
+        (("dfew", "--no_check"), "unrecognized arguments: --no_check"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options, problem, prepare, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        prepare(*options)
+    assert stopped.value.code == 2
+    assert problem in capsys.readouterr().err
