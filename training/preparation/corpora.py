@@ -90,7 +90,7 @@ def _crema_d_clips(root: Path) -> Iterator[str]:
     # Of the 91 actors x 82 sentences 20 do not exist, which only the owners' list tells.
     if (root / "SentenceFilenames.csv").is_file():
         with (root / "SentenceFilenames.csv").open(newline="", encoding="utf-8-sig") as file:
-            yield from (name for _, name in itertools.islice(csv.reader(file), 1, None))
+            yield from (row[1] for row in itertools.islice(csv.reader(file), 1, None) if len(row) > 1)
 
 
 def _ravdess_clips(root: Path) -> Iterator[str]:

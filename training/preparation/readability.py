@@ -164,7 +164,8 @@ def find_unreadable(videos: list[str]) -> dict[str, str]:
         try:
             read_video(video, _first_and_last)
         except VideoReadError as error:
-            unreadable[os.path.basename(video)] = " ".join(str(error).split())
+            reason = str(error).removeprefix(f"'{video}' ")  # it is said beside its path
+            unreadable[os.path.basename(video)] = " ".join(reason.split())
     return unreadable
 
 

@@ -50,7 +50,7 @@ def write_crema_d(root: Path, folder: str = "VideoFlash"):
     names = [f"{actor}_IEO_{label}_XX" for actor, label in zip(range(1001, 1092), labels, strict=False)]
     for name in names:
         write(root / folder / f"{name}.flv")
-    lines = ['"Stimulus_Number","Filename"', *(f'{number},"{name}"' for number, name in enumerate(names, 1))]
+    lines = ['"Stimulus_Number","Filename"', *(f'{number},"{name}"' for number, name in enumerate(names, 1)), "", ""]
     write(root / "SentenceFilenames.csv", "\n".join(lines).encode())
     write(root / "VideoFlash" / "readme.txt")
 
