@@ -84,6 +84,14 @@ def positive_number(text: str) -> float:
     return number
 
 
+def share(text: str) -> float:
+    """An option's value as a number from 0 to 1, for `add_argument(type=...)`."""
+    number = _number(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share from 0 to 1")
+    return number
+
+
 def _number(text: str) -> float:
     try:
         number = float(text)

@@ -1,13 +1,16 @@
-"""`lgi-former prepare`: what is done to a corpus before training, one subcommand and one file a preparation."""
+"""`lgi-former prepare`: what is done to a corpus before training, one subcommand a preparation."""
 
 import inspect
 
 from . import prepare_faces, prepare_index, prepare_shards
+from .prepare_corpus import NUM_FOLDS, CorpusPreparation
 
 
-SUMMARY = "a corpus for training: cut out faces, pack tar shards"
+SUMMARY = "a corpus for training: lists of its clips, cut-out faces, tar shards"
 
-PREPARATIONS = {"faces": prepare_faces, "shards": prepare_shards, "index": prepare_index}
+PREPARATIONS = {"faces": prepare_faces, "shards": prepare_shards, "index": prepare_index} | {
+    name: CorpusPreparation(name) for name in NUM_FOLDS
+}
 
 
 def add_arguments(parser):

@@ -22,7 +22,7 @@ class LGIFormerDecoderLayer(GradientCheckpointingLayer):
         self.mlp = LGIFormerMLP(config, width, config.decoder_intermediate_size)
 
     def forward(self, hidden_states: torch.Tensor, first_wanted: int = 0) -> torch.Tensor:
-        """(batch, tokens, decoder width), kept in shape but for the tokens before `first_wanted`, which are left out."""
+        """(batch, tokens, decoder width), kept in shape but for the tokens before `first_wanted`, left out."""
         normed = self.attention_norm(hidden_states)
         update, _ = self.attention(normed[:, first_wanted:], context=normed)
         hidden_states = hidden_states[:, first_wanted:] + update

@@ -14,7 +14,7 @@ ROOMS = ["configuration", "figures", "image_processing", "inference", "modeling_
 WITH_EXAMPLES = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for room in ROOMS
-    for path in sorted((ROOT / room).glob("*.py"))
+    for path in sorted((ROOT / room).rglob("*.py"))
     if ">>> " in path.read_text()
 ]
 

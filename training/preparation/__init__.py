@@ -1,1 +1,1 @@
-"""Preparation of corpora for training."""
+"""Preparation of corpora for training: annotation files from what their owners give away, and tar shards."""

@@ -1,0 +1,115 @@
+"""`lgi-former prepare dfew`, `... voxceleb2` and those between: one subcommand for each corpus of the paper."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from ..command_line import fail, first_line, positive_int, share
+
+
+# Here, too, since the descriptions of the corpora take long to import.
+NUM_FOLDS = {"dfew": 5, "ferv39k": 0, "mafw": 5, "crema-d": 5, "ravdess": 6, "enterface": 5, "voxceleb2": 0}
+UNLABELLED = ("voxceleb2",)
+
+
+class CorpusPreparation:
+    """The subcommand for a corpus, with what a module of a subcommand has.
+
+    Args:
+        name: Which corpus.
+    """
+
+    def __init__(self, name: str):
+        self.name = name
+        self.SUMMARY = f"lists to {'pre-train on' if name in UNLABELLED else 'train and test on'} {name}"
+
+    def add_arguments(self, parser: argparse.ArgumentParser):
+        parser.add_argument("--root", type=Path, metavar="DIR", required=True, help="folder of the corpus")
+        parser.add_argument("--output", type=Path, metavar="DIR", required=True, help="folder to write to")
+        parser.add_argument("--clips", metavar="DIR", help="folder of the clips in --root (default: the owners')")
+        if NUM_FOLDS[self.name]:
+            folds = range(1, NUM_FOLDS[self.name] + 1)
+            parser.add_argument(
+                "--fold", type=int, choices=folds, metavar="K", help=f"from 1 to {folds[-1]} (default: all)"
+            )
+        parser.add_argument(
+            "--max_missing_fraction",
+            type=share,
+            default=0.01,
+            metavar="F",
+            help="share of the clips that may be missing (default: %(default)s)",
+        )
+        parser.add_argument("--dry_run", action="store_true", help="only say what would be written")
+        parser.add_argument("--overwrite", action="store_true", help="replace lists that have other content")
+        if self.name in UNLABELLED:
+            parser.add_argument(
+                "--no_check", action="store_true", help="do not read the videos; only empty ones are then left out"
+            )
+            parser.add_argument(
+                "--workers",
+                type=positive_int,
+                default=os.cpu_count(),
+                help="processes to read with (default: the number of CPUs)",
+            )
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Find the clips of a corpus as its owners distribute it, or as `lgi-former prepare faces` has cut out its
+        faces, check that they are there, and write lists of them that training reads, with paths relative to --root.
+        Clips that are missing are told, listed in missing.csv and left out, and the exit status is 1; if they are too
+        many, no list is written, and it is 2. To do it again changes nothing, and goes on with what was not done."""
+        from ..training.preparation.corpora import CORPORA
+
+        corpus = CORPORA[self.name]
+        try:
+            return (_prepare_unlabelled if self.name in UNLABELLED else _prepare_labelled)(corpus, args)
+        except (ValueError, OSError) as error:
+            return fail(first_line(error))
+
+
+def _prepare_labelled(corpus, args: argparse.Namespace) -> int:
+    from ..training.preparation.preparation import prepare_labelled
+    from ..training.preparation.report import print_clips
+
+    folds = [None]
+    if corpus.clips.num_folds:
+        folds = list(range(1, corpus.clips.num_folds + 1)) if args.fold is None else [args.fold]
+    options = _options(args)
+    found = prepare_labelled(corpus, options, folds)
+    print_clips(corpus, found)
+    return _conclude(corpus, found, options, folds)
+
+
+def _prepare_unlabelled(corpus, args: argparse.Namespace) -> int:
+    from ..training.preparation.preparation import prepare_unlabelled
+    from ..training.preparation.report import print_count
+
+    options = _options(args)
+    found = prepare_unlabelled(corpus, options, check=not args.no_check, num_workers=args.workers)
+    print_count(corpus, found)
+    return _conclude(corpus, found, options, [None])
+
+
+def _options(args: argparse.Namespace):
+    from ..training.preparation.preparation import PreparationOptions
+
+    return PreparationOptions(
+        args.root, args.output, args.clips, args.max_missing_fraction, args.overwrite, args.dry_run
+    )
+
+
+def _conclude(corpus, found, options, folds: list[int | None]) -> int:
+    """Say what is missing and how to go on; returns the exit status."""
+    from ..training.preparation.preparation import too_many_missing
+    from ..training.preparation.report import describe_missing, next_command
+
+    if found.num_missing:
+        print(describe_missing(corpus, found, options), file=sys.stderr)
+    if too_many_missing(found, options):
+        return 2
+    if options.dry_run:
+        print("This was a dry run: nothing was written.")
+    else:
+        print(f"The lists are in {options.output}. To train on them:")
+        print(f"  {next_command(corpus, options, folds)}")
+    return 1 if found.num_missing else 0

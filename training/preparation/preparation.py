@@ -1,0 +1,184 @@
+"""A whole preparation: find the clips of a corpus, and write the lists that training reads."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ...configuration import DATASET_LABELS, DATASET_TERMS
+from ..skipping import write_list
+from .corpora import Corpus
+from .labelled import LabelledClips, Split, find_clips
+from .readability import RECORD_FILE, ReadabilityRecord
+from .staged_files import StagedFiles
+from .unlabelled import UnlabelledCount, list_clips, read_all
+
+
+LABELS_FILE = "labels.json"
+MISSING_FILE = "missing.csv"
+
+
+@dataclass(frozen=True)
+class PreparationOptions:
+    """How a corpus is prepared.
+
+    Attributes:
+        root: Folder of the corpus; paths in the lists are relative to it.
+        output: Folder to write to, made if needed.
+        clips: Folder of the clips, relative to `root`; None for the first of the usual ones that is there.
+        max_missing_fraction: Share of the clips that may be missing.
+        overwrite: Whether lists that are there with other content may be replaced.
+        dry_run: Whether nothing is to be written, and nothing to be decoded.
+    """
+
+    root: Path
+    output: Path
+    clips: str | None = None
+    max_missing_fraction: float = 0.01
+    overwrite: bool = False
+    dry_run: bool = False
+
+
+def folder_of_clips(corpus: Corpus, options: PreparationOptions) -> str:
+    """Where the clips of a corpus are, relative to `options.root`.
+
+    Raises:
+        ValueError: If there is no such folder.
+    """
+    if not options.root.is_dir():
+        raise ValueError(f"There is no folder '{options.root}'. {how_to_obtain(corpus)}")
+    candidates = corpus.folders if options.clips is None else (Path(options.clips).as_posix(),)
+    for folder in candidates:
+        if (options.root / folder).is_dir():
+            return folder
+    raise ValueError(
+        f"'{options.root}' has no clips of {DATASET_TERMS[corpus.name].title}: there is no folder "
+        f"{' or '.join(candidates)} in it (--clips names another). {how_to_obtain(corpus)}"
+    )
+
+
+def how_to_obtain(corpus: Corpus) -> str:
+    """Whose the corpus is, and on which terms, in a sentence."""
+    title, page, terms = DATASET_TERMS[corpus.name]
+    return f"Its owners give {title} away at {page}; it {terms}."
+
+
+def prepare_labelled(corpus: Corpus, options: PreparationOptions, folds: Sequence[int | None]) -> LabelledClips:
+    """Write `train.csv` and `test.csv` of each fold into `fold_K`, or into the output itself, and `labels.json`.
+
+    If clips are missing, `missing.csv` says which; if too many are, nothing else is written.
+
+    Args:
+        corpus: One of labelled clips.
+        options: Where from, where to, and how.
+        folds: Numbers of folds; `[None]` for a corpus that has none.
+
+    Returns:
+        What was found.
+
+    Raises:
+        ValueError: If the corpus is not found or understood, a split is empty, or other lists are in the way.
+        OSError: If something cannot be read or written.
+    """
+    folder = folder_of_clips(corpus, options)
+    found = find_clips(corpus.clips, options.root, folder, folds)
+    if not found.num_found:
+        raise ValueError(
+            f"None of the {found.num_expected} clips of {DATASET_TERMS[corpus.name].title} is in "
+            f"'{options.root / folder}'. {how_to_obtain(corpus)}"
+        )
+    if options.dry_run:
+        return found
+    with _locked(options.output):
+        _write_missing(found, options.output)
+        if not too_many_missing(found, options):
+            with StagedFiles(options.overwrite) as staged:
+                for fold, splits in found.folds.items():
+                    for split, rows in splits.items():
+                        _write_split(staged, options.output / folder_of_fold(fold) / f"{split}.csv", rows)
+                with staged.open(options.output / LABELS_FILE) as file:
+                    json.dump(DATASET_LABELS[corpus.name], file)
+    return found
+
+
+def prepare_unlabelled(
+    corpus: Corpus, options: PreparationOptions, check: bool = True, num_workers: int = 0
+) -> UnlabelledCount:
+    """Write `train.csv`, a line for each clip that can be read; `missing.csv` says which cannot.
+
+    What was found in reading them is remembered in `readability.jsonl` of the output.
+
+    Args:
+        corpus: One of unlabelled clips.
+        options: Where from, where to, and how.
+        check: Whether to read videos that have not been read before; those that are empty are found without.
+        num_workers: Processes to read with; 0 reads in this one.
+
+    Returns:
+        How many were found.
+
+    Raises:
+        ValueError: If the corpus is not found, or another list is in the way.
+        OSError: If something cannot be read or written.
+    """
+    folder = folder_of_clips(corpus, options)
+    clips, record_file = corpus.clips, options.output / RECORD_FILE
+    if options.dry_run:
+        with open(os.devnull, "w") as nowhere:
+            return list_clips(clips, options.root, folder, ReadabilityRecord(record_file), nowhere)
+    with _locked(options.output):
+        record = ReadabilityRecord(record_file)
+        if check:
+            read_all(clips, options.root / folder, record, num_workers)
+        with StagedFiles(options.overwrite) as staged:
+            with staged.open(options.output / "train.csv") as file:
+                found = list_clips(clips, options.root, folder, record, file)
+            _write_missing(found, options.output)
+            if not found.num_found:
+                raise ValueError(f"There is no clip to read in '{options.root / folder}'. {how_to_obtain(corpus)}")
+            if too_many_missing(found, options):
+                staged.discard()
+    return found
+
+
+def too_many_missing(found: LabelledClips | UnlabelledCount, options: PreparationOptions) -> bool:
+    """Whether more clips are missing than may be."""
+    return found.num_missing > options.max_missing_fraction * found.num_expected
+
+
+def folder_of_fold(fold: int | str | None) -> str:
+    """Where the lists of a fold are, relative to the output."""
+    return "." if fold is None else f"fold_{fold}"
+
+
+@contextlib.contextmanager
+def _locked(output: Path) -> Iterator[None]:
+    output.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(output / ".preparation.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise ValueError(f"Another process is writing to '{output}'; wait for it or choose another.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _write_missing(found: LabelledClips | UnlabelledCount, output: Path):
+    """Write the list of missing clips; one that an earlier call has left is this function's own to replace."""
+    if found.missing:
+        write_list(output / MISSING_FILE, found.missing)
+    else:
+        (output / MISSING_FILE).unlink(missing_ok=True)
+
+
+def _write_split(staged: StagedFiles, path: Path, rows: Split):
+    if not rows:
+        raise ValueError(f"No clip is left for '{path}'. No list was written.")
+    with staged.open(path) as file:
+        file.writelines(f"{clip} {label}\n" for clip, label in rows)

@@ -1,0 +1,63 @@
+"""Files that are written all together or not at all, and replace nothing that differs unless asked to."""
+
+import contextlib
+import filecmp
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+
+class StagedFiles:
+    """Text files beside their places, until they are moved there at the end of the `with` block.
+
+    If the block is left by an exception, no file has changed.
+
+    Args:
+        overwrite: Whether files that are there with other content may be replaced.
+
+    Raises:
+        ValueError: At the end, if there are such, and they may not. Then none of the files is written.
+    """
+
+    def __init__(self, overwrite: bool):
+        self.overwrite = overwrite
+        self._places = {}
+
+    @contextlib.contextmanager
+    def open(self, path: Path) -> Iterator[TextIO]:
+        """Open a new file for `path`, in UTF-8; folders are made as needed."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staged = path.with_name(f".{path.name}.unfinished")
+        self._places[staged] = path
+        with staged.open("w", encoding="utf-8", newline="\n") as file:
+            yield file
+
+    def discard(self):
+        """Write none of the files after all."""
+        for staged in self._places:
+            staged.unlink(missing_ok=True)
+        self._places.clear()
+
+    def __enter__(self) -> "StagedFiles":
+        return self
+
+    def __exit__(self, error_type, error, traceback):
+        try:
+            if error is None:
+                self._move()
+        finally:
+            self.discard()
+
+    def _move(self):
+        kept = [
+            str(path)
+            for staged, path in self._places.items()
+            if path.exists() and not filecmp.cmp(staged, path, shallow=False)
+        ]
+        if kept and not self.overwrite:
+            raise ValueError(
+                f"{len(kept)} files are there already with other content, such as '{kept[0]}': pass --overwrite to "
+                "replace them, or choose another --output. No list was written."
+            )
+        for staged, path in self._places.items():
+            staged.replace(path)
