@@ -11,6 +11,7 @@ import torch
 from torchvision.transforms.v2 import functional
 from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
+from .interpolation import centres, frame_by_frame, interpolate_grid, pixel_by_pixel
 from .rand_augment import rand_augment
 
 
@@ -81,22 +82,26 @@ class FinetuningAugmentation:
             ValueError: If `clip` has another dtype or shape.
         """
         _check_clip(clip)
-        # RandAugment is defined on whole grey levels, so the resized frames are rounded to them.
-        clip = _resize(clip, self.image_size, antialias=False).round_().to(torch.uint8)
+        clip = functional.resize(clip, [self.image_size, self.image_size], antialias=False)
+        clip = pixel_by_pixel(clip)
         clip = rand_augment(clip, generator, self.num_operations)
         # No box in any attempt is rare: then the published code takes the largest central part, of a square all of it.
         box = draw_box(self.image_size, self.crop_area, CROP_ASPECT, generator)
         if box is not None:
             clip = functional.crop(clip, *box)
-        clip = _resize(clip, self.image_size, antialias=False)
+        y, x = self._grid(clip)
         if _happens(self.flip_probability, generator):
-            clip = functional.horizontal_flip(clip)
-        clip = _normalize(clip)
+            x = x.flip(0)
+        clip = _normalize(frame_by_frame(interpolate_grid(clip, y, x)))
         if _happens(self.erasing_probability, generator):
             box = draw_box(self.image_size, ERASED_AREA, ERASED_ASPECT, generator)
             if box is not None:
                 functional.erase(clip, *box, _noise(clip, box, generator), inplace=True)
         return clip
+
+    def _grid(self, clip: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Rows and columns at which the clip is looked at to be resized."""
+        return tuple(centres(side, self.image_size) for side in clip.shape[-2:])
 
 
 class PretrainingAugmentation:
@@ -200,7 +205,7 @@ def _resize(clip: torch.Tensor, image_size: int, antialias: bool) -> torch.Tenso
 def _normalize(clip: torch.Tensor) -> torch.Tensor:
     mean = [255 * value for value in IMAGENET_DEFAULT_MEAN]
     std = [255 * value for value in IMAGENET_DEFAULT_STD]
-    return functional.normalize(clip, mean, std)
+    return functional.normalize(clip, mean, std, inplace=True)
 
 
 def _noise(clip: torch.Tensor, box: Box, generator: torch.Generator) -> torch.Tensor:

@@ -12,17 +12,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .video_decoding import (
-    IMAGE_SUFFIXES,
-    VideoReadError,
-    check_file,
-    download,
-    frame_files,
-    is_url,
-    open_with_pyav,
-    read_image,
-    upright_rgb,
-)
+from .pyav_decoding import open_with_pyav, upright_rgb
+from .video_decoding import IMAGE_SUFFIXES, VideoReadError, check_file, download, frame_files, is_url, read_image
 from .video_inputs import split_into_videos
 
 

@@ -153,8 +153,8 @@ def test_folder_is_read_by_name_and_only_where_needed(write_frames, read_numbers
     (folder / "._00003.png").write_bytes(b"left by macOS")
     (folder / "notes.txt").write_text("not a frame")
     opened = []
-    load_image = video_decoding.load_image
-    monkeypatch.setattr(video_decoding, "load_image", lambda path: opened.append(path[-9:]) or load_image(path))
+    decode_image = video_decoding.decode_image
+    monkeypatch.setattr(video_decoding, "decode_image", lambda file: opened.append(file.name) or decode_image(file))
     frames, metadata = read_video(folder, lambda metadata: np.array([[3, 3, 7]]))
     assert read_numbers(frames).tolist() == [[3, 3, 7]]
     assert opened == ["00003.PNG", "00007.png"]
@@ -254,8 +254,8 @@ def test_unreachable_and_missing_url(tmp_path, serve):
 
 
 def test_unreadable_folder(tmp_path, monkeypatch):
-    def refuse(self):
-        raise PermissionError(13, "Permission denied", str(self))
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
 
-    monkeypatch.setattr(video_decoding.Path, "iterdir", refuse)
+    monkeypatch.setattr(video_decoding.os, "listdir", refuse)
     assert_cannot_read(tmp_path, "Permission denied")
