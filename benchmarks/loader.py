@@ -62,12 +62,12 @@ def main():
     (RESULTS / "loader.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
-def write_videos(folder: Path, num_videos: int) -> dict[str, list[Path]]:
-    """Draw the videos, each as a folder of frames and as a file."""
+def write_videos(folder: Path, num_videos: int, lengths: tuple[int, int] = (60, 120)) -> dict[str, list[Path]]:
+    """Draw videos of `lengths` frames, from the fewest to the most, each as a folder of frames and as a file."""
     sources = {"JPEG frames": [], "mp4": []}
     generator = torch.Generator().manual_seed(0)
     margin = (JPEG_SIZE - MP4_SIZE) // 2
-    for index, num_frames in enumerate(tqdm(np.linspace(60, 120, num_videos, dtype=int), "Drawing", leave=False)):
+    for index, num_frames in enumerate(tqdm(np.linspace(*lengths, num_videos, dtype=int), "Drawing", leave=False)):
         clip = draw_faces([index % len(LABELS)], generator, int(num_frames), JPEG_SIZE)[0]
         noise = NOISE * torch.randn(clip.shape, generator=generator)
         clip = (clip + noise).round_().clamp_(0, 255).to(torch.uint8).numpy()
