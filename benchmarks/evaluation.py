@@ -46,7 +46,7 @@ class PublishedViews(ViewDataset):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--videos", type=int, default=4, help="videos of each length")
+    parser.add_argument("--videos", type=int, default=2, help="videos of each length")
     parser.add_argument("--layers", type=int, default=LGIFormerConfig().num_hidden_layers)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()

@@ -42,7 +42,7 @@ AUGMENT = FinetuningAugmentation(IMAGE_SIZE)
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, default=120, help="clips of each kind of video, each drawn anew")
+    parser.add_argument("--clips", type=int, default=100, help="clips of each kind of video, each drawn anew")
     parser.add_argument("--videos", type=int, default=7, help="videos of each kind")
     parser.add_argument("--rounds", type=int, default=5, help="how often each clip is made")
     arguments = parser.parse_args()

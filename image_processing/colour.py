@@ -26,11 +26,6 @@ def solarize_add(clip: torch.Tensor, addition: int) -> torch.Tensor:
     return _change_levels(clip, torch.where(LEVELS < 128, LEVELS + addition, LEVELS))
 
 
-def adjust_brightness(clip: torch.Tensor, factor: float) -> torch.Tensor:
-    """Levels `factor` times as high."""
-    return _change_levels(clip, functional.adjust_brightness(LEVELS, factor))
-
-
 def autocontrast(clip: torch.Tensor) -> torch.Tensor:
     """Stretch the grey levels of each channel of a frame from 0 to 255."""
     pixels = _pixels(clip)

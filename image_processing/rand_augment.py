@@ -97,7 +97,7 @@ OPERATIONS: dict[str, Callable[[torch.Tensor, float, str], torch.Tensor]] = {
     "SolarizeAdd": lambda clip, level, interpolation: colour.solarize_add(clip, int(110 * abs(level))),
     "ColorIncreasing": lambda clip, level, interpolation: colour.adjust_saturation(clip, 1 + 0.9 * level),
     "ContrastIncreasing": lambda clip, level, interpolation: colour.adjust_contrast(clip, 1 + 0.9 * level),
-    "BrightnessIncreasing": lambda clip, level, interpolation: colour.adjust_brightness(clip, 1 + 0.9 * level),
+    "BrightnessIncreasing": lambda clip, level, interpolation: functional.adjust_brightness(clip, 1 + 0.9 * level),
     "SharpnessIncreasing": lambda clip, level, interpolation: colour.adjust_sharpness(clip, 1 + 0.9 * level),
     "ShearX": lambda clip, level, interpolation: _warp(clip, ((1, 0.3 * level, 0), (0, 1, 0)), interpolation),
     "ShearY": lambda clip, level, interpolation: _warp(clip, ((1, 0, 0), (0.3 * level, 1, 0)), interpolation),
