@@ -39,7 +39,7 @@ setup(
         "einops>=0.8",
         "av>=17",
         "pillow>=10",
-        "simplejpeg>=1.7",
+        "simplejpeg>=1.9",
         "numpy>=1.26",
         "rich>=13",
         "scikit-learn>=1.4",

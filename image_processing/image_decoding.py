@@ -3,8 +3,13 @@
 from pathlib import Path
 
 import numpy as np
-import simplejpeg
 from transformers.image_utils import load_image
+
+
+try:
+    import simplejpeg
+except ImportError:  # what a model on the Hub brings along has to do without it
+    simplejpeg = None
 
 
 JPEG_SUFFIXES = (".jpg", ".jpeg")
@@ -17,7 +22,7 @@ def decode_image(file: Path) -> np.ndarray:
 
     Whatever is wrong with the file is raised as Pillow does.
     """
-    if file.suffix.lower() in JPEG_SUFFIXES:
+    if simplejpeg is not None and file.suffix.lower() in JPEG_SUFFIXES:
         pixels = _decode_plain_jpeg(file.read_bytes())
         if pixels is not None:
             return pixels

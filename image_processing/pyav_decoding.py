@@ -13,6 +13,9 @@ import torch
 from transformers.video_utils import VideoMetadata
 
 
+MOST_THREADS = 16  # that FFmpeg recommends
+
+
 def open_with_pyav(path: str):
     """PyAV's container of a video file, for a `with` block."""
     try:
@@ -56,7 +59,8 @@ def read_h264(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray, Video
 def _decode_wanted(container, stream, wanted: set[int]) -> dict[int, np.ndarray]:
     """Frames by their times, decoded from where the container is."""
     decoder = stream.codec_context
-    decoder.thread_count, decoder.thread_type = torch.get_num_threads(), "AUTO"  # one in a data loader's worker
+    # One thread in a data loader's worker.
+    decoder.thread_count, decoder.thread_type = min(torch.get_num_threads(), MOST_THREADS), "AUTO"
     frames = {}
     ahead = set(wanted)
     for packet in container.demux(stream):

@@ -33,6 +33,13 @@ def test_colour_jpeg_is_decoded_as_pillow_does(picture, suffix, options, tmp_pat
     assert np.abs(pixels.astype(int) - expected).max() <= 1
 
 
+def test_jpeg_is_decoded_without_simplejpeg(picture, tmp_path, monkeypatch):
+    picture.save(tmp_path / "a.jpg")
+    expected = decode_image(tmp_path / "a.jpg")
+    monkeypatch.setattr(image_decoding, "simplejpeg", None)
+    assert np.abs(decode_image(tmp_path / "a.jpg").astype(int) - expected).max() <= 1
+
+
 def exif_that_turns():
     exif = Image.Exif()
     exif[0x0112] = 6  # the orientation: taken with a camera turned to the right

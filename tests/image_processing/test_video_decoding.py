@@ -120,12 +120,13 @@ def test_cut_off_video_gives_the_frames_it_has(write_video, read_numbers):
     assert read_numbers(frames)[:-1].tolist() == list(range(metadata.total_num_frames - 1))  # the last is cut itself
 
 
-def test_forked_workers_can_read_after_their_parent(write_video, turn):
+@pytest.mark.parametrize("codec", ["mpeg4", "libx264"])
+def test_forked_workers_can_read_after_their_parent(codec, write_video, turn):
     def collect_and_read(paths):
         gc.collect()
         return read_video(paths[0], take_clips)[0]
 
-    path = write_video("a.mp4")
+    path = write_video("a.mp4", codec=codec)
     expected, _ = read_video(path, take_clips)
     turned = write_video("turned.mp4")
     turn(turned, 48)
