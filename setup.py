@@ -37,8 +37,9 @@ setup(
         # decord has wheels with its own FFmpeg for Linux x86-64; elsewhere torchcodec or PyAV decode.
         "decord>=0.6; platform_machine == 'x86_64' and platform_system == 'Linux'",
         "einops>=0.8",
-        "av>=14.1",
+        "av>=17",
         "pillow>=10",
+        "simplejpeg>=1.9",
         "numpy>=1.26",
         "rich>=13",
         "scikit-learn>=1.4",

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .pyav_decoding import open_with_pyav, upright_rgb
 from .video_decoding import (
     VideoReadError,
     check_file,
@@ -19,9 +20,7 @@ from .video_decoding import (
     download,
     frame_files,
     is_url,
-    open_with_pyav,
     read_image,
-    upright_rgb,
 )
 from .video_inputs import split_into_videos
 

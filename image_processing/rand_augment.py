@@ -2,16 +2,19 @@
 
 The policy is Cubuk et al., "RandAugment" (https://arxiv.org/abs/1909.13719), in the form that timm names by this
 string (`timm.data.auto_augment`, its `_RAND_INCREASING_TRANSFORMS`). timm works on PIL images; here, each operation
-works on all frames of a clip at once and agrees with timm's to one grey level (bicubic interpolation, whose kernels
-differ, to half a level on average). Statistics that an operation needs (histograms, means) are those of each frame
-alone, as published.
+works on all frames of a clip at once and agrees with timm's to one grey level. Statistics that an operation needs
+(histograms, means) are those of each frame alone, as published.
 """
 
 import math
 from collections.abc import Callable
 
 import torch
+from einops import rearrange
 from torchvision.transforms.v2 import functional
+
+from . import colour
+from .interpolation import grey_levels, interpolate_points
 
 
 GREY = 128  # what comes into view beyond the borders; timm's fill colour
@@ -29,9 +32,6 @@ Matrix = tuple[tuple[float, float, float], tuple[float, float, float]]
 def rand_augment(clip: torch.Tensor, generator: torch.Generator, num_operations: int = 4) -> torch.Tensor:
     """Change colours and geometry of a clip at random, all its frames alike.
 
-    `num_operations` are drawn out of `OPERATIONS` with replacement, and each is applied with probability 0.5, its
-    magnitude out of N(7, 0.5) on a scale of 0 to 10.
-
     Args:
         clip: uint8 (frames, 3, height, width).
         generator: Draws everything, the same number of values whatever comes out.
@@ -40,20 +40,28 @@ def rand_augment(clip: torch.Tensor, generator: torch.Generator, num_operations:
     Returns:
         uint8 (frames, 3, height, width).
     """
+    for name, level, interpolation in draw_operations(generator, num_operations):
+        clip = OPERATIONS[name](clip, level, interpolation)
+    return clip
+
+
+def draw_operations(generator: torch.Generator, num_operations: int) -> list[tuple[str, float, str]]:
+    """Draw what is done to a clip: names out of `OPERATIONS`, levels and interpolations, in their order.
+
+    `num_operations` are drawn with replacement, and each is applied with probability 0.5, its magnitude out of
+    N(7, 0.5) on a scale of 0 to 10, up or down.
+    """
     drawn = torch.randint(len(OPERATIONS), (num_operations,), generator=generator).tolist()
     applied = torch.rand(num_operations, generator=generator) < PROBABILITY
     magnitudes = MAGNITUDE + MAGNITUDE_STD * torch.randn(num_operations, generator=generator)
     signs = 1 - 2 * torch.randint(2, (num_operations,), generator=generator)
     levels = (signs * magnitudes.clamp(0, LARGEST_MAGNITUDE) / LARGEST_MAGNITUDE).tolist()
     interpolations = torch.randint(len(INTERPOLATIONS), (num_operations,), generator=generator).tolist()
-    operations = list(OPERATIONS.values())
-    for index in applied.nonzero().flatten().tolist():
-        clip = operations[drawn[index]](clip, levels[index], INTERPOLATIONS[interpolations[index]])
-    return clip
-
-
-def _solarize_add(clip: torch.Tensor, addition: int) -> torch.Tensor:
-    return torch.where(clip < 128, clip + addition, clip)  # at most 127 + 110: no overflow
+    names = list(OPERATIONS)
+    return [
+        (names[drawn[index]], levels[index], INTERPOLATIONS[interpolations[index]])
+        for index in applied.nonzero().flatten().tolist()
+    ]
 
 
 def _rotate(clip: torch.Tensor, degrees: float, interpolation: str) -> torch.Tensor:
@@ -65,35 +73,32 @@ def _rotate(clip: torch.Tensor, degrees: float, interpolation: str) -> torch.Ten
 
 
 def _warp(clip: torch.Tensor, matrix: Matrix, interpolation: str) -> torch.Tensor:
-    # `torchvision.transforms.v2.functional.affine` has no bicubic interpolation for tensors.
-    height, width = clip.shape[-2:]
+    frames, channels, height, width = clip.shape
     y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
     (a, b, c), (d, e, f) = matrix
     x, y = a * x + b * y + c, d * x + e * y + f
-    grid = torch.stack([2 * x / width - 1, 2 * y / height - 1], dim=-1)[None]
-    # All frames as channels of one image: the weights of a pixel's neighbours are worked out once.
-    warped = torch.nn.functional.grid_sample(
-        clip.flatten(0, 1)[None].float(), grid, mode=interpolation, padding_mode="border", align_corners=False
-    )
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    warped = warped.round_().clamp_(0, 255).to(torch.uint8).view_as(clip)
-    return warped.masked_fill_(~inside, GREY)
+    # Cut off to whole levels, not rounded, as PIL does.
+    sampled = grey_levels(interpolate_points(clip, y[inside], x[inside], interpolation).clamp_(0, 255))
+    warped = torch.full((height, width, channels, frames), GREY, dtype=torch.uint8)
+    warped.numpy()[inside.numpy()] = sampled.numpy()  # PyTorch takes twice as long
+    return rearrange(warped, "h w c t -> t c h w")
 
 
 # timm's names. `level` is from -1 to 1; operations without a direction take its size. (Solarizing refuses levels below
 # 1/256, where it would have no effect. The policy's magnitudes are 14 standard deviations away from there.)
 OPERATIONS: dict[str, Callable[[torch.Tensor, float, str], torch.Tensor]] = {
-    "AutoContrast": lambda clip, level, interpolation: functional.autocontrast(clip),
-    "Equalize": lambda clip, level, interpolation: functional.equalize(clip),
+    "AutoContrast": lambda clip, level, interpolation: colour.autocontrast(clip),
+    "Equalize": lambda clip, level, interpolation: colour.equalize(clip),
     "Invert": lambda clip, level, interpolation: functional.invert(clip),
     "Rotate": lambda clip, level, interpolation: _rotate(clip, 30 * level, interpolation),
     "PosterizeIncreasing": lambda clip, level, interpolation: functional.posterize(clip, 4 - int(4 * abs(level))),
-    "SolarizeIncreasing": lambda clip, level, interpolation: functional.solarize(clip, 256 - int(256 * abs(level))),
-    "SolarizeAdd": lambda clip, level, interpolation: _solarize_add(clip, int(110 * abs(level))),
-    "ColorIncreasing": lambda clip, level, interpolation: functional.adjust_saturation(clip, 1 + 0.9 * level),
-    "ContrastIncreasing": lambda clip, level, interpolation: functional.adjust_contrast(clip, 1 + 0.9 * level),
+    "SolarizeIncreasing": lambda clip, level, interpolation: colour.solarize(clip, 256 - int(256 * abs(level))),
+    "SolarizeAdd": lambda clip, level, interpolation: colour.solarize_add(clip, int(110 * abs(level))),
+    "ColorIncreasing": lambda clip, level, interpolation: colour.adjust_saturation(clip, 1 + 0.9 * level),
+    "ContrastIncreasing": lambda clip, level, interpolation: colour.adjust_contrast(clip, 1 + 0.9 * level),
     "BrightnessIncreasing": lambda clip, level, interpolation: functional.adjust_brightness(clip, 1 + 0.9 * level),
-    "SharpnessIncreasing": lambda clip, level, interpolation: functional.adjust_sharpness(clip, 1 + 0.9 * level),
+    "SharpnessIncreasing": lambda clip, level, interpolation: colour.adjust_sharpness(clip, 1 + 0.9 * level),
     "ShearX": lambda clip, level, interpolation: _warp(clip, ((1, 0.3 * level, 0), (0, 1, 0)), interpolation),
     "ShearY": lambda clip, level, interpolation: _warp(clip, ((1, 0, 0), (0.3 * level, 1, 0)), interpolation),
     "TranslateXRel": lambda clip, level, interpolation: _warp(

@@ -119,6 +119,13 @@ class RecipeTrainingArguments(TrainingArguments):
     ddp_find_unused_parameters: bool | None = field(
         default=False, metadata={"help": "As in TrainingArguments. LGI-Former has no parameters without gradients."}
     )
+    dataloader_persistent_workers: bool = field(
+        default=True,
+        metadata={
+            "help": "Keep the processes that read videos, and the memory they take, from epoch to epoch: where "
+            "processes are not forked, starting them takes seconds."
+        },
+    )
     lr_scheduler_type: str = field(
         default="cosine_with_min_lr", metadata={"help": "Schedule of the learning rate, as in TrainingArguments."}
     )
@@ -140,6 +147,8 @@ class RecipeTrainingArguments(TrainingArguments):
             raise ValueError("output_dir is missing: say where the model and its checkpoints go.")
         # Without an accelerator the processor is meant; TrainingArguments wants that said before it takes bf16.
         self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
+        # Data loaders refuse to keep what they do not have.
+        self.dataloader_persistent_workers = self.dataloader_persistent_workers and self.dataloader_num_workers > 0
         if self.bf16 is None:
             self.bf16 = not self.fp16 and device_has_bf16(self.use_cpu)
         super().__post_init__()

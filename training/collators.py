@@ -10,6 +10,7 @@ them; they are not for the model.
 
 import numpy as np
 import torch
+from torch.utils.data import default_collate
 
 from ..modeling_lgi_former import RegionTubeMasking
 
@@ -102,7 +103,12 @@ class ViewCollator:
 
 def mixup(clips: torch.Tensor, share: float, generator: np.random.Generator) -> float:
     """Blend, in place, each clip (batch, frames, 3, height, width) with its partner. Returns the clip's own share."""
-    clips.lerp_(clips.flip(0), 1 - share)
+    half = len(clips) // 2
+    # Pair by pair, which stays in a processor's cache as a reversed copy of the batch does not.
+    for clip, partner in zip(clips[:half], reversed(clips.unbind()), strict=False):
+        unmixed = clip.clone()
+        clip.lerp_(partner, 1 - share)
+        partner.lerp_(unmixed, 1 - share)
     return share
 
 
@@ -133,7 +139,8 @@ def _cut(side: int, share: float, generator: np.random.Generator) -> tuple[int, 
 
 def _stacked(items: list[dict]) -> dict:
     return {
-        "pixel_values": torch.stack([item["pixel_values"] for item in items]),
+        # In a worker, PyTorch's function stacks into shared memory: a batch of 32 clips, 160 MB, is copied once less.
+        "pixel_values": default_collate([item["pixel_values"] for item in items]),
         "videos": [item["video"] for item in items],
     }
 

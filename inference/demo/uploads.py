@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...command_line import first_line
-from ...image_processing.video_decoding import VideoReadError, check_file, open_with_pyav
+from ...image_processing.pyav_decoding import open_with_pyav
+from ...image_processing.video_decoding import VideoReadError, check_file
 
 
 CONTAINERS = {"asf", "avi", "flv", "matroska", "mov", "mp4", "mpeg", "mpegts", "ogg", "webm"}

@@ -96,11 +96,10 @@ def test_operations_are_those_of_timm(clip, name, level):
 
 
 def test_bicubic_interpolation_is_sharper_than_bilinear_and_just_as_placed(clip):
-    # The kernels of PIL and PyTorch differ (a = -1 and -0.75), hence only on average.
     bilinear, bicubic = (OPERATIONS["Rotate"](clip, 0.7, mode).float() for mode in ("bilinear", "bicubic"))
     assert bicubic.diff(dim=-1).abs().mean() > bilinear.diff(dim=-1).abs().mean()
     pillow = _with_pillow(lambda image: image.rotate(21, Image.Resampling.BICUBIC, fillcolor=(128, 128, 128)))(clip)
-    assert (bicubic - pillow).abs().mean() < 1
+    assert (bicubic - pillow).abs().max() <= 1
 
 
 def test_no_effect_at_the_lowest_level_where_severity_increases(clip):
@@ -167,7 +166,8 @@ def test_without_what_is_random_finetuning_sees_what_the_evaluation_sees(clip):
     augmented = FinetuningAugmentation(32, **NOTHING_RANDOM)(clip, _generator(0))
     processor = LGIFormerVideoProcessor(size={"height": 32, "width": 32}, do_sample_frames=False)
     processed = processor(clip, return_tensors="pt")["pixel_values"][0]
-    assert (_pixels(augmented) - _pixels(processed)).abs().max() < 0.51  # rounded to whole grey levels
+    # Rounded to whole grey levels after each direction.
+    assert (_pixels(augmented) - _pixels(processed)).abs().max() < 1.01
 
 
 def test_random_boxes_have_the_published_areas_and_aspects():

@@ -106,3 +106,14 @@ def test_an_output_folder_is_needed():
 
 def test_half_precision_is_left_alone_when_it_is_chosen(tmp_path):
     assert RecipeTrainingArguments(output_dir=str(tmp_path), bf16=False, use_cpu=True).bf16 is False
+
+
+@pytest.mark.parametrize(("num_workers", "chosen", "kept"), [(2, True, True), (0, True, False), (2, False, False)])
+def test_workers_are_kept_from_epoch_to_epoch_if_there_are_any(num_workers, chosen, kept, tmp_path):
+    training = RecipeTrainingArguments(
+        output_dir=str(tmp_path),
+        use_cpu=True,
+        dataloader_num_workers=num_workers,
+        dataloader_persistent_workers=chosen,
+    )
+    assert training.dataloader_persistent_workers is kept

@@ -195,6 +195,12 @@ def test_views_that_are_the_same_clip_are_there_once(views, changing):
     assert (item["labels"], item["video"]) == (1, changing)
 
 
+def test_a_video_has_as_many_views_as_there_are_different_clips(views, changing, rough_corpus):
+    # As published, each would have 2 segments x 2 crops, which are the same of square frames.
+    dataset, _ = views([changing, *rough_corpus.paths(["one_frame.mp4"])], num_segments=2)
+    assert [len(item["pixel_values"]) for item in dataset] == [2, 1]
+
+
 def test_unreadable_video_has_an_item_that_does_not_count(views, changing, rough_corpus):
     missing, short = rough_corpus.paths(["missing.mp4", "one_frame.mp4"])
     dataset, _ = views([changing, missing, short], num_segments=2)

@@ -1,0 +1,119 @@
+"""A corpus evaluated on its distinct views, against all views that are published: `python benchmarks/evaluation.py`.
+
+Published are 2 segments x 2 crops of a video. Of frames that were resized to a square both crops are the same clip,
+and of a video of at most 16 sampled frames (64 frames at rate 4) both segments are, too. The same base model with
+random weights evaluates the same videos both ways, in turns and in one thread. Every video is read once both ways,
+though the published code reads it for every view. Fails if the videos' scores differ. Prints a table and writes
+`results/evaluation.json`.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+from pathlib import Path
+
+import datasets
+import torch
+from interleaved import interleaved_seconds, machine, ratio
+from loader import write_videos
+from transformers import set_seed
+
+from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification
+from lgi_former.image_processing import processor_for
+from lgi_former.training.arguments import RecipeTrainingArguments
+from lgi_former.training.clips import ViewDataset
+from lgi_former.training.collators import ViewCollator
+from lgi_former.training.skipping import SkippedVideos
+from lgi_former.training.trainer import LGIFormerTrainer
+
+
+RESULTS = Path(__file__).parent / "results"
+NUM_SEGMENTS, NUM_CROPS = 2, 2
+TOLERANCE = 1e-5
+
+
+class PublishedViews(ViewDataset):
+    """All crops of all segments, whether or not they are the same clip."""
+
+    def __getitem__(self, index: int) -> dict:
+        row = self.videos[index]
+        segments = self.processor(row["video"], return_tensors="pt")["pixel_values"]
+        views = torch.cat([segments] * NUM_CROPS)  # as the frames are as wide as they are high
+        weights = torch.full((len(views),), 1 / len(views))
+        return {"pixel_values": views, "view_weights": weights, "labels": row["label"], "video": row["video"]}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--videos", type=int, default=2, help="videos of each length")
+    parser.add_argument("--layers", type=int, default=LGIFormerConfig().num_hidden_layers)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = make_trainer(arguments.layers, folder)
+        results = {
+            name: compare(trainer, Path(folder, name), lengths, arguments)
+            for name, lengths in {"100 to 120 frames": (100, 120), "30 to 60 frames": (30, 60)}.items()
+        }
+    print("| videos | distinct views | published views | distinct | published | ratio | scores differ by |")
+    print("|" + " --- |" * 7)
+    for name, result in results.items():
+        cells = [name, *result["views"].values(), *(f"{seconds:.2f} s" for seconds in result["seconds"].values())]
+        print("|", " | ".join(map(str, [*cells, f"{result['ratio']:.2f}", f"{result['difference']:.0e}"])), "|")
+    RESULTS.mkdir(exist_ok=True)
+    record = {"machine": machine(), "arguments": vars(arguments), "results": results}
+    (RESULTS / "evaluation.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def make_trainer(num_layers: int, folder: str) -> LGIFormerTrainer:
+    """A trainer of the base model, with weights of its head large enough to tell videos apart."""
+    set_seed(0)
+    config = LGIFormerConfig(num_hidden_layers=num_layers, num_labels=7, classifier_init_scale=10.0)
+    return LGIFormerTrainer(
+        LGIFormerForVideoClassification(config),
+        RecipeTrainingArguments(
+            output_dir=folder,
+            per_device_eval_batch_size=2,
+            use_cpu=True,
+            bf16=False,
+            report_to="none",
+            disable_tqdm=True,
+        ),
+        data_collator=ViewCollator(),
+    )
+
+
+def compare(trainer: LGIFormerTrainer, folder: Path, lengths: tuple[int, int], arguments: argparse.Namespace) -> dict:
+    """Median seconds that all videos of these lengths take both ways.
+
+    Raises:
+        ValueError: If the scores of a video differ.
+    """
+    folder.mkdir()
+    videos = write_videos(folder, arguments.videos, lengths)["JPEG frames"]
+    corpus = datasets.Dataset.from_dict({"video": [str(video) for video in videos], "label": [0] * len(videos)})
+    processor = processor_for(trainer.model.config, sampling_rate=4, num_segments=NUM_SEGMENTS)
+    ways = {
+        name: kind(corpus, processor, skipped=SkippedVideos(folder, len(videos), max_fraction=0))
+        for name, kind in {"distinct": ViewDataset, "published": PublishedViews}.items()
+    }
+    scores = [torch.from_numpy(trainer.predict(views).predictions).exp() for views in ways.values()]
+    difference = (scores[0] - scores[1]).abs().max().item()
+    if difference > TOLERANCE:
+        raise ValueError(f"The scores differ by {difference}.")
+    seconds = interleaved_seconds(
+        {name: [lambda views=views: trainer.predict(views)] for name, views in ways.items()}, arguments.rounds
+    )
+    return {
+        "views": {name: sum(len(item["pixel_values"]) for item in views) for name, views in ways.items()},
+        "seconds": {name: statistics.median(values) for name, values in seconds.items()},
+        "ratio": ratio(seconds["published"], seconds["distinct"]),
+        "difference": difference,
+        "score_spread": scores[0].std(dim=0).max().item(),
+    }
+
+
+if __name__ == "__main__":
+    main()

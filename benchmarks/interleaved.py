@@ -1,0 +1,47 @@
+"""Timing of several ways to do the same thing, in one process and in turns."""
+
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+
+def interleaved_seconds(ways: dict[str, list[Callable]], rounds: int) -> dict[str, list[float]]:
+    """Seconds that each way takes in each round.
+
+    Args:
+        ways: By their names, equally many calls each. The first calls of all ways come one after another, then the
+            second ones, and so on; every other time in the opposite order.
+        rounds: How often all calls are made, after a time that does not count.
+    """
+    seconds = {name: [] for name in ways}
+    for _ in tqdm(range(rounds + 1), "Rounds", leave=False):
+        for name in ways:
+            seconds[name].append(0.0)
+        for number, calls in enumerate(zip(*ways.values(), strict=True)):
+            for name, call in list(zip(ways, calls, strict=True))[:: -1 if number % 2 else 1]:
+                start = time.process_time()
+                call()
+                seconds[name][-1] += time.process_time() - start
+    return {name: values[1:] for name, values in seconds.items()}
+
+
+def ratio(slower: list[float], faster: list[float]) -> float:
+    """How many times as long one way takes: the median of the rounds' ratios."""
+    return statistics.median(s / f for s, f in zip(slower, faster, strict=True))
+
+
+def machine() -> dict[str, str | int]:
+    """What is timed on."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    return {
+        "processor": names[0] if names else platform.processor(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }

@@ -1,0 +1,43 @@
+"""Pixels of an image file."""
+
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image
+from transformers.image_utils import load_image
+
+
+try:
+    import simplejpeg
+except ImportError:  # what a model on the Hub brings along has to do without it
+    simplejpeg = None
+
+
+JPEG_SUFFIXES = (".jpg", ".jpeg")
+# Markers of a JPEG file: of EXIF and XMP, which may say that the picture is to be turned, and where the headers end.
+APPLICATION_SEGMENT, START_OF_SCAN = b"\xff\xe1", b"\xff\xda"
+
+
+def decode_image(file: Path | zipfile.Path) -> np.ndarray:
+    """Pixels, uint8 RGB (height, width, 3), turned as the file asks for.
+
+    Whatever is wrong with the file is raised as Pillow does.
+    """
+    if simplejpeg is not None and PurePosixPath(file.name).suffix.lower() in JPEG_SUFFIXES:
+        pixels = _decode_plain_jpeg(file.read_bytes())
+        if pixels is not None:
+            return pixels
+    with file.open("rb") as content:
+        return np.array(load_image(Image.open(content)))
+
+
+def _decode_plain_jpeg(content: bytes) -> np.ndarray | None:
+    """Pixels of a whole JPEG file in colour and upright, for which Pillow takes longer; None of other files."""
+    if APPLICATION_SEGMENT in content[: content.find(START_OF_SCAN)]:
+        return None
+    try:
+        *_, colour_space, _ = simplejpeg.decode_jpeg_header(content)
+        return simplejpeg.decode_jpeg(content) if colour_space == "YCbCr" else None
+    except ValueError:
+        return None

@@ -1,0 +1,113 @@
+"""Bilinear and bicubic interpolation of all frames of a clip at once.
+
+Clips are worked on *pixel by pixel*: whatever the order of the tensor's dimensions, all channels and frames of a pixel
+lie side by side in memory. A pixel of the result is then a weighted sum of a few rows of a table, which is what
+`embedding_bag` computes: where the rows are and what they weigh is worked out once for all frames and channels, as
+`interpolate` and `grid_sample` do not.
+"""
+
+import numpy as np
+import torch
+from einops import rearrange
+from torch.nn.functional import embedding_bag
+
+
+ROWS_COPIED_AT_ONCE = 10  # what is read and written for them stays in a processor's cache
+
+
+def pixel_by_pixel(clip: torch.Tensor) -> torch.Tensor:
+    """The same uint8 clip (frames, 3, height, width), all channels and frames of a pixel side by side in memory."""
+    # NumPy transposes bytes 2.6 times as fast as PyTorch.
+    pixels = np.ascontiguousarray(rearrange(clip, "t c h w -> (h w c) t").numpy())
+    return rearrange(torch.from_numpy(pixels), "(h w c) t -> t c h w", c=clip.shape[1], h=clip.shape[2])
+
+
+def frame_by_frame(clip: torch.Tensor) -> torch.Tensor:
+    """The same clip (frames, 3, height, width), contiguous."""
+    contiguous = torch.empty(clip.shape, dtype=clip.dtype)
+    for target, rows in zip(*(c.split(ROWS_COPIED_AT_ONCE, dim=2) for c in (contiguous, clip)), strict=True):
+        target.copy_(rows)
+    return contiguous
+
+
+def grey_levels(clip: torch.Tensor) -> torch.Tensor:
+    """The whole parts of a float clip's values, which must be from 0 to 255, as uint8."""
+    return torch.from_numpy(clip.numpy().astype(np.uint8))  # 3 times as fast as PyTorch's conversion
+
+
+def centres(size: int, new_size: int) -> torch.Tensor:
+    """Where the centres of `new_size` equal parts of `size` pixels are: float32 (new_size,)."""
+    return (torch.arange(new_size) + 0.5) * (size / new_size)
+
+
+def interpolate_grid(clip: torch.Tensor, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Bilinear interpolation at all crossings of rows and columns.
+
+    Args:
+        clip: (frames, 3, height, width).
+        y, x: float (rows,) and (columns,), in pixels from the upper left corner of the upper left pixel.
+
+    Returns:
+        float32 (frames, 3, rows, columns), pixel by pixel. Beyond the border are its own pixels again.
+    """
+    _, channels, height, width = clip.shape
+    rows, row_weights = _neighbours(y, height, "bilinear")
+    columns, column_weights = _neighbours(x, width, "bilinear")
+    table = rearrange(clip, "t c h w -> h (w c t)").float()
+    table = embedding_bag(rows, table, mode="sum", per_sample_weights=row_weights).view(len(y) * width, -1)
+    indices = torch.arange(len(y), dtype=torch.int32)[:, None, None] * width + columns
+    pixels = embedding_bag(
+        indices.flatten(0, 1), table, mode="sum", per_sample_weights=column_weights.repeat(len(y), 1)
+    )
+    return rearrange(pixels, "(h w) (c t) -> t c h w", h=len(y), c=channels)
+
+
+def interpolate_points(clip: torch.Tensor, y: torch.Tensor, x: torch.Tensor, interpolation: str) -> torch.Tensor:
+    """Bilinear or bicubic interpolation at any places.
+
+    Args:
+        clip: (frames, 3, height, width).
+        y, x: float (points,), in pixels from the upper left corner of the upper left pixel.
+        interpolation: `"bilinear"` or `"bicubic"`.
+
+    Returns:
+        float32 (points, 3, frames). Beyond the border are its own pixels again.
+    """
+    rows, row_weights = _neighbours(y, clip.shape[2], interpolation)
+    columns, column_weights = _neighbours(x, clip.shape[3], interpolation)
+    pixels = embedding_bag(
+        (rows[:, :, None] * clip.shape[3] + columns[:, None, :]).flatten(1),
+        rearrange(clip, "t c h w -> (h w) (c t)").float(),
+        mode="sum",
+        per_sample_weights=(row_weights[:, :, None] * column_weights[:, None, :]).flatten(1),
+    )
+    return rearrange(pixels, "points (c t) -> points c t", c=clip.shape[1])
+
+
+def _neighbours(places: torch.Tensor, size: int, interpolation: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """The pixels between whose centres `places` (n,) are, int32 (n, neighbours), and their weights."""
+    places = places - 0.5
+    before = places.floor()
+    indices = before.int()[:, None]
+    if torch.equal(places, before):  # on the centres, as are the rows of a clip that is moved to the side
+        return indices.clamp_(0, size - 1), torch.ones(len(places), 1)
+    steps, weigh = KERNELS[interpolation]
+    return (indices + steps).clamp_(0, size - 1), weigh(((places - before)[:, None] - steps).abs_())
+
+
+def _bilinear(distance: torch.Tensor) -> torch.Tensor:
+    return 1 - distance
+
+
+def _bicubic(distance: torch.Tensor) -> torch.Tensor:
+    # Keys' kernel with a = -1, as PIL's `Image.transform` and `Image.rotate` have it.
+    near = (distance - 2) * distance**2 + 1
+    far = ((5 - distance) * distance - 8) * distance + 4
+    return torch.where(distance <= 1, near, far)
+
+
+# Which pixels are taken, counted from the one before a place, and what they weigh at their distance from it.
+KERNELS = {
+    "bilinear": (torch.tensor([0, 1], dtype=torch.int32), _bilinear),
+    "bicubic": (torch.tensor([-1, 0, 1, 2], dtype=torch.int32), _bicubic),
+}

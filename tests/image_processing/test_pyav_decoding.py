@@ -1,0 +1,97 @@
+import av
+import numpy as np
+import pytest
+import torch
+from transformers.video_utils import VIDEO_DECODERS
+
+from lgi_former.image_processing import pyav_decoding
+from lgi_former.image_processing.pyav_decoding import read_h264
+
+
+FRAMES = 60
+
+
+@pytest.fixture
+def write_h264(tmp_path):
+    """`write_h264(name, gop_size)`: path of a video of a pattern that moves, with B-frames that others refer to."""
+
+    def write(name="a.mp4", gop_size=250, faststart=True):
+        y, x = np.mgrid[0:64, 0:96]
+        with av.open(str(tmp_path / name), "w") as container:
+            options = {"preset": "ultrafast", "bf": "3", "b-pyramid": "normal", "weightp": "0"}
+            stream = container.add_stream("libx264", rate=25, options=options)
+            stream.height, stream.width, stream.pix_fmt = 64, 96, "yuv420p"
+            stream.codec_context.gop_size = gop_size
+            for number in range(FRAMES):
+                waves = 128 + 100 * np.sin((x + 3 * number) / 9) * np.cos((y - number) / 7)
+                frame = np.stack([waves, 255 - waves, np.roll(waves, number, 0)], axis=-1).astype(np.uint8)
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+            container.mux(stream.encode())
+        return str(tmp_path / name)
+
+    return write
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """Fills up with the times of all frames that the decoder gives out."""
+    times = []
+    keep_wanted = pyav_decoding._keep_wanted
+
+    def counted(frames, *args):
+        frames = list(frames)
+        times.extend(frame.pts for frame in frames)
+        keep_wanted(frames, *args)
+
+    monkeypatch.setattr(pyav_decoding, "_keep_wanted", counted)
+    return times
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+@pytest.mark.parametrize("gop_size", [12, 250])
+@pytest.mark.parametrize("indices", [[0], [59], [1, 2, 3], [5, 21, 37, 53], [58, 59], range(60)], ids=str)
+def test_frames_are_those_of_decord(indices, gop_size, name, write_h264):
+    path = write_h264(name, gop_size)
+    frames, metadata = read_h264(path, lambda metadata: list(indices))
+    expected, theirs = VIDEO_DECODERS["decord"](path, lambda metadata: list(indices))
+    assert (frames == expected).all() and frames.dtype == np.uint8
+    assert (metadata.total_num_frames, metadata.fps, metadata.video_backend) == (FRAMES, 25, "pyav")
+    assert theirs.total_num_frames == FRAMES
+
+
+def test_only_frames_that_others_need_are_decoded(write_h264, decoded):
+    read_h264(write_h264(), lambda metadata: [3, 19, 35])
+    assert len(decoded) < 36 * 2 / 3  # of the 36 up to the last one, B-frames that none refers to are left out
+    assert len(set(decoded)) == len(decoded)
+
+
+def test_decoding_begins_at_the_last_keyframe_before(write_h264, decoded):
+    read_h264(write_h264(gop_size=12), lambda metadata: [40, 45])
+    assert len(decoded) <= 45 - 36 + 1
+
+
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_frames_do_not_depend_on_threads(num_threads, write_h264, monkeypatch):
+    path, indices = write_h264(), [7, 30, 44]
+    expected, _ = read_h264(path, lambda metadata: indices)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: num_threads)
+    frames, _ = read_h264(path, lambda metadata: indices)
+    assert (frames == expected).all()
+
+
+def test_other_codecs_are_refused(write_video):
+    with pytest.raises(ValueError, match=r"it is mpeg4, not H\.264"):
+        read_h264(str(write_video("a.mp4")), lambda metadata: [0])
+
+
+def test_videos_cut_without_encoding_are_refused(write_h264, tmp_path):
+    # An edit list says that the first frames are to be decoded but not shown.
+    whole, cut = write_h264(), str(tmp_path / "cut.mp4")
+    with av.open(whole) as source, av.open(cut, "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream, packet.pts, packet.dts = stream, packet.pts - 5 * 512, packet.dts - 5 * 512
+                target.mux(packet)
+    with pytest.raises(ValueError, match="not one a frame"):
+        read_h264(cut, lambda metadata: [0])
