@@ -1,0 +1,108 @@
+"""How long LGI-Former takes against VideoMAE-base, in turns in one process: `python benchmarks/model_speed.py`.
+
+Clips of 16 x 160 x 160, float32, sdpa: a classified clip, a step of fine-tuning (forward, backward, fused AdamW;
+LGI-Former with its stochastic depth of 0.1) and a step of pre-training (both with 0.9 of the tubelets masked). Beside
+them the machine's rate of matrix products. Prints a table and writes `results/model_speed.json`.
+"""
+
+import argparse
+import json
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from interleaved import interleaved_seconds, machine, ratio
+from transformers import VideoMAEConfig, VideoMAEForPreTraining, VideoMAEForVideoClassification
+
+from lgi_former import LGIFormerConfig, LGIFormerForPreTraining, LGIFormerForVideoClassification, RegionTubeMasking
+
+
+RESULTS = Path(__file__).parent / "results"
+NUM_LABELS = 7
+CLASSIFIED_FLOP = 2 * 41.50e9  # of one clip, as tests/modeling_lgi_former counts them
+MATRIX_SIZE = 1024
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=9, help="how often each is timed")
+    parser.add_argument("--batch_size", type=int, default=4, help="clips of a training step")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    pairs = {
+        "a classified clip": classifying(),
+        "a fine-tuning step": finetuning(arguments.batch_size),
+        "a pre-training step": pretraining(arguments.batch_size),
+    }
+    results = {name: compare(*pair, arguments.rounds) for name, pair in pairs.items()}
+    classified = results["a classified clip"]
+    classified["share_of_matrix_rate"] = CLASSIFIED_FLOP / classified["lgi_former"] / classified["matrix_rate"]
+    print("| what | LGI-Former | VideoMAE-base | ratio |\n| --- | ---: | ---: | ---: |")
+    for name, result in results.items():
+        print(f"| {name} | {result['lgi_former']:.3f} s | {result['videomae']:.3f} s | {result['ratio']:.3f} |")
+    print(f"A classified clip runs at {classified['share_of_matrix_rate']:.2f} of the rate of matrix products.")
+    record = {"machine": machine(), "arguments": vars(arguments), "results": results}
+    (RESULTS / "model_speed.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def classifying() -> tuple[Callable, Callable]:
+    """A call of either classifier on one clip."""
+    clip = torch.randn(1, 16, 3, 160, 160)
+    ours = LGIFormerForVideoClassification(LGIFormerConfig(num_labels=NUM_LABELS)).eval()
+    theirs = VideoMAEForVideoClassification(VideoMAEConfig(image_size=160, num_labels=NUM_LABELS)).eval()
+
+    def call(model):
+        with torch.inference_mode():
+            model(clip)
+
+    return (lambda: call(ours)), (lambda: call(theirs))
+
+
+def finetuning(batch_size: int) -> tuple[Callable, Callable]:
+    """A step of either classifier."""
+    labels = torch.arange(batch_size) % NUM_LABELS
+    ours = LGIFormerForVideoClassification(LGIFormerConfig(num_labels=NUM_LABELS, drop_path_rate=0.1))
+    theirs = VideoMAEForVideoClassification(VideoMAEConfig(image_size=160, num_labels=NUM_LABELS))
+    return step(ours, batch_size, labels=labels), step(theirs, batch_size, labels=labels)
+
+
+def pretraining(batch_size: int) -> tuple[Callable, Callable]:
+    """A step of either masked autoencoder, each with masks as it takes them."""
+    config = LGIFormerConfig()
+    masks = RegionTubeMasking(config)(batch_size=batch_size)
+    tubes = (torch.randperm(100) < 90).repeat(8).expand(batch_size, -1)
+    ours, theirs = LGIFormerForPreTraining(config), VideoMAEForPreTraining(VideoMAEConfig(image_size=160))
+    return step(ours, batch_size, bool_masked_pos=masks), step(theirs, batch_size, bool_masked_pos=tubes)
+
+
+def step(model: torch.nn.Module, batch_size: int, **inputs) -> Callable:
+    """A training step, to be called again and again."""
+    model.train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
+    clips = torch.randn(batch_size, 16, 3, 160, 160)
+
+    def take():
+        model(clips, **inputs).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return take
+
+
+def compare(ours: Callable, theirs: Callable, rounds: int) -> dict[str, float]:
+    """Median seconds of both, their ratio, and floating point operations a second in matrix products, in turns."""
+    left, right = torch.randn(2, MATRIX_SIZE, MATRIX_SIZE)
+    ways = {"lgi_former": [ours], "videomae": [theirs], "matrix": [lambda: [left @ right for _ in range(10)]]}
+    seconds = interleaved_seconds(ways, rounds)
+    return {
+        "lgi_former": statistics.median(seconds["lgi_former"]),
+        "videomae": statistics.median(seconds["videomae"]),
+        "ratio": ratio(seconds["lgi_former"], seconds["videomae"]),
+        "matrix_rate": 10 * 2 * MATRIX_SIZE**3 / statistics.median(seconds["matrix"]),
+    }
+
+
+if __name__ == "__main__":
+    main()
