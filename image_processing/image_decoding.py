@@ -1,5 +1,6 @@
 """Pixels of an image file."""
 
+import io
 import zipfile
 from pathlib import Path, PurePosixPath
 
@@ -24,12 +25,12 @@ def decode_image(file: Path | zipfile.Path) -> np.ndarray:
 
     Whatever is wrong with the file is raised as Pillow does.
     """
+    content = file.read_bytes()
     if simplejpeg is not None and PurePosixPath(file.name).suffix.lower() in JPEG_SUFFIXES:
-        pixels = _decode_plain_jpeg(file.read_bytes())
+        pixels = _decode_plain_jpeg(content)
         if pixels is not None:
             return pixels
-    with file.open("rb") as content:
-        return np.array(load_image(Image.open(content)))
+    return np.array(load_image(Image.open(io.BytesIO(content))))
 
 
 def _decode_plain_jpeg(content: bytes) -> np.ndarray | None:

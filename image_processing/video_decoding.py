@@ -111,7 +111,7 @@ def _download_to(path: Path, url: str):
 def _read_path(path: Path, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
     check_file(path)
     if consists_of_images(path):
-        return _read_images(frame_files(path), sample_indices_fn)
+        return _read_images(path, sample_indices_fn)
     return _read_video_file(path, sample_indices_fn)
 
 
@@ -134,38 +134,55 @@ def frame_files(path: Path) -> list[Path | zipfile.Path]:
     Raises:
         VideoReadError: If a folder or archive holds none, or an archive is damaged.
     """
+    folder, names = _frame_names(path)
+    return [folder / name for name in names]
+
+
+def holds_frames(folder: str | os.PathLike) -> bool:
+    """Whether a folder is one of frames. Looks no further than to the first of them."""
+    with os.scandir(folder) as entries:
+        return any(_is_frame(entry.name) for entry in entries)
+
+
+def _is_frame(name: str) -> bool:
+    # Names with a leading dot are what macOS leaves beside copied files ("._0001.jpg"); they are no images.
+    return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
+
+
+def _frame_names(path: Path) -> tuple[Path | zipfile.Path, list[str]]:
+    """The folder or archive that frames are in, and their names, sorted."""
     if path.is_dir():
-        return _images_in(path)
-    if path.suffix.lower() != FRAME_ARCHIVE_SUFFIX:
-        return [path]
+        folder, names = path, os.listdir(path)
+    elif path.suffix.lower() == FRAME_ARCHIVE_SUFFIX:
+        folder, names = _open_archive(path)
+    else:
+        return path.parent, [path.name]
+    names = sorted(filter(_is_frame, names))
+    if not names:
+        raise VideoReadError(
+            f"The folder '{path}' holds no frames ({', '.join(f'*{suffix}' for suffix in IMAGE_SUFFIXES)}). "
+            "Give a folder that holds the frames of one video."
+        )
+    return folder, names
+
+
+def _open_archive(path: Path) -> tuple[zipfile.Path, list[str]]:
     try:
-        return _images_in(zipfile.Path(path))
+        folder = zipfile.Path(path)
+        return folder, [file.name for file in folder.iterdir()]
     except zipfile.BadZipFile as error:
         raise VideoReadError(
             f"'{path}' cannot be read as a zip archive of frames: {error}. Copy or download it again."
         ) from error
 
 
-def _images_in(folder: Path | zipfile.Path) -> list[Path | zipfile.Path]:
-    # Names with a leading dot are what macOS leaves beside copied files ("._0001.jpg"); they are no images.
-    files = [file for file in folder.iterdir() if _is_image(file.name)]
-    if not files:
-        raise VideoReadError(
-            f"The folder '{folder}' holds no frames ({', '.join(f'*{suffix}' for suffix in IMAGE_SUFFIXES)}). "
-            "Give a folder that holds the frames of one video."
-        )
-    return sorted(files, key=lambda file: file.name)
-
-
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(IMAGE_SUFFIXES) and not name.startswith(".")
-
-
-def _read_images(files: list[Path | zipfile.Path], sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
-    metadata = VideoMetadata(total_num_frames=len(files), video_backend="pillow")
+def _read_images(path: Path, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
+    # Names, because making and sorting paths of all frames, most of which are not sampled, takes its time.
+    folder, names = _frame_names(path)
+    metadata = VideoMetadata(total_num_frames=len(names), video_backend="pillow")
     indices = np.asarray(sample_indices_fn(metadata=metadata))
     distinct, positions = _distinct(indices)
-    files = [files[index] for index in distinct]
+    files = [folder / names[index] for index in distinct]
     images = [read_image(file) for file in files]
     for file, image in zip(files, images, strict=True):
         if image.shape != images[0].shape:

@@ -84,9 +84,8 @@ class LGIFormerLayer(GradientCheckpointingLayer):
                 representative_only and self.interaction_type != "self",
                 output_attentions,
             )
-            representative, local = _parts(hidden_states)
-        else:
-            representative, local = _parts(hidden_states)
+        representative, local = _parts(hidden_states)
+        if self.intra_type == "cross":
             representative = self._attend_to_local(representative, local, output_attentions)
 
         if self.has_inter_region:

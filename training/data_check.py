@@ -80,6 +80,15 @@ def read_all_frames(video: str):
         read_video(video, _Part(start, frames_at_once))
 
 
+def read_first_and_last_frame(video: str | os.PathLike):
+    """Decode two frames of a video, which finds files without a video in them and files whose end is missing.
+
+    Raises:
+        VideoReadError: If one cannot be read.
+    """
+    read_video(video, lambda metadata: np.array([0, metadata.total_num_frames - 1]))
+
+
 class _Part:
     """Indices of `count` frames from `start` on, or of those that there are."""
 

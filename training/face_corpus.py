@@ -12,13 +12,13 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from PIL import Image
 from tqdm import tqdm
 
 from ..image_processing import FaceCropper, crop_face, open_frames
-from ..image_processing.video_decoding import IMAGE_SUFFIXES
+from ..image_processing.video_decoding import IMAGE_SUFFIXES, holds_frames
 from .annotations import VIDEO_SUFFIXES
+from .folder_lock import only_writer
 
 
 LIST_FILE = "faces.csv"
@@ -84,19 +84,16 @@ def crop_corpus(
     visible = [entry for entry in output_dir.iterdir() if not entry.name.startswith(".")]
     if visible and not (output_dir / SETTINGS_FILE).exists():
         raise ValueError(f"'{output_dir}' is not empty, and not of this command's making. Choose another folder.")
-    try:
-        with FileLock(output_dir / f".{LIST_FILE}.lock", timeout=0):
-            _check_settings(output_dir, {"source": str(root.resolve()), "size": size, "margin": cropper.margin})
-            return _crop_all(root, videos, output_dir, cropper, size, num_workers)
-    except Timeout as error:
-        raise ValueError(f"Another process is writing to '{output_dir}'; wait for it or choose another.") from error
+    with only_writer(output_dir, f".{LIST_FILE}.lock"):
+        _check_settings(output_dir, {"source": str(root.resolve()), "size": size, "margin": cropper.margin})
+        return _crop_all(root, videos, output_dir, cropper, size, num_workers)
 
 
 def _find_videos(source: Path, output_dir: Path) -> tuple[Path, list[str]]:
     """The folder that paths are relative to, and the paths of the videos."""
     if not source.exists():
         raise ValueError(f"There is no file or folder '{source}'. Check the path.")
-    if source.is_file() or _holds_frames(source):
+    if source.is_file() or holds_frames(source):
         return source.parent, [source.name]
     videos = sorted(str(path.relative_to(source)) for path in _videos_in(source, output_dir.resolve()))
     if not videos:
@@ -111,14 +108,10 @@ def _videos_in(folder: Path, left_out: Path) -> Iterator[Path]:
     for entry in folder.iterdir():
         if entry.name.startswith(".") or entry.resolve() == left_out:
             continue
-        if entry.is_dir() and not _holds_frames(entry):
+        if entry.is_dir() and not holds_frames(entry):
             yield from _videos_in(entry, left_out)
         elif entry.is_dir() or entry.suffix.lower() in VIDEO_SUFFIXES:
             yield entry
-
-
-def _holds_frames(folder: Path) -> bool:
-    return any(f.suffix.lower() in IMAGE_SUFFIXES and not f.name.startswith(".") for f in folder.iterdir())
 
 
 def _check_settings(output_dir: Path, settings: dict):

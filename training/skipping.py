@@ -117,6 +117,14 @@ def write_list(path: str | os.PathLike, videos: dict[str, str]):
         writer.writerows((video, _one_line(reason)) for video, reason in videos.items())
 
 
+def replace_list(path: str | os.PathLike, videos: dict[str, str]):
+    """As `write_list`; where there is nothing to list, the file that an earlier run has left is removed."""
+    if videos:
+        write_list(path, videos)
+    else:
+        Path(path).unlink(missing_ok=True)
+
+
 def _append(path: Path, video: str, reason: str):
     if not path.exists():
         write_list(path, {})

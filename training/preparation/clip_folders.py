@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ...image_processing.video_decoding import IMAGE_SUFFIXES
+from ...image_processing.video_decoding import holds_frames
 from ..annotations import VIDEO_SUFFIXES
 
 
@@ -53,7 +53,7 @@ def what_is_wrong(clip: os.DirEntry) -> str | None:
     """Why there is nothing to read in a clip, as the end of a sentence; None if there is. Nothing is decoded."""
     try:
         if clip.is_dir():
-            return None if _holds_frames(clip.path) else "holds no frames"
+            return None if holds_frames(clip.path) else "holds no frames"
         size = clip.stat().st_size
         if size == 0:
             return "is empty"
@@ -104,8 +104,3 @@ def _is_clip(entry: os.DirEntry) -> bool:
 def _is_pointer(file: str) -> bool:
     with open(file, "rb") as content:
         return content.read(len(_GIT_LFS_POINTER)) == _GIT_LFS_POINTER
-
-
-def _holds_frames(folder: str) -> bool:
-    with os.scandir(folder) as entries:
-        return any(e.name.lower().endswith(IMAGE_SUFFIXES) and not e.name.startswith(".") for e in entries)

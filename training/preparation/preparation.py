@@ -1,16 +1,14 @@
 """A whole preparation: find the clips of a corpus, and write the lists that training reads."""
 
-import contextlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from ...configuration import DATASET_LABELS, DATASET_TERMS
-from ..skipping import write_list
+from ..folder_lock import only_writer
+from ..skipping import replace_list
 from .corpora import Corpus
 from .labelled import LabelledClips, Split, find_clips
 from .readability import RECORD_FILE, ReadabilityRecord
@@ -20,6 +18,7 @@ from .unlabelled import UnlabelledCount, list_clips, read_all
 
 LABELS_FILE = "labels.json"
 MISSING_FILE = "missing.csv"
+LOCK_FILE = ".preparation.lock"
 
 
 @dataclass(frozen=True)
@@ -93,8 +92,8 @@ def prepare_labelled(corpus: Corpus, options: PreparationOptions, folds: Sequenc
         )
     if options.dry_run:
         return found
-    with _locked(options.output):
-        _write_missing(found, options.output)
+    with only_writer(options.output, LOCK_FILE):
+        replace_list(options.output / MISSING_FILE, found.missing)
         if not too_many_missing(found, options):
             with StagedFiles(options.overwrite) as staged:
                 for fold, splits in found.folds.items():
@@ -130,14 +129,14 @@ def prepare_unlabelled(
     if options.dry_run:
         with open(os.devnull, "w") as nowhere:
             return list_clips(clips, options.root, folder, ReadabilityRecord(record_file), nowhere)
-    with _locked(options.output):
+    with only_writer(options.output, LOCK_FILE):
         record = ReadabilityRecord(record_file)
         if check:
             read_all(clips, options.root / folder, record, num_workers)
         with StagedFiles(options.overwrite) as staged:
             with staged.open(options.output / "train.csv") as file:
                 found = list_clips(clips, options.root, folder, record, file)
-            _write_missing(found, options.output)
+            replace_list(options.output / MISSING_FILE, found.missing)
             if not found.num_found:
                 raise ValueError(f"There is no clip to read in '{options.root / folder}'. {how_to_obtain(corpus)}")
             if too_many_missing(found, options):
@@ -153,28 +152,6 @@ def too_many_missing(found: LabelledClips | UnlabelledCount, options: Preparatio
 def folder_of_fold(fold: int | str | None) -> str:
     """Where the lists of a fold are, relative to the output."""
     return "." if fold is None else f"fold_{fold}"
-
-
-@contextlib.contextmanager
-def _locked(output: Path) -> Iterator[None]:
-    output.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(output / ".preparation.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise ValueError(f"Another process is writing to '{output}'; wait for it or choose another.") from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _write_missing(found: LabelledClips | UnlabelledCount, output: Path):
-    """Write the list of missing clips; one that an earlier call has left is this function's own to replace."""
-    if found.missing:
-        write_list(output / MISSING_FILE, found.missing)
-    else:
-        (output / MISSING_FILE).unlink(missing_ok=True)
 
 
 def _write_split(staged: StagedFiles, path: Path, rows: Split):

@@ -11,11 +11,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
-from transformers.video_utils import VideoMetadata
 
-from ...image_processing import VideoReadError, read_video
+from ...image_processing import VideoReadError
+from ..data_check import read_first_and_last_frame
 from .clip_folders import ClipFolder
 
 
@@ -162,12 +161,8 @@ def find_unreadable(videos: list[str]) -> dict[str, str]:
     unreadable = {}
     for video in videos:
         try:
-            read_video(video, _first_and_last)
+            read_first_and_last_frame(video)
         except VideoReadError as error:
             reason = str(error).removeprefix(f"'{video}' ")  # it is said beside its path
             unreadable[os.path.basename(video)] = " ".join(reason.split())
     return unreadable
-
-
-def _first_and_last(metadata: VideoMetadata) -> np.ndarray:
-    return np.array([0, metadata.total_num_frames - 1])

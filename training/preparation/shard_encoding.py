@@ -6,12 +6,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import numpy as np
 from PIL import Image
 
-from ...image_processing import VideoReadError, open_frames, read_video
+from ...image_processing import VideoReadError, open_frames
 from ...image_processing.video_decoding import FRAME_ARCHIVE_SUFFIX, consists_of_images, frame_files
-from ..data_check import read_all_frames
+from ..data_check import read_all_frames, read_first_and_last_frame
 from ..video_rows import RowVideo, local_video
 
 
@@ -69,7 +68,7 @@ def _check_readable(file: Path):
         read_all_frames(str(file))
     else:
         # What is damaged in between is found in training, as it would be in the file.
-        read_video(file, lambda metadata: np.array([0, metadata.total_num_frames - 1]))
+        read_first_and_last_frame(file)
 
 
 def _archived(folder: Path) -> bytes:

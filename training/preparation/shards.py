@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 from datasets import ClassLabel, Dataset
-from filelock import FileLock, Timeout
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 from tqdm import tqdm
 
+from ..folder_lock import only_writer
 from ..shard_index import INDEX_FILE, MEMBERS_SUFFIX, ShardError, ShardIndex, read_index, sha256_of
-from ..skipping import SKIPPED_VIDEOS_FILE, write_list
+from ..skipping import SKIPPED_VIDEOS_FILE, replace_list
 from ..video_rows import video_name
 from .shard_encoding import can_be_encoded
 from .shard_writing import Sample, ShardFiles, WrittenShard
@@ -74,23 +74,19 @@ def pack_shards(
         What there is now.
 
     Raises:
-        ShardError: If no video can be read, or `output_dir` has shards of other videos or settings, or is being
-            written to.
+        ShardError: If no video can be read, or `output_dir` has shards of other videos or settings.
+        ValueError: If another process is writing to it.
         OSError: If there is no room, for example.
     """
     output_dir = Path(output_dir)
-    output_dir.mkdir(parents=True, exist_ok=True)
     classes = _classes(videos)
     packing = _Packing(videos, output_dir, os.fspath(root), clips_per_shard, size, seed)
-    try:
-        with FileLock(output_dir / LOCK_FILE, timeout=0):
-            _refuse_other_shards(output_dir, len(packing))
-            written = _pack_all(packing, num_workers)
-            skipped = {name: reason for shard in written for name, reason in shard.skipped.items()}
-            index = ShardIndex([shard.shard for shard in written], classes)
-            _write_lists(output_dir, index, skipped)
-    except Timeout as error:
-        raise ShardError(f"Another process is writing to '{output_dir}'; wait for it or choose another.") from error
+    with only_writer(output_dir, LOCK_FILE):
+        _refuse_other_shards(output_dir, len(packing))
+        written = _pack_all(packing, num_workers)
+        skipped = {name: reason for shard in written for name, reason in shard.skipped.items()}
+        index = ShardIndex([shard.shard for shard in written], classes)
+        _write_lists(output_dir, index, skipped)
     return PackedShards(index, skipped, sum(not shard.is_new for shard in written))
 
 
@@ -206,10 +202,7 @@ def _number(file: Path) -> int:
 
 
 def _write_lists(output_dir: Path, index: ShardIndex, skipped: dict[str, str]):
-    if skipped:
-        write_list(output_dir / SKIPPED_VIDEOS_FILE, skipped)
-    else:
-        (output_dir / SKIPPED_VIDEOS_FILE).unlink(missing_ok=True)  # what an earlier call listed has been repaired
+    replace_list(output_dir / SKIPPED_VIDEOS_FILE, skipped)
     if not any(shard.nsamples for shard in index.shards):
         raise ShardError(f"None of the videos can be read; see why in '{output_dir / SKIPPED_VIDEOS_FILE}'.")
     index.write(output_dir)
