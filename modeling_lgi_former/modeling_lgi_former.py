@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.activations import ACT2FN
@@ -16,6 +17,7 @@ from transformers.utils.output_capturing import capture_outputs
 
 from ..configuration import LGIFormerConfig
 from .attention import LGIFormerAttention
+from .checkpointing import with_named_context
 from .classification import classification_loss
 from .clip_size import AdaptsToClipSize
 from .decoder import LGIFormerDecoder
@@ -96,6 +98,10 @@ class LGIFormerPreTrainedModel(AdaptsToClipSize, PreTrainedModel):
         # Fields may have been set one by one since the configuration was made.
         config.validate_architecture()
         super().__init__(config, *args, **kwargs)
+
+    def _set_gradient_checkpointing(self, enable: bool = True, gradient_checkpointing_func=checkpoint, **kwargs):
+        """As in Transformers; `context_fn` may also be the name of what is kept: "keep_products"."""
+        super()._set_gradient_checkpointing(enable, with_named_context(gradient_checkpointing_func), **kwargs)
 
     def _init_linear_weight(self, weight: torch.Tensor):
         """Truncated normal, as published for the classifier."""

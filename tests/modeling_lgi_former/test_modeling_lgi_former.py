@@ -121,15 +121,15 @@ def test_every_trainable_weight_gets_a_gradient(model_class, variant, clips, att
 
 @allows_gradient_checkpointing_enable
 @pytest.mark.parametrize("model_class", HEADS)
-@pytest.mark.parametrize("use_reentrant", [True, False])
-def test_gradient_checkpointing_changes_no_gradient(model_class, variant, clips, use_reentrant):
+@pytest.mark.parametrize("kept", [{"use_reentrant": True}, {"use_reentrant": False}, {"context_fn": "keep_products"}])
+def test_gradient_checkpointing_changes_no_gradient(model_class, variant, clips, kept):
     model = model_class(variant).train()
     inputs = inputs_of(model_class, variant, clips)
     model(**inputs).loss.backward()
     expected = {name: weight.grad.clone() for name, weight in model.named_parameters()}
 
     model.zero_grad()
-    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": use_reentrant})
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=kept)
     assert model.is_gradient_checkpointing
     model(**inputs).loss.backward()
     for name, weight in model.named_parameters():
@@ -145,6 +145,35 @@ def test_gradient_checkpointing_recomputes_every_layer(tiny_config, clips):
         layer.mlp.register_forward_pre_hook(lambda module, _: calls.append(module))
     model(**inputs_of(LGIFormerForPreTraining, model.config, clips)).loss.backward()
     assert len(calls) == 2 * (2 + 2)
+
+
+@allows_gradient_checkpointing_enable
+def test_gradient_checkpointing_that_keeps_products_multiplies_nothing_twice(tiny_config, clips):
+    from torch.utils.flop_counter import FlopCounterMode
+
+    model = LGIFormerForPreTraining(tiny_config()).train()
+    inputs = inputs_of(LGIFormerForPreTraining, model.config, clips)
+    counts = []
+    for kept in ({}, {"context_fn": "keep_products"}, {"use_reentrant": False}):
+        if kept:
+            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=kept)
+        with FlopCounterMode(display=False) as counter:
+            model(**inputs).loss.backward()
+        counts.append(counter.get_total_flops())
+    assert counts[0] == counts[1] < counts[2]
+
+
+@allows_gradient_checkpointing_enable
+@pytest.mark.parametrize(
+    ("kept", "message"),
+    [
+        ({"context_fn": "keep_all"}, "'keep_all'; it can be keep_products"),
+        ({"context_fn": "keep_products", "use_reentrant": True}, "needs use_reentrant=False"),
+    ],
+)
+def test_gradient_checkpointing_refuses_what_it_cannot_keep(tiny_config, kept, message):
+    with pytest.raises(ValueError, match=message):
+        LGIFormerForPreTraining(tiny_config()).gradient_checkpointing_enable(gradient_checkpointing_kwargs=kept)
 
 
 @pytest.mark.parametrize("model_class", ALL_CLASSES)
