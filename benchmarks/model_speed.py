@@ -2,10 +2,13 @@
 
 Clips of 16 x 160 x 160, float32, sdpa: a classified clip, a step of fine-tuning (forward, backward, fused AdamW;
 LGI-Former with its stochastic depth of 0.1) and a step of pre-training (both with 0.9 of the tubelets masked). Beside
-them the machine's rate of matrix products. Prints a table and writes `results/model_speed.json`.
+them the machine's rate of matrix products. With `--compile` both models are compiled whole, for inference with their
+weights as constants (inductor's freezing); pre-training is left out then, as VideoMAE's does not compile whole.
+Prints a table and writes `results/model_speed.json` or `results/model_speed_compiled.json`.
 """
 
 import argparse
+import functools
 import json
 import statistics
 from collections.abc import Callable
@@ -13,6 +16,7 @@ from pathlib import Path
 
 import torch
 from interleaved import interleaved_seconds, machine, ratio
+from operations import gmacs
 from transformers import VideoMAEConfig, VideoMAEForPreTraining, VideoMAEForVideoClassification
 
 from lgi_former import LGIFormerConfig, LGIFormerForPreTraining, LGIFormerForVideoClassification, RegionTubeMasking
@@ -29,43 +33,73 @@ def main():
     parser.add_argument("--rounds", type=int, default=9, help="how often each is timed")
     parser.add_argument("--batch_size", type=int, default=4, help="clips of a training step")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--compile", action="store_true", help="compile both models")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    pairs = {
-        "a classified clip": classifying(),
-        "a fine-tuning step": finetuning(arguments.batch_size),
-        "a pre-training step": pretraining(arguments.batch_size),
-    }
+    pairs = compiled_pairs(arguments.batch_size) if arguments.compile else eager_pairs(arguments.batch_size)
     results = {name: compare(*pair, arguments.rounds) for name, pair in pairs.items()}
+    if not arguments.compile:  # compiled code cannot be counted
+        for name, pair in pairs.items():
+            results[name]["gmacs"] = dict(zip(("lgi_former", "videomae"), map(gmacs, pair), strict=True))
     classified = results["a classified clip"]
     classified["share_of_matrix_rate"] = CLASSIFIED_FLOP / classified["lgi_former"] / classified["matrix_rate"]
-    print("| what | LGI-Former | VideoMAE-base | ratio |\n| --- | ---: | ---: | ---: |")
+    print("| what | LGI-Former | VideoMAE-base | ratio | ratio of GMACs |\n| --- | ---: | ---: | ---: | ---: |")
     for name, result in results.items():
-        print(f"| {name} | {result['lgi_former']:.3f} s | {result['videomae']:.3f} s | {result['ratio']:.3f} |")
+        ours, theirs = (f"{result[model]:.3f} s" for model in ("lgi_former", "videomae"))
+        counts = result.get("gmacs")
+        ratio_of_gmacs = f"{counts['lgi_former'] / counts['videomae']:.3f}" if counts else "-"
+        print(f"| {name} | {ours} | {theirs} | {result['ratio']:.3f} | {ratio_of_gmacs} |")
     print(f"A classified clip runs at {classified['share_of_matrix_rate']:.2f} of the rate of matrix products.")
     record = {"machine": machine(), "arguments": vars(arguments), "results": results}
-    (RESULTS / "model_speed.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    name = "model_speed_compiled.json" if arguments.compile else "model_speed.json"
+    (RESULTS / name).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
-def classifying() -> tuple[Callable, Callable]:
-    """A call of either classifier on one clip."""
+def eager_pairs(batch_size: int) -> dict[str, tuple[Callable, Callable]]:
+    """What is compared, ours first, as the models are."""
+    return {
+        "a classified clip": tuple(map(classifying, classifiers())),
+        "a fine-tuning step": tuple(finetuning(model, batch_size) for model in classifiers(drop_path_rate=0.1)),
+        "a pre-training step": pretraining(batch_size),
+    }
+
+
+def compiled_pairs(batch_size: int) -> dict[str, tuple[Callable, Callable]]:
+    """What is compared, ours first, of compiled models."""
+    for_inference, for_training = (
+        functools.partial(torch.compile, fullgraph=True, options=options) for options in ({"freezing": True}, None)
+    )
+    return {
+        "a classified clip": tuple(classifying(for_inference(model)) for model in classifiers()),
+        "a fine-tuning step": tuple(
+            finetuning(for_training(model), batch_size) for model in classifiers(drop_path_rate=0.1)
+        ),
+    }
+
+
+def classifiers(**options) -> tuple[torch.nn.Module, torch.nn.Module]:
+    """Both classifiers, ours (configured with `options`) first."""
+    return (
+        LGIFormerForVideoClassification(LGIFormerConfig(num_labels=NUM_LABELS, **options)),
+        VideoMAEForVideoClassification(VideoMAEConfig(image_size=160, num_labels=NUM_LABELS)),
+    )
+
+
+def classifying(model: torch.nn.Module) -> Callable:
+    """A call of a classifier on one clip."""
+    model.eval()
     clip = torch.randn(1, 16, 3, 160, 160)
-    ours = LGIFormerForVideoClassification(LGIFormerConfig(num_labels=NUM_LABELS)).eval()
-    theirs = VideoMAEForVideoClassification(VideoMAEConfig(image_size=160, num_labels=NUM_LABELS)).eval()
 
-    def call(model):
-        with torch.inference_mode():
-            model(clip)
+    @torch.no_grad()  # inductor does not freeze in inference mode
+    def classify():
+        model(clip)
 
-    return (lambda: call(ours)), (lambda: call(theirs))
+    return classify
 
 
-def finetuning(batch_size: int) -> tuple[Callable, Callable]:
-    """A step of either classifier."""
-    labels = torch.arange(batch_size) % NUM_LABELS
-    ours = LGIFormerForVideoClassification(LGIFormerConfig(num_labels=NUM_LABELS, drop_path_rate=0.1))
-    theirs = VideoMAEForVideoClassification(VideoMAEConfig(image_size=160, num_labels=NUM_LABELS))
-    return step(ours, batch_size, labels=labels), step(theirs, batch_size, labels=labels)
+def finetuning(model: torch.nn.Module, batch_size: int) -> Callable:
+    """A step of a classifier."""
+    return step(model, batch_size, labels=torch.arange(batch_size) % NUM_LABELS)
 
 
 def pretraining(batch_size: int) -> tuple[Callable, Callable]:
