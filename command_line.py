@@ -42,7 +42,12 @@ def spell_with_underscores(argv: list[str]) -> list[str]:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error's message; with the error's type where that is not made for users to read."""
+    """The first line of an error's message; with the error's type where that is not made for users to read.
+
+    The operating system's errors are told without their numbers.
+    """
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"'{error.filename}' cannot be read or written: {error.strerror}."
     text = str(error).strip() or repr(error)
     line = text.splitlines()[0]
     return line if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {line}"
