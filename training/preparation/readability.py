@@ -1,6 +1,5 @@
 """Finding the videos of a large corpus that cannot be read: once, in parallel, and remembered."""
 
-import contextlib
 import itertools
 import json
 import multiprocessing
@@ -31,6 +30,9 @@ class ReadabilityRecord:
 
     Args:
         path: The file; it is made when the first folder is added.
+
+    Raises:
+        ValueError: If the file has lines of something else.
     """
 
     def __init__(self, path: Path):
@@ -58,9 +60,16 @@ class ReadabilityRecord:
     def _load(self):
         text = "\n"
         with self.path.open(encoding="utf-8") as file:
-            for text in file:
-                with contextlib.suppress(json.JSONDecodeError):
+            for number, text in enumerate(file, 1):
+                try:
                     self._remember(json.loads(text))
+                except json.JSONDecodeError:  # half-written
+                    continue
+                except (KeyError, TypeError) as error:
+                    raise ValueError(
+                        f"'{self.path}', line {number}, is no record of a folder of videos: move the file, or choose "
+                        "another --output."
+                    ) from error
         if not text.endswith("\n"):
             with self.path.open("a", encoding="utf-8") as file:
                 file.write("\n")
