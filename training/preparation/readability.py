@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -122,7 +123,7 @@ def _read_in_turn(folders: Iterable[ClipFolder], num_workers: int) -> Iterator[t
 
 
 def _read_in_parallel(folders: Iterable[ClipFolder], num_workers: int) -> Iterator[tuple[ClipFolder, dict[str, str]]]:
-    with ProcessPoolExecutor(num_workers, _process_context(), initializer=_ignore_interrupts) as pool:
+    with ProcessPoolExecutor(num_workers, _process_context(), initializer=_live_with_main_process) as pool:
         waiting = {}
         try:
             for folder in folders:
@@ -157,8 +158,15 @@ def _process_context() -> multiprocessing.context.BaseContext:
     return context
 
 
-def _ignore_interrupts():
+def _live_with_main_process():
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends the others
+    # A pool's processes would wait for work for ever, and fill the memory, after the main process was killed.
+    threading.Thread(target=_die_with_main_process, daemon=True).start()
+
+
+def _die_with_main_process():
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def _files(folder: ClipFolder) -> list[str]:
