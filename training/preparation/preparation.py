@@ -159,6 +159,6 @@ def folder_of_fold(fold: int | str | None) -> str:
 
 def _write_split(staged: StagedFiles, path: Path, rows: Split):
     if not rows:
-        raise ValueError(f"No clip is left for '{path}'. No list was written.")
+        raise ValueError(f"No clip is left for '{path}': all of them are missing. No list was written.")
     with staged.open(path) as file:
         file.writelines(f"{clip} {label}\n" for clip, label in rows)
