@@ -6,6 +6,7 @@ Standard library alone, so that `--help` is instant.
 import argparse
 import difflib
 import math
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -115,6 +116,11 @@ def silence_libraries():
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     disable_progress_bars()
+
+
+def num_cpus() -> int:
+    """How many CPUs this process may use. Schedulers such as SLURM give it fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
