@@ -68,7 +68,7 @@ class CorpusPreparation:
 
 def _prepare_labelled(corpus, args: argparse.Namespace) -> int:
     from ..training.preparation.preparation import prepare_labelled
-    from ..training.preparation.report import print_clips
+    from ..training.preparation.report import describe_shared, print_clips
 
     folds = [None]
     if corpus.clips.num_folds:
@@ -76,6 +76,8 @@ def _prepare_labelled(corpus, args: argparse.Namespace) -> int:
     options = _options(args)
     found = prepare_labelled(corpus, options, folds)
     print_clips(corpus, found)
+    for line in describe_shared(found):
+        print(line, file=sys.stderr)
     return _conclude(corpus, found, options, folds)
 
 

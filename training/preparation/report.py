@@ -34,6 +34,20 @@ def print_clips(corpus: Corpus, found: LabelledClips):
     Console(highlight=False).print(table)
 
 
+def describe_shared(found: LabelledClips) -> list[str]:
+    """A line for each fold of whose test data some is training data, too, as lists of owners may have it."""
+    lines = []
+    for fold, splits in found.folds.items():
+        train, test = ({clip for clip, _ in splits[split]} for split in SPLITS)
+        if shared := sorted(train & test):
+            where = "" if fold is None else f" of fold {fold}"
+            lines.append(
+                f"{len(shared)} clips{where} are listed both to train and to test, such as {shared[0]}. They are "
+                "kept, though a test on them says nothing."
+            )
+    return lines
+
+
 def print_count(corpus: Corpus, found: UnlabelledCount):
     """Print how many unlabelled clips there are."""
     print(

@@ -112,6 +112,15 @@ def test_a_line_that_is_there_twice_is_one_clip(replicas, prepare, root, output)
     assert read(output / "fold_1" / "train.csv") == ["Clip/jpg_256/00002 1", "Clip/jpg_256/00003 2"]
 
 
+def test_clips_to_train_and_to_test_on_are_told(replicas, prepare, root, capsys):
+    replicas.write_dfew(root)
+    file = root / "EmoLabel_DataSplit" / "train(single-labeled)" / "set_2.csv"
+    file.write_text(file.read_text() + "2,2\n")
+    assert prepare("dfew") == 0
+    [message] = [line for line in capsys.readouterr().err.splitlines() if "both to train and to test" in line]
+    assert message.startswith("1 clips of fold 2 are listed") and "Clip/jpg_256/00002" in message
+
+
 def test_a_list_that_is_not_there_is_told(replicas, prepare, root, capsys):
     replicas.write_ferv39k(root)
     (root / "4_setups" / "All_scenes" / "test_All.csv").unlink()
