@@ -20,7 +20,7 @@ _MODULE_OF_NAME = {
     "RegionTubeMasking": ".modeling_lgi_former",
     "convert_mae_dfer_checkpoint": ".conversion",
     "LGIFormerVideoProcessor": ".image_processing",
-    "LGIFormerTrainer": ".training",
+    "LGIFormerTrainer": ".training.trainer",
     "FacialExpressionPipeline": ".inference",
 }
 

@@ -6,6 +6,7 @@ Standard library alone, so that `--help` is instant.
 import argparse
 import difflib
 import math
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -42,7 +43,12 @@ def spell_with_underscores(argv: list[str]) -> list[str]:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error's message; with the error's type where that is not made for users to read."""
+    """The first line of an error's message; with the error's type where that is not made for users to read.
+
+    The operating system's errors are told without their numbers.
+    """
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"'{error.filename}' cannot be read or written: {error.strerror}."
     text = str(error).strip() or repr(error)
     line = text.splitlines()[0]
     return line if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {line}"
@@ -110,6 +116,11 @@ def silence_libraries():
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     disable_progress_bars()
+
+
+def num_cpus() -> int:
+    """How many CPUs this process may use. Schedulers such as SLURM give it fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 FIGURE_SUFFIXES = (".png", ".pdf", ".svg")

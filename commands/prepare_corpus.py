@@ -1,11 +1,10 @@
 """`lgi-former prepare dfew`, `... voxceleb2` and those between: one subcommand for each corpus of the paper."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
-from ..command_line import fail, first_line, positive_int, share
+from ..command_line import fail, first_line, num_cpus, positive_int, share
 
 
 # Here, too, since the descriptions of the corpora take long to import.
@@ -49,8 +48,8 @@ class CorpusPreparation:
             parser.add_argument(
                 "--workers",
                 type=positive_int,
-                default=os.cpu_count(),
-                help="processes to read with (default: the number of CPUs)",
+                default=num_cpus(),
+                help="processes to read with (default: the CPUs it may use)",
             )
 
     def run(self, args: argparse.Namespace) -> int:
@@ -69,7 +68,7 @@ class CorpusPreparation:
 
 def _prepare_labelled(corpus, args: argparse.Namespace) -> int:
     from ..training.preparation.preparation import prepare_labelled
-    from ..training.preparation.report import print_clips
+    from ..training.preparation.report import describe_shared, print_clips
 
     folds = [None]
     if corpus.clips.num_folds:
@@ -77,6 +76,8 @@ def _prepare_labelled(corpus, args: argparse.Namespace) -> int:
     options = _options(args)
     found = prepare_labelled(corpus, options, folds)
     print_clips(corpus, found)
+    for line in describe_shared(found):
+        print(line, file=sys.stderr)
     return _conclude(corpus, found, options, folds)
 
 

@@ -2,7 +2,7 @@
 
 import os
 
-from ..command_line import at_least_one, fail, first_line, positive_int
+from ..command_line import at_least_one, fail, first_line, num_cpus, positive_int
 
 
 SUMMARY = "the main face of each video, as a folder of square frames"
@@ -22,7 +22,7 @@ def add_arguments(parser):
         help="side of the square in longer sides of the detected face (default: %(default)s)",
     )
     parser.add_argument(
-        "--workers", type=positive_int, default=os.cpu_count(), help="videos at once (default: the number of CPUs)"
+        "--workers", type=positive_int, default=num_cpus(), help="videos at once (default: the CPUs it may use)"
     )
 
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from ..command_line import fail, first_line, positive_int, whole_number
+from ..command_line import fail, first_line, num_cpus, positive_int, whole_number
 
 
 SUMMARY = "tar shards with an index, for training from few large files, near or far"
@@ -39,7 +39,7 @@ def add_arguments(parser):
     )
     parser.add_argument("--seed", type=whole_number, default=0, help="of the order (default: %(default)s)")
     parser.add_argument(
-        "--num_workers", type=whole_number, default=os.cpu_count(), help="processes (default: the number of CPUs)"
+        "--num_workers", type=whole_number, default=num_cpus(), help="processes (default: the CPUs it may use)"
     )
     parser.add_argument("--verify", action="store_true", help="read all shards again when they are done")
 

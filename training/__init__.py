@@ -1,4 +1,1 @@
-from .trainer import LGIFormerTrainer
-
-
-__all__ = ["LGIFormerTrainer"]
+"""Training, evaluation and the preparation of data. Nothing is imported with it: the trainer takes seconds."""

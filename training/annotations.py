@@ -197,7 +197,7 @@ def _from_file(file: Path) -> _Annotations:
 def _parse_list(lines: list[str], file: Path) -> tuple[list[str], list[str] | None, list[int]]:
     numbered = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
     numbers = [number for number, _ in numbered]
-    unlabelled = [number for number, line in numbered if _is_path_only(line)]
+    unlabelled = [number for number, line in numbered if is_path_only(line)]
     if len(unlabelled) == len(numbered):
         return [line for _, line in numbered], None, numbers
     if unlabelled:
@@ -208,7 +208,8 @@ def _parse_list(lines: list[str], file: Path) -> tuple[list[str], list[str] | No
     return [path for path, _ in fields], [label for _, label in fields], numbers
 
 
-def _is_path_only(line: str) -> bool:
+def is_path_only(line: str) -> bool:
+    """Whether a line of a list is a path without a label: it has no space, or ends in the suffix of a video file."""
     return len(line.split(None, 1)) == 1 or line.lower().endswith(VIDEO_SUFFIXES)
 
 

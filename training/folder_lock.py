@@ -12,9 +12,12 @@ def only_writer(folder: Path, lock_file: str) -> Iterator[None]:
     """Hold the lock of a folder, which is made if needed, within a `with` block.
 
     Raises:
-        ValueError: If another process holds it.
+        ValueError: If another process holds it, or it is a file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ValueError(f"'{folder}' cannot be a folder to write to: there is a file of that name.") from error
     lock = FileLock(folder / lock_file, timeout=0)
     try:
         lock.acquire()

@@ -118,11 +118,22 @@ def write_list(path: str | os.PathLike, videos: dict[str, str]):
 
 
 def replace_list(path: str | os.PathLike, videos: dict[str, str]):
-    """As `write_list`; where there is nothing to list, the file that an earlier run has left is removed."""
+    """As `write_list`; where there is nothing to list, the file that an earlier run has left is removed.
+
+    Raises:
+        ValueError: If the file that is there is no such list. It is left as it is.
+    """
+    if Path(path).exists() and not _is_list(path):
+        raise ValueError(f"'{path}' is in the way of the list of videos that cannot be read. Move it.")
     if videos:
         write_list(path, videos)
     else:
         Path(path).unlink(missing_ok=True)
+
+
+def _is_list(path: str | os.PathLike) -> bool:
+    with Path(path).open(newline="", encoding="utf-8", errors="replace") as file:
+        return next(csv.reader(file), None) == list(COLUMNS)
 
 
 def _append(path: Path, video: str, reason: str):

@@ -1,12 +1,13 @@
 """The corpora of the paper as their owners distribute them: one description each."""
 
-import csv
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...configuration import DATASET_LABELS
+import pandas as pd
+
+from ...configuration import DATASET_LABELS, DATASET_TERMS
 
 
 SPLITS = ("train", "test")
@@ -43,6 +44,7 @@ class NamedClips:
         actors_per_fold: See `num_folds`.
         num_clips: How many there are.
         expected: Called with the folder of the corpus; gives the groups `clip` of all clips, nothing if it cannot.
+            Raises ValueError if it reads a list there and cannot understand it.
     """
 
     depth: int
@@ -85,12 +87,27 @@ class Corpus:
     folders: tuple[str, ...]
     clips: ListedClips | NamedClips | UnlabelledClips
 
+    @property
+    def title(self) -> str:
+        """The name as the owners write it."""
+        return DATASET_TERMS[self.name].title
 
-def _crema_d_clips(root: Path) -> Iterator[str]:
+    @property
+    def how_to_obtain(self) -> str:
+        """Whose the corpus is, and on which terms, in a sentence."""
+        title, page, terms = DATASET_TERMS[self.name]
+        return f"Its owners give {title} away at {page}; it {terms}."
+
+
+def _crema_d_clips(root: Path) -> Iterable[str]:
     # Of the 91 actors x 82 sentences 20 do not exist, which only the owners' list tells.
-    if (root / "SentenceFilenames.csv").is_file():
-        with (root / "SentenceFilenames.csv").open(newline="", encoding="utf-8-sig") as file:
-            yield from (row[1] for row in itertools.islice(csv.reader(file), 1, None) if len(row) > 1)
+    file = root / "SentenceFilenames.csv"
+    if not file.is_file():
+        return []
+    try:
+        return pd.read_csv(file, encoding="utf-8-sig", dtype=str)["Filename"].dropna()
+    except (KeyError, ValueError) as error:  # pandas' own errors are ValueErrors
+        raise ValueError(f"'{file}' is not the owners' list of clips, in UTF-8 with a column Filename.") from error
 
 
 def _ravdess_clips(root: Path) -> Iterator[str]:

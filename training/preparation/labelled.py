@@ -12,7 +12,7 @@ from tqdm import tqdm
 from ...command_line import nearest
 from ..annotations import load_annotations
 from .clip_folders import ClipFinder, clips_below, joined, what_is_wrong, without_suffix
-from .corpora import SPLITS, ListedClips, NamedClips
+from .corpora import SPLITS, Corpus, ListedClips, NamedClips
 from .folds import actors_of_folds
 
 
@@ -44,29 +44,30 @@ class LabelledClips:
         return max(len(self.missing), self.num_expected - self.num_found)
 
 
-def find_clips(clips: ListedClips | NamedClips, root: Path, folder: str, folds: Sequence[int | None]) -> LabelledClips:
+def find_clips(corpus: Corpus, root: Path, folder: str, folds: Sequence[int | None]) -> LabelledClips:
     """Find all clips, and check that there is something in each of them.
 
     Args:
-        clips: How they are told from each other.
+        corpus: One of labelled clips.
         root: Folder of the corpus.
         folder: Folder of the clips, relative to that.
         folds: Which ones, or `[None]` for a corpus that has none.
 
     Raises:
-        ValueError: If a list is not there or cannot be understood.
+        ValueError: If a list is not there, cannot be understood, or gives a clip two labels.
         OSError: If a folder cannot be read.
     """
-    find = _find_listed if isinstance(clips, ListedClips) else _find_named
-    return find(clips, root, folder, folds)
+    if isinstance(corpus.clips, ListedClips):
+        return _find_listed(corpus, root, folder, folds)
+    return _find_named(corpus.clips, root, folder, folds)
 
 
 # Lists
 
 
-def _find_listed(clips: ListedClips, root: Path, folder: str, folds: Sequence[int | None]) -> LabelledClips:
-    listed = {fold: {split: _read_list(clips, root, fold, split) for split in SPLITS} for fold in folds}
-    names = dict.fromkeys(name for splits in listed.values() for split in splits.values() for name, _ in split)
+def _find_listed(corpus: Corpus, root: Path, folder: str, folds: Sequence[int | None]) -> LabelledClips:
+    listed = {fold: {split: _read_list(corpus, root, fold, split) for split in SPLITS} for fold in folds}
+    names = dict.fromkeys(name for splits in listed.values() for split in splits.values() for name in split)
     finder, paths, missing = ClipFinder(root / folder), {}, {}
     for name in tqdm(names, "Looking for clips", unit="clip"):
         clip = finder.find(name)
@@ -77,34 +78,40 @@ def _find_listed(clips: ListedClips, root: Path, folder: str, folds: Sequence[in
             missing[joined(folder, name)] = problem
     located = {
         fold: {
-            split: [(paths[name], label) for name, label in rows if name in paths] for split, rows in of_fold.items()
+            split: [(paths[name], label) for name, label in labels.items() if name in paths]
+            for split, labels in of_fold.items()
         }
         for fold, of_fold in listed.items()
     }
     return LabelledClips(located, len(names), len(paths), missing)
 
 
-def _read_list(clips: ListedClips, root: Path, fold: int | None, split: str) -> Split:
-    """Names of clips and class indices, as in the owners' list."""
+def _read_list(corpus: Corpus, root: Path, fold: int | None, split: str) -> dict[str, int]:
+    """The class index of each clip in the owners' list, by the clip's name. The same line once more adds nothing."""
+    clips = corpus.clips
     candidates = [root / pattern.format(split=split, fold=fold) for pattern in clips.lists]
     file = next((candidate for candidate in candidates if candidate.is_file()), None)
     if file is None:
-        raise ValueError(f"There is no list {' or '.join(repr(str(candidate)) for candidate in candidates)}.")
+        raise ValueError(
+            f"There is no list {' or '.join(repr(str(candidate)) for candidate in candidates)}. {corpus.how_to_obtain}"
+        )
     rows = load_annotations(file, data_root="")
     if "label" not in rows.column_names:
         raise ValueError(f"'{file}' lists clips without labels.")
     feature = rows.features["label"]
-    labels = [feature.int2str(label) if isinstance(feature, ClassLabel) else str(label) for label in rows["label"]]
-    return [
-        (name.zfill(clips.digits), _index(label, clips.labels, file))
-        for name, label in zip(rows["video"], labels, strict=True)
-    ]
+    indices = {}
+    for name, label in zip(rows["video"], rows["label"], strict=True):
+        label = feature.int2str(label) if isinstance(feature, ClassLabel) else str(label)
+        index = _index(label, clips.labels, f"'{file}' gives '{name}'")
+        if indices.setdefault(name.zfill(clips.digits), index) != index:
+            raise ValueError(f"'{file}' gives '{name}' two labels, one of them {label!r}. Leave one line.")
+    return indices
 
 
-def _index(label: str, labels: Sequence[str], file: Path) -> int:
+def _index(label: str, labels: Sequence[str], place: str) -> int:
     if label not in labels:
         raise ValueError(
-            f"'{file}' has the unknown label {label!r}; labels are {', '.join(labels)}{nearest(label, labels)}."
+            f"{place} the unknown label {label!r}; labels are {', '.join(labels)}{nearest(label, labels)}."
         )
     return labels.index(label)
 
@@ -114,7 +121,7 @@ def _index(label: str, labels: Sequence[str], file: Path) -> int:
 
 def _find_named(clips: NamedClips, root: Path, folder: str, folds: Sequence[int | None]) -> LabelledClips:
     found, missing = {}, {}
-    for match, path, problem in tqdm(_named(clips, root, folder), "Looking for clips", unit="clip"):
+    for match, path, problem in tqdm(_named(clips, root, folder), "Looking for clips", clips.num_clips, unit="clip"):
         clip = _key(match["clip"])
         if clip in found:
             continue

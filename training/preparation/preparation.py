@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...configuration import DATASET_LABELS, DATASET_TERMS
+from ...configuration import DATASET_LABELS
 from ..folder_lock import only_writer
 from ..skipping import replace_list
 from .corpora import Corpus
@@ -49,21 +49,15 @@ def folder_of_clips(corpus: Corpus, options: PreparationOptions) -> str:
         ValueError: If there is no such folder.
     """
     if not options.root.is_dir():
-        raise ValueError(f"There is no folder '{options.root}'. {how_to_obtain(corpus)}")
+        raise ValueError(f"There is no folder '{options.root}'. {corpus.how_to_obtain}")
     candidates = corpus.folders if options.clips is None else (Path(options.clips).as_posix(),)
     for folder in candidates:
         if (options.root / folder).is_dir():
             return folder
     raise ValueError(
-        f"'{options.root}' has no clips of {DATASET_TERMS[corpus.name].title}: there is no folder "
-        f"{' or '.join(candidates)} in it (--clips names another). {how_to_obtain(corpus)}"
+        f"'{options.root}' has no clips of {corpus.title}: there is no folder "
+        f"{' or '.join(candidates)} in it (--clips names another). {corpus.how_to_obtain}"
     )
-
-
-def how_to_obtain(corpus: Corpus) -> str:
-    """Whose the corpus is, and on which terms, in a sentence."""
-    title, page, terms = DATASET_TERMS[corpus.name]
-    return f"Its owners give {title} away at {page}; it {terms}."
 
 
 def prepare_labelled(corpus: Corpus, options: PreparationOptions, folds: Sequence[int | None]) -> LabelledClips:
@@ -84,11 +78,12 @@ def prepare_labelled(corpus: Corpus, options: PreparationOptions, folds: Sequenc
         OSError: If something cannot be read or written.
     """
     folder = folder_of_clips(corpus, options)
-    found = find_clips(corpus.clips, options.root, folder, folds)
+    found = find_clips(corpus, options.root, folder, folds)
     if not found.num_found:
+        example = next((f", such as '{options.root / clip}'" for clip in found.missing), "")
         raise ValueError(
-            f"None of the {found.num_expected} clips of {DATASET_TERMS[corpus.name].title} is in "
-            f"'{options.root / folder}'. {how_to_obtain(corpus)}"
+            f"None of the {found.num_expected} clips of {corpus.title} is in '{options.root / folder}'{example}. "
+            f"{corpus.how_to_obtain}"
         )
     if options.dry_run:
         return found
@@ -128,7 +123,9 @@ def prepare_unlabelled(
     clips, record_file = corpus.clips, options.output / RECORD_FILE
     if options.dry_run:
         with open(os.devnull, "w") as nowhere:
-            return list_clips(clips, options.root, folder, ReadabilityRecord(record_file), nowhere)
+            found = list_clips(clips, options.root, folder, ReadabilityRecord(record_file), nowhere)
+        _check_any_found(corpus, found, options.root / folder)
+        return found
     with only_writer(options.output, LOCK_FILE):
         record = ReadabilityRecord(record_file)
         if check:
@@ -137,11 +134,17 @@ def prepare_unlabelled(
             with staged.open(options.output / "train.csv") as file:
                 found = list_clips(clips, options.root, folder, record, file)
             replace_list(options.output / MISSING_FILE, found.missing)
-            if not found.num_found:
-                raise ValueError(f"There is no clip to read in '{options.root / folder}'. {how_to_obtain(corpus)}")
+            _check_any_found(corpus, found, options.root / folder)
             if too_many_missing(found, options):
                 staged.discard()
     return found
+
+
+def _check_any_found(corpus: Corpus, found: UnlabelledCount, folder: Path):
+    if not found.num_found:
+        raise ValueError(
+            f"There is no clip to read in '{folder}', {corpus.clips.depth} folders down. {corpus.how_to_obtain}"
+        )
 
 
 def too_many_missing(found: LabelledClips | UnlabelledCount, options: PreparationOptions) -> bool:
@@ -156,6 +159,6 @@ def folder_of_fold(fold: int | str | None) -> str:
 
 def _write_split(staged: StagedFiles, path: Path, rows: Split):
     if not rows:
-        raise ValueError(f"No clip is left for '{path}'. No list was written.")
+        raise ValueError(f"No clip is left for '{path}': all of them are missing. No list was written.")
     with staged.open(path) as file:
         file.writelines(f"{clip} {label}\n" for clip, label in rows)

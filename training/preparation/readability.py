@@ -1,11 +1,11 @@
 """Finding the videos of a large corpus that cannot be read: once, in parallel, and remembered."""
 
-import contextlib
 import itertools
 import json
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -31,6 +31,9 @@ class ReadabilityRecord:
 
     Args:
         path: The file; it is made when the first folder is added.
+
+    Raises:
+        ValueError: If the file has lines of something else.
     """
 
     def __init__(self, path: Path):
@@ -58,9 +61,16 @@ class ReadabilityRecord:
     def _load(self):
         text = "\n"
         with self.path.open(encoding="utf-8") as file:
-            for text in file:
-                with contextlib.suppress(json.JSONDecodeError):
+            for number, text in enumerate(file, 1):
+                try:
                     self._remember(json.loads(text))
+                except json.JSONDecodeError:  # half-written
+                    continue
+                except (KeyError, TypeError) as error:
+                    raise ValueError(
+                        f"'{self.path}', line {number}, is no record of a folder of videos: move the file, or choose "
+                        "another --output."
+                    ) from error
         if not text.endswith("\n"):
             with self.path.open("a", encoding="utf-8") as file:
                 file.write("\n")
@@ -113,7 +123,7 @@ def _read_in_turn(folders: Iterable[ClipFolder], num_workers: int) -> Iterator[t
 
 
 def _read_in_parallel(folders: Iterable[ClipFolder], num_workers: int) -> Iterator[tuple[ClipFolder, dict[str, str]]]:
-    with ProcessPoolExecutor(num_workers, _process_context(), initializer=_ignore_interrupts) as pool:
+    with ProcessPoolExecutor(num_workers, _process_context(), initializer=_live_with_main_process) as pool:
         waiting = {}
         try:
             for folder in folders:
@@ -148,8 +158,15 @@ def _process_context() -> multiprocessing.context.BaseContext:
     return context
 
 
-def _ignore_interrupts():
+def _live_with_main_process():
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends the others
+    # A pool's processes would wait for work for ever, and fill the memory, after the main process was killed.
+    threading.Thread(target=_die_with_main_process, daemon=True).start()
+
+
+def _die_with_main_process():
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def _files(folder: ClipFolder) -> list[str]:

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ...configuration import DATASET_LABELS, DATASET_TERMS
+from ...configuration import DATASET_LABELS
 from .corpora import SPLITS, Corpus
 from .labelled import LabelledClips
-from .preparation import MISSING_FILE, PreparationOptions, folder_of_fold, how_to_obtain, too_many_missing
+from .preparation import MISSING_FILE, PreparationOptions, folder_of_fold, too_many_missing
 from .unlabelled import UnlabelledCount
 
 
@@ -22,7 +22,7 @@ CLIPS_NAMED = 5  # of those that are missing
 
 def print_clips(corpus: Corpus, found: LabelledClips):
     """Print a table of clips: a row for each class, a column for each fold with those of its splits."""
-    table = Table(DATASET_TERMS[corpus.name].title, box=box.SIMPLE, caption=f"clips: {' / '.join(SPLITS)}")
+    table = Table(corpus.title, box=box.SIMPLE, caption=f"clips: {' / '.join(SPLITS)}")
     counts = {}
     for fold, splits in found.folds.items():
         table.add_column("clips" if fold is None else f"fold {fold}", justify="right")
@@ -34,10 +34,24 @@ def print_clips(corpus: Corpus, found: LabelledClips):
     Console(highlight=False).print(table)
 
 
+def describe_shared(found: LabelledClips) -> list[str]:
+    """A line for each fold of whose test data some is training data, too, as lists of owners may have it."""
+    lines = []
+    for fold, splits in found.folds.items():
+        train, test = ({clip for clip, _ in splits[split]} for split in SPLITS)
+        if shared := sorted(train & test):
+            where = "" if fold is None else f" of fold {fold}"
+            lines.append(
+                f"{len(shared)} clips{where} are listed both to train and to test, such as {shared[0]}. They are "
+                "kept, though a test on them says nothing."
+            )
+    return lines
+
+
 def print_count(corpus: Corpus, found: UnlabelledCount):
     """Print how many unlabelled clips there are."""
     print(
-        f"{DATASET_TERMS[corpus.name].title}: {found.num_found} clips, {found.num_missing} more cannot be read. Its "
+        f"{corpus.title}: {found.num_found} clips, {found.num_missing} more cannot be read. Its "
         f"owners distribute {corpus.clips.num_clips}."
     )
 
@@ -50,8 +64,11 @@ def describe_missing(corpus: Corpus, found: LabelledClips | UnlabelledCount, opt
         where = "" if options.dry_run else f"; all are in {options.output / MISSING_FILE}"
         lines.append(f"  and {len(found.missing) - CLIPS_NAMED} more{where}")
     if unnamed := found.num_missing - len(found.missing):
-        lines.append(f"  {'and ' if found.missing else ''}{unnamed} whose names are not known")
-    lines.append(how_to_obtain(corpus))
+        lines.append(
+            f"  {'and ' if found.missing else ''}{unnamed} whose names are not known, since the owners' list of clips "
+            f"is not in '{options.root}'"
+        )
+    lines.append(corpus.how_to_obtain)
     if too_many_missing(found, options):
         lines.append(
             f"These are more than --max_missing_fraction {options.max_missing_fraction:g} allows: no list is written."

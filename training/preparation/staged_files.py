@@ -16,7 +16,8 @@ class StagedFiles:
         overwrite: Whether files that are there with other content may be replaced.
 
     Raises:
-        ValueError: At the end, if there are such, and they may not. Then none of the files is written.
+        ValueError: At the end, if there are such, and they may not, or folders in their places. Then none of the files
+            is written.
     """
 
     def __init__(self, overwrite: bool):
@@ -49,15 +50,21 @@ class StagedFiles:
             self.discard()
 
     def _move(self):
+        if folder := next((path for path in self._places.values() if path.is_dir()), None):
+            raise ValueError(f"'{folder}' is a folder: move it, or choose another --output. No list was written.")
         kept = [
-            str(path)
+            path
             for staged, path in self._places.items()
             if path.exists() and not filecmp.cmp(staged, path, shallow=False)
         ]
         if kept and not self.overwrite:
             raise ValueError(
-                f"{len(kept)} files are there already with other content, such as '{kept[0]}': pass --overwrite to "
-                "replace them, or choose another --output. No list was written."
+                f"{_some_are(kept)} there already with other content: pass --overwrite to replace what is there, or "
+                "choose another --output. No list was written."
             )
         for staged, path in self._places.items():
             staged.replace(path)
+
+
+def _some_are(paths: list[Path]) -> str:
+    return f"'{paths[0]}' is" if len(paths) == 1 else f"'{paths[0]}' and {len(paths) - 1} more files are"

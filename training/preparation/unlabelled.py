@@ -6,6 +6,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
+from ..annotations import is_path_only
 from .clip_folders import clips_below, joined, what_is_wrong
 from .corpora import UnlabelledClips
 from .readability import ReadabilityRecord, check_readability
@@ -59,6 +60,7 @@ def list_clips(
         file: Where to.
 
     Raises:
+        ValueError: If a path cannot be written as a line from which the same path is read.
         OSError: If a folder cannot be read.
     """
     count = UnlabelledCount()
@@ -67,6 +69,11 @@ def list_clips(
             unreadable = record.unreadable(found)
             for clip in found.clips:
                 path = joined(folder, joined(found.path, clip.name))
+                if not (path.isprintable() and is_path_only(path)):
+                    raise ValueError(
+                        f"{str(root / path)!r} cannot be a line of a list; rename it, without spaces or special "
+                        "characters."
+                    )
                 problem = what_is_wrong(clip) or unreadable.get(clip.name)
                 if problem is None:
                     file.write(f"{path}\n")

@@ -87,8 +87,9 @@ def test_videos_do_where_frames_are_meant(replicas, prepare, root, output):
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("3,0", "has the unknown label '0'; labels are 1, 2, 3, 4, 5, 6, 7"),
-        ("3,8", "has the unknown label '8'"),
+        ("3,0", "gives '3' the unknown label '0'; labels are 1, 2, 3, 4, 5, 6, 7"),
+        ("3,8", "gives '3' the unknown label '8'"),
+        ("1,2", "gives '1' two labels, one of them '2'"),
         ("3", "1 values under a header of 2"),
     ],
 )
@@ -103,11 +104,31 @@ def test_a_line_that_is_wrong_is_told(line, problem, replicas, prepare, root, ou
     assert not output.exists()
 
 
+def test_a_line_that_is_there_twice_is_one_clip(replicas, prepare, root, output):
+    replicas.write_dfew(root)
+    file = root / "EmoLabel_DataSplit" / "train(single-labeled)" / "set_1.csv"
+    file.write_bytes(b"\xef\xbb\xbfvideo_name,label\r\n2,2\r\n3,3\r\n2,2\r\n")
+    assert prepare("dfew", "--fold", "1") == 0
+    assert read(output / "fold_1" / "train.csv") == ["Clip/jpg_256/00002 1", "Clip/jpg_256/00003 2"]
+
+
+def test_clips_to_train_and_to_test_on_are_told(replicas, prepare, root, capsys):
+    replicas.write_dfew(root)
+    file = root / "EmoLabel_DataSplit" / "train(single-labeled)" / "set_2.csv"
+    file.write_text(file.read_text() + "2,2\n")
+    assert prepare("dfew") == 0
+    [message] = [line for line in capsys.readouterr().err.splitlines() if "both to train and to test" in line]
+    assert message.startswith("1 clips of fold 2 are listed") and "Clip/jpg_256/00002" in message
+
+
 def test_a_list_that_is_not_there_is_told(replicas, prepare, root, capsys):
     replicas.write_ferv39k(root)
     (root / "4_setups" / "All_scenes" / "test_All.csv").unlink()
     assert prepare("ferv39k") == 2
-    assert f"There is no list '{root / '4_setups' / 'All_scenes' / 'test_All.csv'}'." in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert (
+        f"There is no list '{root / '4_setups' / 'All_scenes' / 'test_All.csv'}'. Its owners give FERV39k" in message
+    )
 
 
 # Names of clips
@@ -246,12 +267,21 @@ def test_without_the_owners_list_missing_clips_are_counted(replicas, prepare, ro
     assert not (output / "missing.csv").exists()
 
 
+@pytest.mark.parametrize("content", [b"", b"Stimulus_Number;Filename\n", b"\xff\xfe"])
+def test_a_list_of_clips_that_is_something_else_is_told(content, replicas, prepare, root, capsys):
+    replicas.write_crema_d(root)
+    (root / "SentenceFilenames.csv").write_bytes(content)
+    assert prepare("crema-d") == 2
+    assert f"'{root / 'SentenceFilenames.csv'}' is not the owners' list of clips" in capsys.readouterr().err
+
+
 def test_a_corpus_that_is_not_there_is_told_where_to_get(prepare, root, capsys):
     assert prepare("ravdess") == 2
     assert "https://zenodo.org/records/1188976" in capsys.readouterr().err
     root.mkdir()
     assert prepare("ravdess") == 2
-    assert f"None of the 1440 clips of RAVDESS is in '{root}'." in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert f"None of the 1440 clips of RAVDESS is in '{root}', such as '{root / 'Actor_01'}/02-01-01-" in message
     assert prepare("dfew") == 2
     assert "there is no folder Clip/jpg_256 or Clip/jpg_224" in capsys.readouterr().err
 
@@ -262,7 +292,7 @@ def test_a_split_without_clips_is_refused(replicas, prepare, root, output, capsy
         clip.unlink()
     (root / "4_setups" / "All_scenes" / "train_All.csv").write_text("Action/Sad/0010 Sad\n")
     assert prepare("ferv39k", "--max_missing_fraction", "1") == 2
-    assert f"No clip is left for '{output / 'test.csv'}'." in capsys.readouterr().err
+    assert f"No clip is left for '{output / 'test.csv'}': all of them are missing." in capsys.readouterr().err
     assert not (output / "train.csv").exists()
 
 
@@ -286,10 +316,27 @@ def test_an_edited_list_is_kept_unless_it_may_be_replaced(replicas, prepare, roo
     assert prepare("dfew") == 2
     assert edited.read_text() == "mine 1\n"
     assert not (output / "fold_2" / "test.csv").exists()
-    assert f"'{edited}'" in capsys.readouterr().err
+    assert f"'{edited}' is there already with other content" in capsys.readouterr().err
     assert prepare("dfew", "--overwrite") == 0
     assert len(read(edited)) == 6
     assert (output / "fold_2" / "test.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("in_the_way", "problem"),
+    [
+        ("fold_2/test.csv/notes.txt", "fold_2/test.csv' is a folder: move it"),
+        ("missing.csv", "missing.csv' is in the way"),
+        ("", "there is a file of that name"),
+    ],
+)
+def test_what_is_no_list_is_not_replaced(in_the_way, problem, replicas, prepare, root, output, capsys):
+    replicas.write_dfew(root)
+    replicas.write(output / in_the_way, b"mine")
+    assert prepare("dfew", "--overwrite") == 2
+    assert problem in capsys.readouterr().err
+    assert (output / in_the_way).read_bytes() == b"mine"
+    assert not (output / "fold_1" / "train.csv").exists()
 
 
 def test_missing_clips_that_were_found_are_no_longer_listed(replicas, prepare, root, output):

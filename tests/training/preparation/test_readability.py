@@ -167,6 +167,27 @@ def test_without_reading_only_empty_videos_are_left_out(tmp_path, output, replic
     assert not (output / readability.RECORD_FILE).exists()
 
 
+@pytest.mark.parametrize("clip", ["two\nlines.mp4", "frames of a clip/1.jpg"])
+def test_a_name_that_a_list_cannot_hold_is_told(clip, tmp_path, output, replicas, prepare, capsys):
+    replicas.write(tmp_path / "root" / FIRST / clip)
+    assert prepare("voxceleb2", "--no_check") == 2
+    assert f"{clip.partition('/')[0]!r}"[1:-1] + "' cannot be a line of a list" in capsys.readouterr().err
+    assert not (output / "train.csv").exists()
+
+
+def test_a_dry_run_tells_that_there_is_no_clip(tmp_path, prepare, capsys):
+    (tmp_path / "root" / "dev" / "mp4").mkdir(parents=True)
+    assert prepare("voxceleb2", "--dry_run") == 2
+    assert "There is no clip to read" in capsys.readouterr().err
+
+
+def test_a_record_of_something_else_is_left_alone(root, output, prepare, capsys):
+    output.mkdir()
+    (output / readability.RECORD_FILE).write_text('{"mine": 1}\n')
+    assert prepare("voxceleb2") == 2
+    assert f"'{output / readability.RECORD_FILE}', line 1, is no record" in capsys.readouterr().err
+
+
 def test_two_preparations_do_not_write_at_once(root, output, prepare, capsys):
     output.mkdir()
     with FileLock(output / ".preparation.lock"):
