@@ -19,6 +19,7 @@ from lgi_former.training.annotations import load_annotations
 from lgi_former.training.preparation import shard_writing
 from lgi_former.training.preparation.shards import pack_shards, verify_shards
 from lgi_former.training.shard_index import ShardError
+from lgi_former.training.sharded_videos import ShardedVideos
 from lgi_former.training.streaming import open_stream
 
 
@@ -82,6 +83,14 @@ def test_frames_of_a_folder_stay_as_they_are(pack, rough_corpus, tmp_path):
     (tmp_path / "frames.zip").write_bytes(content)
     frames, _ = read_video(tmp_path / "frames.zip", every_frame)
     assert np.array_equal(frames, read_video(rough_corpus.folder / "frames", every_frame)[0])
+
+
+def test_names_that_tell_no_format(pack, rough_corpus, tmp_path):
+    title = f"Dr. Smith on {'very ' * 30}small things"  # would be a suffix that a header of tar has no room for
+    (tmp_path / title).write_bytes((rough_corpus.folder / "good 0.mp4").read_bytes())
+    pack([title], root=tmp_path)
+    video = ShardedVideos(str(tmp_path / "shards" / "index.json"))[0]["video"]
+    assert video.name == f"{title}.video" and video.read() == (tmp_path / title).read_bytes()
 
 
 def test_same_videos_give_the_same_bytes(pack, rough_corpus, tmp_path):
