@@ -57,7 +57,8 @@ def load_annotations(
         data_root: Where relative paths begin. By default the folder of the annotation file. URLs stay as they are, and
             so do class folders, which know where they are, and videos that a data set holds itself.
         label_names: The classes in the order of their indices. Labels may then be names or indices, counted from 0.
-            Without it, labels that are names get indices in alphabetical order; labels that are numbers stay so.
+            Without it, classes of a column of `ClassLabel` stay as they are; other labels that are names get indices
+            in alphabetical order, and labels that are numbers stay so.
 
     Returns:
         Data set with the columns `video` and, if there are labels, `label`. `video` is a path, str; or
@@ -85,6 +86,7 @@ def load_annotations(
     """
     if isinstance(source, Dataset):
         _check_columns(source)
+        label_names = _own_names(source) if label_names is None else label_names
         if isinstance(source.features["video"], Video) and not _all_are_paths(source):
             return _held_videos(source, label_names)
         annotations = _from_dataset(source)
@@ -311,14 +313,24 @@ def _held_videos(source: Dataset, label_names: Sequence[str] | None) -> Dataset:
 def _labels_of(source: Dataset) -> list[str] | None:
     if LABEL_COLUMN not in source.column_names:
         return None
-    return [_written(label, source.features[LABEL_COLUMN]) for label in source[LABEL_COLUMN]]
+    labels = list(source[LABEL_COLUMN])
+    if None in labels:
+        raise AnnotationError(f"{_place_in_dataset(labels.index(None))} has no label. Leave it out with `filter`.")
+    return [written_label(label, source.features[LABEL_COLUMN]) for label in labels]
+
+
+def _own_names(source: Dataset) -> list[str] | None:
+    feature = source.features.get(LABEL_COLUMN)
+    return feature.names if isinstance(feature, ClassLabel) else None
 
 
 def _place_in_dataset(row: int) -> str:
     return f"Row {row} of the data set"
 
 
-def _written(label, feature) -> str:
+def written_label(label: int | str, feature) -> str:
+    """A label as `label_index` takes it, by the type of its column: the name of a class, so that it does not matter
+    which index that has there."""
     if isinstance(feature, ClassLabel) and label is not None and label >= 0:
         return feature.int2str(label)
     return str(label)
