@@ -166,7 +166,7 @@ def test_a_shard_that_is_not_whole_has_no_name(pack, tmp_path, monkeypatch):
     assert contents_of(tmp_path / "shards") == {}
     monkeypatch.undo()
     assert pack().num_found == 0
-    assert not list((tmp_path / "shards").glob("*.unfinished"))
+    assert not list((tmp_path / "shards").glob("*unfinished*"))
 
 
 def test_videos_that_have_been_repaired_are_taken_in(pack, rough_corpus, tmp_path):
