@@ -9,7 +9,7 @@ from datasets import ClassLabel, Features
 
 from ..image_processing import VideoReadError
 from .annotations import label_index
-from .shard_index import ShardError, read_bytes, read_index, read_members
+from .shard_index import Shard, ShardError, read_bytes, read_index, read_members
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,16 @@ class ShardedVideos(torch.utils.data.Dataset):
         shard = self.shards[number]
         (member,) = read_members(shard).slice(index - int(self.ends[number] - self.counts[number]), 1).to_pylist()
         row = {"video": StoredVideo(member["path"], shard.url, member["offset"], member["size"])}
-        return {**row, "label": self.labels[member["label"]]} if "label" in self.features else row
+        return {**row, "label": self._label(member, shard)} if "label" in self.features else row
+
+    def _label(self, member: dict, shard: Shard) -> int:
+        label = member["label"]
+        if label is None or label >= len(self.labels):
+            raise ShardError(
+                f"'{shard.members_url}' has the label {label} for '{member['path']}', but the index names "
+                f"{len(self.labels)} classes. Make the index again with the command that made the shards."
+            )
+        return self.labels[label]
 
     def names(self) -> list[str]:
         """The names of all videos, without reading these."""

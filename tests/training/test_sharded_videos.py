@@ -135,6 +135,7 @@ def test_what_means_an_index(packed, tmp_path):
     assert index_url(str(tmp_path)) is None and index_url("train.csv") is None
     assert index_url("hf://datasets/someone/faces") == "hf://datasets/someone/faces/index.json"
     assert index_url("s3://bucket/faces/index.json") == "s3://bucket/faces/index.json"
+    assert index_url("s3://bucket/faces-1.0/") == "s3://bucket/faces-1.0/index.json"
     assert index_url("s3://bucket/faces/*.tar") is None
 
 
@@ -143,7 +144,10 @@ def test_what_means_an_index(packed, tmp_path):
     [
         (lambda folder: (folder / "index.json").write_text("{}"), "is not an index of shards"),
         (lambda folder: (folder / "index.json").write_text("[1"), "is not an index of shards"),
-        (lambda folder: (folder / "index.json").unlink(), "index.json' cannot be read"),
+        (lambda folder: (folder / "index.json").unlink(), "^'[^']*index.json' cannot be read"),
+        (lambda folder: edit(folder, '"nsamples": 5', '"nsamples": 6'), "lists 5 videos, but the index says 6"),
+        (lambda folder: edit(folder, '"nsamples": 5', '"nsamples": -5'), r"is not an index.*of -5 videos"),
+        (lambda folder: edit(folder, '"one"', '"zero"'), r"is not an index.*the classes \['zero', 'zero'"),
         (lambda folder: (folder / "shard-000000.parquet").unlink(), "shard-000000.parquet' cannot be read"),
         (
             lambda folder: shutil.copy(folder / "shard-000001.parquet", folder / "shard-000000.parquet"),
@@ -156,6 +160,27 @@ def test_damage_is_told_in_a_sentence(damage, message, packed, tmp_path):
     damage(tmp_path / "copy")
     with pytest.raises(ShardError, match=message):
         ShardedVideos(str(tmp_path / "copy" / "index.json"))[0]
+
+
+def edit(folder, written, instead):
+    index = (folder / "index.json").read_text()
+    assert written in index
+    (folder / "index.json").write_text(index.replace(written, instead))
+
+
+def test_classes_of_an_edited_index(packed, tmp_path):
+    shutil.copytree(packed, tmp_path / "copy")
+    edit(tmp_path / "copy", ',\n  "three",\n  "four",\n  "five"', "")
+    videos = ShardedVideos(str(tmp_path / "copy" / "index.json"))
+    with pytest.raises(ShardError, match=r"label [345] for '.*', but the index names 3 classes"):
+        load(videos)
+
+
+@pytest.mark.parametrize("url", ["ftp://me:secret@127.0.0.1:1/index.json", "nowhere://me:secret@host/index.json"])
+def test_passwords_are_not_told(url):
+    with pytest.raises(ShardError, match=r"^'\w+://[\w.:]+/index.json' cannot be read") as error:
+        ShardedVideos(url)
+    assert "secret" not in str(error.value)
 
 
 def test_clips_are_those_of_the_files(packed, rough_corpus, tmp_path):
