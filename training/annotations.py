@@ -3,10 +3,13 @@
 import csv
 import difflib
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import ClassLabel, Dataset, Features, Value, Video
 
@@ -27,10 +30,13 @@ class AnnotationError(ValueError):
 
 @dataclass
 class _Annotations:
-    """Paths and labels as they were written (`labels` is None if there are none); `place(row)` says where that is."""
+    """Paths and labels as they were written (`labels` is None if there are none); `place(row)` says where that is.
 
-    paths: list[str]
-    labels: list[str] | None
+    They are Arrow's columns, because millions of Python's strings take several times the memory.
+    """
+
+    paths: pa.Array
+    labels: pa.Array | None
     place: Callable[[int], str]
 
 
@@ -97,11 +103,12 @@ def load_annotations(
     else:
         annotations = _from_file(Path(source))
         data_root = Path(source).parent if data_root is None else data_root
-    columns = {"video": [_located(path, data_root) for path in annotations.paths]}
-    features = {"video": Value("string")}
+    columns = {"video": _located(annotations.paths, data_root)}
+    features = Features({"video": Value("string")})
     if annotations.labels is not None:
         columns["label"], features["label"] = _label_column(annotations, label_names)
-    return Dataset.from_dict(columns, features=Features(features))
+    # Not `from_dict`, which looks at every row.
+    return Dataset(pa.table(columns, schema=features.arrow_schema))
 
 
 def label_index(label: str, label_names: Sequence[str] | None, place: str) -> int:
@@ -138,16 +145,17 @@ def _is_number(label: str) -> bool:
     return label.removeprefix("-").isdecimal()
 
 
-def _label_column(annotations: _Annotations, label_names: Sequence[str] | None) -> tuple[list[int], object]:
-    """Class indices and the type of their column."""
-    first_rows = {}
-    for row, label in enumerate(annotations.labels):
-        first_rows.setdefault(label, row)
+def _label_column(annotations: _Annotations, label_names: Sequence[str] | None) -> tuple[np.ndarray, object]:
+    """Class indices, int64, and the type of their column."""
+    labels = annotations.labels.dictionary_encode()  # distinct labels, and for each row which of them it has
+    numbers = labels.indices.to_numpy()
+    _, rows = np.unique(numbers, return_index=True)
+    first_rows = dict(zip(labels.dictionary.to_pylist(), rows.tolist(), strict=True))
     if label_names is None:
         label_names = _names_in(first_rows, annotations.place)
-    indices = {label: label_index(label, label_names, annotations.place(row)) for label, row in first_rows.items()}
+    indices = [label_index(label, label_names, annotations.place(row)) for label, row in first_rows.items()]
     feature = Value("int64") if label_names is None else ClassLabel(names=list(label_names))
-    return [indices[label] for label in annotations.labels], feature
+    return np.array(indices, dtype=np.int64)[numbers], feature
 
 
 def _names_in(first_rows: dict[str, int], place: Callable[[int], str]) -> list[str] | None:
@@ -162,8 +170,10 @@ def _names_in(first_rows: dict[str, int], place: Callable[[int], str]) -> list[s
     return names or None
 
 
-def _located(path: str, data_root: str | os.PathLike) -> str:
-    return path if "://" in path else os.path.join(data_root, path)
+def _located(paths: pa.Array, data_root: str | os.PathLike) -> pa.Array:
+    """Relative paths joined to where they begin, all at once."""
+    stay = pc.match_substring_regex(paths, rf"^[/{re.escape(os.sep)}]|://")
+    return pc.if_else(stay, paths, pc.binary_join_element_wise(os.path.join(data_root, ""), paths, ""))
 
 
 # Files
@@ -191,30 +201,32 @@ def _from_file(file: Path) -> _Annotations:
         )
     else:
         paths, labels, numbers = _parse_list(lines, file)
-    if not paths:
+    if len(paths) == 0:
         raise AnnotationError(f"'{file}' lists no video; it should have a line of 'path label' for each.")
     return _Annotations(paths, labels, lambda row: f"'{file}', line {numbers[row]}")
 
 
-def _parse_list(lines: list[str], file: Path) -> tuple[list[str], list[str] | None, list[int]]:
-    numbered = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
-    numbers = [number for number, _ in numbered]
-    unlabelled = [number for number, line in numbered if _is_path_only(line)]
-    if len(unlabelled) == len(numbered):
-        return [line for _, line in numbered], None, numbers
-    if unlabelled:
+def _parse_list(lines: list[str], file: Path) -> tuple[pa.Array, pa.Array | None, Sequence[int]]:
+    """Paths, labels and numbers of lines."""
+    lines = pc.utf8_trim_whitespace(pa.array(lines, pa.string()))
+    is_written = pc.not_equal(lines, "")
+    numbers = 1 + pc.indices_nonzero(is_written).to_numpy()
+    lines = lines.filter(is_written)
+    fields = pc.utf8_split_whitespace(lines, max_splits=1, reverse=True)
+    is_path = pc.or_(pc.equal(pc.list_value_length(fields), 1), pc.match_substring_regex(lines, _ENDS_AS_VIDEO))
+    if pc.all(is_path).as_py():
+        return lines, None, numbers
+    if (row := pc.index(is_path, True).as_py()) >= 0:
         raise AnnotationError(
-            f"'{file}', line {unlabelled[0]}: there is no label, but other lines have one. Write 'path label'."
+            f"'{file}', line {numbers[row]}: there is no label, but other lines have one. Write 'path label'."
         )
-    fields = [line.rsplit(None, 1) for _, line in numbered]
-    return [path for path, _ in fields], [label for _, label in fields], numbers
+    return pc.list_element(fields, 0), pc.list_element(fields, 1), numbers
 
 
-def _is_path_only(line: str) -> bool:
-    return len(line.split(None, 1)) == 1 or line.lower().endswith(VIDEO_SUFFIXES)
+_ENDS_AS_VIDEO = rf"(?i)({'|'.join(map(re.escape, VIDEO_SUFFIXES))})$"
 
 
-def _parse_csv(lines: list[str], file: Path) -> tuple[list[str], list[str] | None, list[int]]:
+def _parse_csv(lines: list[str], file: Path) -> tuple[pa.Array, pa.Array | None, Sequence[int]]:
     reader = csv.reader(f"{line}\n" for line in lines)
     header = [name.strip().lower() for name in next(row for row in reader if any(row))]
     video_column = next(header.index(name) for name in VIDEO_COLUMNS if name in header)
@@ -235,7 +247,7 @@ def _parse_csv(lines: list[str], file: Path) -> tuple[list[str], list[str] | Non
         if not paths[-1] or (labels and not labels[-1]):
             missing = "label" if paths[-1] else "path"
             raise AnnotationError(f"'{file}', line {reader.line_num}: the {missing} is missing.")
-    return paths, None if label_column is None else labels, numbers
+    return pa.array(paths, pa.string()), None if label_column is None else pa.array(labels, pa.string()), numbers
 
 
 # Folders
@@ -257,7 +269,7 @@ def _from_class_folders(root: Path) -> _Annotations:
             )
         paths += [os.path.join(folder.name, video) for video in videos]
         labels += [folder.name] * len(videos)
-    return _Annotations(paths, labels, lambda row: f"The class folder '{root / labels[row]}'")
+    return _Annotations(pa.array(paths), pa.array(labels), lambda row: f"The class folder '{root / labels[row]}'")
 
 
 def _may_be_video(entry: Path) -> bool:
@@ -298,7 +310,7 @@ def _from_dataset(source: Dataset) -> _Annotations:
         paths = [video["path"] for video in videos]
     else:
         paths = [str(path) for path in source["video"]]
-    return _Annotations(paths, _labels_of(source), _place_in_dataset)
+    return _Annotations(pa.array(paths), _labels_of(source), _place_in_dataset)
 
 
 def _held_videos(source: Dataset, label_names: Sequence[str] | None) -> Dataset:
@@ -306,17 +318,17 @@ def _held_videos(source: Dataset, label_names: Sequence[str] | None) -> Dataset:
     labels = _labels_of(source)
     if labels is None:
         return videos
-    indices, feature = _label_column(_Annotations([], labels, _place_in_dataset), label_names)
+    indices, feature = _label_column(_Annotations(pa.array([]), labels, _place_in_dataset), label_names)
     return videos.add_column("label", indices, feature=feature)
 
 
-def _labels_of(source: Dataset) -> list[str] | None:
+def _labels_of(source: Dataset) -> pa.Array | None:
     if LABEL_COLUMN not in source.column_names:
         return None
     labels = list(source[LABEL_COLUMN])
     if None in labels:
         raise AnnotationError(f"{_place_in_dataset(labels.index(None))} has no label. Leave it out with `filter`.")
-    return [written_label(label, source.features[LABEL_COLUMN]) for label in labels]
+    return pa.array([written_label(label, source.features[LABEL_COLUMN]) for label in labels])
 
 
 def _own_names(source: Dataset) -> list[str] | None:
