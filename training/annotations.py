@@ -269,7 +269,10 @@ def _from_class_folders(root: Path) -> _Annotations:
             )
         paths += [os.path.join(folder.name, video) for video in videos]
         labels += [folder.name] * len(videos)
-    return _Annotations(pa.array(paths), pa.array(labels), lambda row: f"The class folder '{root / labels[row]}'")
+    try:
+        return _Annotations(pa.array(paths), pa.array(labels), lambda row: f"The class folder '{root / labels[row]}'")
+    except UnicodeEncodeError as error:
+        raise AnnotationError(f"'{root}' holds {error.object!r}, a name that is not in UTF-8. Rename it.") from error
 
 
 def _may_be_video(entry: Path) -> bool:

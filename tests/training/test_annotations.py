@@ -85,6 +85,12 @@ def test_folders_of_classes(tmp_path):
     assert load_annotations(tmp_path, label_names=["sad", "happy"])["label"][:] == [1, 1, 0]
 
 
+def test_names_that_are_not_utf_8(tmp_path):
+    (tmp_path / "sad").mkdir()
+    (tmp_path / "sad" / "\udcff.mp4").touch()
+    assert "holds 'sad/\\udcff.mp4', a name that is not in UTF-8" in error_of(tmp_path)
+
+
 def test_data_sets_of_paths():
     features = Features({"video": Video(), "label": ClassLabel(names=["sad", "happy"]), "more": Value("int64")})
     source = Dataset.from_dict({"video": ["a.mp4", "/b.mp4"], "label": [0, 1], "more": [1, 2]}, features)

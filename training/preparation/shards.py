@@ -138,6 +138,8 @@ class _Packing(TorchDataset):
                 shard = files.write(self._samples(number), self.size)
             return shard
         except (ShardError, OSError) as error:
+            if isinstance(error, OSError) and error.errno and not error.filename:  # a full disk does not say which
+                error.filename = str(files.tar)
             return error  # raised in a data loader's worker, it would arrive with a traceback in its message
 
     def rows_of(self, number: int) -> np.ndarray:
