@@ -19,6 +19,8 @@ VIDEO_SUFFIXES = (
     *(".mpg", ".mpeg", ".vob", ".ts", ".mts", ".m2ts", ".wmv", ".ogv"),
 )
 
+ENDS_AS_VIDEO = rf"(?i)({'|'.join(map(re.escape, VIDEO_SUFFIXES))})$"
+
 VIDEO_COLUMNS = ("video", "path", "video_name", "file_name")  # what a header may call the videos; DFEW: video_name
 LABEL_COLUMN = "label"
 ROWS_AT_ONCE = 100  # of a data set that may hold its videos itself
@@ -32,11 +34,12 @@ class AnnotationError(ValueError):
 class _Annotations:
     """Paths and labels as they were written (`labels` is None if there are none); `place(row)` says where that is.
 
-    They are Arrow's columns, because millions of Python's strings take several times the memory.
+    They are Arrow's columns, because millions of Python's strings take several times the memory. (More than 2 GiB of
+    paths are several chunks.)
     """
 
-    paths: pa.Array
-    labels: pa.Array | None
+    paths: pa.Array | pa.ChunkedArray
+    labels: pa.Array | pa.ChunkedArray | None
     place: Callable[[int], str]
 
 
@@ -147,7 +150,8 @@ def _is_number(label: str) -> bool:
 
 def _label_column(annotations: _Annotations, label_names: Sequence[str] | None) -> tuple[np.ndarray, object]:
     """Class indices, int64, and the type of their column."""
-    labels = annotations.labels.dictionary_encode()  # distinct labels, and for each row which of them it has
+    # Distinct labels, and for each row which of them it has.
+    labels = pa.table({"label": annotations.labels})["label"].combine_chunks().dictionary_encode()
     numbers = labels.indices.to_numpy()
     _, rows = np.unique(numbers, return_index=True)
     first_rows = dict(zip(labels.dictionary.to_pylist(), rows.tolist(), strict=True))
@@ -213,7 +217,7 @@ def _parse_list(lines: list[str], file: Path) -> tuple[pa.Array, pa.Array | None
     numbers = 1 + pc.indices_nonzero(is_written).to_numpy()
     lines = lines.filter(is_written)
     fields = pc.utf8_split_whitespace(lines, max_splits=1, reverse=True)
-    is_path = pc.or_(pc.equal(pc.list_value_length(fields), 1), pc.match_substring_regex(lines, _ENDS_AS_VIDEO))
+    is_path = pc.or_(pc.equal(pc.list_value_length(fields), 1), pc.match_substring_regex(lines, ENDS_AS_VIDEO))
     if pc.all(is_path).as_py():
         return lines, None, numbers
     if (row := pc.index(is_path, True).as_py()) >= 0:
@@ -221,9 +225,6 @@ def _parse_list(lines: list[str], file: Path) -> tuple[pa.Array, pa.Array | None
             f"'{file}', line {numbers[row]}: there is no label, but other lines have one. Write 'path label'."
         )
     return pc.list_element(fields, 0), pc.list_element(fields, 1), numbers
-
-
-_ENDS_AS_VIDEO = rf"(?i)({'|'.join(map(re.escape, VIDEO_SUFFIXES))})$"
 
 
 def _parse_csv(lines: list[str], file: Path) -> tuple[pa.Array, pa.Array | None, Sequence[int]]:
