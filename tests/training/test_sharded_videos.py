@@ -14,6 +14,7 @@ from datasets import ClassLabel, Dataset
 from torch.utils.data import DataLoader
 
 from lgi_former import LGIFormerVideoProcessor
+from lgi_former.image_processing import VideoReadError
 from lgi_former.training import shard_index
 from lgi_former.training.annotations import AnnotationError
 from lgi_former.training.clips import ClipDataset, ViewDataset
@@ -100,7 +101,7 @@ def test_only_the_videos_bytes_are_read(packed, monkeypatch):
     for index in (0, 1, 11):
         content = remote[index]["video"].read()
         _, start, end = asked[-1]
-        assert content == local[index]["video"].read() and end - start == len(content)
+        assert content == local[index]["video"].read() and end - start == 512 + len(content)  # with its header
     tables = [file for file, start, _ in asked if start is None]
     assert tables.count("000000.parquet") == 2  # once near and once far away, however many videos are read
     assert set(tables) == {"000000.parquet", "000002.parquet"}
@@ -209,6 +210,16 @@ def test_videos_that_were_cut_off_are_skipped(broken, tmp_path):
     assert [item["video"] == path for item, path in zip(items, videos.names(), strict=True)].count(False) == 1
     assert set(skipped.listed()) == {name} and "is cut off" in skipped.listed()[name]
     assert set(check_data([videos], tmp_path / "bad.csv")) == {name}
+
+
+def test_a_shard_that_was_replaced_is_noticed(packed, tmp_path):
+    shutil.copytree(packed, tmp_path / "copy")
+    shutil.copy(packed / "shard-000000.tar", tmp_path / "copy" / "shard-000001.tar")
+    videos = ShardedVideos(str(tmp_path / "copy" / "index.json"))
+    assert videos[0]["video"].read()
+    for index in range(5, 10):
+        with pytest.raises(VideoReadError, match=r"because '.*shard-000001.tar' is (another file|shorter)"):
+            videos[index]["video"].read()
 
 
 def test_views(packed, rough_corpus, tmp_path):
