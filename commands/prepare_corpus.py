@@ -46,7 +46,7 @@ class CorpusPreparation:
                 "--no_check", action="store_true", help="do not read the videos; only empty ones are then left out"
             )
             parser.add_argument(
-                "--workers",
+                "--num_workers",
                 type=positive_int,
                 default=num_cpus(),
                 help="processes to read with (default: the CPUs it may use)",
@@ -86,7 +86,7 @@ def _prepare_unlabelled(corpus, args: argparse.Namespace) -> int:
     from ..training.preparation.report import print_count
 
     options = _options(args)
-    found = prepare_unlabelled(corpus, options, check=not args.no_check, num_workers=args.workers)
+    found = prepare_unlabelled(corpus, options, check=not args.no_check, num_workers=args.num_workers)
     print_count(corpus, found)
     return _conclude(corpus, found, options, [None])
 

@@ -22,7 +22,7 @@ def add_arguments(parser):
         help="side of the square in longer sides of the detected face (default: %(default)s)",
     )
     parser.add_argument(
-        "--workers", type=positive_int, default=num_cpus(), help="videos at once (default: the CPUs it may use)"
+        "--num_workers", type=positive_int, default=num_cpus(), help="videos at once (default: the CPUs it may use)"
     )
 
 
@@ -37,7 +37,7 @@ def run(args) -> int:
     try:
         detector = CenterFaceDetector(num_threads=1)
         cropper = FaceCropper(detector, margin=args.margin)
-        outcomes = crop_corpus(args.source, args.output_dir, cropper, args.size, args.workers)
+        outcomes = crop_corpus(args.source, args.output_dir, cropper, args.size, args.num_workers)
     except (ValueError, OSError) as error:
         return fail(first_line(error))
     except ImportError as error:

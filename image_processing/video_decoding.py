@@ -6,6 +6,7 @@ process has to open its own.
 
 import contextlib
 import os
+import re
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -36,6 +37,14 @@ DOWNLOAD_TIMEOUT = 30  # seconds without a byte from the server
 
 class VideoReadError(ValueError):
     """A video could not be read. The message says which one, what is wrong with it and what to do."""
+
+    def __init__(self, message: str):
+        super().__init__(without_passwords(message))
+
+
+def without_passwords(message: str) -> str:
+    """A message in which addresses (`ftp://user:password@host`) do not tell how to get in."""
+    return re.sub(r"://[^\s/:@]*:[^\s/@]*@", "://", message)
 
 
 def read_video(

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from ..figures.style import text_colour_on
 from ..image_processing import open_frames
+from ..whole_file import whole_file
 from .timeline import best_label
 from .timeline_figure import draw_strip, label_colours, longest_there
 
@@ -47,21 +48,20 @@ def annotate_video(
         OSError: If the file cannot be written.
     """
     path = Path(path)
-    unfinished = path.with_name(f".unfinished.{path.name}")
-    try:
-        with open_frames(video, frame_rate) as stream, _create(unfinished, path) as container:
-            painter = None
-            for frame in tqdm(stream, "Annotating", stream.num_frames, leave=False, disable=not show_progress):
-                if painter is None:
-                    painter = _Painter(result, *frame.image.shape[:2])
-                    output = _add_stream(container, painter.size, stream.frame_rate, path)
-                painted = av.VideoFrame.from_image(painter.paint(frame.image, frame.time))
-                painted.pts, painted.time_base = round(frame.time / TIME_BASE), TIME_BASE
-                container.mux(output.encode(painted))
-            container.mux(output.encode())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with (
+        whole_file(path) as file,
+        open_frames(video, frame_rate) as stream,
+        _create(file, path) as container,
+    ):
+        painter = None
+        for frame in tqdm(stream, "Annotating", stream.num_frames, leave=False, disable=not show_progress):
+            if painter is None:
+                painter = _Painter(result, *frame.image.shape[:2])
+                output = _add_stream(container, painter.size, stream.frame_rate, path)
+            painted = av.VideoFrame.from_image(painter.paint(frame.image, frame.time))
+            painted.pts, painted.time_base = round(frame.time / TIME_BASE), TIME_BASE
+            container.mux(output.encode(painted))
+        container.mux(output.encode())
 
 
 def _create(file: Path, named: Path):

@@ -14,6 +14,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..whole_file import unfinished
+
 
 SUFFIXES = (".npy", ".parquet")
 EMBEDDING_COLUMN = "embedding"
@@ -97,7 +99,7 @@ class _Writer:
 
     def __init__(self, *paths: Path):
         self.paths = paths
-        self.partial = [path.with_name(f".{path.name}.partial") for path in paths]
+        self.partial = [unfinished(path) for path in paths]
         self.num_rows = 0
         self.shape = None  # of a row
 

@@ -12,10 +12,16 @@ from lgi_former.training.pretrain import PretrainingArguments
 
 
 SCRIPT = Path(__file__).parent.parent / "docs" / "slurm" / "pretrain.sbatch"
-JOB = {"SLURM_JOB_ID": "7", "SLURM_JOB_NODELIST": "node-[1-2]", "SLURM_NNODES": "2", "SLURM_GPUS_ON_NODE": "4"}
+JOB = {
+    "SLURM_JOB_ID": "7",
+    "SLURM_JOB_NODELIST": "node-[1-2]",
+    "SLURM_NNODES": "2",
+    "SLURM_GPUS_ON_NODE": "4",
+    "SLURM_CPUS_PER_TASK": "48",
+}
 STAND_INS = {
     "scontrol": '[ "$1" = show ] && printf "first-node\\nsecond-node\\n" || echo "$@"',
-    "srun": 'shift; exec "$@"',  # its one option
+    "srun": 'shift 2; exec "$@"',  # its two options
     "accelerate": 'printf "%s\\n" "$@"',
 }
 

@@ -3,10 +3,13 @@
 import csv
 import difflib
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import ClassLabel, Dataset, Features, Value, Video
 
@@ -15,6 +18,8 @@ VIDEO_SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".flv", ".avi"),
     *(".mpg", ".mpeg", ".vob", ".ts", ".mts", ".m2ts", ".wmv", ".ogv"),
 )
+
+ENDS_AS_VIDEO = rf"(?i)({'|'.join(map(re.escape, VIDEO_SUFFIXES))})$"
 
 VIDEO_COLUMNS = ("video", "path", "video_name", "file_name")  # what a header may call the videos; DFEW: video_name
 LABEL_COLUMN = "label"
@@ -27,10 +32,14 @@ class AnnotationError(ValueError):
 
 @dataclass
 class _Annotations:
-    """Paths and labels as they were written (`labels` is None if there are none); `place(row)` says where that is."""
+    """Paths and labels as they were written (`labels` is None if there are none); `place(row)` says where that is.
 
-    paths: list[str]
-    labels: list[str] | None
+    They are Arrow's columns, because millions of Python's strings take several times the memory. (More than 2 GiB of
+    paths are several chunks.)
+    """
+
+    paths: pa.Array | pa.ChunkedArray
+    labels: pa.Array | pa.ChunkedArray | None
     place: Callable[[int], str]
 
 
@@ -57,7 +66,8 @@ def load_annotations(
         data_root: Where relative paths begin. By default the folder of the annotation file. URLs stay as they are, and
             so do class folders, which know where they are, and videos that a data set holds itself.
         label_names: The classes in the order of their indices. Labels may then be names or indices, counted from 0.
-            Without it, labels that are names get indices in alphabetical order; labels that are numbers stay so.
+            Without it, classes of a column of `ClassLabel` stay as they are; other labels that are names get indices
+            in alphabetical order, and labels that are numbers stay so.
 
     Returns:
         Data set with the columns `video` and, if there are labels, `label`. `video` is a path, str; or
@@ -85,6 +95,7 @@ def load_annotations(
     """
     if isinstance(source, Dataset):
         _check_columns(source)
+        label_names = _own_names(source) if label_names is None else label_names
         if isinstance(source.features["video"], Video) and not _all_are_paths(source):
             return _held_videos(source, label_names)
         annotations = _from_dataset(source)
@@ -95,11 +106,12 @@ def load_annotations(
     else:
         annotations = _from_file(Path(source))
         data_root = Path(source).parent if data_root is None else data_root
-    columns = {"video": [_located(path, data_root) for path in annotations.paths]}
-    features = {"video": Value("string")}
+    columns = {"video": _located(annotations.paths, data_root)}
+    features = Features({"video": Value("string")})
     if annotations.labels is not None:
         columns["label"], features["label"] = _label_column(annotations, label_names)
-    return Dataset.from_dict(columns, features=Features(features))
+    # Not `from_dict`, which looks at every row.
+    return Dataset(pa.table(columns, schema=features.arrow_schema))
 
 
 def label_index(label: str, label_names: Sequence[str] | None, place: str) -> int:
@@ -136,16 +148,18 @@ def _is_number(label: str) -> bool:
     return label.removeprefix("-").isdecimal()
 
 
-def _label_column(annotations: _Annotations, label_names: Sequence[str] | None) -> tuple[list[int], object]:
-    """Class indices and the type of their column."""
-    first_rows = {}
-    for row, label in enumerate(annotations.labels):
-        first_rows.setdefault(label, row)
+def _label_column(annotations: _Annotations, label_names: Sequence[str] | None) -> tuple[np.ndarray, object]:
+    """Class indices, int64, and the type of their column."""
+    # Distinct labels, and for each row which of them it has.
+    labels = pa.table({"label": annotations.labels})["label"].combine_chunks().dictionary_encode()
+    numbers = labels.indices.to_numpy()
+    _, rows = np.unique(numbers, return_index=True)
+    first_rows = dict(zip(labels.dictionary.to_pylist(), rows.tolist(), strict=True))
     if label_names is None:
         label_names = _names_in(first_rows, annotations.place)
-    indices = {label: label_index(label, label_names, annotations.place(row)) for label, row in first_rows.items()}
+    indices = [label_index(label, label_names, annotations.place(row)) for label, row in first_rows.items()]
     feature = Value("int64") if label_names is None else ClassLabel(names=list(label_names))
-    return [indices[label] for label in annotations.labels], feature
+    return np.array(indices, dtype=np.int64)[numbers], feature
 
 
 def _names_in(first_rows: dict[str, int], place: Callable[[int], str]) -> list[str] | None:
@@ -160,8 +174,10 @@ def _names_in(first_rows: dict[str, int], place: Callable[[int], str]) -> list[s
     return names or None
 
 
-def _located(path: str, data_root: str | os.PathLike) -> str:
-    return path if "://" in path else os.path.join(data_root, path)
+def _located(paths: pa.Array, data_root: str | os.PathLike) -> pa.Array:
+    """Relative paths joined to where they begin, all at once."""
+    stay = pc.match_substring_regex(paths, rf"^[/{re.escape(os.sep)}]|://")
+    return pc.if_else(stay, paths, pc.binary_join_element_wise(os.path.join(data_root, ""), paths, ""))
 
 
 # Files
@@ -189,31 +205,34 @@ def _from_file(file: Path) -> _Annotations:
         )
     else:
         paths, labels, numbers = _parse_list(lines, file)
-    if not paths:
+    if len(paths) == 0:
         raise AnnotationError(f"'{file}' lists no video; it should have a line of 'path label' for each.")
     return _Annotations(paths, labels, lambda row: f"'{file}', line {numbers[row]}")
 
 
-def _parse_list(lines: list[str], file: Path) -> tuple[list[str], list[str] | None, list[int]]:
-    numbered = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
-    numbers = [number for number, _ in numbered]
-    unlabelled = [number for number, line in numbered if is_path_only(line)]
-    if len(unlabelled) == len(numbered):
-        return [line for _, line in numbered], None, numbers
-    if unlabelled:
+def _parse_list(lines: list[str], file: Path) -> tuple[pa.Array, pa.Array | None, Sequence[int]]:
+    """Paths, labels and numbers of lines."""
+    lines = pc.utf8_trim_whitespace(pa.array(lines, pa.string()))
+    is_written = pc.not_equal(lines, "")
+    numbers = 1 + pc.indices_nonzero(is_written).to_numpy()
+    lines = lines.filter(is_written)
+    fields = pc.utf8_split_whitespace(lines, max_splits=1, reverse=True)
+    is_path = pc.or_(pc.equal(pc.list_value_length(fields), 1), pc.match_substring_regex(lines, ENDS_AS_VIDEO))
+    if pc.all(is_path).as_py():
+        return lines, None, numbers
+    if (row := pc.index(is_path, True).as_py()) >= 0:
         raise AnnotationError(
-            f"'{file}', line {unlabelled[0]}: there is no label, but other lines have one. Write 'path label'."
+            f"'{file}', line {numbers[row]}: there is no label, but other lines have one. Write 'path label'."
         )
-    fields = [line.rsplit(None, 1) for _, line in numbered]
-    return [path for path, _ in fields], [label for _, label in fields], numbers
+    return pc.list_element(fields, 0), pc.list_element(fields, 1), numbers
 
 
 def is_path_only(line: str) -> bool:
     """Whether a line of a list is a path without a label: it has no space, or ends in the suffix of a video file."""
-    return len(line.split(None, 1)) == 1 or line.lower().endswith(VIDEO_SUFFIXES)
+    return len(line.split()) == 1 or re.search(ENDS_AS_VIDEO, line) is not None
 
 
-def _parse_csv(lines: list[str], file: Path) -> tuple[list[str], list[str] | None, list[int]]:
+def _parse_csv(lines: list[str], file: Path) -> tuple[pa.Array, pa.Array | None, Sequence[int]]:
     reader = csv.reader(f"{line}\n" for line in lines)
     header = [name.strip().lower() for name in next(row for row in reader if any(row))]
     video_column = next(header.index(name) for name in VIDEO_COLUMNS if name in header)
@@ -234,7 +253,7 @@ def _parse_csv(lines: list[str], file: Path) -> tuple[list[str], list[str] | Non
         if not paths[-1] or (labels and not labels[-1]):
             missing = "label" if paths[-1] else "path"
             raise AnnotationError(f"'{file}', line {reader.line_num}: the {missing} is missing.")
-    return paths, None if label_column is None else labels, numbers
+    return pa.array(paths, pa.string()), None if label_column is None else pa.array(labels, pa.string()), numbers
 
 
 # Folders
@@ -256,7 +275,10 @@ def _from_class_folders(root: Path) -> _Annotations:
             )
         paths += [os.path.join(folder.name, video) for video in videos]
         labels += [folder.name] * len(videos)
-    return _Annotations(paths, labels, lambda row: f"The class folder '{root / labels[row]}'")
+    try:
+        return _Annotations(pa.array(paths), pa.array(labels), lambda row: f"The class folder '{root / labels[row]}'")
+    except UnicodeEncodeError as error:
+        raise AnnotationError(f"'{root}' holds {error.object!r}, a name that is not in UTF-8. Rename it.") from error
 
 
 def _may_be_video(entry: Path) -> bool:
@@ -297,7 +319,7 @@ def _from_dataset(source: Dataset) -> _Annotations:
         paths = [video["path"] for video in videos]
     else:
         paths = [str(path) for path in source["video"]]
-    return _Annotations(paths, _labels_of(source), _place_in_dataset)
+    return _Annotations(pa.array(paths), _labels_of(source), _place_in_dataset)
 
 
 def _held_videos(source: Dataset, label_names: Sequence[str] | None) -> Dataset:
@@ -305,21 +327,31 @@ def _held_videos(source: Dataset, label_names: Sequence[str] | None) -> Dataset:
     labels = _labels_of(source)
     if labels is None:
         return videos
-    indices, feature = _label_column(_Annotations([], labels, _place_in_dataset), label_names)
+    indices, feature = _label_column(_Annotations(pa.array([]), labels, _place_in_dataset), label_names)
     return videos.add_column("label", indices, feature=feature)
 
 
-def _labels_of(source: Dataset) -> list[str] | None:
+def _labels_of(source: Dataset) -> pa.Array | None:
     if LABEL_COLUMN not in source.column_names:
         return None
-    return [_written(label, source.features[LABEL_COLUMN]) for label in source[LABEL_COLUMN]]
+    labels = list(source[LABEL_COLUMN])
+    if None in labels:
+        raise AnnotationError(f"{_place_in_dataset(labels.index(None))} has no label. Leave it out with `filter`.")
+    return pa.array([written_label(label, source.features[LABEL_COLUMN]) for label in labels])
+
+
+def _own_names(source: Dataset) -> list[str] | None:
+    feature = source.features.get(LABEL_COLUMN)
+    return feature.names if isinstance(feature, ClassLabel) else None
 
 
 def _place_in_dataset(row: int) -> str:
     return f"Row {row} of the data set"
 
 
-def _written(label, feature) -> str:
+def written_label(label: int | str, feature) -> str:
+    """A label as `label_index` takes it, by the type of its column: the name of a class, so that it does not matter
+    which index that has there."""
     if isinstance(feature, ClassLabel) and label is not None and label >= 0:
         return feature.int2str(label)
     return str(label)

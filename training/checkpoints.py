@@ -13,6 +13,8 @@ from pathlib import Path
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 from transformers.utils import logging
 
+from ..whole_file import whole_file
+
 
 logger = logging.get_logger(__name__)
 
@@ -23,9 +25,8 @@ def seal_checkpoint(folder: str | os.PathLike):
     """Declare the checkpoint in `folder` whole. To be called by one process, when all have written their files."""
     folder = Path(folder)
     sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
-    unfinished = folder / f"{SEAL}.unfinished"
-    unfinished.write_text(json.dumps(sizes, indent=2))
-    unfinished.replace(folder / SEAL)
+    with whole_file(folder / SEAL) as file:
+        file.write_text(json.dumps(sizes, indent=2))
 
 
 def unseal_checkpoint(folder: str | os.PathLike):

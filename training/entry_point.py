@@ -1,5 +1,6 @@
 """What the training commands have in common: parse, run, and say in a sentence what went wrong."""
 
+import re
 import sys
 from collections.abc import Callable
 
@@ -32,6 +33,13 @@ def run_entry_point(run: Callable[..., int], *dataclass_types: type, argv: list[
         return run(*parser.parse(sys.argv[1:] if argv is None else argv))
     except (ValueError, OSError, TooManySkippedVideosError, NonFiniteLossError) as error:
         logger.debug("Traceback of what follows:", exc_info=True)
-        return fail(" ".join(str(error).split()))
+        return fail(" ".join(_without_traceback(str(error)).split()))
     finally:
         PartialState().destroy_process_group()
+
+
+def _without_traceback(message: str) -> str:
+    """What an error says, which from a data loader's worker arrives behind the worker's traceback."""
+    _, traceback, told = message.partition("Original Traceback (most recent call last):\n")
+    raised = re.split(r"^[\w.]+: ", told, flags=re.MULTILINE)  # what follows the names of the errors of the chain
+    return raised[-1] if traceback and len(raised) > 1 else message

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from ..image_processing import FaceCropper, crop_face, open_frames
 from ..image_processing.video_decoding import IMAGE_SUFFIXES, holds_frames
+from ..whole_file import whole_file
 from .annotations import VIDEO_SUFFIXES
 from .folder_lock import only_writer
 
@@ -233,12 +234,10 @@ def _listed(output_dir: Path) -> list[Outcome]:
 
 
 def _write_list(output_dir: Path, outcomes: Iterable[Outcome]):
-    unfinished = output_dir / f".{LIST_FILE}.unfinished"
-    with unfinished.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(output_dir / LIST_FILE) as path, path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([field.name for field in fields(Outcome)])
         writer.writerows(asdict(outcome).values() for outcome in outcomes)
-    unfinished.replace(output_dir / LIST_FILE)
 
 
 def _append(output_dir: Path, outcome: Outcome):

@@ -34,7 +34,10 @@ class FinetuningArguments(DataArguments):
     )
     labels: list[str] | None = field(
         default=None,
-        metadata={"help": "Classes in the order of their indices (default: names found, in alphabetical order)."},
+        metadata={
+            "help": "Classes in the order of their indices (default: those of shards, or the names found, in "
+            "alphabetical order)."
+        },
     )
     num_segments: int = field(default=1, metadata={"help": "Clips of a video that are averaged in evaluation."})
     folds: list[int] | None = field(

@@ -16,6 +16,9 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..image_processing.video_decoding import without_passwords
+from ..whole_file import whole_file
+
 
 INDEX_FILE = "index.json"
 MEMBERS_SUFFIX = ".parquet"
@@ -39,6 +42,9 @@ HASHED_AT_ONCE = 2**20  # bytes
 
 class ShardError(ValueError):
     """Shards or their index cannot be read or must not be written. The message says which, why and what to do."""
+
+    def __init__(self, message: str):
+        super().__init__(without_passwords(message))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +85,8 @@ class ShardIndex:
     def write(self, folder: Path):
         """Write `index.json`, which is there only when it is whole."""
         content = {**KIND, "classes": self.classes, "shardlist": [asdict(shard) for shard in self.shards]}
-        unfinished = folder / f".{INDEX_FILE}.unfinished"
-        unfinished.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        unfinished.replace(folder / INDEX_FILE)
+        with whole_file(folder / INDEX_FILE) as file:
+            file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def index_url(source: str) -> str | None:
@@ -90,7 +95,7 @@ def index_url(source: str) -> str | None:
         return source
     if "://" not in source:
         return str(Path(source, INDEX_FILE)) if Path(source, INDEX_FILE).is_file() else None
-    return None if PurePosixPath(source).suffix else f"{source.rstrip('/')}/{INDEX_FILE}"
+    return None if PurePosixPath(source).suffix == ".tar" else f"{source.rstrip('/')}/{INDEX_FILE}"
 
 
 def read_index(url: str) -> ShardIndex:
@@ -99,16 +104,27 @@ def read_index(url: str) -> ShardIndex:
     Raises:
         ShardError: If it cannot be read or is not an index of shards.
     """
+    written = read_bytes(url)
     try:
-        content = json.loads(read_bytes(url))
+        content = json.loads(written)
         shards = [Shard(**entry) for entry in content["shardlist"]]
         classes = content["classes"]
+        _check(shards, classes)
     except (ValueError, TypeError, KeyError) as error:
         raise ShardError(
             f"'{url}' is not an index of shards as `lgi-former prepare shards` writes it ({error!r})."
         ) from error
     folder = url.rpartition("/")[0]
     return ShardIndex([_located(shard, folder) for shard in shards], classes)
+
+
+def _check(shards: list[Shard], classes: list[str] | None):
+    for shard in shards:
+        if not isinstance(shard.url, str) or not isinstance(shard.nsamples, int) or shard.nsamples < 0:
+            raise ValueError(f"the shard {shard.url!r} of {shard.nsamples!r} videos")
+    is_list = isinstance(classes, list) and all(isinstance(name, str) for name in classes)
+    if classes is not None and (not is_list or len(set(classes)) < len(classes)):
+        raise ValueError(f"the classes {classes!r}")
 
 
 def _located(shard: Shard, folder: str) -> Shard:
@@ -126,7 +142,13 @@ def read_members(shard: Shard) -> pa.Table:
     content = read_bytes(shard.members_url)
     if hashlib.sha256(content).hexdigest() != shard.members_sha256:
         raise ShardError(f"'{shard.members_url}' is not the file that the index was made with. Copy both again.")
-    return pq.read_table(io.BytesIO(content))
+    members = pq.read_table(io.BytesIO(content))
+    if len(members) != shard.nsamples:
+        raise ShardError(
+            f"'{shard.members_url}' lists {len(members)} videos, but the index says {shard.nsamples}. Make the index "
+            "again with the command that made the shards."
+        )
+    return members
 
 
 def read_bytes(url: str, start: int | None = None, end: int | None = None) -> bytes:

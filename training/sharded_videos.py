@@ -1,5 +1,6 @@
 """The videos of tar shards as a data set: any one can be read, and only its bytes are."""
 
+import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from datasets import ClassLabel, Features
 
 from ..image_processing import VideoReadError
 from .annotations import label_index
-from .shard_index import ShardError, read_bytes, read_index, read_members
+from .shard_index import Shard, ShardError, read_bytes, read_index, read_members
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,13 @@ class StoredVideo:
     Attributes:
         name (`str`): What it is called. The suffix tells its format.
         url (`str`): The shard.
+        key (`str`): Name of the sample in it.
         offset, size (`int`): Where in it its bytes begin, and how many they are.
     """
 
     name: str
     url: str
+    key: str
     offset: int
     size: int
 
@@ -31,17 +34,30 @@ class StoredVideo:
         """The content of its file.
 
         Raises:
-            VideoReadError: If the shard cannot be read, or ends before.
+            VideoReadError: If the shard cannot be read, ends before, or has something else there.
         """
         try:
-            content = read_bytes(self.url, self.offset, self.offset + self.size)
+            content = read_bytes(self.url, self.offset - tarfile.BLOCKSIZE, self.offset + self.size)
         except ShardError as error:
             raise VideoReadError(f"'{self.name}' cannot be read: {error}") from error
+        header, content = content[: tarfile.BLOCKSIZE], content[tarfile.BLOCKSIZE :]
         if len(content) < self.size:
             raise VideoReadError(
                 f"'{self.name}' is cut off, because '{self.url}' is shorter than its index says. Copy it again."
             )
+        if not self._is_described_by(header):
+            raise VideoReadError(
+                f"'{self.name}' is not where the index says, because '{self.url}' is another file. Copy both again."
+            )
         return content
+
+    def _is_described_by(self, header: bytes) -> bool:
+        # Comes with the same request, and a shard that was replaced would give videos with the labels of others.
+        try:
+            entry = tarfile.TarInfo.frombuf(header, tarfile.ENCODING, "surrogateescape")
+        except tarfile.HeaderError:
+            return False
+        return entry.size == self.size and entry.name.startswith(f"{self.key}.")
 
 
 class ShardedVideos(torch.utils.data.Dataset):
@@ -95,8 +111,17 @@ class ShardedVideos(torch.utils.data.Dataset):
         number = int(np.searchsorted(self.ends, index, side="right"))
         shard = self.shards[number]
         (member,) = read_members(shard).slice(index - int(self.ends[number] - self.counts[number]), 1).to_pylist()
-        row = {"video": StoredVideo(member["path"], shard.url, member["offset"], member["size"])}
-        return {**row, "label": self.labels[member["label"]]} if "label" in self.features else row
+        row = {"video": StoredVideo(member["path"], shard.url, member["key"], member["offset"], member["size"])}
+        return {**row, "label": self._label(member, shard)} if "label" in self.features else row
+
+    def _label(self, member: dict, shard: Shard) -> int:
+        label = member["label"]
+        if label is None or label >= len(self.labels):
+            raise ShardError(
+                f"'{shard.members_url}' has the label {label} for '{member['path']}', but the index names "
+                f"{len(self.labels)} classes. Make the index again with the command that made the shards."
+            )
+        return self.labels[label]
 
     def names(self) -> list[str]:
         """The names of all videos, without reading these."""

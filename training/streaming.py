@@ -17,7 +17,7 @@ from datasets.distributed import split_dataset_by_node
 
 from ..image_processing import VideoReadError
 from ..image_processing.video_decoding import FRAME_ARCHIVE_SUFFIX
-from .annotations import VIDEO_SUFFIXES, label_index
+from .annotations import VIDEO_SUFFIXES, label_index, written_label
 from .clips import ClipTransform, FrameSampling, derived_seeds, read_clip
 from .skipping import SkippedVideos
 from .video_rows import RowVideo, content_digest, video_name
@@ -145,7 +145,8 @@ class ClipStream(torch.utils.data.IterableDataset):
             return None
         labels = {}
         if self.label_column is not None:
-            labels["labels"] = label_index(str(row[self.label_column]), self.label_names, f"The video '{name}'")
+            label = written_label(row[self.label_column], self.videos.features[self.label_column])
+            labels["labels"] = label_index(label, self.label_names, f"The video '{name}'")
         return {"pixel_values": pixel_values, **labels, "video": name, "seed": seed}
 
 

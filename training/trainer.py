@@ -12,6 +12,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput, ro
 from ..model_card import ModelFacts
 from ..modeling_lgi_former.classification import classification_loss
 from .checkpoints import check_checkpoint, newest_whole_checkpoint, seal_checkpoint, unseal_checkpoint
+from .data_order import KeepsDataOrder
 from .ema import TRAINED_WEIGHTS, ExponentialMovingAverage
 from .epochs import TellEpoch
 from .non_finite_loss import StopAtNonFiniteLoss
@@ -22,7 +23,7 @@ from .uploading import UploadsModelFiles
 from .views import average_views, mean_cross_entropy
 
 
-class LGIFormerTrainer(UploadsModelFiles, WritesModelCard, ShardsModel, Trainer):
+class LGIFormerTrainer(UploadsModelFiles, WritesModelCard, ShardsModel, KeepsDataOrder, Trainer):
     """`transformers.Trainer` with the parts of MAE-DFER's recipe that it lacks. Trains LGI-Former and VideoMAE.
 
     - The optimiser that `args.optim` names gets the groups of `parameter_groups`; `lr_scheduler_type=
@@ -34,7 +35,8 @@ class LGIFormerTrainer(UploadsModelFiles, WritesModelCard, ShardsModel, Trainer)
       loss.
     - A step whose loss is not finite stops the run (`NonFiniteLossError`). For that, batches hold `videos`, the names
       of their videos, which the model does not get.
-    - It resumes from whole checkpoints only (`checkpoints.py`), and uploads the model's files only (`uploading.py`).
+    - It resumes from whole checkpoints only (`checkpoints.py`), and with the same batches only (`data_order.py`); it
+      uploads the model's files only (`uploading.py`).
     - The model's card is of its own kind (`run_card.py`), and a model sharded by FSDP2 is saved whole (`sharding.py`).
 
     Args:
@@ -268,7 +270,8 @@ class LGIFormerTrainer(UploadsModelFiles, WritesModelCard, ShardsModel, Trainer)
 
         Raises:
             ValueError: If there is no whole checkpoint, or the given one is not whole, or it was saved with an
-                average of the weights or with FSDP and this run has none, or the other way round.
+                average of the weights or with FSDP and this run has none, or the other way round, or this run has
+                other batches.
             NonFiniteLossError: If the loss of a step is not finite.
         """
         if resume_from_checkpoint is True:
@@ -279,6 +282,7 @@ class LGIFormerTrainer(UploadsModelFiles, WritesModelCard, ShardsModel, Trainer)
             check_checkpoint(resume_from_checkpoint)
             self._check_average(resume_from_checkpoint)
             self._check_state_dict_type(resume_from_checkpoint)
+            self._check_data_order(resume_from_checkpoint)
             resume_from_checkpoint = str(resume_from_checkpoint)
         if self.average is not None:
             self.average.resume_from = resume_from_checkpoint or None
@@ -300,8 +304,10 @@ class LGIFormerTrainer(UploadsModelFiles, WritesModelCard, ShardsModel, Trainer)
             super()._save_checkpoint(model, trial)
         finally:
             self.args.save_total_limit = limit
-        if self.args.should_save and self.average is not None:
-            self.average.save(folder)
+        if self.args.should_save:
+            self._save_data_order(folder)
+            if self.average is not None:
+                self.average.save(folder)
         self.accelerator.wait_for_everyone()
         if self.args.should_save:
             seal_checkpoint(folder)

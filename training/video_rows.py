@@ -10,7 +10,8 @@ import fsspec
 from datasets import Dataset, Value
 
 from ..image_processing import VideoReadError
-from ..image_processing.video_decoding import download, is_url
+from ..image_processing.video_decoding import FRAME_ARCHIVE_SUFFIX, IMAGE_SUFFIXES, download, is_url
+from .annotations import VIDEO_SUFFIXES
 from .sharded_videos import StoredVideo
 
 
@@ -26,6 +27,15 @@ def video_name(video: RowVideo) -> str:
     if isinstance(video, dict):
         return video["path"] or f"{content_digest(video['bytes'] or b''):x}"
     return str(video)
+
+
+def format_suffix(name: str) -> str:
+    """The suffix of a name, in lower case, if it tells the format of a video; otherwise nothing.
+
+    What follows the last dot of a title ("Dr. Smith speaks") may be long, or no file name at all.
+    """
+    suffix = PurePosixPath(name).suffix.lower()
+    return suffix if suffix in (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES, FRAME_ARCHIVE_SUFFIX) else ""
 
 
 def content_digest(content: bytes) -> int:
@@ -55,7 +65,7 @@ def local_video(video: RowVideo, name: str | None = None) -> Iterator[str]:
     else:
         # Through a file, because all decoders take files, and are chosen by its suffix.
         with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder, "video").with_suffix(PurePosixPath(path or "").suffix)
+            file = Path(folder, f"video{format_suffix(path or '')}")
             file.write_bytes(_fetched(path) if content is None else content)
             try:
                 yield str(file)

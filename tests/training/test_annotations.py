@@ -85,13 +85,22 @@ def test_folders_of_classes(tmp_path):
     assert load_annotations(tmp_path, label_names=["sad", "happy"])["label"][:] == [1, 1, 0]
 
 
+def test_names_that_are_not_utf_8(tmp_path):
+    (tmp_path / "sad").mkdir()
+    (tmp_path / "sad" / "\udcff.mp4").touch()
+    assert "holds 'sad/\\udcff.mp4', a name that is not in UTF-8" in error_of(tmp_path)
+
+
 def test_data_sets_of_paths():
     features = Features({"video": Video(), "label": ClassLabel(names=["sad", "happy"]), "more": Value("int64")})
     source = Dataset.from_dict({"video": ["a.mp4", "/b.mp4"], "label": [0, 1], "more": [1, 2]}, features)
     videos = load_annotations(source)
-    assert videos[:] == {"video": ["a.mp4", "/b.mp4"], "label": [1, 0]}  # in alphabetical order: happy, sad
-    videos = load_annotations(source, "d", label_names=["sad", "happy"])
-    assert videos[:] == {"video": ["d/a.mp4", "/b.mp4"], "label": [0, 1]}
+    assert videos[:] == {"video": ["a.mp4", "/b.mp4"], "label": [0, 1]}
+    assert videos.features["label"].names == ["sad", "happy"]  # its own order
+    videos = load_annotations(source, "d", label_names=["happy", "sad"])
+    assert videos[:] == {"video": ["d/a.mp4", "/b.mp4"], "label": [1, 0]}
+    with pytest.raises(AnnotationError, match="Row 1 of the data set has no label"):
+        load_annotations(Dataset.from_dict({"video": ["a.mp4", "b.mp4"], "label": ["sad", None]}))
     assert load_annotations(Dataset.from_dict({"video": ["a.mp4"]}))[:] == {"video": ["a.mp4"]}
 
 
@@ -103,7 +112,7 @@ def test_data_sets_that_hold_videos_keep_them():
     assert [videos[row] for row in range(3)] == [
         {"video": video, "label": label} for video, label in zip(rows, [0, 1, 0], strict=True)
     ]
-    assert load_annotations(source.select([2, 0]))["label"][:] == [0, 0]
+    assert load_annotations(source.select([2, 0]))["label"][:] == [1, 1]  # its own classes
     assert load_annotations(source.select([1]))[:] == {"video": ["b.mp4"], "label": [0]}
     assert "unknown" in error_of(source, label_names=["sad"])
 

@@ -29,7 +29,7 @@ def test_whole_checkpoint(tmp_path):
     folder = checkpoint(tmp_path, 10)
     (folder / "notes.txt").write_text("A file more does no harm.")
     assert what_a_checkpoint_lacks(folder) is None
-    assert not list(folder.glob("*.unfinished"))
+    assert not list(folder.glob("*unfinished*"))
 
 
 @pytest.mark.parametrize(
@@ -147,3 +147,20 @@ def test_resumed_run_equals_the_whole_one(tiny_run, tmp_path, accumulation, step
     assert tiny_run.losses(resumed) == tiny_run.losses(whole)
     for name, weight in whole.model.named_parameters():
         assert torch.equal(weight, resumed.model.get_parameter(name)), name
+
+
+def test_resumed_run_has_the_same_batches(tiny_run, tmp_path):
+    def train(max_steps, clips=24, **fields):
+        trainer = tiny_run.finetuning(tmp_path, max_steps=max_steps, clips=tiny_run.Clips(clips), **fields)
+        trainer.train(resume_from_checkpoint=tmp_path / "checkpoint-1" if max_steps > 1 else None)
+
+    train(1, save_strategy="steps", save_steps=1)
+    for name, changed in {
+        "total batch was 4 and is 3, steps an epoch was 6 and is 8": {"per_device_train_batch_size": 3},
+        "seed was 42 and is 1": {"seed": 1},
+        "number of videos was 24 and is 23": {"clips": 23},
+    }.items():
+        with pytest.raises(ValueError, match=rf"checkpoint-1 is of a run with other batches: {name}\. In the rest"):
+            train(2, **changed)
+    train(2, per_device_train_batch_size=2, gradient_accumulation_steps=2)
+    train(2, seed=1, ignore_data_skip=True)

@@ -232,7 +232,7 @@ def test_evaluation_of_broken_videos(rough_corpus, finetuned, tmp_path, capsys):
     assert "1 of 10 videos could not be read" in capsys.readouterr().out
 
 
-def test_training_and_evaluation_on_shards(pretrained, tmp_path):
+def test_training_and_evaluation_on_shards(pretrained, tmp_path, capsys):
     shards = tmp_path / "shards"
     assert main(["prepare", "shards", "videos", str(shards), "--clips-per-shard", "5", "--num-workers", "0"]) == 0
     options = ["--train_data", str(shards), "--max_steps", "2", "--shuffle_buffer", "6"]
@@ -246,6 +246,12 @@ def test_training_and_evaluation_on_shards(pretrained, tmp_path):
     options = ["--model", str(tmp_path / "finetuned"), "--data", str(shards), "--use_cpu", "--bf16", "false"]
     assert main(["evaluate", *options]) == 0
     assert rows_of(tmp_path / "finetuned" / "evaluation" / "predictions.csv") == rows
+    shards = shards.rename(tmp_path / "damaged")  # tables that were read are kept in memory
+    (shards / "shard-000001.parquet").unlink()
+    options = ["--train_data", str(shards), "--dataloader_num_workers", "1", "--output_dir", str(tmp_path / "stopped")]
+    assert pretrain(*options) == 2
+    (told,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("lgi-former: "))
+    assert told.startswith(f"lgi-former: '{shards}/shard-000001.parquet' cannot be read: ")
 
 
 def test_class_folders_and_videomae(tmp_path, monkeypatch, capsys):

@@ -130,7 +130,7 @@ def test_half_written_output_is_not_taken_for_whole(crop, tmp_path, monkeypatch)
     with (tmp_path / "crops" / "faces.csv").open("a") as file:
         file.write("happy/one,cropped,1")  # as if the machine had stopped in the middle of the line
     assert crop()["happy/one"].frames == 12
-    assert not list((tmp_path / "crops").rglob("*.unfinished"))
+    assert not list((tmp_path / "crops").rglob("*unfinished*"))
 
 
 def test_a_folder_that_was_deleted_is_made_again(crop, tmp_path):

@@ -14,6 +14,7 @@ from datasets import ClassLabel, Dataset
 from torch.utils.data import DataLoader
 
 from lgi_former import LGIFormerVideoProcessor
+from lgi_former.image_processing import VideoReadError
 from lgi_former.training import shard_index
 from lgi_former.training.annotations import AnnotationError
 from lgi_former.training.clips import ClipDataset, ViewDataset
@@ -100,7 +101,7 @@ def test_only_the_videos_bytes_are_read(packed, monkeypatch):
     for index in (0, 1, 11):
         content = remote[index]["video"].read()
         _, start, end = asked[-1]
-        assert content == local[index]["video"].read() and end - start == len(content)
+        assert content == local[index]["video"].read() and end - start == 512 + len(content)  # with its header
     tables = [file for file, start, _ in asked if start is None]
     assert tables.count("000000.parquet") == 2  # once near and once far away, however many videos are read
     assert set(tables) == {"000000.parquet", "000002.parquet"}
@@ -135,6 +136,7 @@ def test_what_means_an_index(packed, tmp_path):
     assert index_url(str(tmp_path)) is None and index_url("train.csv") is None
     assert index_url("hf://datasets/someone/faces") == "hf://datasets/someone/faces/index.json"
     assert index_url("s3://bucket/faces/index.json") == "s3://bucket/faces/index.json"
+    assert index_url("s3://bucket/faces-1.0/") == "s3://bucket/faces-1.0/index.json"
     assert index_url("s3://bucket/faces/*.tar") is None
 
 
@@ -143,7 +145,10 @@ def test_what_means_an_index(packed, tmp_path):
     [
         (lambda folder: (folder / "index.json").write_text("{}"), "is not an index of shards"),
         (lambda folder: (folder / "index.json").write_text("[1"), "is not an index of shards"),
-        (lambda folder: (folder / "index.json").unlink(), "index.json' cannot be read"),
+        (lambda folder: (folder / "index.json").unlink(), "^'[^']*index.json' cannot be read"),
+        (lambda folder: edit(folder, '"nsamples": 5', '"nsamples": 6'), "lists 5 videos, but the index says 6"),
+        (lambda folder: edit(folder, '"nsamples": 5', '"nsamples": -5'), r"is not an index.*of -5 videos"),
+        (lambda folder: edit(folder, '"one"', '"zero"'), r"is not an index.*the classes \['zero', 'zero'"),
         (lambda folder: (folder / "shard-000000.parquet").unlink(), "shard-000000.parquet' cannot be read"),
         (
             lambda folder: shutil.copy(folder / "shard-000001.parquet", folder / "shard-000000.parquet"),
@@ -156,6 +161,27 @@ def test_damage_is_told_in_a_sentence(damage, message, packed, tmp_path):
     damage(tmp_path / "copy")
     with pytest.raises(ShardError, match=message):
         ShardedVideos(str(tmp_path / "copy" / "index.json"))[0]
+
+
+def edit(folder, written, instead):
+    index = (folder / "index.json").read_text()
+    assert written in index
+    (folder / "index.json").write_text(index.replace(written, instead))
+
+
+def test_classes_of_an_edited_index(packed, tmp_path):
+    shutil.copytree(packed, tmp_path / "copy")
+    edit(tmp_path / "copy", ',\n  "three",\n  "four",\n  "five"', "")
+    videos = ShardedVideos(str(tmp_path / "copy" / "index.json"))
+    with pytest.raises(ShardError, match=r"label [345] for '.*', but the index names 3 classes"):
+        load(videos)
+
+
+@pytest.mark.parametrize("url", ["ftp://me:secret@127.0.0.1:1/index.json", "nowhere://me:secret@host/index.json"])
+def test_passwords_are_not_told(url):
+    with pytest.raises(ShardError, match=r"^'\w+://[\w.:]+/index.json' cannot be read") as error:
+        ShardedVideos(url)
+    assert "secret" not in str(error.value)
 
 
 def test_clips_are_those_of_the_files(packed, rough_corpus, tmp_path):
@@ -184,6 +210,16 @@ def test_videos_that_were_cut_off_are_skipped(broken, tmp_path):
     assert [item["video"] == path for item, path in zip(items, videos.names(), strict=True)].count(False) == 1
     assert set(skipped.listed()) == {name} and "is cut off" in skipped.listed()[name]
     assert set(check_data([videos], tmp_path / "bad.csv")) == {name}
+
+
+def test_a_shard_that_was_replaced_is_noticed(packed, tmp_path):
+    shutil.copytree(packed, tmp_path / "copy")
+    shutil.copy(packed / "shard-000000.tar", tmp_path / "copy" / "shard-000001.tar")
+    videos = ShardedVideos(str(tmp_path / "copy" / "index.json"))
+    assert videos[0]["video"].read()
+    for index in range(5, 10):
+        with pytest.raises(VideoReadError, match=r"because '.*shard-000001.tar' is (another file|shorter)"):
+            videos[index]["video"].read()
 
 
 def test_views(packed, rough_corpus, tmp_path):

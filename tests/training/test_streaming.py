@@ -9,7 +9,7 @@ from pathlib import Path
 import fsspec
 import pytest
 import torch
-from datasets import Dataset, Features, IterableDataset, Video
+from datasets import ClassLabel, Dataset, Features, IterableDataset, Value, Video
 from torch.utils.data import DataLoader
 
 from lgi_former.training.annotations import AnnotationError
@@ -163,9 +163,11 @@ def test_damaged_shard_is_told_in_a_sentence(stream, shards, tmp_path):
 
 def test_streams_of_paths_and_of_held_videos(stream, rough_corpus):
     paths = rough_corpus.paths(["good 1.mp4", "frames"])
-    videos = Dataset.from_dict({"video": paths, "label": ["sad", "happy"]}).to_iterable_dataset()
-    items = by_name(take(stream(videos, label_names=["happy", "sad"]), 2))
-    assert {name: item["labels"] for name, item in items.items()} == {paths[0]: 1, paths[1]: 0}
+    features = Features({"video": Value("string"), "label": ClassLabel(names=["sad", "happy"])})
+    for labels in ({"label": ["sad", "happy"]}, {"label": [0, 1], "features": features}):
+        videos = Dataset.from_dict({"video": paths, "label": labels.pop("label")}, **labels).to_iterable_dataset()
+        items = by_name(take(stream(videos, label_names=["happy", "sad"]), 2))
+        assert {name: item["labels"] for name, item in items.items()} == {paths[0]: 1, paths[1]: 0}
 
     content = Path(paths[0]).read_bytes()
     videos = Dataset.from_dict({"clip": [{"bytes": content, "path": None}]}, Features({"clip": Video()}))

@@ -136,7 +136,7 @@ def _read_in_parallel(folders: Iterable[ClipFolder], num_workers: int) -> Iterat
             being_read = ", ".join(folder.path for folder in itertools.islice(waiting.values(), 2 * num_workers))
             raise ValueError(
                 f"A process died while it read the videos in one of these folders: {being_read}. Check the memory of "
-                "the machine; find the video that kills it with fewer --workers and set it aside; then go on."
+                "the machine; find the video that kills it with fewer --num_workers and set it aside; then go on."
             ) from error
         except BaseException:
             pool.shutdown(cancel_futures=True)

@@ -11,11 +11,11 @@ from PIL import Image
 from ...image_processing import VideoReadError, open_frames
 from ...image_processing.video_decoding import FRAME_ARCHIVE_SUFFIX, consists_of_images, frame_files
 from ..data_check import read_all_frames, read_first_and_last_frame
-from ..video_rows import RowVideo, local_video
+from ..video_rows import RowVideo, format_suffix, local_video
 
 
 REENCODED_SUFFIX = ".mp4"
-UNKNOWN_SUFFIX = ".video"  # for files without one, since a member of a shard needs one; PyAV looks at the content
+UNKNOWN_SUFFIX = ".video"  # where the name tells no format, since a member of a shard needs one; PyAV tells by content
 
 # As good as without loss to the eye. A frame is decoded from the last key frame on, of which there is one in 16. More
 # threads than one would make other bytes on other machines.
@@ -49,7 +49,7 @@ def encode_video(video: RowVideo, size: int | None) -> tuple[str, bytes]:
         try:
             if file.is_dir():
                 return FRAME_ARCHIVE_SUFFIX, _archived(file)
-            return file.suffix.lower() or UNKNOWN_SUFFIX, file.read_bytes()
+            return format_suffix(file.name) or UNKNOWN_SUFFIX, file.read_bytes()
         except OSError as error:
             raise VideoReadError(f"'{path}' cannot be read: {error}.") from error
 

@@ -24,19 +24,19 @@ def join_parts(parts: Sequence[str], output_dir: str | os.PathLike) -> ShardInde
     output_dir = Path(output_dir)
     if (output_dir / INDEX_FILE).exists():
         raise ShardError(f"'{output_dir / INDEX_FILE}' is there already. Choose another folder, or remove it.")
-    indexes = {part: read_index(index_url(part) or os.path.join(part, INDEX_FILE)) for part in parts}
-    if len(indexes) < len(parts):
-        raise ShardError("A part is given twice. Its videos would be read twice in each epoch.")
-    first = next(iter(indexes))
-    for part, index in indexes.items():
-        if index.classes != indexes[first].classes:
+    indexes = [read_index(index_url(part) or os.path.join(part, INDEX_FILE)) for part in parts]
+    classes = indexes[0].classes
+    for part, index in zip(parts, indexes, strict=True):
+        if index.classes != classes:
             raise ShardError(
-                f"'{part}' has the classes {index.classes}, but '{first}' has {indexes[first].classes}. Pack all "
-                "parts with the same --labels."
+                f"'{part}' has the classes {index.classes}, but '{parts[0]}' has {classes}. Pack all parts with the "
+                "same --labels."
             )
-    shards = [_seen_from(output_dir, shard) for index in indexes.values() for shard in index.shards]
+    shards = [_seen_from(output_dir, shard) for index in indexes for shard in index.shards]
+    if len({shard.url for shard in shards}) < len(shards):
+        raise ShardError("A part is given twice. Its videos would be read twice in each epoch.")
     output_dir.mkdir(parents=True, exist_ok=True)
-    joined = ShardIndex(shards, indexes[first].classes)
+    joined = ShardIndex(shards, classes)
     joined.write(output_dir)
     return joined
 

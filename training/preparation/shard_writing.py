@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...image_processing import VideoReadError
+from ...whole_file import whole_file
 from ..shard_index import MEMBERS, MEMBERS_SUFFIX, Shard, ShardError, sha256_of
 from ..video_rows import RowVideo, video_name
 from .shard_encoding import encode_video
@@ -94,29 +95,19 @@ class ShardFiles:
         Raises:
             OSError: If there is no room, for example.
         """
-        unfinished_tar, unfinished_members = _unfinished(self.tar), _unfinished(self.members)
-        members, skipped = [], {}
-        with tarfile.open(unfinished_tar, "w", format=tarfile.GNU_FORMAT) as tar:
-            for sample in samples:
-                try:
-                    suffix, content = encode_video(sample.video, size)
-                except VideoReadError as error:
-                    # The table is not to depend on where the corpus is.
-                    skipped[sample.name] = str(error).replace(video_name(sample.video), sample.name)
-                    continue
-                members.append(_add_sample(tar, sample, suffix, content))
-        told = {
-            "plan": self.plan,
-            "filesize": unfinished_tar.stat().st_size,
-            "sha256": sha256_of(str(unfinished_tar)),
-            "nsamples": len(members),
-            "members": _digest(members),
-            "skipped": skipped,
-        }
-        schema = MEMBERS.with_metadata({"shard": json.dumps(told)})
-        pq.write_table(pa.Table.from_pylist(members, schema=schema), unfinished_members)
-        unfinished_members.replace(self.members)  # before the tar file: one without a table would seem to be a user's
-        unfinished_tar.replace(self.tar)
+        # The table gets its name before the tar file: one without a table would seem to be a user's.
+        with whole_file(self.tar) as tar, whole_file(self.members) as table:
+            members, skipped = _write_tar(tar, samples, size)
+            told = {
+                "plan": self.plan,
+                "filesize": tar.stat().st_size,
+                "sha256": sha256_of(str(tar)),
+                "nsamples": len(members),
+                "members": _digest(members),
+                "skipped": skipped,
+            }
+            schema = MEMBERS.with_metadata({"shard": json.dumps(told)})
+            pq.write_table(pa.Table.from_pylist(members, schema=schema), table)
         return WrittenShard(self._shard(told), skipped, is_new=True)
 
     def _shard(self, told: dict) -> Shard:
@@ -138,7 +129,10 @@ def read_told(members: Path) -> dict:
     try:
         return json.loads(pq.read_schema(members).metadata[b"shard"])
     except (pa.ArrowException, TypeError, KeyError, ValueError) as error:
-        raise ShardError(f"'{members}' is not of this command's making, or damaged. Choose another folder.") from error
+        raise ShardError(
+            f"'{members}' is not of this command's making, or damaged. Remove it, if it may be, with its tar file, or "
+            "choose another folder."
+        ) from error
 
 
 def _digest_of_table(members: Path) -> str | None:
@@ -153,8 +147,19 @@ def _digest(members: list[dict]) -> str:
     return hashlib.sha256(json.dumps(members).encode()).hexdigest()
 
 
-def _unfinished(file: Path) -> Path:
-    return file.with_name(f".{file.name}.unfinished")
+def _write_tar(path: Path, samples: Iterable[Sample], size: int | None) -> tuple[list[dict], dict[str, str]]:
+    """Write a tar file; returns the rows of its table, and which videos could not be read, and why."""
+    members, skipped = [], {}
+    with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as tar:
+        for sample in samples:
+            try:
+                suffix, content = encode_video(sample.video, size)
+            except VideoReadError as error:
+                # The table is not to depend on where the corpus is.
+                skipped[sample.name] = str(error).replace(video_name(sample.video), sample.name)
+                continue
+            members.append(_add_sample(tar, sample, suffix, content))
+    return members, skipped
 
 
 def _add_sample(tar: tarfile.TarFile, sample: Sample, suffix: str, content: bytes) -> dict:

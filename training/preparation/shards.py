@@ -138,6 +138,8 @@ class _Packing(TorchDataset):
                 shard = files.write(self._samples(number), self.size)
             return shard
         except (ShardError, OSError) as error:
+            if isinstance(error, OSError) and error.errno and not error.filename:  # a full disk does not say which
+                error.filename = str(files.tar)
             return error  # raised in a data loader's worker, it would arrive with a traceback in its message
 
     def rows_of(self, number: int) -> np.ndarray:
@@ -164,9 +166,8 @@ class _Packing(TorchDataset):
 
 def _pack_all(packing: _Packing, num_workers: int) -> list[WrittenShard]:
     written, numbers = [], Counter()
-    loader = DataLoader(packing, batch_size=None, num_workers=min(num_workers, len(packing)))
     with tqdm(desc="Packing shards", total=len(packing.order), unit="video") as progress:
-        for number, shard in enumerate(loader):
+        for number, shard in enumerate(_packed(packing, num_workers)):
             if isinstance(shard, Exception):
                 raise shard
             written.append(shard)
@@ -174,6 +175,18 @@ def _pack_all(packing: _Packing, num_workers: int) -> list[WrittenShard]:
             progress.set_postfix(numbers, refresh=False)
             progress.update(len(packing.rows_of(number)))
     return written
+
+
+def _packed(packing: _Packing, num_workers: int) -> Iterator[WrittenShard | Exception]:
+    try:
+        yield from DataLoader(packing, batch_size=None, num_workers=min(num_workers, len(packing)))
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        raise ShardError(
+            "A process died while it packed a shard. Check the memory of the machine, or take fewer --num_workers; "
+            "the same command goes on where it stopped."
+        ) from error
 
 
 def _classes(videos: Dataset) -> list[str] | None:
@@ -186,8 +199,9 @@ def _classes(videos: Dataset) -> list[str] | None:
 
 
 def _refuse_other_shards(output_dir: Path, num_shards: int):
-    if (output_dir / INDEX_FILE).exists():
-        read_index(str(output_dir / INDEX_FILE))
+    index = output_dir / INDEX_FILE
+    if index.exists() and any(Path(shard.url).parent != output_dir for shard in read_index(str(index)).shards):
+        raise ShardError(f"'{index}' is of shards in other folders. Choose another folder, or remove it.")
     more = [file for file in output_dir.glob(f"shard-*{MEMBERS_SUFFIX}") if _number(file) >= num_shards]
     if more:
         raise ShardError(

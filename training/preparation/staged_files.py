@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+from ...whole_file import unfinished
+
 
 class StagedFiles:
     """Text files beside their places, until they are moved there at the end of the `with` block.
@@ -28,7 +30,7 @@ class StagedFiles:
     def open(self, path: Path) -> Iterator[TextIO]:
         """Open a new file for `path`, in UTF-8; folders are made as needed."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        staged = path.with_name(f".{path.name}.unfinished")
+        staged = unfinished(path)
         self._places[staged] = path
         with staged.open("w", encoding="utf-8", newline="\n") as file:
             yield file

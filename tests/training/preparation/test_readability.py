@@ -124,7 +124,7 @@ def test_a_dry_run_reads_no_video_but_remembers(root, output, read_files):
 
 
 def test_the_command_reads_in_parallel(root, output, prepare, capsys):
-    assert prepare("voxceleb2", "--workers", "2", "--max_missing_fraction", "0.5") == 1
+    assert prepare("voxceleb2", "--num_workers", "2", "--max_missing_fraction", "0.5") == 1
     assert listed(output) == [f"{FIRST}/00001.mp4", f"{SECOND}/00001.mp4"]
     lines = [json.loads(line) for line in (output / readability.RECORD_FILE).read_text().splitlines()]
     assert {line["folder"]: list(line["unreadable"]) for line in lines} == {
@@ -144,7 +144,7 @@ def test_a_process_that_dies_is_told(root, output, prepare, capsys, tmp_path, mo
     (tmp_path / "deadly.py").write_text("import os\n\n\ndef read(videos):\n    os._exit(1)\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(readability, "find_unreadable", __import__("deadly").read)
-    assert prepare("voxceleb2", "--workers", "1") == 2
+    assert prepare("voxceleb2", "--num_workers", "1") == 2
     assert "A process died while it read the videos in one of these folders: id00012/" in capsys.readouterr().err
 
 

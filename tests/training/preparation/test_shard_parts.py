@@ -2,9 +2,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from datasets import Dataset
 
 from lgi_former.cli import main
 from lgi_former.training.preparation.shard_parts import join_parts
+from lgi_former.training.preparation.shards import pack_shards
 from lgi_former.training.shard_index import ShardError
 from lgi_former.training.sharded_videos import ShardedVideos
 
@@ -26,11 +28,13 @@ def test_parts_are_read_as_one(output_dir, parts, tiny_shards, capsys):
     assert all(whole[index]["video"].read() == part[index % 24]["video"].read() for index in (0, 23, 24, 47))
     assert main(["prepare", "index", output_dir, "corpus/0"]) == 2
     assert "is there already" in capsys.readouterr().err
+    with pytest.raises(ShardError, match="is of shards in other folders"):
+        pack_shards(Dataset.from_dict({"video": ["a.mp4"]}), output_dir)
 
 
 def test_parts_that_do_not_fit(parts):
     with pytest.raises(ShardError, match="given twice"):
-        join_parts(["corpus/0", "corpus/0"], "out")
+        join_parts(["corpus/0", "corpus/../corpus/0/index.json"], "out")
     with pytest.raises(ShardError, match=r"nowhere/index\.json' cannot be read"):
         join_parts(["corpus/0", "nowhere"], "out")
     index = Path("corpus/1/index.json")
