@@ -82,8 +82,8 @@ class LGIFormerAttention(nn.Module):
         return (
             num_keys < num_queries
             and num_keys * self.num_heads < self.q_proj.in_features
-            and _is_plain_linear(self.q_proj)
-            and _is_plain_linear(self.o_proj)
+            and is_plain_linear(self.q_proj)
+            and is_plain_linear(self.o_proj)
         )
 
     def attend_folded(self, hidden_states: torch.Tensor, context: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -114,7 +114,7 @@ class LGIFormerAttention(nn.Module):
         return torch.baddbmm(self.o_proj.bias, weights, folded_value), rearrange(probabilities, "b h j n -> b h n j")
 
 
-def _is_plain_linear(module: nn.Module) -> bool:
+def is_plain_linear(module: nn.Module) -> bool:
     """Whether `module.weight` is all there is to calling it, and is at hand (not sharded, quantised, offloaded)."""
     return (
         type(module) is nn.Linear

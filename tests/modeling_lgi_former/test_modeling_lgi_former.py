@@ -119,6 +119,25 @@ def test_every_trainable_weight_gets_a_gradient(model_class, variant, clips, att
     assert not without
 
 
+@pytest.mark.parametrize("hidden_act", ["gelu", "gelu_python", "gelu_new", "relu"])
+def test_inference_overwrites_nothing_that_a_hook_holds(tiny_config, clips, hidden_act):
+    model = LGIFormerForVideoClassification(tiny_config(hidden_act=hidden_act)).eval()
+    pixel_values = clips(model.config)
+    expected = model(pixel_values).logits
+    mlp = model.lgi_former.encoder.layers[0].mlp
+    held = []
+    with torch.no_grad():
+        torch.testing.assert_close(model(pixel_values).logits, expected)
+        for module in (mlp.fc1, mlp.activation_fn):
+            hook = module.register_forward_hook(lambda module, args, output: held.extend([args[0], output]))
+            torch.testing.assert_close(model(pixel_values).logits, expected)
+            hook.remove()
+    normed, wide, wide_again, activated = held
+    torch.testing.assert_close(wide, mlp.fc1(normed))
+    assert torch.equal(wide, wide_again)
+    torch.testing.assert_close(activated, mlp.activation_fn(wide))
+
+
 @allows_gradient_checkpointing_enable
 @pytest.mark.parametrize("model_class", HEADS)
 @pytest.mark.parametrize("kept", [{"use_reentrant": True}, {"use_reentrant": False}, {"context_fn": "keep_products"}])
