@@ -1,6 +1,7 @@
 """Pixels of an image file."""
 
 import io
+import math
 import zipfile
 from pathlib import Path, PurePosixPath
 
@@ -16,8 +17,8 @@ except ImportError:  # what a model on the Hub brings along has to do without it
 
 
 JPEG_SUFFIXES = (".jpg", ".jpeg")
-# Markers of a JPEG file: of EXIF and XMP, which may say that the picture is to be turned, and where the headers end.
-APPLICATION_SEGMENT, START_OF_SCAN = b"\xff\xe1", b"\xff\xda"
+# Of EXIF and XMP, which may say that the picture is to be turned. The bytes cannot be among those of pixels.
+APPLICATION_SEGMENT = b"\xff\xe1"
 
 
 def decode_image(file: Path | zipfile.Path) -> np.ndarray:
@@ -35,10 +36,13 @@ def decode_image(file: Path | zipfile.Path) -> np.ndarray:
 
 def _decode_plain_jpeg(content: bytes) -> np.ndarray | None:
     """Pixels of a whole JPEG file in colour and upright, for which Pillow takes longer; None of other files."""
-    if APPLICATION_SEGMENT in content[: content.find(START_OF_SCAN)]:
+    if APPLICATION_SEGMENT in content:
         return None
     try:
-        *_, colour_space, _ = simplejpeg.decode_jpeg_header(content)
-        return simplejpeg.decode_jpeg(content) if colour_space == "YCbCr" else None
+        height, width, colour_space, _ = simplejpeg.decode_jpeg_header(content)
+        # Of larger ones, some kilobytes of which may ask for gigabytes, Pillow warns.
+        if colour_space != "YCbCr" or height * width > (Image.MAX_IMAGE_PIXELS or math.inf):
+            return None
+        return simplejpeg.decode_jpeg(content)
     except ValueError:
         return None
