@@ -17,8 +17,9 @@ except ImportError:  # what a model on the Hub brings along has to do without it
 
 
 JPEG_SUFFIXES = (".jpg", ".jpeg")
-# Of EXIF and XMP, which may say that the picture is to be turned. The bytes cannot be among those of pixels.
-APPLICATION_SEGMENT = b"\xff\xe1"
+# Markers of a JPEG file: of EXIF and XMP, which may say that the picture is to be turned, and where the headers end
+# (with the length that it has in colour: the marker alone may also be inside of a colour profile, say).
+APPLICATION_SEGMENT, START_OF_SCAN = b"\xff\xe1", b"\xff\xda\x00\x0c\x03"
 
 
 def decode_image(file: Path | zipfile.Path) -> np.ndarray:
@@ -36,7 +37,7 @@ def decode_image(file: Path | zipfile.Path) -> np.ndarray:
 
 def _decode_plain_jpeg(content: bytes) -> np.ndarray | None:
     """Pixels of a whole JPEG file in colour and upright, for which Pillow takes longer; None of other files."""
-    if APPLICATION_SEGMENT in content:
+    if APPLICATION_SEGMENT in content[: content.find(START_OF_SCAN)]:
         return None
     try:
         height, width, colour_space, _ = simplejpeg.decode_jpeg_header(content)
