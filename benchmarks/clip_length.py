@@ -36,7 +36,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--num_frames", type=int, nargs="+", default=[16, 32, 64, 128])
     parser.add_argument("--rounds", type=int, default=5, help="how often each is timed")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument(
+        "--threads", type=int, default=torch.get_num_threads(), help="whose seconds are added up in times"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     results = {num_frames: measure(num_frames, arguments.rounds) for num_frames in arguments.num_frames}

@@ -11,19 +11,19 @@ from tqdm import tqdm
 
 
 def interleaved_seconds(ways: dict[str, list[Callable]], rounds: int) -> dict[str, list[float]]:
-    """Seconds that each way takes in each round.
+    """Seconds of processor time, of all threads together, that each way takes in each round.
 
     Args:
         ways: By their names, equally many calls each. The first calls of all ways come one after another, then the
-            second ones, and so on; every other time in the opposite order.
+            second ones, and so on; every other time in the opposite order, in every other round the other way about.
         rounds: How often all calls are made, after a time that does not count.
     """
     seconds = {name: [] for name in ways}
-    for _ in tqdm(range(rounds + 1), "Rounds", leave=False):
+    for round_ in tqdm(range(rounds + 1), "Rounds", leave=False):
         for name in ways:
             seconds[name].append(0.0)
         for number, calls in enumerate(zip(*ways.values(), strict=True)):
-            for name, call in list(zip(ways, calls, strict=True))[:: -1 if number % 2 else 1]:
+            for name, call in list(zip(ways, calls, strict=True))[:: -1 if (round_ + number) % 2 else 1]:
                 start = time.process_time()
                 call()
                 seconds[name][-1] += time.process_time() - start

@@ -32,7 +32,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9, help="how often each is timed")
     parser.add_argument("--batch_size", type=int, default=4, help="clips of a training step")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument(
+        "--threads", type=int, default=torch.get_num_threads(), help="whose seconds are added up in times"
+    )
     parser.add_argument("--compile", action="store_true", help="compile both models")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

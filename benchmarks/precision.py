@@ -24,7 +24,9 @@ PRECISIONS = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9, help="how often each is timed")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument(
+        "--threads", type=int, default=torch.get_num_threads(), help="whose seconds are added up in times"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     lgi_former, videomae = classifiers()

@@ -1,6 +1,7 @@
 """Pixels of an image file."""
 
 import io
+import math
 import zipfile
 from pathlib import Path, PurePosixPath
 
@@ -16,8 +17,9 @@ except ImportError:  # what a model on the Hub brings along has to do without it
 
 
 JPEG_SUFFIXES = (".jpg", ".jpeg")
-# Markers of a JPEG file: of EXIF and XMP, which may say that the picture is to be turned, and where the headers end.
-APPLICATION_SEGMENT, START_OF_SCAN = b"\xff\xe1", b"\xff\xda"
+# Markers of a JPEG file: of EXIF and XMP, which may say that the picture is to be turned, and where the headers end
+# (with the length that it has in colour: the marker alone may also be inside of a colour profile, say).
+APPLICATION_SEGMENT, START_OF_SCAN = b"\xff\xe1", b"\xff\xda\x00\x0c\x03"
 
 
 def decode_image(file: Path | zipfile.Path) -> np.ndarray:
@@ -38,7 +40,10 @@ def _decode_plain_jpeg(content: bytes) -> np.ndarray | None:
     if APPLICATION_SEGMENT in content[: content.find(START_OF_SCAN)]:
         return None
     try:
-        *_, colour_space, _ = simplejpeg.decode_jpeg_header(content)
-        return simplejpeg.decode_jpeg(content) if colour_space == "YCbCr" else None
+        height, width, colour_space, _ = simplejpeg.decode_jpeg_header(content)
+        # Of larger ones, some kilobytes of which may ask for gigabytes, Pillow warns.
+        if colour_space != "YCbCr" or height * width > (Image.MAX_IMAGE_PIXELS or math.inf):
+            return None
+        return simplejpeg.decode_jpeg(content)
     except ValueError:
         return None

@@ -5,6 +5,7 @@ is told the metadata and returns distinct indices in ascending order. They retur
 height, width, 3), and the metadata, and raise whatever is wrong.
 """
 
+import bisect
 import itertools
 from collections.abc import Callable, Iterable
 
@@ -28,14 +29,15 @@ def open_with_pyav(path: str):
 def upright_rgb(frame) -> np.ndarray:
     """Pixels of a frame of PyAV, uint8 RGB (height, width, 3), turned as a turned camera asks for."""
     # In one thread: PyAV would start some for each frame, which takes far longer than the conversion.
-    return np.rot90(frame.to_ndarray(format="rgb24", threads=1), frame.rotation // 90)
+    return np.rot90(frame.to_ndarray(format="rgb24", threads=1), round(frame.rotation / 90))
 
 
 def read_h264(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
     """Decode no other frames of an H.264 file than those that are needed and those that these are predicted from.
 
     About half of the frames of a usual file are predicted from others but none from them: these need not be decoded to
-    step over them. Their packets are handed to the decoder all the same, which tells them by their headers.
+    step over them. Their packets are handed to the decoder all the same, which tells them by their headers. Where a
+    keyframe lies between two needed frames, what is before it is leapt over.
 
     Raises:
         ValueError: If the file is not H.264 or its packets are not one a frame, all with a time of their own.
@@ -50,17 +52,19 @@ def read_h264(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray, Video
             raise ValueError("its packets are not one a frame")
         metadata = _metadata(stream, len(times))
         wanted = [times[index] for index in sample_indices_fn(metadata=metadata)]
-        start = max(time for time, is_keyframe, _ in packets if is_keyframe and time <= wanted[0])
-        container.seek(start, stream=stream)
-        frames = _decode_wanted(container, stream, set(wanted))
+        keyframes = sorted(time for time, is_keyframe, _ in packets if is_keyframe)
+        frames = {}
+        for start, group in itertools.groupby(wanted, lambda time: keyframes[bisect.bisect(keyframes, time) - 1]):
+            frames |= _decode_wanted(container, stream, start, set(group))
+        if len(frames) < len(wanted):  # not every keyframe is whole by itself where pictures are refreshed in parts
+            frames = _decode_wanted(container, stream, times[0], set(wanted))
     return np.stack([frames[time] for time in wanted]), metadata
 
 
-def _decode_wanted(container, stream, wanted: set[int]) -> dict[int, np.ndarray]:
-    """Frames by their times, decoded from where the container is."""
+def _decode_wanted(container, stream, start: int, wanted: set[int]) -> dict[int, np.ndarray]:
+    """Frames by their times, decoded from the keyframe at `start` on."""
+    container.seek(start, stream=stream)
     decoder = stream.codec_context
-    # One thread in a data loader's worker.
-    decoder.thread_count, decoder.thread_type = min(torch.get_num_threads(), MOST_THREADS), "AUTO"
     frames = {}
     ahead = set(wanted)
     for packet in container.demux(stream):
@@ -93,9 +97,13 @@ def read_with_pyav(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray, 
 
 
 def _video_stream(container):
+    """The first one, to be decoded in as many threads as PyTorch takes: one in a data loader's worker."""
     if not container.streams.video:
         raise ValueError("it has no video stream")
-    return container.streams.video[0]
+    stream = container.streams.video[0]
+    decoder = stream.codec_context
+    decoder.thread_count, decoder.thread_type = min(torch.get_num_threads(), MOST_THREADS), "AUTO"
+    return stream
 
 
 def _metadata(stream, total_num_frames: int) -> VideoMetadata:
@@ -106,7 +114,8 @@ def _metadata(stream, total_num_frames: int) -> VideoMetadata:
 def _frames_at(path: str, indices: list[int]) -> list[np.ndarray]:
     frames = []
     with open_with_pyav(path) as container:
-        for frame in itertools.compress(container.decode(video=0), np.isin(range(indices[-1] + 1), indices)):
+        decoded = container.decode(_video_stream(container))
+        for frame in itertools.compress(decoded, np.isin(range(indices[-1] + 1), indices)):
             frames.append(upright_rgb(frame))
     return frames
 
@@ -114,4 +123,4 @@ def _frames_at(path: str, indices: list[int]) -> list[np.ndarray]:
 def _count_frames(path: str) -> int:
     # By decoding: a stream has packets that hold no frame of their own, and cut files have broken ones.
     with open_with_pyav(path) as container:
-        return sum(1 for _ in container.decode(video=0))
+        return sum(1 for _ in container.decode(_video_stream(container)))

@@ -120,6 +120,6 @@ def is_plain_linear(module: nn.Module) -> bool:
         type(module) is nn.Linear
         and not is_traceable_wrapper_subclass(module.weight)
         and not module.weight.is_meta
-        and not module._forward_hooks
-        and not module._forward_pre_hooks
+        and not (module._forward_hooks or module._forward_pre_hooks)
+        and not (module._backward_hooks or module._backward_pre_hooks)
     )

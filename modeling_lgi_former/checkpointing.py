@@ -1,4 +1,9 @@
-"""What activation checkpointing keeps of a layer, by names that fit into a recipe (torch takes functions)."""
+"""What activation checkpointing keeps of a layer, by names that fit into a recipe (torch takes functions).
+
+`"keep_products"` keeps what products of matrices give, those inside of the attentions "eager" and "sdpa" included, and
+computes the rest again; so on CPUs and on GPUs of CUDA or ROCm, other devices may have products of other names. The
+kernels of "flash_attention_2" are not torch's: they are run again, too.
+"""
 
 import functools
 from collections.abc import Callable
@@ -8,7 +13,7 @@ from torch.utils.checkpoint import create_selective_checkpoint_contexts
 
 
 _ATEN = torch.ops.aten
-# All other operations of a layer together take a few per cent of its time, and they leave half of what is kept.
+# All other operations of a layer together take a few per cent of its time, and leave a third of what is kept else.
 _PRODUCTS = [
     _ATEN.mm.default,
     _ATEN.addmm.default,

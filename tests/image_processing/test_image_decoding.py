@@ -64,6 +64,21 @@ def test_other_images_are_left_to_pillow(picture, mode, name, options, tmp_path)
     assert (pixels == np.array(load_image(str(tmp_path / name)))).all()
 
 
+def test_orientation_is_found_behind_other_headers(picture, tmp_path):
+    picture.save(tmp_path / "a.jpg", exif=exif_that_turns())
+    content = (tmp_path / "a.jpg").read_bytes()
+    colour_profile = b"\xff\xe2\x00\x06\xff\xda\x00\x00"  # with what begins the picture elsewhere
+    (tmp_path / "a.jpg").write_bytes(content[:2] + colour_profile + content[2:])
+    assert decode_image(tmp_path / "a.jpg").shape == (50, 34, 3)
+
+
+def test_jpeg_that_asks_for_gigabytes_is_left_to_pillow(picture, tmp_path, monkeypatch):
+    picture.save(tmp_path / "a.jpg")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 800)
+    with pytest.raises(Image.DecompressionBombError):
+        decode_image(tmp_path / "a.jpg")
+
+
 def test_truncated_jpeg_is_an_error(picture, tmp_path):
     picture.save(tmp_path / "a.jpg")
     content = (tmp_path / "a.jpg").read_bytes()

@@ -15,10 +15,10 @@ FRAMES = 60
 def write_h264(tmp_path):
     """`write_h264(name, gop_size)`: path of a video of a pattern that moves, with B-frames that others refer to."""
 
-    def write(name="a.mp4", gop_size=250, faststart=True):
+    def write(name="a.mp4", gop_size=250, **more_options):
         y, x = np.mgrid[0:64, 0:96]
         with av.open(str(tmp_path / name), "w") as container:
-            options = {"preset": "ultrafast", "bf": "3", "b-pyramid": "normal", "weightp": "0"}
+            options = {"preset": "ultrafast", "bf": "3", "b-pyramid": "normal", "weightp": "0", **more_options}
             stream = container.add_stream("libx264", rate=25, options=options)
             stream.height, stream.width, stream.pix_fmt = 64, 96, "yuv420p"
             stream.codec_context.gop_size = gop_size
@@ -65,9 +65,20 @@ def test_only_frames_that_others_need_are_decoded(write_h264, decoded):
     assert len(set(decoded)) == len(decoded)
 
 
-def test_decoding_begins_at_the_last_keyframe_before(write_h264, decoded):
-    read_h264(write_h264(gop_size=12), lambda metadata: [40, 45])
-    assert len(decoded) <= 45 - 36 + 1
+@pytest.mark.parametrize(("indices", "most"), [([40, 45], 45 - 36 + 1), ([1, 40], 2 + 40 - 36 + 1)])
+def test_decoding_begins_at_the_last_keyframe_before(indices, most, write_h264, decoded):
+    read_h264(write_h264(gop_size=12), lambda metadata: indices)
+    assert len(decoded) <= most
+
+
+# decord returns other frames of these: of open groups of pictures, and where each picture refreshes a part of it.
+@pytest.mark.parametrize("parameters", ["open-gop=1:min-keyint=3", "intra-refresh=1"])
+@pytest.mark.parametrize("indices", [[13, 30, 31, 59], [47]], ids=str)
+def test_frames_are_exact_where_keyframes_are_not_boundaries(indices, parameters, write_h264):
+    path = write_h264(gop_size=12, **{"x264-params": parameters})
+    frames, _ = read_h264(path, lambda metadata: indices)
+    expected, _ = pyav_decoding.read_with_pyav(path, lambda metadata: indices)
+    assert (frames == expected).all()
 
 
 @pytest.mark.parametrize("num_threads", [1, 2])

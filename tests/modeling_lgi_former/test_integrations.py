@@ -154,6 +154,18 @@ def test_quantised_projections_are_called_not_folded(tiny_config, clips):
     assert not attention.folding_pays(num_queries=64, num_keys=4)
 
 
+@pytest.mark.parametrize(
+    "register", ["register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook"]
+)
+def test_projections_with_hooks_are_called_not_folded(tiny_config, clips, register):
+    model = LGIFormerForVideoClassification(tiny_config())
+    calls = []
+    projection = model.lgi_former.encoder.layers[0].interaction_attention.o_proj
+    getattr(projection, register)(lambda module, *_: calls.append(module))
+    model(clips(model.config), labels=torch.tensor([0, 1])).loss.backward()
+    assert calls == [projection]
+
+
 def test_folding_is_chosen_by_the_number_of_operations(tiny_config):
     attention = LGIFormerAttention(tiny_config(), hidden_size=32, num_heads=2)
     assert attention.folding_pays(num_queries=64, num_keys=15)
