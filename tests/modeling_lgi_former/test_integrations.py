@@ -53,18 +53,16 @@ def test_training_steps_compile_whole(tiny_config, clips, compile_whole):
         assert all(weight.grad is not None for weight in model.parameters())
 
 
-def test_compiled_pretraining_gives_the_same_loss(tiny_config, clips, compile_whole):
+def test_compiled_pretraining_gives_the_same_loss_and_checks_masks_too(tiny_config, clips, compile_whole):
     model = LGIFormerForPreTraining(tiny_config(decoder_position_order="region"))
-    inputs = {"pixel_values": clips(model.config), "bool_masked_pos": RegionTubeMasking(model.config)(2)}
-    torch.testing.assert_close(compile_whole(model)(**inputs).loss, model(**inputs).loss)
-
-
-def test_compiled_pretraining_checks_masks_too(tiny_config, clips, compile_whole):
-    model = LGIFormerForPreTraining(tiny_config())
+    compiled, pixel_values = compile_whole(model), clips(model.config)
     bool_masked_pos = RegionTubeMasking(model.config)(2)
+    expected = model(pixel_values, bool_masked_pos).loss
+    torch.testing.assert_close(compiled(pixel_values, bool_masked_pos).loss, expected)
+
     bool_masked_pos[0, bool_masked_pos[0].nonzero()[0]] = False
     with pytest.raises(RuntimeError, match="must keep 4 tokens of every region"):
-        compile_whole(model)(clips(model.config), bool_masked_pos)
+        compiled(pixel_values, bool_masked_pos)
 
 
 def test_classifier_exports_with_any_batch_size(tiny_config, clips):
