@@ -58,12 +58,12 @@ class CorpusPreparation:
         Clips that are missing are told, listed in missing.csv and left out, and the exit status is 1; if they are too
         many, no list is written, and it is 2. To do it again changes nothing, and goes on with what was not done."""
         from ..training.preparation.corpora import CORPORA
-        from ..training.preparation.preparation import OtherListsError
+        from ..training.preparation.preparation import ListsNotWrittenError
 
         corpus, options = CORPORA[self.name], _options(args)
         try:
             return (_prepare_unlabelled if self.name in UNLABELLED else _prepare_labelled)(corpus, options, args)
-        except OtherListsError as error:
+        except ListsNotWrittenError as error:
             _tell_missing(corpus, error.found, options, are_listed=False)
             return fail(first_line(error))
         except (ValueError, OSError) as error:

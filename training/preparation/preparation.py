@@ -11,7 +11,7 @@ from ..folder_lock import only_writer
 from ..skipping import replace_list
 from .clip_folders import first_file_below
 from .corpora import Corpus
-from .labelled import LabelledClips, Split, find_clips
+from .labelled import LabelledClips, find_clips
 from .readability import RECORD_FILE, ReadabilityRecord
 from .staged_files import StagedFiles
 from .unlabelled import UnlabelledCount, list_clips, read_all
@@ -43,8 +43,8 @@ class PreparationOptions:
     dry_run: bool = False
 
 
-class OtherListsError(ValueError):
-    """There are other lists already, which stay as they are.
+class ListsNotWrittenError(ValueError):
+    """The corpus is there, but its lists cannot be written. Those of an earlier run stay as they are.
 
     Attributes:
         found: What there is of the corpus now.
@@ -89,8 +89,8 @@ def prepare_labelled(corpus: Corpus, options: PreparationOptions, folds: Sequenc
         What was found.
 
     Raises:
-        ValueError: If the corpus is not found or understood, or a split is empty.
-        OtherListsError: If other lists are in the way.
+        ValueError: If the corpus is not found or understood.
+        ListsNotWrittenError: If a split is empty, or other lists are in the way.
         OSError: If something cannot be read or written.
     """
     folder = folder_of_clips(corpus, options)
@@ -106,9 +106,7 @@ def prepare_labelled(corpus: Corpus, options: PreparationOptions, folds: Sequenc
         return found
     with only_writer(options.output, LOCK_FILE), StagedFiles(options.overwrite) as staged:
         if not too_many_missing(found, options):
-            for fold, splits in found.folds.items():
-                for split, rows in splits.items():
-                    _write_split(staged, options.output / folder_of_fold(fold) / f"{split}.csv", rows)
+            _write_splits(staged, options, found)
             with staged.open(options.output / LABELS_FILE) as file:
                 file.write(json.dumps(DATASET_LABELS[corpus.name]) + "\n")
         _write_missing(staged, options, found)
@@ -133,7 +131,7 @@ def prepare_unlabelled(
 
     Raises:
         ValueError: If the corpus is not found.
-        OtherListsError: If another list is in the way.
+        ListsNotWrittenError: If another list is in the way.
         OSError: If something cannot be read or written.
     """
     folder = folder_of_clips(corpus, options)
@@ -162,7 +160,7 @@ def _write_missing(staged: StagedFiles, options: PreparationOptions, found: Labe
     try:
         staged.check_places()
     except ValueError as error:
-        raise OtherListsError(str(error), found) from error
+        raise ListsNotWrittenError(str(error), found) from error
     replace_list(options.output / MISSING_FILE, found.missing)
 
 
@@ -183,8 +181,12 @@ def folder_of_fold(fold: int | str | None) -> str:
     return "." if fold is None else f"fold_{fold}"
 
 
-def _write_split(staged: StagedFiles, path: Path, rows: Split):
-    if not rows:
-        raise ValueError(f"No clip is left for '{path}': all of them are missing. No list was written.")
-    with staged.open(path) as file:
-        file.writelines(f"{clip} {label}\n" for clip, label in rows)
+def _write_splits(staged: StagedFiles, options: PreparationOptions, found: LabelledClips):
+    for fold, splits in found.folds.items():
+        for split, rows in splits.items():
+            path = options.output / folder_of_fold(fold) / f"{split}.csv"
+            if not rows:
+                message = f"No clip is left for '{path}': all of them are missing. No list was written."
+                raise ListsNotWrittenError(message, found)
+            with staged.open(path) as file:
+                file.writelines(f"{clip} {label}\n" for clip, label in rows)

@@ -305,7 +305,9 @@ def test_a_split_without_clips_is_refused(replicas, prepare, root, output, capsy
         clip.unlink()
     (root / "4_setups" / "All_scenes" / "train_All.csv").write_text("Action/Sad/0010 Sad\n")
     assert prepare("ferv39k", "--max_missing_fraction", "1") == 2
-    assert f"No clip is left for '{output / 'test.csv'}': all of them are missing." in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert f"No clip is left for '{output / 'test.csv'}': all of them are missing." in message
+    assert f"{root / '2_ClipsforFaceCrop' / 'DailyLife' / 'Happy' / '0010'} holds no frames" in message
     assert not (output / "train.csv").exists()
 
 
