@@ -123,14 +123,18 @@ def _check_family(model_name_or_path: str):
 
 @contextlib.contextmanager
 def naming(model_name_or_path: str):
-    """Within it, errors of loading name the model, which those of Transformers do not always."""
+    """Within it, errors of loading name the model, which those of Transformers do not always, and say that it is no
+    folder here, if so: the name of a folder, misspelt, is asked for at the Hub."""
     try:
         yield
     except OSError as error:
         message = str(error)
         if str(model_name_or_path) in message:
             raise
-        raise OSError(f"{model_name_or_path} cannot be loaded: {message}") from error
+        model = model_name_or_path
+        if not os.path.isdir(model):
+            model = f"There is no folder '{model}' here, and the model of that name on the Hub"
+        raise OSError(f"{model} cannot be loaded: {message}") from error
 
 
 def _check_name(model_name_or_path: str):

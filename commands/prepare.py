@@ -2,15 +2,18 @@
 
 import inspect
 
-from . import prepare_faces, prepare_index, prepare_shards
+from . import prepare_faces, prepare_index, prepare_shards, prepare_verify
 from .prepare_corpus import NUM_FOLDS, CorpusPreparation
 
 
 SUMMARY = "a corpus for training: lists of its clips, cut-out faces, tar shards"
 
-PREPARATIONS = {"faces": prepare_faces, "shards": prepare_shards, "index": prepare_index} | {
-    name: CorpusPreparation(name) for name in NUM_FOLDS
-}
+PREPARATIONS = {
+    "faces": prepare_faces,
+    "shards": prepare_shards,
+    "index": prepare_index,
+    "verify": prepare_verify,
+} | {name: CorpusPreparation(name) for name in NUM_FOLDS}
 
 
 def add_arguments(parser):

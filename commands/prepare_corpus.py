@@ -58,22 +58,25 @@ class CorpusPreparation:
         Clips that are missing are told, listed in missing.csv and left out, and the exit status is 1; if they are too
         many, no list is written, and it is 2. To do it again changes nothing, and goes on with what was not done."""
         from ..training.preparation.corpora import CORPORA
+        from ..training.preparation.preparation import ListsNotWrittenError
 
-        corpus = CORPORA[self.name]
+        corpus, options = CORPORA[self.name], _options(args)
         try:
-            return (_prepare_unlabelled if self.name in UNLABELLED else _prepare_labelled)(corpus, args)
+            return (_prepare_unlabelled if self.name in UNLABELLED else _prepare_labelled)(corpus, options, args)
+        except ListsNotWrittenError as error:
+            _tell_missing(corpus, error.found, options, are_listed=False)
+            return fail(first_line(error))
         except (ValueError, OSError) as error:
             return fail(first_line(error))
 
 
-def _prepare_labelled(corpus, args: argparse.Namespace) -> int:
+def _prepare_labelled(corpus, options, args: argparse.Namespace) -> int:
     from ..training.preparation.preparation import prepare_labelled
     from ..training.preparation.report import describe_shared, print_clips
 
     folds = [None]
     if corpus.clips.num_folds:
         folds = list(range(1, corpus.clips.num_folds + 1)) if args.fold is None else [args.fold]
-    options = _options(args)
     found = prepare_labelled(corpus, options, folds)
     print_clips(corpus, found)
     for line in describe_shared(found):
@@ -81,11 +84,10 @@ def _prepare_labelled(corpus, args: argparse.Namespace) -> int:
     return _conclude(corpus, found, options, folds)
 
 
-def _prepare_unlabelled(corpus, args: argparse.Namespace) -> int:
+def _prepare_unlabelled(corpus, options, args: argparse.Namespace) -> int:
     from ..training.preparation.preparation import prepare_unlabelled
     from ..training.preparation.report import print_count
 
-    options = _options(args)
     found = prepare_unlabelled(corpus, options, check=not args.no_check, num_workers=args.num_workers)
     print_count(corpus, found)
     return _conclude(corpus, found, options, [None])
@@ -102,15 +104,21 @@ def _options(args: argparse.Namespace):
 def _conclude(corpus, found, options, folds: list[int | None]) -> int:
     """Say what is missing and how to go on; returns the exit status."""
     from ..training.preparation.preparation import too_many_missing
-    from ..training.preparation.report import describe_missing, next_command
+    from ..training.preparation.report import next_command, starting_model
 
-    if found.num_missing:
-        print(describe_missing(corpus, found, options), file=sys.stderr)
+    _tell_missing(corpus, found, options, are_listed=not options.dry_run)
     if too_many_missing(found, options):
         return 2
     if options.dry_run:
         print("This was a dry run: nothing was written.")
     else:
-        print(f"The lists are in {options.output}. To train on them:")
+        print(f"The lists are in {options.output}. To train on them{starting_model(corpus)}:")
         print(f"  {next_command(corpus, options, folds)}")
     return 1 if found.num_missing else 0
+
+
+def _tell_missing(corpus, found, options, are_listed: bool):
+    from ..training.preparation.report import describe_missing
+
+    if found.num_missing:
+        print(describe_missing(corpus, found, options, are_listed), file=sys.stderr)

@@ -1,6 +1,7 @@
 """`lgi-former prepare shards`."""
 
 import os
+import sys
 from pathlib import Path
 
 from ..command_line import fail, first_line, num_cpus, positive_int, whole_number
@@ -46,9 +47,10 @@ def add_arguments(parser):
 
 def run(args) -> int:
     """Pack videos into tar shards in the format of WebDataset, shuffled, with OUT/index.json, which --train_data of
-    pretrain and finetune takes. The same videos and options give the same bytes. Shards that are there already and
-    have their checksum are left alone. Videos that cannot be read are left out and listed in OUT/skipped_videos.csv;
-    the exit status is 1 then, or if --verify finds a damaged file."""
+    pretrain and finetune takes. The same videos and options give the same bytes. Shards that are there already are
+    left alone if they have their checksum; those that have not are named and made again. Videos that cannot be read
+    are left out and listed in OUT/skipped_videos.csv; the exit status is 1 then, or if --verify finds a file that is
+    damaged after all that. `lgi-former prepare verify` only reads shards, and changes nothing."""
     from ..training.annotations import load_annotations
     from ..training.preparation.shards import pack_shards, verify_shards
     from ..training.shard_index import INDEX_FILE
@@ -72,6 +74,8 @@ def run(args) -> int:
         f"{sum(shard.nsamples for shard in shards)} videos in {len(shards)} shards, "
         f"{sum(shard.filesize for shard in shards) / 1e6:.1f} MB; {packed.num_found} shards were there already."
     )
+    for name in packed.mended:
+        print(f"'{os.path.join(args.output_dir, name)}' was damaged and has been made again.", file=sys.stderr)
     if packed.skipped:
         print(f"{len(packed.skipped)} videos could not be read; see why in {args.output_dir}/skipped_videos.csv.")
     for problem in problems:

@@ -38,6 +38,15 @@ def clips_below(folder: str | os.PathLike, depth: int, path: str = "") -> Iterat
             yield from clips_below(entry.path, depth - 1, joined(path, entry.name))
 
 
+def first_file_below(folder: str | os.PathLike) -> str | None:
+    """The path of a file in a folder, at any depth; None if there is none."""
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if visible := [name for name in files if not name.startswith(".")]:
+            return os.path.join(parent, min(visible))
+    return None
+
+
 def joined(folder: str, name: str) -> str:
     """The path of `name` in `folder`, both relative and with `/`; a folder `""` or `"."` is where paths begin."""
     return name if folder in ("", ".") else f"{folder}/{name}"  # pathlib takes three times as long

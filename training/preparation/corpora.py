@@ -45,6 +45,7 @@ class NamedClips:
         num_clips: How many there are.
         expected: Called with the folder of the corpus; gives the groups `clip` of all clips, nothing if it cannot.
             Raises ValueError if it reads a list there and cannot understand it.
+        ending: What follows `clip` in the owners' names of files, to say which one is missing.
     """
 
     depth: int
@@ -55,6 +56,7 @@ class NamedClips:
     actors_per_fold: int
     num_clips: int
     expected: Callable[[Path], Iterable[str]]
+    ending: str
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,7 @@ def _described() -> Iterator[Corpus]:
             actors_per_fold=18,
             num_clips=7442,
             expected=_crema_d_clips,
+            ending=".flv",
         ),
     )
     yield Corpus(
@@ -192,6 +195,7 @@ def _described() -> Iterator[Corpus]:
             actors_per_fold=4,
             num_clips=1440,
             expected=_ravdess_clips,
+            ending=".mp4",
         ),
     )
     yield Corpus(
@@ -207,6 +211,7 @@ def _described() -> Iterator[Corpus]:
             actors_per_fold=9,
             num_clips=1287,
             expected=_enterface_clips,
+            ending="/*.avi",
         ),
     )
     # The developers' part; as published, the 118 speakers of the test part are not trained on.

@@ -129,7 +129,7 @@ def _find_named(clips: NamedClips, root: Path, folder: str, folds: Sequence[int 
         if problem is not None:
             missing[path] = problem
     expected = list(clips.expected(root))
-    missing |= {joined(folder, name): NOT_FOUND for name in expected if _key(name) not in found}
+    missing |= {joined(folder, name + clips.ending): NOT_FOUND for name in expected if _key(name) not in found}
     rows = [(path, actor, label) for path, actor, label, problem in found.values() if problem is None]
     test_actors = actors_of_folds(clips.actors, clips.num_folds, clips.actors_per_fold)
     splits = {fold: _split(rows, test_actors[fold]) for fold in folds}

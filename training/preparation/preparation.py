@@ -9,8 +9,9 @@ from pathlib import Path
 from ...configuration import DATASET_LABELS
 from ..folder_lock import only_writer
 from ..skipping import replace_list
+from .clip_folders import first_file_below
 from .corpora import Corpus
-from .labelled import LabelledClips, Split, find_clips
+from .labelled import LabelledClips, find_clips
 from .readability import RECORD_FILE, ReadabilityRecord
 from .staged_files import StagedFiles
 from .unlabelled import UnlabelledCount, list_clips, read_all
@@ -42,6 +43,18 @@ class PreparationOptions:
     dry_run: bool = False
 
 
+class ListsNotWrittenError(ValueError):
+    """The corpus is there, but its lists cannot be written. Those of an earlier run stay as they are.
+
+    Attributes:
+        found: What there is of the corpus now.
+    """
+
+    def __init__(self, message: str, found: LabelledClips | UnlabelledCount):
+        super().__init__(message)
+        self.found = found
+
+
 def folder_of_clips(corpus: Corpus, options: PreparationOptions) -> str:
     """Where the clips of a corpus are, relative to `options.root`.
 
@@ -54,9 +67,11 @@ def folder_of_clips(corpus: Corpus, options: PreparationOptions) -> str:
     for folder in candidates:
         if (options.root / folder).is_dir():
             return folder
+    inside = sorted(child for child in options.root.iterdir() if any((child / name).is_dir() for name in candidates))
+    nearby = f"; did you mean --root '{inside[0]}'?" if inside else "."
     raise ValueError(
-        f"'{options.root}' has no clips of {corpus.title}: there is no folder "
-        f"{' or '.join(candidates)} in it (--clips names another). {corpus.how_to_obtain}"
+        f"'{options.root}' has no clips of {corpus.title}: there is no folder {' or '.join(candidates)} in it "
+        f"(--clips names another){nearby} {corpus.how_to_obtain}"
     )
 
 
@@ -74,28 +89,27 @@ def prepare_labelled(corpus: Corpus, options: PreparationOptions, folds: Sequenc
         What was found.
 
     Raises:
-        ValueError: If the corpus is not found or understood, a split is empty, or other lists are in the way.
+        ValueError: If the corpus is not found or understood.
+        ListsNotWrittenError: If a split is empty, or other lists are in the way.
         OSError: If something cannot be read or written.
     """
     folder = folder_of_clips(corpus, options)
     found = find_clips(corpus, options.root, folder, folds)
     if not found.num_found:
         example = next((f", such as '{options.root / clip}'" for clip in found.missing), "")
+        other = first_file_below(options.root / folder)
         raise ValueError(
-            f"None of the {found.num_expected} clips of {corpus.title} is in '{options.root / folder}'{example}. "
-            f"{corpus.how_to_obtain}"
+            f"None of the {found.num_expected} clips of {corpus.title} is in '{options.root / folder}'{example}"
+            f"{f'; what is there is, for example, {other!r}' if other else ''}. {corpus.how_to_obtain}"
         )
     if options.dry_run:
         return found
-    with only_writer(options.output, LOCK_FILE):
-        replace_list(options.output / MISSING_FILE, found.missing)
+    with only_writer(options.output, LOCK_FILE), StagedFiles(options.overwrite) as staged:
         if not too_many_missing(found, options):
-            with StagedFiles(options.overwrite) as staged:
-                for fold, splits in found.folds.items():
-                    for split, rows in splits.items():
-                        _write_split(staged, options.output / folder_of_fold(fold) / f"{split}.csv", rows)
-                with staged.open(options.output / LABELS_FILE) as file:
-                    json.dump(DATASET_LABELS[corpus.name], file)
+            _write_splits(staged, options, found)
+            with staged.open(options.output / LABELS_FILE) as file:
+                file.write(json.dumps(DATASET_LABELS[corpus.name]) + "\n")
+        _write_missing(staged, options, found)
     return found
 
 
@@ -116,7 +130,8 @@ def prepare_unlabelled(
         How many were found.
 
     Raises:
-        ValueError: If the corpus is not found, or another list is in the way.
+        ValueError: If the corpus is not found.
+        ListsNotWrittenError: If another list is in the way.
         OSError: If something cannot be read or written.
     """
     folder = folder_of_clips(corpus, options)
@@ -133,11 +148,20 @@ def prepare_unlabelled(
         with StagedFiles(options.overwrite) as staged:
             with staged.open(options.output / "train.csv") as file:
                 found = list_clips(clips, options.root, folder, record, file)
-            replace_list(options.output / MISSING_FILE, found.missing)
-            _check_any_found(corpus, found, options.root / folder)
             if too_many_missing(found, options):
                 staged.discard()
+            _write_missing(staged, options, found)
+            _check_any_found(corpus, found, options.root / folder)
     return found
+
+
+def _write_missing(staged: StagedFiles, options: PreparationOptions, found: LabelledClips | UnlabelledCount):
+    """Write `missing.csv`, unless other lists are in the way: they lack other clips than it would name."""
+    try:
+        staged.check_places()
+    except ValueError as error:
+        raise ListsNotWrittenError(str(error), found) from error
+    replace_list(options.output / MISSING_FILE, found.missing)
 
 
 def _check_any_found(corpus: Corpus, found: UnlabelledCount, folder: Path):
@@ -157,8 +181,12 @@ def folder_of_fold(fold: int | str | None) -> str:
     return "." if fold is None else f"fold_{fold}"
 
 
-def _write_split(staged: StagedFiles, path: Path, rows: Split):
-    if not rows:
-        raise ValueError(f"No clip is left for '{path}': all of them are missing. No list was written.")
-    with staged.open(path) as file:
-        file.writelines(f"{clip} {label}\n" for clip, label in rows)
+def _write_splits(staged: StagedFiles, options: PreparationOptions, found: LabelledClips):
+    for fold, splits in found.folds.items():
+        for split, rows in splits.items():
+            path = options.output / folder_of_fold(fold) / f"{split}.csv"
+            if not rows:
+                message = f"No clip is left for '{path}': all of them are missing. No list was written."
+                raise ListsNotWrittenError(message, found)
+            with staged.open(path) as file:
+                file.writelines(f"{clip} {label}\n" for clip, label in rows)

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...configuration import DATASET_LABELS
+from ..arguments import read_recipe
 from .corpora import SPLITS, Corpus
 from .labelled import LabelledClips
 from .preparation import MISSING_FILE, PreparationOptions, folder_of_fold, too_many_missing
@@ -56,12 +57,19 @@ def print_count(corpus: Corpus, found: UnlabelledCount):
     )
 
 
-def describe_missing(corpus: Corpus, found: LabelledClips | UnlabelledCount, options: PreparationOptions) -> str:
-    """How many clips are missing, the first of them, where they were looked for and how to obtain them; some lines."""
+def describe_missing(
+    corpus: Corpus, found: LabelledClips | UnlabelledCount, options: PreparationOptions, are_listed: bool
+) -> str:
+    """How many clips are missing, the first of them, where they were looked for and how to obtain them; some lines.
+
+    Args:
+        corpus, found, options: As of the preparation.
+        are_listed: Whether `missing.csv` has all of them.
+    """
     lines = [f"{found.num_missing} of {found.num_expected} clips are missing or cannot be read:"]
     lines += [f"  {options.root / clip} {problem}" for clip, problem in islice(found.missing.items(), CLIPS_NAMED)]
     if len(found.missing) > CLIPS_NAMED:
-        where = "" if options.dry_run else f"; all are in {options.output / MISSING_FILE}"
+        where = f"; all are in {options.output / MISSING_FILE}" if are_listed else ""
         lines.append(f"  and {len(found.missing) - CLIPS_NAMED} more{where}")
     if unnamed := found.num_missing - len(found.missing):
         lines.append(
@@ -74,8 +82,16 @@ def describe_missing(corpus: Corpus, found: LabelledClips | UnlabelledCount, opt
             f"These are more than --max_missing_fraction {options.max_missing_fraction:g} allows: no list is written."
         )
     else:
-        lines.append("They are left out of the lists.")
+        lines.append(f"They {'are' if are_listed else 'would be'} left out of the lists.")
     return "\n".join(lines)
+
+
+def starting_model(corpus: Corpus) -> str:
+    """What the recipe starts from, as a part of a sentence; nothing if it starts from scratch."""
+    model = read_recipe(corpus.recipe).get("model_name_or_path")
+    if model is None:
+        return ""
+    return f", from the model in {model} (--model_name_or_path: another that `lgi-former pretrain` or `convert` wrote)"
 
 
 def next_command(corpus: Corpus, options: PreparationOptions, folds: Sequence[int | None]) -> str:

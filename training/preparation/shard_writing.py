@@ -42,11 +42,13 @@ class WrittenShard:
         shard (`Shard`): What the index says of it.
         skipped (`dict[str, str]`): Videos that could not be read and are not in it, and why.
         is_new (`bool`): Whether it was written now; otherwise it was found whole.
+        was_damaged (`bool`): Whether it was written now since one that was there had not its checksum any more.
     """
 
     shard: Shard
     skipped: dict[str, str]
     is_new: bool
+    was_damaged: bool = False
 
 
 class ShardFiles:

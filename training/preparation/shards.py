@@ -5,7 +5,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from .shard_writing import Sample, ShardFiles, WrittenShard
 
 
 LOCK_FILE = ".shards.lock"
+VIDEOS_LOOKED_FOR = 1000  # before the first is packed
 ENCODING_VERSION = 1  # to be raised when the same videos come to be other bytes
 
 
@@ -33,11 +34,13 @@ class PackedShards:
         index (`ShardIndex`): What there is now.
         skipped (`dict[str, str]`): Videos that could not be read, and why.
         num_found (`int`): Shards that were there already.
+        mended (`list[str]`): Names of the tar files of shards that were there but damaged, and were made again.
     """
 
     index: ShardIndex
     skipped: dict[str, str]
     num_found: int
+    mended: list[str]
 
 
 def pack_shards(
@@ -74,20 +77,24 @@ def pack_shards(
         What there is now.
 
     Raises:
-        ShardError: If no video can be read, or `output_dir` has shards of other videos or settings.
+        ShardError: If no video can be read, or `output_dir` has shards of other videos or settings. If none of the
+            first 1000 is there at all, nothing is written.
         ValueError: If another process is writing to it.
         OSError: If there is no room, for example.
     """
     output_dir = Path(output_dir)
     classes = _classes(videos)
     packing = _Packing(videos, output_dir, os.fspath(root), clips_per_shard, size, seed)
+    if not (output_dir / INDEX_FILE).exists():
+        packing.check_that_videos_are_there()
     with only_writer(output_dir, LOCK_FILE):
         _refuse_other_shards(output_dir, len(packing))
         written = _pack_all(packing, num_workers)
         skipped = {name: reason for shard in written for name, reason in shard.skipped.items()}
         index = ShardIndex([shard.shard for shard in written], classes)
         _write_lists(output_dir, index, skipped)
-    return PackedShards(index, skipped, sum(not shard.is_new for shard in written))
+    mended = [shard.shard.url for shard in written if shard.was_damaged]
+    return PackedShards(index, skipped, sum(not shard.is_new for shard in written), mended)
 
 
 def verify_shards(url: str) -> list[str]:
@@ -133,10 +140,11 @@ class _Packing(TorchDataset):
     def __getitem__(self, number: int) -> WrittenShard | Exception:
         files = ShardFiles(self.output_dir, number, self._plan(number))
         try:
-            shard = files.found()
-            if shard is None or self._any_can_be_read_now(number, shard.skipped):
-                shard = files.write(self._samples(number), self.size)
-            return shard
+            was_there = files.tar.exists()
+            found = files.found()
+            if found is not None and not self._any_can_be_read_now(number, found.skipped):
+                return found
+            return replace(files.write(self._samples(number), self.size), was_damaged=was_there and found is None)
         except (ShardError, OSError) as error:
             if isinstance(error, OSError) and error.errno and not error.filename:  # a full disk does not say which
                 error.filename = str(files.tar)
@@ -145,6 +153,17 @@ class _Packing(TorchDataset):
     def rows_of(self, number: int) -> np.ndarray:
         """Which rows go into a shard."""
         return self.order[number * self.clips_per_shard : (number + 1) * self.clips_per_shard]
+
+    def check_that_videos_are_there(self):
+        """Raise a `ShardError` if none of the first ones is, as with a wrong root. Packing would try all of them."""
+        first = [self.videos[int(row)]["video"] for row in self.order[:VIDEOS_LOOKED_FOR]]
+        if any(not isinstance(video, str) or "://" in video or os.path.exists(video) for video in first):
+            return
+        which = f"{len(first)} videos" if len(first) == len(self.order) else f"first {len(first)} videos"
+        raise ShardError(
+            f"None of the {which} is there, such as '{first[0]}'. Say with --data_root in which folder the paths of "
+            "the list begin. Nothing was written."
+        )
 
     def _samples(self, number: int) -> Iterator[Sample]:
         for row in self.rows_of(number):

@@ -18,8 +18,7 @@ class StagedFiles:
         overwrite: Whether files that are there with other content may be replaced.
 
     Raises:
-        ValueError: At the end, if there are such, and they may not, or folders in their places. Then none of the files
-            is written.
+        ValueError: At the end, as `check_places` does. Then none of the files is written.
     """
 
     def __init__(self, overwrite: bool):
@@ -51,7 +50,12 @@ class StagedFiles:
         finally:
             self.discard()
 
-    def _move(self):
+    def check_places(self):
+        """See whether the files written so far may go to their places.
+
+        Raises:
+            ValueError: If there are files with other content, which may not be replaced, or folders.
+        """
         if folder := next((path for path in self._places.values() if path.is_dir()), None):
             raise ValueError(f"'{folder}' is a folder: move it, or choose another --output. No list was written.")
         kept = [
@@ -64,6 +68,9 @@ class StagedFiles:
                 f"{_some_are(kept)} there already with other content: pass --overwrite to replace what is there, or "
                 "choose another --output. No list was written."
             )
+
+    def _move(self):
+        self.check_places()
         for staged, path in self._places.items():
             staged.replace(path)
 

@@ -11,7 +11,7 @@ import pytest
 from lgi_former.commands.prepare_corpus import NUM_FOLDS, UNLABELLED
 from lgi_former.configuration import DATASET_LABELS
 from lgi_former.training.annotations import load_annotations
-from lgi_former.training.arguments import shipped
+from lgi_former.training.arguments import read_recipe, shipped
 from lgi_former.training.preparation.corpora import CORPORA, UnlabelledClips
 
 
@@ -286,13 +286,28 @@ def test_a_corpus_that_is_not_there_is_told_where_to_get(prepare, root, capsys):
     assert "there is no folder Clip/jpg_256 or Clip/jpg_224" in capsys.readouterr().err
 
 
+def test_what_is_there_instead_is_told(replicas, prepare, root, capsys):
+    replicas.write_dfew(root / "DFEW", "Clip/jpg_256")
+    assert prepare("dfew") == 2
+    assert f"; did you mean --root '{root / 'DFEW'}'?" in capsys.readouterr().err
+    replicas.write_dfew(root, "Clip/jpg_256")
+    replicas.write(root / "Clip" / "original" / "7.mp4")
+    assert prepare("dfew", "--clips", "Clip/original") == 2
+    assert (
+        f"such as '{root / 'Clip/original/00002'}'; what is there is, for example, '{root / 'Clip/original/7.mp4'}'"
+        in capsys.readouterr().err
+    )
+
+
 def test_a_split_without_clips_is_refused(replicas, prepare, root, output, capsys):
     replicas.write_ferv39k(root)
     for clip in (root / "2_ClipsforFaceCrop" / "DailyLife").glob("*/0010/0.jpg"):
         clip.unlink()
     (root / "4_setups" / "All_scenes" / "train_All.csv").write_text("Action/Sad/0010 Sad\n")
     assert prepare("ferv39k", "--max_missing_fraction", "1") == 2
-    assert f"No clip is left for '{output / 'test.csv'}': all of them are missing." in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert f"No clip is left for '{output / 'test.csv'}': all of them are missing." in message
+    assert f"{root / '2_ClipsforFaceCrop' / 'DailyLife' / 'Happy' / '0010'} holds no frames" in message
     assert not (output / "train.csv").exists()
 
 
@@ -313,10 +328,15 @@ def test_an_edited_list_is_kept_unless_it_may_be_replaced(replicas, prepare, roo
     edited = output / "fold_1" / "train.csv"
     edited.write_text("mine 1\n")
     (output / "fold_2" / "test.csv").unlink()
-    assert prepare("dfew") == 2
+    (root / "Clip" / "jpg_256" / "00006" / "00001.jpg").unlink()
+    assert prepare("dfew", "--max_missing_fraction", "0.2") == 2
     assert edited.read_text() == "mine 1\n"
+    assert not (output / "missing.csv").exists()
     assert not (output / "fold_2" / "test.csv").exists()
-    assert f"'{edited}' is there already with other content" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "00006 holds no frames" in message
+    assert f"'{edited}' and 4 more files are there already with other content" in message
+    replicas.write(root / "Clip" / "jpg_256" / "00006" / "00001.jpg")
     assert prepare("dfew", "--overwrite") == 0
     assert len(read(edited)) == 6
     assert (output / "fold_2" / "test.csv").exists()
@@ -357,7 +377,7 @@ def test_a_dry_run_tells_and_writes_nothing(replicas, prepare, root, output, cap
     output_of_run = capsys.readouterr()
     assert "RAVDESS" in output_of_run.out
     assert "nothing was written" in output_of_run.out
-    assert "02-01-01-01-01-01-01 is not there" in output_of_run.err
+    assert "02-01-01-01-01-01-01.mp4 is not there" in output_of_run.err
     assert not output.exists()
 
 
@@ -398,7 +418,9 @@ def test_the_last_line_is_the_command_to_train(
 ):
     getattr(replicas, f"write_{corpus}")(root)
     prepare(corpus, *options)
-    command = shlex.split(capsys.readouterr().out.splitlines()[-1])
+    [*_, heading, command] = capsys.readouterr().out.splitlines()
+    assert f"from the model in {read_recipe(recipe)['model_name_or_path']} (--model_name_or_path: " in heading
+    command = shlex.split(command)
     lists = ["--train_data", str(output / folder / "train.csv"), "--eval_data", str(output / folder / "test.csv")]
     assert command == ["lgi-former", "finetune", recipe, *lists, "--data_root", str(root), *folds]
 

@@ -114,6 +114,19 @@ def test_a_folder_whose_videos_have_changed_is_read_again(root, output, read_fil
     assert listed(output) == [f"{FIRST}/00001.mp4", f"{FIRST}/00002.mp4"]
 
 
+def test_other_lists_stay_as_they_are_and_what_is_missing_is_told(root, output, prepare, monkeypatch, capsys):
+    monkeypatch.setattr(readability, "_read_in_parallel", readability._read_in_turn)
+    prepare_here(root, output)
+    written = [(output / name).read_text() for name in ("train.csv", "missing.csv")]
+    truncate(root / SECOND / "00001.mp4")
+    assert prepare("voxceleb2", "--max_missing_fraction", "0.9") == 2
+    assert [(output / name).read_text() for name in ("train.csv", "missing.csv")] == written
+    missing, others = capsys.readouterr().err.split("lgi-former: ")
+    assert f"2 of 3 clips are missing or cannot be read:\n  {root / FIRST / '00002.mp4'} cannot be" in missing
+    assert str(root / SECOND / "00001.mp4") in missing and "missing.csv" not in missing
+    assert "train.csv' is there already with other content" in others
+
+
 def test_a_dry_run_reads_no_video_but_remembers(root, output, read_files):
     assert prepare_here(root, output, dry_run=True).num_found == 3
     assert not output.exists()

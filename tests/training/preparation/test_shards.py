@@ -151,9 +151,19 @@ def test_finished_shards_are_left_alone_and_damaged_ones_made_again(pack, tmp_pa
     monkeypatch.setattr(
         shard_writing, "encode_video", lambda video, size: written.append(video) or encode(video, size)
     )
-    assert pack().num_found == 0
+    packed = pack()
+    assert packed.num_found == 0 and packed.mended == ["shard-000000.tar", "shard-000002.tar"]
     assert contents_of(folder) == whole and len(written) == 9
     assert pack().num_found == 3 and len(written) == 9
+
+
+def test_with_a_wrong_root_nothing_is_written(pack, tmp_path):
+    with pytest.raises(ShardError, match=r"None of the 9 videos is there, such as '.*nowhere/.*--data_root"):
+        pack(root=tmp_path / "nowhere")
+    assert not (tmp_path / "shards").exists()
+    assert pack().num_found == 0
+    shutil.move(tmp_path / "shards", tmp_path / "moved")
+    assert pack(folder=tmp_path / "moved", root=tmp_path / "nowhere").num_found == 3  # needs no video any more
 
 
 def test_a_shard_that_is_not_whole_has_no_name(pack, tmp_path, monkeypatch):
@@ -232,6 +242,15 @@ def test_command(rough_corpus, tmp_path, monkeypatch, capsys):
         "good 2.mp4": 1,
     }
     assert json.loads(Path("out", "index.json").read_text())["classes"] == ["sad", "happy"]
+    assert main(["prepare", "verify", "out"]) == 0
+    with Path("out", "shard-000000.tar").open("r+b") as file:
+        file.write(b"damaged")
+    assert main(["prepare", "verify", "out/index.json"]) == 1
+    assert "'out/shard-000000.tar' does not have the checksum" in capsys.readouterr().err
+    Path("all.txt").write_text("good 1.mp4 sad\ngood 2.mp4 happy\nmissing.mp4 sad\n")
+    main(["prepare", "shards", "all.txt", "out", *options])
+    assert "'out/shard-000000.tar' was damaged and has been made again" in capsys.readouterr().err
+    assert main(["prepare", "verify", "out"]) == 0
     Path("all.txt").write_text("good 1.mp4\n")
     assert main(["prepare", "shards", "all.txt", "out", "--num-workers", "0"]) == 2
     assert "was made of other videos" in capsys.readouterr().err
