@@ -133,7 +133,7 @@ def difference(video: Path, seed: int) -> float:
 
 def our_clip(video: Path, seed: int, sample: Callable = SAMPLE) -> torch.Tensor:
     """What our data set makes of a video."""
-    return read_clip(video, sample, AUGMENT, seed)
+    return read_clip(str(video), sample, AUGMENT, seed)
 
 
 def pil_clip(video: Path, seed: int, sample: Callable = SAMPLE) -> torch.Tensor:

@@ -26,21 +26,21 @@ STAND_INS = {
 }
 
 
-def run(folder, **stand_ins):
-    """What the script prints, where the second node's task is the one that is run."""
+def run(folder, job=JOB, **stand_ins):
+    """The script, ended, where the second node's task is the one that is run."""
     for name, body in (STAND_INS | stand_ins).items():
         (folder / name).write_text(f"#!/bin/bash\n{body}\n")
         (folder / name).chmod(0o755)
-    environment = {**os.environ, **JOB, "SLURM_NODEID": "1", "PATH": f"{folder}:{os.environ['PATH']}"}
-    done = subprocess.run(["bash", str(SCRIPT)], env=environment, capture_output=True, text=True, check=False)
-    assert not done.stderr
-    return done.stdout
+    environment = {**os.environ, **job, "SLURM_NODEID": "1", "PATH": f"{folder}:{os.environ['PATH']}"}
+    return subprocess.run(["bash", str(SCRIPT)], env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
 def launched(tmp_path_factory):
     """The options of `accelerate launch` on the second node."""
-    command, *options = run(tmp_path_factory.mktemp("stand_ins")).split()
+    done = run(tmp_path_factory.mktemp("stand_ins"))
+    assert not done.stderr
+    command, *options = done.stdout.split()
     assert command == "launch"
     return launch_command_parser().parse_args(options)
 
@@ -55,12 +55,19 @@ def test_each_node_joins_the_first(launched):
 def test_the_command_knows_every_option_and_trains_as_published(launched):
     parser = RecipeParser(ModelArguments, PretrainingArguments, RecipeTrainingArguments, prog="", description="")
     _, data, training = parser.parse(launched.training_script_args)
-    assert data.dataset_name == "voxceleb2"
+    assert data.dataset_name == "voxceleb2" and data.data_root
     assert training.per_device_train_batch_size * launched.num_processes == 128
     assert training.resume_from_checkpoint == "true" and training.save_steps == 500
     assert training.dataloader_persistent_workers
+    assert (training.dataloader_num_workers + 1) * int(JOB["SLURM_GPUS_ON_NODE"]) == int(JOB["SLURM_CPUS_PER_TASK"])
+
+
+def test_a_total_batch_that_gpus_cannot_share_is_refused(tmp_path):
+    done = run(tmp_path, JOB | {"SLURM_NNODES": "3"})
+    assert done.returncode == 2 and not done.stdout
+    assert "A total batch of 128 cannot be divided among 12 GPUs" in done.stderr
 
 
 def test_a_job_whose_time_is_nearly_up_goes_back_to_the_queue(tmp_path):
     assert "#SBATCH --signal=B:USR1@120" in SCRIPT.read_text().splitlines()
-    assert run(tmp_path, srun='kill -USR1 "$PPID"; sleep 0.2') == "requeue 7\n"
+    assert run(tmp_path, srun='kill -USR1 "$PPID"; sleep 0.2').stdout == "requeue 7\n"

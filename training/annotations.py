@@ -263,7 +263,8 @@ def _from_class_folders(root: Path) -> _Annotations:
     folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not _is_hidden(entry))
     if not folders:
         raise AnnotationError(
-            f"The folder '{root}' holds no folders of classes. Videos are expected in '{root / 'CLASS'}'."
+            f"The folder '{root}' holds no folders of classes. Videos are expected in '{root / 'CLASS'}'. (A folder "
+            "of `save_to_disk` is loaded in Python, see docs/datasets.md.)"
         )
     paths, labels = [], []
     for folder in folders:
