@@ -6,22 +6,20 @@ fake tensors (`fake_memory.py`). Prints a table, draws `results/clip_length.png`
 """
 
 import argparse
-import json
 import statistics
-from collections.abc import Callable
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
 from fake_memory import inference_memory, training_memory
-from interleaved import interleaved_seconds, machine
+from interleaved import interleaved_seconds
+from model_speed import classifying
 from operations import gmacs
+from record import RESULTS, record
 from transformers import VideoMAEConfig, VideoMAEForVideoClassification
 
 from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification
 
 
-RESULTS = Path(__file__).parent / "results"
 NAMES = {"lgi_former": "LGI-Former", "videomae": "VideoMAE-base"}
 # Unit and meaning of what is measured, in the order of the figure.
 MEASURES = {
@@ -48,8 +46,7 @@ def main():
     for num_frames, row in results.items():
         print(f"| {num_frames} |", " | ".join(f"{row[m][n]:.4g}" for m in MEASURES for n in NAMES), "|")
     draw(results).savefig(RESULTS / "clip_length.png", dpi=100)
-    record = {"machine": machine(), "arguments": vars(arguments), "results": results}
-    (RESULTS / "clip_length.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    record("clip_length", arguments, results)
 
 
 def measure(num_frames: int, rounds: int) -> dict[str, dict[str, float]]:
@@ -69,16 +66,6 @@ def measure(num_frames: int, rounds: int) -> dict[str, dict[str, float]]:
         "inference_mib": {name: without_weights(inference_memory(make, shape)) for name, make in makers.items()},
         "training_mib": {name: without_weights(training_memory(make, shape)) for name, make in makers.items()},
     }
-
-
-def classifying(model: torch.nn.Module, clip: torch.Tensor) -> Callable:
-    """A call of the model without gradients."""
-
-    @torch.inference_mode()
-    def classify():
-        model(clip)
-
-    return classify
 
 
 def without_weights(kinds: dict[str, float]) -> float:

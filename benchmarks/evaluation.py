@@ -8,15 +8,15 @@ though the published code reads it for every view. Fails if the videos' scores d
 """
 
 import argparse
-import json
 import statistics
 import tempfile
 from pathlib import Path
 
 import datasets
 import torch
-from interleaved import interleaved_seconds, machine, ratio
+from interleaved import interleaved_seconds, ratio
 from loader import write_videos
+from record import record
 from transformers import set_seed
 
 from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification
@@ -28,7 +28,6 @@ from lgi_former.training.skipping import SkippedVideos
 from lgi_former.training.trainer import LGIFormerTrainer
 
 
-RESULTS = Path(__file__).parent / "results"
 NUM_SEGMENTS, NUM_CROPS = 2, 2
 TOLERANCE = 1e-5
 
@@ -62,9 +61,7 @@ def main():
     for name, result in results.items():
         cells = [name, *result["views"].values(), *(f"{seconds:.2f} s" for seconds in result["seconds"].values())]
         print("|", " | ".join(map(str, [*cells, f"{result['ratio']:.2f}", f"{result['difference']:.0e}"])), "|")
-    RESULTS.mkdir(exist_ok=True)
-    record = {"machine": machine(), "arguments": vars(arguments), "results": results}
-    (RESULTS / "evaluation.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    record("evaluation", arguments, results)
 
 
 def make_trainer(num_layers: int, folder: str) -> LGIFormerTrainer:

@@ -1,12 +1,9 @@
 """Timing of several ways to do the same thing, in one process and in turns."""
 
-import platform
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
 
@@ -33,15 +30,3 @@ def interleaved_seconds(ways: dict[str, list[Callable]], rounds: int) -> dict[st
 def ratio(slower: list[float], faster: list[float]) -> float:
     """How many times as long one way takes: the median of the rounds' ratios."""
     return statistics.median(s / f for s, f in zip(slower, faster, strict=True))
-
-
-def machine() -> dict[str, str | int]:
-    """What is timed on."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
-    return {
-        "processor": names[0] if names else platform.processor(),
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }

@@ -8,7 +8,6 @@ normalised, erased. Videos are drawn faces with the noise of a camera, 60 to 120
 
 import argparse
 import functools
-import json
 import statistics
 import tempfile
 from collections.abc import Callable
@@ -17,9 +16,10 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
-from interleaved import interleaved_seconds, machine, ratio
+from interleaved import interleaved_seconds, ratio
 from PIL import Image
 from pil_pipeline import IMAGE_SIZE, augment_images, read_images
+from record import record
 from tqdm import tqdm
 from transformers.image_utils import IMAGENET_DEFAULT_STD
 
@@ -31,7 +31,6 @@ from lgi_former.training.sources import finetuning_sampling
 from lgi_former.training.synthetic_faces import LABELS, draw_faces
 
 
-RESULTS = Path(__file__).parent / "results"
 JPEG_SIZE, JPEG_QUALITY = 256, 95
 MP4_SIZE, MP4_BITS_PER_SECOND, FRAME_RATE = 224, 250_000, 25
 NOISE = 4  # grey levels; frames then take 22 kB, as faces of real videos do at this size and quality
@@ -57,9 +56,7 @@ def main():
         print(
             "|", " | ".join([name, *speeds, f"{result['ratio']:.2f}", *reading, f"{result['grey_levels']:.2f}"]), "|"
         )
-    RESULTS.mkdir(exist_ok=True)
-    record = {"machine": machine(), "arguments": vars(arguments), "results": results}
-    (RESULTS / "loader.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    record("loader", arguments, results)
 
 
 def write_videos(folder: Path, num_videos: int, lengths: tuple[int, int] = (60, 120)) -> dict[str, list[Path]]:

@@ -9,20 +9,18 @@ Prints a table and writes `results/model_speed.json` or `results/model_speed_com
 
 import argparse
 import functools
-import json
 import statistics
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
-from interleaved import interleaved_seconds, machine, ratio
+from interleaved import interleaved_seconds, ratio
 from operations import gmacs
+from record import record
 from transformers import VideoMAEConfig, VideoMAEForPreTraining, VideoMAEForVideoClassification
 
 from lgi_former import LGIFormerConfig, LGIFormerForPreTraining, LGIFormerForVideoClassification, RegionTubeMasking
 
 
-RESULTS = Path(__file__).parent / "results"
 NUM_LABELS = 7
 CLASSIFIED_FLOP = 2 * 41.50e9  # of one clip, as tests/modeling_lgi_former counts them
 MATRIX_SIZE = 1024
@@ -52,9 +50,7 @@ def main():
         ratio_of_gmacs = f"{counts['lgi_former'] / counts['videomae']:.3f}" if counts else "-"
         print(f"| {name} | {ours} | {theirs} | {result['ratio']:.3f} | {ratio_of_gmacs} |")
     print(f"A classified clip runs at {classified['share_of_matrix_rate']:.2f} of the rate of matrix products.")
-    record = {"machine": machine(), "arguments": vars(arguments), "results": results}
-    name = "model_speed_compiled.json" if arguments.compile else "model_speed.json"
-    (RESULTS / name).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    record("model_speed_compiled" if arguments.compile else "model_speed", arguments, results)
 
 
 def eager_pairs(batch_size: int) -> dict[str, tuple[Callable, Callable]]:
@@ -87,10 +83,10 @@ def classifiers(**options) -> tuple[torch.nn.Module, torch.nn.Module]:
     )
 
 
-def classifying(model: torch.nn.Module) -> Callable:
-    """A call of a classifier on one clip."""
+def classifying(model: torch.nn.Module, clip: torch.Tensor | None = None) -> Callable:
+    """A call of a classifier on a clip, by default one of 16 x 160 x 160."""
     model.eval()
-    clip = torch.randn(1, 16, 3, 160, 160)
+    clip = torch.randn(1, 16, 3, 160, 160) if clip is None else clip
 
     @torch.no_grad()  # inductor does not freeze in inference mode
     def classify():

@@ -7,17 +7,14 @@ and so are products of matrices, which say what the machine gains at most. Print
 
 import argparse
 import copy
-import json
 import statistics
-from collections.abc import Callable
-from pathlib import Path
 
 import torch
-from interleaved import interleaved_seconds, machine, ratio
-from model_speed import MATRIX_SIZE, classifiers
+from interleaved import interleaved_seconds, ratio
+from model_speed import MATRIX_SIZE, classifiers, classifying
+from record import record
 
 
-RESULTS = Path(__file__).parent / "results"
 PRECISIONS = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
@@ -35,8 +32,7 @@ def main():
     print("| what | bfloat16 | float32 | ratio |\n| --- | ---: | ---: | ---: |")
     for name, result in results.items():
         print(f"| {name} | {result['bfloat16']:.3f} s | {result['float32']:.3f} s | {result['ratio']:.2f} |")
-    record = {"machine": machine(), "arguments": vars(arguments), "results": results}
-    (RESULTS / "precision.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    record("precision", arguments, results)
 
 
 class Products(torch.nn.Module):
@@ -53,23 +49,13 @@ class Products(torch.nn.Module):
 
 def compare(module: torch.nn.Module, rounds: int) -> dict[str, float]:
     """Median seconds of a call in each precision, and their ratio."""
-    ways = {name: [calling(module, dtype)] for name, dtype in PRECISIONS.items()}
+    clip = torch.randn(1, 16, 3, 160, 160)
+    ways = {name: [classifying(copy.deepcopy(module).to(dtype), clip.to(dtype))] for name, dtype in PRECISIONS.items()}
     seconds = interleaved_seconds(ways, rounds)
     return {
         **{name: statistics.median(values) for name, values in seconds.items()},
         "ratio": ratio(seconds["bfloat16"], seconds["float32"]),
     }
-
-
-def calling(module: torch.nn.Module, dtype: torch.dtype) -> Callable:
-    """A call of a copy of the module on one clip."""
-    copied, clip = copy.deepcopy(module).eval().to(dtype), torch.randn(1, 16, 3, 160, 160, dtype=dtype)
-
-    @torch.inference_mode()
-    def call():
-        copied(clip)
-
-    return call
 
 
 if __name__ == "__main__":

@@ -5,17 +5,12 @@ shares of all of LGI-Former's, the longest first. Writes `results/time_by_operat
 """
 
 import argparse
-import json
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
-from interleaved import machine
 from model_speed import eager_pairs
+from record import record
 from torch.profiler import ProfilerActivity, profile
-
-
-RESULTS = Path(__file__).parent / "results"
 
 
 def main():
@@ -32,8 +27,7 @@ def main():
             "videomae": own_times(theirs, arguments.calls),
         }
         print(table(name, **results[name], longest=arguments.longest))
-    record = {"machine": machine(), "arguments": vars(arguments), "results": results}
-    (RESULTS / "time_by_operation.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    record("time_by_operation", arguments, results)
 
 
 def own_times(call: Callable, num_calls: int) -> dict[str, float]:

@@ -6,17 +6,14 @@ activations, or compute those of some or of all layers again (activation checkpo
 """
 
 import argparse
-import json
-from pathlib import Path
 
-import torch
 from fake_memory import training_memory
+from record import record
 from transformers import VideoMAEConfig, VideoMAEForVideoClassification
 
 from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification
 
 
-RESULTS = Path(__file__).parent / "results"
 NUM_LABELS = 7
 # What is kept, and the arguments of `activation_checkpointing_enable` that do it.
 KEPT = {
@@ -42,8 +39,7 @@ def main():
         cells = [f"{count:.0f} MiB" for model in row.values() for count in (model["Total"], model["Activation"])]
         cells += ["-"] * (4 - len(cells))  # VideoMAE knows no such name
         print(f"| {kept} |", " | ".join(cells), f"| {row['lgi_former']['Total'] / whole:.2f} |")
-    record = {"arguments": vars(arguments), "torch": torch.__version__, "results": results}
-    (RESULTS / "training_memory.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    record("training_memory", arguments, results)
 
 
 def measure(shape: tuple[int, ...], options: dict | None) -> dict[str, dict]:
