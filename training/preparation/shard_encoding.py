@@ -17,9 +17,10 @@ from ..video_rows import RowVideo, format_suffix, local_video
 REENCODED_SUFFIX = ".mp4"
 UNKNOWN_SUFFIX = ".video"  # where the name tells no format, since a member of a shard needs one; PyAV tells by content
 
-# As good as without loss to the eye. A frame is decoded from the last key frame on, of which there is one in 16. More
-# threads than one would make other bytes on other machines.
-ENCODING = {"crf": "18", "g": "16", "threads": "1"}
+# As good as without loss to the eye. A frame is decoded from the last key frame on, of which there is one in 16.
+# Several threads make other bytes on other machines; so does x264's macroblock tree, even on one alone: with AVX-512
+# 3 of 100 files of 224 x 224 came out differently when written again (x264 165).
+ENCODING = {"crf": "18", "g": "16", "threads": "1", "mbtree": "0"}
 PIXEL_FORMAT = "yuv420p"
 
 
@@ -93,8 +94,7 @@ def _reencoded(path: str, size: int) -> bytes:
                 stream.height, stream.width = _scaled(*frame.image.shape[:2], size)
                 stream.pix_fmt = PIXEL_FORMAT
             picture = Image.fromarray(frame.image).resize((stream.width, stream.height), Image.Resampling.BILINEAR)
-            # Converted here: where the encoder does it, the bytes are not always the same (PyAV 18.1).
-            container.mux(stream.encode(av.VideoFrame.from_image(picture).reformat(format=PIXEL_FORMAT)))
+            container.mux(stream.encode(av.VideoFrame.from_image(picture)))
         container.mux(stream.encode())
     return content.getvalue()
 

@@ -24,7 +24,7 @@ from .shard_writing import Sample, ShardFiles, WrittenShard
 
 LOCK_FILE = ".shards.lock"
 VIDEOS_LOOKED_FOR = 1000  # before the first is packed
-ENCODING_VERSION = 1  # to be raised when the same videos come to be other bytes
+ENCODING_VERSION = 2  # to be raised when the same videos come to be other bytes
 
 
 @dataclass
