@@ -16,6 +16,10 @@ from transformers.video_utils import VideoMetadata
 
 MOST_THREADS = 16  # that FFmpeg recommends
 
+# Frames that are stepped over undecoded. Of HEVC none: frames that are marked as no reference may be one to those of a
+# higher temporal layer.
+UNDECODED = {"h264": "NONREF", "hevc": "DEFAULT"}
+
 
 def open_with_pyav(path: str):
     """PyAV's container of a video file, for a `with` block."""
@@ -32,23 +36,27 @@ def upright_rgb(frame) -> np.ndarray:
     return np.rot90(frame.to_ndarray(format="rgb24", threads=1), round(frame.rotation / 90))
 
 
-def read_h264(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
-    """Decode no other frames of an H.264 file than those that are needed and those that these are predicted from.
+def read_h264_or_hevc(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
+    """Decode no other frames of a file than those that are needed and those that these are predicted from.
 
-    About half of the frames of a usual file are predicted from others but none from them: these need not be decoded to
-    step over them. Their packets are handed to the decoder all the same, which tells them by their headers. Where a
-    keyframe lies between two needed frames, what is before it is leapt over.
+    About half of the frames of a usual H.264 file are predicted from others but none from them: these need not be
+    decoded to step over them. Their packets are handed to the decoder all the same, which tells them by their headers.
+    Where a keyframe lies between two needed frames, what is before it is leapt over.
 
     Raises:
-        ValueError: If the file is not H.264 or its packets are not one a frame, all with a time of their own.
+        ValueError: If the file is neither H.264 nor HEVC, or it is H.264 whose packets are not one a frame, all with a
+            time of their own. Such HEVC is decoded from the beginning, as decord would return other frames of it.
     """
     with open_with_pyav(path) as container:
         stream = _video_stream(container)
-        if stream.codec_context.name != "h264":
-            raise ValueError(f"it is {stream.codec_context.name}, not H.264")
+        codec = stream.codec_context.name
+        if codec not in UNDECODED:
+            raise ValueError(f"it is {codec}, not H.264 or HEVC")
         packets = [(p.pts, p.is_keyframe, p.is_discard) for p in container.demux(stream) if p.size]
         times = sorted({time for time, _, is_discard in packets if time is not None and not is_discard})
         if not len(times) == len(packets) == (stream.frames or len(packets)):
+            if codec == "hevc":
+                return read_with_pyav(path, sample_indices_fn)
             raise ValueError("its packets are not one a frame")
         metadata = _metadata(stream, len(times))
         wanted = [times[index] for index in sample_indices_fn(metadata=metadata)]
@@ -68,7 +76,7 @@ def _decode_wanted(container, stream, start: int, wanted: set[int]) -> dict[int,
     frames = {}
     ahead = set(wanted)
     for packet in container.demux(stream):
-        decoder.skip_frame = "DEFAULT" if packet.pts in wanted else "NONREF"
+        decoder.skip_frame = "DEFAULT" if packet.pts in wanted else UNDECODED[decoder.name]
         _keep_wanted(packet.decode(), wanted, frames)
         ahead.discard(packet.pts)
         if not ahead:

@@ -19,7 +19,7 @@ from transformers.utils import is_decord_available, is_torchcodec_available
 from transformers.video_utils import VIDEO_DECODERS, VideoMetadata
 
 from .image_decoding import decode_image
-from .pyav_decoding import read_h264, read_with_pyav
+from .pyav_decoding import read_h264_or_hevc, read_with_pyav
 
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -28,8 +28,8 @@ FRAME_ARCHIVE_SUFFIX = ".zip"
 """Of a folder of frames that is packed into one file."""
 
 # Containers in which decord finds the frame it was asked for. In others (AVI with B-frames, MPEG-PS and -TS, WMV) it
-# silently returns another, up to dozens of frames off (measured with decord 0.6.0; in HEVC with open groups of
-# pictures it is 1 to 3 frames late in any container, which we let pass for the speed).
+# silently returns another, up to dozens of frames off (measured with decord 0.6.0). Of HEVC with open groups of
+# pictures it does so in any container; no HEVC comes to it.
 DECORD_SUFFIXES = (".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".flv")
 
 DOWNLOAD_TIMEOUT = 30  # seconds without a byte from the server
@@ -247,7 +247,7 @@ def _read_video_file(path: Path, sample_indices_fn: Callable) -> tuple[np.ndarra
 def _decoders(path: Path) -> Iterator[tuple[str, Callable]]:
     """The installed decoders that fit a file: the fastest, then decord, the published choice, then what reads more."""
     if path.suffix.lower() in DECORD_SUFFIXES:
-        yield "PyAV (H.264)", read_h264
+        yield "PyAV (H.264, HEVC)", read_h264_or_hevc
         if is_decord_available():
             yield "decord", VIDEO_DECODERS["decord"]
     if is_torchcodec_available():

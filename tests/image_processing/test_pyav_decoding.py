@@ -5,29 +5,63 @@ import torch
 from transformers.video_utils import VIDEO_DECODERS
 
 from lgi_former.image_processing import pyav_decoding
-from lgi_former.image_processing.pyav_decoding import read_h264
+from lgi_former.image_processing.pyav_decoding import read_h264_or_hevc
+from lgi_former.image_processing.video_decoding import read_video
 
 
 FRAMES = 60
 
 
+def encode(path, codec, options, gop_size):
+    """Write a video of a pattern that moves."""
+    y, x = np.mgrid[0:64, 0:96]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.height, stream.width, stream.pix_fmt = 64, 96, "yuv420p"
+        stream.codec_context.gop_size = gop_size
+        for number in range(FRAMES):
+            waves = 128 + 100 * np.sin((x + 3 * number) / 9) * np.cos((y - number) / 7)
+            frame = np.stack([waves, 255 - waves, np.roll(waves, number, 0)], axis=-1).astype(np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    return str(path)
+
+
 @pytest.fixture
 def write_h264(tmp_path):
-    """`write_h264(name, gop_size)`: path of a video of a pattern that moves, with B-frames that others refer to."""
+    """`write_h264(name, gop_size)`: path of a video with B-frames that others refer to."""
 
     def write(name="a.mp4", gop_size=250, **more_options):
-        y, x = np.mgrid[0:64, 0:96]
-        with av.open(str(tmp_path / name), "w") as container:
-            options = {"preset": "ultrafast", "bf": "3", "b-pyramid": "normal", "weightp": "0", **more_options}
-            stream = container.add_stream("libx264", rate=25, options=options)
-            stream.height, stream.width, stream.pix_fmt = 64, 96, "yuv420p"
-            stream.codec_context.gop_size = gop_size
-            for number in range(FRAMES):
-                waves = 128 + 100 * np.sin((x + 3 * number) / 9) * np.cos((y - number) / 7)
-                frame = np.stack([waves, 255 - waves, np.roll(waves, number, 0)], axis=-1).astype(np.uint8)
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-            container.mux(stream.encode())
-        return str(tmp_path / name)
+        options = {"preset": "ultrafast", "bf": "3", "b-pyramid": "normal", "weightp": "0", **more_options}
+        return encode(tmp_path / name, "libx264", options, gop_size)
+
+    return write
+
+
+@pytest.fixture
+def write_hevc(tmp_path):
+    """`write_hevc(name, parameters)`: path of a video with B-frames. Groups of pictures are open by default."""
+
+    def write(name="a.mp4", parameters="open-gop=1"):
+        parameters = f"{parameters}:min-keyint=3:bframes=3:log-level=none"
+        return encode(tmp_path / name, "libx265", {"preset": "ultrafast", "x265-params": parameters}, gop_size=12)
+
+    return write
+
+
+@pytest.fixture
+def cut(tmp_path):
+    """Copies the packets of a video into one with an edit list: the first 5 frames are decoded but not shown."""
+
+    def write(whole):
+        path = str(tmp_path / "cut.mp4")
+        with av.open(whole) as source, av.open(path, "w") as target:
+            stream = target.add_stream_from_template(source.streams.video[0])
+            for packet in source.demux(video=0):
+                if packet.size:
+                    packet.stream, packet.pts, packet.dts = stream, packet.pts - 5 * 512, packet.dts - 5 * 512
+                    target.mux(packet)
+        return path
 
     return write
 
@@ -52,7 +86,7 @@ def decoded(monkeypatch):
 @pytest.mark.parametrize("indices", [[0], [59], [1, 2, 3], [5, 21, 37, 53], [58, 59], range(60)], ids=str)
 def test_frames_are_those_of_decord(indices, gop_size, name, write_h264):
     path = write_h264(name, gop_size)
-    frames, metadata = read_h264(path, lambda metadata: list(indices))
+    frames, metadata = read_h264_or_hevc(path, lambda metadata: list(indices))
     expected, theirs = VIDEO_DECODERS["decord"](path, lambda metadata: list(indices))
     assert (frames == expected).all() and frames.dtype == np.uint8
     assert (metadata.total_num_frames, metadata.fps, metadata.video_backend) == (FRAMES, 25, "pyav")
@@ -60,14 +94,14 @@ def test_frames_are_those_of_decord(indices, gop_size, name, write_h264):
 
 
 def test_only_frames_that_others_need_are_decoded(write_h264, decoded):
-    read_h264(write_h264(), lambda metadata: [3, 19, 35])
+    read_h264_or_hevc(write_h264(), lambda metadata: [3, 19, 35])
     assert len(decoded) < 36 * 2 / 3  # of the 36 up to the last one, B-frames that none refers to are left out
     assert len(set(decoded)) == len(decoded)
 
 
 @pytest.mark.parametrize(("indices", "most"), [([40, 45], 45 - 36 + 1), ([1, 40], 2 + 40 - 36 + 1)])
 def test_decoding_begins_at_the_last_keyframe_before(indices, most, write_h264, decoded):
-    read_h264(write_h264(gop_size=12), lambda metadata: indices)
+    read_h264_or_hevc(write_h264(gop_size=12), lambda metadata: indices)
     assert len(decoded) <= most
 
 
@@ -76,33 +110,44 @@ def test_decoding_begins_at_the_last_keyframe_before(indices, most, write_h264, 
 @pytest.mark.parametrize("indices", [[13, 30, 31, 59], [47]], ids=str)
 def test_frames_are_exact_where_keyframes_are_not_boundaries(indices, parameters, write_h264):
     path = write_h264(gop_size=12, **{"x264-params": parameters})
-    frames, _ = read_h264(path, lambda metadata: indices)
+    frames, _ = read_h264_or_hevc(path, lambda metadata: indices)
     expected, _ = pyav_decoding.read_with_pyav(path, lambda metadata: indices)
     assert (frames == expected).all()
+
+
+@pytest.mark.parametrize("parameters", ["open-gop=1", "open-gop=0", "open-gop=1:temporal-layers=3"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_frames_of_hevc_are_exact(name, parameters, write_hevc, decoded):
+    path, indices = write_hevc(name, parameters), [7, 11, 30, 31, 58]
+    expected, _ = pyav_decoding.read_with_pyav(path, lambda metadata: indices)
+    frames, metadata = read_video(path, lambda metadata: np.array(indices))
+    assert (frames == expected).all()
+    assert (metadata.total_num_frames, metadata.video_backend) == (FRAMES, "pyav")
+    assert decoded  # not from the beginning
 
 
 @pytest.mark.parametrize("num_threads", [1, 2])
 def test_frames_do_not_depend_on_threads(num_threads, write_h264, monkeypatch):
     path, indices = write_h264(), [7, 30, 44]
-    expected, _ = read_h264(path, lambda metadata: indices)
+    expected, _ = read_h264_or_hevc(path, lambda metadata: indices)
     monkeypatch.setattr(torch, "get_num_threads", lambda: num_threads)
-    frames, _ = read_h264(path, lambda metadata: indices)
+    frames, _ = read_h264_or_hevc(path, lambda metadata: indices)
     assert (frames == expected).all()
 
 
 def test_other_codecs_are_refused(write_video):
-    with pytest.raises(ValueError, match=r"it is mpeg4, not H\.264"):
-        read_h264(str(write_video("a.mp4")), lambda metadata: [0])
+    with pytest.raises(ValueError, match=r"it is mpeg4, not H\.264 or HEVC"):
+        read_h264_or_hevc(str(write_video("a.mp4")), lambda metadata: [0])
 
 
-def test_videos_cut_without_encoding_are_refused(write_h264, tmp_path):
-    # An edit list says that the first frames are to be decoded but not shown.
-    whole, cut = write_h264(), str(tmp_path / "cut.mp4")
-    with av.open(whole) as source, av.open(cut, "w") as target:
-        stream = target.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(video=0):
-            if packet.size:
-                packet.stream, packet.pts, packet.dts = stream, packet.pts - 5 * 512, packet.dts - 5 * 512
-                target.mux(packet)
+def test_h264_cut_without_encoding_is_refused(write_h264, cut):
     with pytest.raises(ValueError, match="not one a frame"):
-        read_h264(cut, lambda metadata: [0])
+        read_h264_or_hevc(cut(write_h264()), lambda metadata: [0])
+
+
+def test_hevc_cut_without_encoding_is_decoded_from_the_beginning(write_hevc, cut, decoded):
+    path = write_hevc()
+    expected, _ = read_h264_or_hevc(path, lambda metadata: [15, 40])
+    decoded.clear()
+    frames, _ = read_h264_or_hevc(cut(path), lambda metadata: [10, 35])
+    assert (frames == expected).all() and not decoded
