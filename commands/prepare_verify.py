@@ -1,7 +1,5 @@
 """`lgi-former prepare verify`."""
 
-import os
-
 from ..command_line import fail, first_line
 
 
@@ -16,10 +14,9 @@ def run(args) -> int:
     """Read all shards of an index again, wherever they are, and compare them with its checksums. Nothing is changed:
     `lgi-former prepare shards` makes damaged ones again. The exit status is 1 if a file is damaged or missing."""
     from ..training.preparation.shards import verify_shards
-    from ..training.shard_index import INDEX_FILE, index_url
 
     try:
-        problems = verify_shards(index_url(args.shards) or os.path.join(args.shards, INDEX_FILE))
+        problems = verify_shards(args.shards)
     except (ValueError, OSError) as error:
         return fail(first_line(error))
     for problem in problems:

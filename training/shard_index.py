@@ -118,6 +118,22 @@ def read_index(url: str) -> ShardIndex:
     return ShardIndex([_located(shard, folder) for shard in shards], classes)
 
 
+def open_index(source: str) -> ShardIndex:
+    """Read the index that a folder, `index.json` or URL means.
+
+    Raises:
+        ShardError: If there is none, or it cannot be read.
+    """
+    if (url := index_url(source)) is not None:
+        return read_index(url)
+    if Path(source).is_dir():
+        raise ShardError(
+            f"'{source}' has no {INDEX_FILE}, so not all of its shards are made. Run its `lgi-former prepare shards` "
+            "again, which goes on where it stopped."
+        )
+    raise ShardError(f"'{source}' is no folder of shards and no {INDEX_FILE}. Check the path.")
+
+
 def _check(shards: list[Shard], classes: list[str] | None):
     for shard in shards:
         if not isinstance(shard.url, str) or not isinstance(shard.nsamples, int) or shard.nsamples < 0:
@@ -163,6 +179,8 @@ def read_bytes(url: str, start: int | None = None, end: int | None = None) -> by
         # Other than those with ranged reads of their own, file systems read ahead into a cache.
         options = {} if file_system.async_impl else {"cache_type": "none"}
         return file_system.cat_file(path, start, end, **options)
+    except FileNotFoundError as error:
+        raise ShardError(f"There is no file '{url}'. Check the path.") from error
     except Exception as error:  # every file system has its own
         raise ShardError(f"'{url}' cannot be read: {error}. Check that it exists and is readable.") from error
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..shard_index import INDEX_FILE, Shard, ShardError, ShardIndex, index_url, read_index
+from ..shard_index import INDEX_FILE, Shard, ShardError, ShardIndex, open_index
 
 
 def join_parts(parts: Sequence[str], output_dir: str | os.PathLike) -> ShardIndex:
@@ -24,7 +24,7 @@ def join_parts(parts: Sequence[str], output_dir: str | os.PathLike) -> ShardInde
     output_dir = Path(output_dir)
     if (output_dir / INDEX_FILE).exists():
         raise ShardError(f"'{output_dir / INDEX_FILE}' is there already. Choose another folder, or remove it.")
-    indexes = [_index_of(part) for part in parts]
+    indexes = [open_index(part) for part in parts]
     classes = indexes[0].classes
     for part, index in zip(parts, indexes, strict=True):
         if index.classes != classes:
@@ -39,16 +39,6 @@ def join_parts(parts: Sequence[str], output_dir: str | os.PathLike) -> ShardInde
     joined = ShardIndex(shards, classes)
     joined.write(output_dir)
     return joined
-
-
-def _index_of(part: str) -> ShardIndex:
-    url = index_url(part)
-    if url is None and os.path.isdir(part):
-        raise ShardError(
-            f"'{part}' has no {INDEX_FILE}, so not all of its shards are made. Run its `lgi-former prepare shards` "
-            "again, which goes on where it stopped."
-        )
-    return read_index(url or os.path.join(part, INDEX_FILE))
 
 
 def _seen_from(folder: Path, shard: Shard) -> Shard:

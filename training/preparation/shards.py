@@ -15,7 +15,7 @@ from torch.utils.data import Dataset as TorchDataset
 from tqdm import tqdm
 
 from ..folder_lock import only_writer
-from ..shard_index import INDEX_FILE, MEMBERS_SUFFIX, ShardError, ShardIndex, read_index, sha256_of
+from ..shard_index import INDEX_FILE, MEMBERS_SUFFIX, ShardError, ShardIndex, open_index, read_index, sha256_of
 from ..skipping import SKIPPED_VIDEOS_FILE, replace_list
 from ..video_rows import video_name
 from .shard_encoding import can_be_encoded
@@ -97,24 +97,26 @@ def pack_shards(
     return PackedShards(index, skipped, sum(not shard.is_new for shard in written), mended)
 
 
-def verify_shards(url: str) -> list[str]:
+def verify_shards(source: str) -> list[str]:
     """Read every shard again, from wherever fsspec reads, with a progress bar.
 
     Args:
-        url: The `index.json`.
+        source: The `index.json`, or a folder or URL that holds one.
 
     Returns:
         What is wrong, a sentence for each file that is damaged or missing.
 
     Raises:
-        ShardError: If the index cannot be read.
+        ShardError: If there is no index, or it cannot be read.
     """
     problems = []
-    for shard in tqdm(read_index(url).shards, "Verifying shards", unit="shard"):
+    for shard in tqdm(open_index(source).shards, "Verifying shards", unit="shard"):
         for file, expected in ((shard.url, shard.sha256), (shard.members_url, shard.members_sha256)):
             try:
                 if sha256_of(file) != expected:
                     problems.append(f"'{file}' does not have the checksum that the index says.")
+            except FileNotFoundError:
+                problems.append(f"'{file}' is missing.")
             except Exception as error:  # every file system has its own
                 problems.append(f"'{file}' cannot be read: {error}.")
     return problems

@@ -215,16 +215,16 @@ def test_nothing_of_others_is_written_over(pack, tmp_path):
 
 def test_verifying(pack, tmp_path):
     pack()
-    index = str(tmp_path / "shards" / "index.json")
-    assert verify_shards(index) == []
+    folder = str(tmp_path / "shards")
+    assert verify_shards(folder) == verify_shards(f"{folder}/index.json") == []
     (tmp_path / "shards" / "shard-000002.parquet").unlink()
     with (tmp_path / "shards" / "shard-000001.tar").open("r+b") as file:
         file.seek(600)
         file.write(b"!")
-    problems = verify_shards(index)
+    problems = verify_shards(folder)
     assert len(problems) == 2
     assert "shard-000001.tar' does not have the checksum" in problems[0]
-    assert "shard-000002.parquet' cannot be read" in problems[1]
+    assert "shard-000002.parquet' is missing" in problems[1]
 
 
 def test_other_readers_of_webdataset(pack, tmp_path):
