@@ -24,6 +24,12 @@ from .pyav_decoding import read_h264_or_hevc, read_with_pyav
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
+VIDEO_SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".flv", ".avi"),
+    *(".mpg", ".mpeg", ".vob", ".ts", ".mts", ".m2ts", ".wmv", ".ogv"),
+)
+"""By which video files are told from others in folders. A file that is named may have any suffix."""
+
 FRAME_ARCHIVE_SUFFIX = ".zip"
 """Of a folder of frames that is packed into one file."""
 

@@ -16,9 +16,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from ..image_processing import FaceCropper, crop_face, open_frames
-from ..image_processing.video_decoding import IMAGE_SUFFIXES, holds_frames
+from ..image_processing.video_decoding import IMAGE_SUFFIXES, VIDEO_SUFFIXES, holds_frames
 from ..whole_file import whole_file
-from .annotations import VIDEO_SUFFIXES
 from .folder_lock import only_writer
 
 

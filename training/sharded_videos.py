@@ -9,7 +9,7 @@ import torch
 from datasets import ClassLabel, Features
 
 from ..image_processing import VideoReadError
-from .annotations import label_index
+from .labels import label_index
 from .shard_index import Shard, ShardError, read_bytes, read_index, read_members
 
 

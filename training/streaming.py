@@ -16,9 +16,9 @@ from datasets import IterableDataset, Video, load_dataset
 from datasets.distributed import split_dataset_by_node
 
 from ..image_processing import VideoReadError
-from ..image_processing.video_decoding import FRAME_ARCHIVE_SUFFIX
-from .annotations import VIDEO_SUFFIXES, label_index, written_label
+from ..image_processing.video_decoding import FRAME_ARCHIVE_SUFFIX, VIDEO_SUFFIXES
 from .clips import ClipTransform, FrameSampling, derived_seeds, read_clip
+from .labels import label_index, written_label
 from .skipping import SkippedVideos
 from .video_rows import RowVideo, content_digest, video_name
 

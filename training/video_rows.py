@@ -10,8 +10,7 @@ import fsspec
 from datasets import Dataset, Value
 
 from ..image_processing import VideoReadError
-from ..image_processing.video_decoding import FRAME_ARCHIVE_SUFFIX, IMAGE_SUFFIXES, download, is_url
-from .annotations import VIDEO_SUFFIXES
+from ..image_processing.video_decoding import FRAME_ARCHIVE_SUFFIX, IMAGE_SUFFIXES, VIDEO_SUFFIXES, download, is_url
 from .sharded_videos import StoredVideo
 
 

@@ -4,8 +4,7 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ...image_processing.video_decoding import holds_frames
-from ..annotations import VIDEO_SUFFIXES
+from ...image_processing.video_decoding import VIDEO_SUFFIXES, holds_frames
 
 
 _GIT_LFS_POINTER = b"version https://git-lfs"

@@ -6,7 +6,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from ..annotations import is_path_only
+from ..annotation_files import is_path_only
 from .clip_folders import clips_below, joined, what_is_wrong
 from .corpora import UnlabelledClips
 from .readability import ReadabilityRecord, check_readability
