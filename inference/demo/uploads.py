@@ -70,17 +70,18 @@ def measure_seconds(path: Path) -> float:
             if not CONTAINERS & set(container.format.name.split(",")) or not container.streams.video:
                 raise ValueError("it has no moving pictures")
             stream = container.streams.video[0]
+            rate, time_base = stream.average_rate, stream.time_base  # PyAV 19 does not tell after the file is closed
             packets = [(packet.pts, packet.duration or 0) for packet in container.demux(stream) if packet.size]
     except Exception as error:  # PyAV has an exception for every error number of FFmpeg
         raise VideoReadError(
             f"'{path.name}' is not a video, or is damaged. Check that it plays, else record or encode it again."
         ) from error
     begins = [begin for begin, _ in packets if begin is not None]
-    by_count = len(packets) / float(stream.average_rate) if stream.average_rate else 0.0
+    by_count = len(packets) / float(rate) if rate else 0.0
     if not begins:
         return by_count
     end = max(begin + duration for begin, duration in packets if begin is not None)
-    return max(float((end - min(begins)) * stream.time_base), by_count)
+    return max(float((end - min(begins)) * time_base), by_count)
 
 
 @contextlib.contextmanager
