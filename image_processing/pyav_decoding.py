@@ -68,12 +68,14 @@ def _times(container, stream) -> tuple[list[int], list[int]]:
     if container.format.name not in SEEKABLE:
         raise ValueError(f"its container is {container.format.name}, in which keyframes are not found by their times")
     packets = [(p.pts, p.is_keyframe, p.is_discard) for p in container.demux(stream) if p.size]
-    times = sorted({time for time, _, is_discard in packets if time is not None and not is_discard})
+    times = {time for time, _, _ in packets if time is not None}
     if not len(times) == len(packets) == (stream.frames or len(packets)):
         raise ValueError("its packets are not one a frame")
-    if not packets or not packets[0][1] or packets[0][0] > times[0]:  # what needs one before is left out
+    if not packets or not packets[0][1] or packets[0][0] > min(times):  # what needs one before is left out
         raise ValueError("it does not begin with a keyframe")
-    return times, sorted(time for time, is_keyframe, _ in packets if is_keyframe)
+    # An edit list discards frames: they are decoded but not shown.
+    shown = sorted(time for time, _, is_discard in packets if not is_discard)
+    return shown, sorted(time for time, is_keyframe, _ in packets if is_keyframe)
 
 
 def _decode_wanted(container, stream, start: int, wanted: set[int]) -> dict[int, np.ndarray]:
