@@ -67,15 +67,23 @@ def _times(container, stream) -> tuple[list[int], list[int]]:
     """When the frames are shown and which of these times are those of keyframes, in ascending order."""
     if container.format.name not in SEEKABLE:
         raise ValueError(f"its container is {container.format.name}, in which keyframes are not found by their times")
-    packets = [(p.pts, p.is_keyframe, p.is_discard) for p in container.demux(stream) if p.size]
-    times = {time for time, _, _ in packets if time is not None}
+    packets = [(p.pts, p.is_keyframe, p.is_discard, _holds_frame(p)) for p in container.demux(stream) if p.size]
+    times = {time for time, _, _, holds_frame in packets if holds_frame and time is not None}
     if not len(times) == len(packets) == (stream.frames or len(packets)):
         raise ValueError("its packets are not one a frame")
     if not packets or not packets[0][1] or packets[0][0] > min(times):  # what needs one before is left out
         raise ValueError("it does not begin with a keyframe")
     # An edit list discards frames: they are decoded but not shown.
-    shown = sorted(time for time, _, is_discard in packets if not is_discard)
-    return shown, sorted(time for time, is_keyframe, _ in packets if is_keyframe)
+    shown = sorted(time for time, _, is_discard, _ in packets if not is_discard)
+    return shown, sorted(time for time, is_keyframe, *_ in packets if is_keyframe)
+
+
+def _holds_frame(packet) -> bool:
+    """Whether a frame is shown for a packet, without a doubt."""
+    codec = packet.stream.codec_context.name
+    if codec == "vp8":
+        return bool(memoryview(packet)[0] & 0x10)  # the bit for that; frames without it are only predicted from
+    return codec != "mpeg4" or packet.size > 8  # as long as a header, which may say that the last frame stays
 
 
 def _decode_wanted(container, stream, start: int, wanted: set[int]) -> dict[int, np.ndarray]:
@@ -152,7 +160,7 @@ def _frames_at(path: str, indices: list[int]) -> list[np.ndarray]:
 
 
 def _count_packets(container, stream) -> int:
-    return sum(1 for packet in container.demux(stream) if packet.size)
+    return sum(1 for packet in container.demux(stream) if packet.size and _holds_frame(packet))
 
 
 def _count_frames(path: str) -> int:

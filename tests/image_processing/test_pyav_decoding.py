@@ -53,17 +53,16 @@ def write_hevc(tmp_path):
 
 @pytest.fixture
 def remux(tmp_path):
-    """`remux(whole, change)`: path of a copy of a video. `change(number, packet)` says whether a packet stays."""
+    """`remux(whole, change)`: path of a copy of a video. `change(number, packet)` returns a packet of it or None."""
 
     def write(whole, change):
         path = str(tmp_path / f"changed{Path(whole).suffix}")
         with av.open(whole) as source, av.open(path, "w") as target:
             stream = target.add_stream_from_template(source.streams.video[0])
             packets = [packet for packet in source.demux(video=0) if packet.size]
-            for number, packet in enumerate(packets):
-                if change(number, packet):
-                    packet.stream = stream
-                    target.mux(packet)
+            for packet in filter(None, map(change, range(len(packets)), packets)):
+                packet.stream = stream
+                target.mux(packet)
         return path
 
     return write
@@ -72,21 +71,37 @@ def remux(tmp_path):
 def hide_five(number, packet):
     """An edit list comes to say that the first frames are decoded but not shown."""
     packet.pts, packet.dts = packet.pts - 5 * 512, packet.dts - 5 * 512
-    return True
+    return packet
+
+
+def hide_one(number, packet):
+    """A frame of VP8 comes to be one that others are predicted from but that is not shown."""
+    if number == 5:
+        memoryview(packet)[0] &= ~0x10
+    return packet
+
+
+def leave_one_uncoded(number, packet):
+    """A frame of MPEG-4 comes to be a header that says that the one before stays."""
+    if number != 5:
+        return packet
+    header = av.Packet(b"\x00\x00\x01\xb6\x52\xcf")
+    header.pts, header.dts, header.time_base = packet.pts, packet.dts, packet.time_base
+    return header
 
 
 def drop_the_first(number, packet):
-    return number > 0
+    return packet if number > 0 else None
 
 
 def mark_as_keyframe(number, packet):
     packet.is_keyframe = True
-    return True
+    return packet
 
 
 def show_two_at_once(number, packet):
     packet.pts += 512 * (number == 25)
-    return True
+    return packet
 
 
 @pytest.fixture
@@ -162,13 +177,16 @@ def test_frames_do_not_depend_on_threads(num_threads, write_h264, monkeypatch):
     ("codec", "change", "reason"),
     [
         ("libx264", show_two_at_once, "not one a frame"),
+        ("libvpx", hide_one, "not one a frame"),
+        ("mpeg4", leave_one_uncoded, "not one a frame"),
         ("libx265", drop_the_first, "does not begin with a keyframe"),
         ("mpeg4", mark_as_keyframe, "other frames for keyframes"),
     ],
 )
 def test_where_packets_do_not_tell_all_is_decoded(codec, change, reason, tmp_path, remux):
     quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
-    path = remux(encode(tmp_path / "a.mp4", codec, quiet, gop_size=12), change)
+    name = "a.webm" if codec == "libvpx" else "a.mp4"
+    path = remux(encode(tmp_path / name, codec, quiet, gop_size=12), change)
     with pytest.raises(ValueError, match=reason):
         read_by_packets(path, lambda metadata: [15, 30])
     with av.open(path) as container:
