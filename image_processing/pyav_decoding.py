@@ -73,6 +73,8 @@ def _times(container, stream) -> tuple[list[int], list[int]]:
         raise ValueError("its packets are not one a frame")
     if not packets or not packets[0][1] or packets[0][0] > min(times):  # what needs one before is left out
         raise ValueError("it does not begin with a keyframe")
+    if stream.codec_context.has_b_frames and all(a[0] < b[0] for a, b in itertools.pairwise(packets)):
+        raise ValueError("its frames have the times at which they are decoded")  # as those from AVI have
     # An edit list discards frames: they are decoded but not shown.
     shown = sorted(time for time, _, is_discard, _ in packets if not is_discard)
     return shown, sorted(time for time, is_keyframe, *_ in packets if is_keyframe)
@@ -83,7 +85,7 @@ def _holds_frame(packet) -> bool:
     codec = packet.stream.codec_context.name
     if codec == "vp8":
         return bool(memoryview(packet)[0] & 0x10)  # the bit for that; frames without it are only predicted from
-    return codec != "mpeg4" or packet.size > 8  # as long as a header, which may say that the last frame stays
+    return codec != "mpeg4" or packet.size > 7  # a header, which may say that the last frame stays
 
 
 def _decode_wanted(container, stream, start: int, wanted: set[int]) -> dict[int, np.ndarray]:

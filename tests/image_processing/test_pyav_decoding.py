@@ -99,6 +99,11 @@ def mark_as_keyframe(number, packet):
     return packet
 
 
+def show_when_decoded(number, packet):
+    packet.pts = packet.dts
+    return packet
+
+
 def show_two_at_once(number, packet):
     packet.pts += 512 * (number == 25)
     return packet
@@ -180,6 +185,7 @@ def test_frames_do_not_depend_on_threads(num_threads, write_h264, monkeypatch):
         ("libvpx", hide_one, "not one a frame"),
         ("mpeg4", leave_one_uncoded, "not one a frame"),
         ("libx265", drop_the_first, "does not begin with a keyframe"),
+        ("libx265", show_when_decoded, "times at which they are decoded"),
         ("mpeg4", mark_as_keyframe, "other frames for keyframes"),
     ],
 )
