@@ -34,7 +34,7 @@ setup(
         "accelerate>=1.10",
         "datasets>=4.0",
         "evaluate>=0.4.3",
-        # decord has wheels with its own FFmpeg for Linux x86-64; elsewhere torchcodec or PyAV decode.
+        # PyAV decodes; what decord reads (wheels for Linux x86-64) is other frames of some files, see video_decoding.py.
         "decord>=0.6; platform_machine == 'x86_64' and platform_system == 'Linux'",
         "einops>=0.8",
         "av>=17",

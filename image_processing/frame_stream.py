@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .pyav_decoding import open_with_pyav, upright_rgb
+from .pyav_decoding import open_with_pyav, upright_rgb, video_stream
 from .video_decoding import (
     VideoReadError,
     check_file,
@@ -88,7 +88,7 @@ class FrameStream:
 
 @contextlib.contextmanager
 def open_frames(
-    video: str | os.PathLike | np.ndarray | torch.Tensor | list, frame_rate: float | None = None
+    video: str | os.PathLike | np.ndarray | torch.Tensor | list, frame_rate: float | None = None, num_threads: int = 0
 ) -> Iterator[FrameStream]:
     """Open a video to go through it once, within a `with` block.
 
@@ -98,6 +98,8 @@ def open_frames(
             list of PIL images or arrays. What is more than one video is refused.
         frame_rate: Frames per second of a folder or an array, which do not tell; 25 by default. Video files have
             timestamps, which count.
+        num_threads: Threads to decode a video file with; 0 for as many as there are cores. How many makes no
+            difference to a whole file, but to what is shown for the lost parts of a damaged one.
 
     Raises:
         VideoReadError: If the video cannot be read; in the middle of it only if a frame of a folder cannot. Broken
@@ -109,7 +111,7 @@ def open_frames(
         raise ValueError(f"One video is gone through at a time, but {len(videos)} were given.")
     with contextlib.ExitStack() as stack:
         try:
-            stream = _open(videos[0], frame_rate or FRAME_RATE, stack)
+            stream = _open(videos[0], frame_rate or FRAME_RATE, num_threads, stack)
         except OSError as error:
             raise VideoReadError(
                 f"{videos[0]!r} cannot be read: {error}. Check that it exists and is readable."
@@ -117,14 +119,14 @@ def open_frames(
         yield stream
 
 
-def _open(video: str | torch.Tensor, frame_rate: float, stack: contextlib.ExitStack) -> FrameStream:
+def _open(video: str | torch.Tensor, frame_rate: float, num_threads: int, stack: contextlib.ExitStack) -> FrameStream:
     if isinstance(video, torch.Tensor):
         return _array_frames(video, frame_rate)
     path = stack.enter_context(download(video)) if is_url(video) else Path(video)
     check_file(path)
     if consists_of_images(path):
         return _numbered(frame_files(path), read_image, frame_rate)
-    return _video_frames(path, stack)
+    return _video_frames(path, num_threads, stack)
 
 
 def sample_in_time(stream: FrameStream, step: float) -> Iterator[TimedFrame]:
@@ -161,16 +163,14 @@ def _numbered(items: Iterable, read: Callable, frame_rate: float) -> FrameStream
     return FrameStream(frames, frame_rate, len(items))
 
 
-def _video_frames(path: Path, stack: contextlib.ExitStack) -> FrameStream:
+def _video_frames(path: Path, num_threads: int, stack: contextlib.ExitStack) -> FrameStream:
     """Frames of a video file, which stays open as long as `stack`."""
     try:
         container = stack.enter_context(open_with_pyav(str(path)))
+        stream = video_stream(container)
+        stream.thread_type, stream.codec_context.thread_count = "AUTO", num_threads
     except Exception as error:  # PyAV has an exception for every error number of FFmpeg
         raise _undecodable(path, str(error)) from error
-    if not container.streams.video:
-        raise _undecodable(path, "it has no video stream")
-    stream = container.streams.video[0]
-    stream.thread_type = "AUTO"
     frame_rate = float(stream.average_rate or stream.guessed_rate or FRAME_RATE)
     return FrameStream(_decoded(container, stream, frame_rate, path), frame_rate, _announced(stream, frame_rate))
 

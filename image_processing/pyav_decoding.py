@@ -15,10 +15,14 @@ from transformers.video_utils import VideoMetadata
 
 
 MOST_THREADS = 16  # that FFmpeg recommends
+COVER = 1024  # FFmpeg's flag of a stream that is a picture, "attached_pic"
 
-# Frames that are stepped over undecoded. Of HEVC none: frames that are marked as no reference may be one to those of a
-# higher temporal layer.
-UNDECODED = {"h264": "NONREF", "hevc": "DEFAULT"}
+# Containers by the names of FFmpeg: those that find a keyframe by the time at which it is shown.
+SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flv")
+
+# Frames that are stepped over undecoded, by codecs. Not of HEVC: frames that are marked as no reference may be one to
+# those of a higher temporal layer.
+UNDECODED = {"h264": "NONREF"}
 
 
 def open_with_pyav(path: str):
@@ -36,7 +40,7 @@ def upright_rgb(frame) -> np.ndarray:
     return np.rot90(frame.to_ndarray(format="rgb24", threads=1), round(frame.rotation / 90))
 
 
-def read_h264_or_hevc(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
+def read_by_packets(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
     """Decode no other frames of a file than those that are needed and those that these are predicted from.
 
     About half of the frames of a usual H.264 file are predicted from others but none from them: these need not be
@@ -44,29 +48,44 @@ def read_h264_or_hevc(path: str, sample_indices_fn: Callable) -> tuple[np.ndarra
     Where a keyframe lies between two needed frames, what is before it is leapt over.
 
     Raises:
-        ValueError: If the file is neither H.264 nor HEVC, or it is H.264 whose packets are not one a frame, all with a
-            time of their own. Such HEVC is decoded from the beginning, as decord would return other frames of it.
+        ValueError: If that would not surely give the frames that decoding from the beginning gives.
     """
     with open_with_pyav(path) as container:
         stream = _video_stream(container)
-        codec = stream.codec_context.name
-        if codec not in UNDECODED:
-            raise ValueError(f"it is {codec}, not H.264 or HEVC")
-        packets = [(p.pts, p.is_keyframe, p.is_discard) for p in container.demux(stream) if p.size]
-        times = sorted({time for time, _, is_discard in packets if time is not None and not is_discard})
-        if not len(times) == len(packets) == (stream.frames or len(packets)):
-            if codec == "hevc":
-                return read_with_pyav(path, sample_indices_fn)
-            raise ValueError("its packets are not one a frame")
+        times, keyframes = _times(container, stream)
         metadata = _metadata(stream, len(times))
         wanted = [times[index] for index in sample_indices_fn(metadata=metadata)]
-        keyframes = sorted(time for time, is_keyframe, _ in packets if is_keyframe)
         frames = {}
         for start, group in itertools.groupby(wanted, lambda time: keyframes[bisect.bisect(keyframes, time) - 1]):
             frames |= _decode_wanted(container, stream, start, set(group))
-        if len(frames) < len(wanted):  # not every keyframe is whole by itself where pictures are refreshed in parts
-            frames = _decode_wanted(container, stream, times[0], set(wanted))
+    if len(frames) < len(wanted):  # not every keyframe is whole by itself where pictures are refreshed in parts
+        raise ValueError("it lacks frames that its packets announce")
     return np.stack([frames[time] for time in wanted]), metadata
+
+
+def _times(container, stream) -> tuple[list[int], list[int]]:
+    """When the frames are shown and which of these times are those of keyframes, in ascending order."""
+    if container.format.name not in SEEKABLE:
+        raise ValueError(f"its container is {container.format.name}, in which keyframes are not found by their times")
+    packets = [(p.pts, p.is_keyframe, p.is_discard, _holds_frame(p)) for p in container.demux(stream) if p.size]
+    times = {time for time, _, _, holds_frame in packets if holds_frame and time is not None}
+    if not len(times) == len(packets) == (stream.frames or len(packets)):
+        raise ValueError("its packets are not one a frame")
+    if not packets or not packets[0][1] or packets[0][0] > min(times):  # what needs one before is left out
+        raise ValueError("it does not begin with a keyframe")
+    if stream.codec_context.has_b_frames and all(a[0] < b[0] for a, b in itertools.pairwise(packets)):
+        raise ValueError("its frames have the times at which they are decoded")  # as those from AVI have
+    # An edit list discards frames: they are decoded but not shown.
+    shown = sorted(time for time, _, is_discard, _ in packets if not is_discard)
+    return shown, sorted(time for time, is_keyframe, *_ in packets if is_keyframe)
+
+
+def _holds_frame(packet) -> bool:
+    """Whether a frame is shown for a packet, without a doubt."""
+    codec = packet.stream.codec_context.name
+    if codec == "vp8":
+        return bool(memoryview(packet)[0] & 0x10)  # the bit for that; frames without it are only predicted from
+    return codec != "mpeg4" or packet.size > 7  # a header, which may say that the last frame stays
 
 
 def _decode_wanted(container, stream, start: int, wanted: set[int]) -> dict[int, np.ndarray]:
@@ -76,17 +95,23 @@ def _decode_wanted(container, stream, start: int, wanted: set[int]) -> dict[int,
     frames = {}
     ahead = set(wanted)
     for packet in container.demux(stream):
-        decoder.skip_frame = "DEFAULT" if packet.pts in wanted else UNDECODED[decoder.name]
-        _keep_wanted(packet.decode(), wanted, frames)
+        decoder.skip_frame = "DEFAULT" if packet.pts in wanted else UNDECODED.get(decoder.name, "DEFAULT")
+        _keep_wanted(packet.decode(), start, wanted, frames)
         ahead.discard(packet.pts)
         if not ahead:
             break
-    _keep_wanted(decoder.decode(None), wanted, frames)
+    _keep_wanted(decoder.decode(None), start, wanted, frames)
     return frames
 
 
-def _keep_wanted(decoded: Iterable, wanted: set[int], frames: dict[int, np.ndarray]):
-    frames.update((frame.pts, upright_rgb(frame)) for frame in decoded if frame.pts in wanted)
+def _keep_wanted(decoded: Iterable, start: int, wanted: set[int], frames: dict[int, np.ndarray]):
+    for frame in decoded:
+        if frame.is_corrupt:  # what is made up for lost parts of it depends on the frames before
+            raise ValueError("a frame of it is damaged")
+        if frame.pts == start and not frame.key_frame:
+            raise ValueError("its container takes other frames for keyframes")
+        if frame.pts in wanted:
+            frames[frame.pts] = upright_rgb(frame)
 
 
 def read_with_pyav(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
@@ -95,20 +120,28 @@ def read_with_pyav(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray, 
     # MPEG-TS) for empty and leaves videos of turned cameras lying on their side.
     with open_with_pyav(path) as container:
         stream = _video_stream(container)
-        metadata = _metadata(stream, stream.frames or _count_frames(path))
+        # Of AVI, all of which is read here, decoding twice would take long. Its header counts dropped frames, too.
+        is_avi = container.format.name == "avi"
+        metadata = _metadata(stream, _count_packets(container, stream) if is_avi else _count_frames(path))
     indices = sample_indices_fn(metadata=metadata)
     frames = _frames_at(path, indices)
-    if len(frames) < len(indices):  # headers exaggerate: AVI counts dropped frames, too, and the end may be cut off
+    if len(frames) < len(indices):  # the end of AVI may be cut off in the middle of a frame
         metadata.total_num_frames = _count_frames(path)
         frames = _frames_at(path, sample_indices_fn(metadata=metadata))
     return np.stack(frames), metadata
 
 
+def video_stream(container):
+    """The first one that is no cover picture."""
+    for stream in container.streams.video:
+        if not stream.disposition & COVER:
+            return stream
+    raise ValueError("it has no video stream")
+
+
 def _video_stream(container):
-    """The first one, to be decoded in as many threads as PyTorch takes: one in a data loader's worker."""
-    if not container.streams.video:
-        raise ValueError("it has no video stream")
-    stream = container.streams.video[0]
+    """That, to be decoded in as many threads as PyTorch takes: one in a data loader's worker."""
+    stream = video_stream(container)
     decoder = stream.codec_context
     decoder.thread_count, decoder.thread_type = min(torch.get_num_threads(), MOST_THREADS), "AUTO"
     return stream
@@ -128,7 +161,14 @@ def _frames_at(path: str, indices: list[int]) -> list[np.ndarray]:
     return frames
 
 
+def _count_packets(container, stream) -> int:
+    return sum(1 for packet in container.demux(stream) if packet.size and _holds_frame(packet))
+
+
 def _count_frames(path: str) -> int:
-    # By decoding: a stream has packets that hold no frame of their own, and cut files have broken ones.
+    # By decoding: headers count what is cut off or hidden by an edit list, and packets may hold no frame of their own.
     with open_with_pyav(path) as container:
-        return sum(1 for _ in container.decode(_video_stream(container)))
+        num_frames = sum(1 for _ in container.decode(_video_stream(container)))
+    if num_frames == 0:
+        raise ValueError("it has no frames")
+    return num_frames

@@ -1,7 +1,7 @@
 """Reading the frames of a video that are needed: from a video file, a folder or archive of frames, an image or a URL.
 
-Readers are opened when a video is read and never kept: decord's do not survive a fork, so a data loader's worker
-process has to open its own.
+Readers are opened when a video is read and never kept: they do not survive a fork, so a data loader's worker process
+has to open its own.
 """
 
 import contextlib
@@ -15,11 +15,11 @@ from urllib.parse import urlparse
 
 import numpy as np
 from huggingface_hub import get_session
-from transformers.utils import is_decord_available, is_torchcodec_available
+from transformers.utils import is_av_available, is_decord_available, is_torchcodec_available
 from transformers.video_utils import VIDEO_DECODERS, VideoMetadata
 
 from .image_decoding import decode_image
-from .pyav_decoding import read_h264_or_hevc, read_with_pyav
+from .pyav_decoding import read_by_packets, read_with_pyav
 
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -33,9 +33,9 @@ VIDEO_SUFFIXES = (
 FRAME_ARCHIVE_SUFFIX = ".zip"
 """Of a folder of frames that is packed into one file."""
 
-# Containers in which decord finds the frame it was asked for. In others (AVI with B-frames, MPEG-PS and -TS, WMV) it
-# silently returns another, up to dozens of frames off (measured with decord 0.6.0). Of HEVC with open groups of
-# pictures it does so in any container; no HEVC comes to it.
+# Containers in which decord mostly finds the frame it was asked for. In others (AVI with B-frames, MPEG-PS and -TS,
+# WMV) it silently returns another, up to dozens of frames off (measured: decord 0.6.0). So it does in any container
+# where groups of pictures are open (those of MPEG-2 and -4 with B-frames are), times repeat or an edit list cuts.
 DECORD_SUFFIXES = (".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".flv")
 
 DOWNLOAD_TIMEOUT = 30  # seconds without a byte from the server
@@ -241,23 +241,23 @@ def _read_video_file(path: Path, sample_indices_fn: Callable) -> tuple[np.ndarra
         try:
             return _decode(decoder, path, sample_indices_fn)
         except Exception as error:  # every decoder has its own exceptions; the next may be able to read the file
-            # Not the exception itself: its traceback keeps decord's reader alive, and a process forked meanwhile
-            # crashes when it collects that.
+            # Not the exception itself: its traceback keeps a reader alive, and a process forked meanwhile crashes when
+            # it collects that.
             reason = str(error)
     raise VideoReadError(
-        f"'{path}' cannot be decoded as a video by {', '.join(tried)} ({reason}): it is damaged, incomplete or not a "
-        "video. Check that it plays, else copy, download or encode it again."
+        f"'{path}' cannot be decoded as a video by {', '.join(dict.fromkeys(tried))} ({reason}): it is damaged, "
+        "incomplete or not a video. Check that it plays, else copy, download or encode it again."
     )
 
 
 def _decoders(path: Path) -> Iterator[tuple[str, Callable]]:
-    """The installed decoders that fit a file: the fastest, then decord, the published choice, then what reads more."""
-    if path.suffix.lower() in DECORD_SUFFIXES:
-        yield "PyAV (H.264, HEVC)", read_h264_or_hevc
-        if is_decord_available():
+    """The decoders that fit a file. Those that find frames by rules of their own serve only where PyAV is missing."""
+    if not is_av_available():  # as it may be where a model's own code is loaded without this package
+        if path.suffix.lower() in DECORD_SUFFIXES and is_decord_available():
             yield "decord", VIDEO_DECODERS["decord"]
-    if is_torchcodec_available():
-        yield "torchcodec", _read_with_torchcodec
+        if is_torchcodec_available():
+            yield "torchcodec", _read_with_torchcodec
+    yield "PyAV", read_by_packets
     yield "PyAV", read_with_pyav
 
 

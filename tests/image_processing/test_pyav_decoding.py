@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import av
 import numpy as np
 import pytest
@@ -5,7 +7,7 @@ import torch
 from transformers.video_utils import VIDEO_DECODERS
 
 from lgi_former.image_processing import pyav_decoding
-from lgi_former.image_processing.pyav_decoding import read_h264_or_hevc
+from lgi_former.image_processing.pyav_decoding import read_by_packets
 from lgi_former.image_processing.video_decoding import read_video
 
 
@@ -50,20 +52,61 @@ def write_hevc(tmp_path):
 
 
 @pytest.fixture
-def cut(tmp_path):
-    """Copies the packets of a video into one with an edit list: the first 5 frames are decoded but not shown."""
+def remux(tmp_path):
+    """`remux(whole, change)`: path of a copy of a video. `change(number, packet)` returns a packet of it or None."""
 
-    def write(whole):
-        path = str(tmp_path / "cut.mp4")
+    def write(whole, change):
+        path = str(tmp_path / f"changed{Path(whole).suffix}")
         with av.open(whole) as source, av.open(path, "w") as target:
             stream = target.add_stream_from_template(source.streams.video[0])
-            for packet in source.demux(video=0):
-                if packet.size:
-                    packet.stream, packet.pts, packet.dts = stream, packet.pts - 5 * 512, packet.dts - 5 * 512
-                    target.mux(packet)
+            packets = [packet for packet in source.demux(video=0) if packet.size]
+            for packet in filter(None, map(change, range(len(packets)), packets)):
+                packet.stream = stream
+                target.mux(packet)
         return path
 
     return write
+
+
+def hide_five(number, packet):
+    """An edit list comes to say that the first frames are decoded but not shown."""
+    packet.pts, packet.dts = packet.pts - 5 * 512, packet.dts - 5 * 512
+    return packet
+
+
+def hide_one(number, packet):
+    """A frame of VP8 comes to be one that others are predicted from but that is not shown."""
+    if number == 5:
+        memoryview(packet)[0] &= ~0x10
+    return packet
+
+
+def leave_one_uncoded(number, packet):
+    """A frame of MPEG-4 comes to be a header that says that the one before stays."""
+    if number != 5:
+        return packet
+    header = av.Packet(b"\x00\x00\x01\xb6\x52\xcf")
+    header.pts, header.dts, header.time_base = packet.pts, packet.dts, packet.time_base
+    return header
+
+
+def drop_the_first(number, packet):
+    return packet if number > 0 else None
+
+
+def mark_as_keyframe(number, packet):
+    packet.is_keyframe = True
+    return packet
+
+
+def show_when_decoded(number, packet):
+    packet.pts = packet.dts
+    return packet
+
+
+def show_two_at_once(number, packet):
+    packet.pts += 512 * (number == 25)
+    return packet
 
 
 @pytest.fixture
@@ -86,7 +129,7 @@ def decoded(monkeypatch):
 @pytest.mark.parametrize("indices", [[0], [59], [1, 2, 3], [5, 21, 37, 53], [58, 59], range(60)], ids=str)
 def test_frames_are_those_of_decord(indices, gop_size, name, write_h264):
     path = write_h264(name, gop_size)
-    frames, metadata = read_h264_or_hevc(path, lambda metadata: list(indices))
+    frames, metadata = read_by_packets(path, lambda metadata: list(indices))
     expected, theirs = VIDEO_DECODERS["decord"](path, lambda metadata: list(indices))
     assert (frames == expected).all() and frames.dtype == np.uint8
     assert (metadata.total_num_frames, metadata.fps, metadata.video_backend) == (FRAMES, 25, "pyav")
@@ -94,14 +137,14 @@ def test_frames_are_those_of_decord(indices, gop_size, name, write_h264):
 
 
 def test_only_frames_that_others_need_are_decoded(write_h264, decoded):
-    read_h264_or_hevc(write_h264(), lambda metadata: [3, 19, 35])
+    read_by_packets(write_h264(), lambda metadata: [3, 19, 35])
     assert len(decoded) < 36 * 2 / 3  # of the 36 up to the last one, B-frames that none refers to are left out
     assert len(set(decoded)) == len(decoded)
 
 
 @pytest.mark.parametrize(("indices", "most"), [([40, 45], 45 - 36 + 1), ([1, 40], 2 + 40 - 36 + 1)])
 def test_decoding_begins_at_the_last_keyframe_before(indices, most, write_h264, decoded):
-    read_h264_or_hevc(write_h264(gop_size=12), lambda metadata: indices)
+    read_by_packets(write_h264(gop_size=12), lambda metadata: indices)
     assert len(decoded) <= most
 
 
@@ -110,7 +153,7 @@ def test_decoding_begins_at_the_last_keyframe_before(indices, most, write_h264, 
 @pytest.mark.parametrize("indices", [[13, 30, 31, 59], [47]], ids=str)
 def test_frames_are_exact_where_keyframes_are_not_boundaries(indices, parameters, write_h264):
     path = write_h264(gop_size=12, **{"x264-params": parameters})
-    frames, _ = read_h264_or_hevc(path, lambda metadata: indices)
+    frames, _ = read_video(path, lambda metadata: np.array(indices))
     expected, _ = pyav_decoding.read_with_pyav(path, lambda metadata: indices)
     assert (frames == expected).all()
 
@@ -129,25 +172,69 @@ def test_frames_of_hevc_are_exact(name, parameters, write_hevc, decoded):
 @pytest.mark.parametrize("num_threads", [1, 2])
 def test_frames_do_not_depend_on_threads(num_threads, write_h264, monkeypatch):
     path, indices = write_h264(), [7, 30, 44]
-    expected, _ = read_h264_or_hevc(path, lambda metadata: indices)
+    expected, _ = read_by_packets(path, lambda metadata: indices)
     monkeypatch.setattr(torch, "get_num_threads", lambda: num_threads)
-    frames, _ = read_h264_or_hevc(path, lambda metadata: indices)
+    frames, _ = read_by_packets(path, lambda metadata: indices)
     assert (frames == expected).all()
 
 
-def test_other_codecs_are_refused(write_video):
-    with pytest.raises(ValueError, match=r"it is mpeg4, not H\.264 or HEVC"):
-        read_h264_or_hevc(str(write_video("a.mp4")), lambda metadata: [0])
+@pytest.mark.parametrize(
+    ("codec", "change", "reason"),
+    [
+        ("libx264", show_two_at_once, "not one a frame"),
+        ("libvpx", hide_one, "not one a frame"),
+        ("mpeg4", leave_one_uncoded, "not one a frame"),
+        ("libx265", drop_the_first, "does not begin with a keyframe"),
+        ("libx265", show_when_decoded, "times at which they are decoded"),
+        ("mpeg4", mark_as_keyframe, "other frames for keyframes"),
+    ],
+)
+def test_where_packets_do_not_tell_all_is_decoded(codec, change, reason, tmp_path, remux):
+    quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
+    name = "a.webm" if codec == "libvpx" else "a.mp4"
+    path = remux(encode(tmp_path / name, codec, quiet, gop_size=12), change)
+    with pytest.raises(ValueError, match=reason):
+        read_by_packets(path, lambda metadata: [15, 30])
+    with av.open(path) as container:
+        expected = [pyav_decoding.upright_rgb(frame) for frame in container.decode(video=0)]
+    frames, metadata = read_video(path, lambda metadata: np.array([15, 30]))
+    assert (frames == np.stack(expected)[[15, 30]]).all()
+    assert metadata.total_num_frames == len(expected)
 
 
-def test_h264_cut_without_encoding_is_refused(write_h264, cut):
-    with pytest.raises(ValueError, match="not one a frame"):
-        read_h264_or_hevc(cut(write_h264()), lambda metadata: [0])
+@pytest.mark.parametrize("indices", [[0], [3, 10, 35], [54]], ids=str)
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_frames_of_a_video_that_was_cut_without_encoding_are_exact(codec, indices, tmp_path, remux):
+    quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
+    whole = encode(tmp_path / "a.mp4", codec, quiet, gop_size=12)
+    frames, metadata = read_by_packets(remux(whole, hide_five), lambda metadata: indices)
+    expected, _ = read_by_packets(whole, lambda metadata: [5 + index for index in indices])
+    assert (frames == expected).all() and metadata.total_num_frames == FRAMES - 5
 
 
-def test_hevc_cut_without_encoding_is_decoded_from_the_beginning(write_hevc, cut, decoded):
-    path = write_hevc()
-    expected, _ = read_h264_or_hevc(path, lambda metadata: [15, 40])
-    decoded.clear()
-    frames, _ = read_h264_or_hevc(cut(path), lambda metadata: [10, 35])
-    assert (frames == expected).all() and not decoded
+def test_a_damaged_frame_is_decoded_from_the_beginning(write_h264):
+    path = write_h264(gop_size=12)
+    with av.open(path) as container:
+        place = [packet for packet in container.demux(video=0) if packet.size][30].pos
+    with open(path, "r+b") as file:
+        file.seek(place + 40)
+        file.write(b"damage")
+    with pytest.raises(ValueError, match="damaged"):
+        read_by_packets(path, lambda metadata: [35])
+    frames, _ = read_video(path, lambda metadata: np.array([35]))
+    expected, _ = pyav_decoding.read_with_pyav(path, lambda metadata: [35])
+    assert (frames == expected).all()
+
+
+@pytest.mark.parametrize(
+    ("codec", "options"),
+    [("mpeg4", {"bf": "2"}), ("mpeg2video", {"bf": "2"}), ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8"})],
+)
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_frames_of_other_codecs_are_exact(name, codec, options, tmp_path, decoded):
+    # Of the first two decord returns other frames.
+    path, indices = encode(tmp_path / name, codec, options, gop_size=12), [7, 11, 30, 31, 58]
+    expected, _ = pyav_decoding.read_with_pyav(path, lambda metadata: indices)
+    frames, metadata = read_video(path, lambda metadata: np.array(indices))
+    assert (frames == expected).all() and metadata.total_num_frames == FRAMES
+    assert decoded  # not from the beginning

@@ -21,10 +21,6 @@ BROKEN = {
 
 GOOD = [*(f"good {number}.mp4" for number in range(5)), "one_frame.mp4", "frames", "image.png", "odd_size.mp4"]
 
-FOR_PYAV = "width_48.mp4"
-"""A good video whose width decord cannot read, so that PyAV does. Not for forked workers: a process that has once
-converted frames with PyAV (19.0) leaves its children a scaler that waits for threads they do not have."""
-
 
 @dataclass
 class RoughCorpus:
@@ -53,7 +49,7 @@ def write_image(path, grey):
 
 @pytest.fixture(scope="module")
 def rough_corpus(tmp_path_factory):
-    """The videos `GOOD`, `FOR_PYAV` and `BROKEN` in a folder. Each good one is of one grey: 0, 20, 40, ..."""
+    """The videos `GOOD` and `BROKEN` in a folder. Each good one is of one grey: 0, 20, 40, ..."""
     folder = tmp_path_factory.mktemp("corpus")
     for number in range(5):
         write_clip(folder / f"good {number}.mp4", grey=20 * number)
@@ -63,7 +59,6 @@ def rough_corpus(tmp_path_factory):
         write_image(folder / "corrupt_jpeg" / f"{number}.jpg", grey=255)
     write_image(folder / "image.png", grey=140)
     write_clip(folder / "odd_size.mp4", grey=160, height=33, width=51)
-    write_clip(folder / FOR_PYAV, grey=180, width=48)
     (folder / "corrupt_jpeg" / "1.jpg").write_bytes(b"no JPEG")
     whole = write_clip(folder / "truncated.mp4").read_bytes()
     (folder / "truncated.mp4").write_bytes(whole[: len(whole) // 2])

@@ -6,10 +6,9 @@ import pytest
 import torch
 from datasets import Dataset
 from torch.utils.data import DataLoader
-from transformers.video_utils import VIDEO_DECODERS
 
 from lgi_former import LGIFormerVideoProcessor
-from lgi_former.image_processing import VideoReadError
+from lgi_former.image_processing import VideoReadError, video_decoding
 from lgi_former.training.clips import ClipDataset, ViewDataset
 from lgi_former.training.collators import ViewCollator
 from lgi_former.training.skipping import SkippedVideos, TooManySkippedVideosError
@@ -41,7 +40,7 @@ def clips(rough_corpus, tmp_path):
     """`clips(names)`: the clips of videos of the corpus; a video's label is its grey / 20, or 99 if it is broken."""
 
     def make(names, seed=0, max_fraction=1.0):
-        labels = [[*corpus.GOOD, corpus.FOR_PYAV].index(name) if name not in corpus.BROKEN else 99 for name in names]
+        labels = [corpus.GOOD.index(name) if name not in corpus.BROKEN else 99 for name in names]
         videos = Dataset.from_dict({"video": rough_corpus.paths(names), "label": labels})
         skipped = SkippedVideos(tmp_path / "run", len(names), max_fraction)
         return ClipDataset(videos, draw_frames, add_noise, seed=seed, skipped=skipped)
@@ -61,7 +60,7 @@ def same(items, others):
 
 
 def test_items(clips, rough_corpus):
-    names = [*corpus.GOOD, corpus.FOR_PYAV]
+    names = corpus.GOOD
     for index, item in enumerate(load(clips(names))):
         assert item["pixel_values"].shape == (4, 3, 2, 2) and item["pixel_values"].dtype == torch.float32
         assert item["video"] == rough_corpus.paths([names[index]])[0]
@@ -146,13 +145,13 @@ def test_too_many_skipped_videos_stop_the_run(num_workers, clips):
 def test_clip_does_not_depend_on_the_decoder(clips, monkeypatch):
     expected = clips(["good 0.mp4"])[0]
     asked = []
-    read = VIDEO_DECODERS["decord"]
+    read = video_decoding.read_by_packets
 
     def fail_late(path, sample_indices_fn):
-        asked.append(read(path, sample_indices_fn)[1].frames_indices)
-        raise RuntimeError("decord gives up")
+        asked.append(read(path, sample_indices_fn))
+        raise RuntimeError("the decoder gives up")
 
-    monkeypatch.setitem(VIDEO_DECODERS, "decord", fail_late)
+    monkeypatch.setattr(video_decoding, "read_by_packets", fail_late)
     item = clips(["good 0.mp4"])[0]
     assert len(asked) == 1
     assert torch.equal(item["pixel_values"] % 1, expected["pixel_values"] % 1)

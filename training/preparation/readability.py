@@ -150,7 +150,7 @@ def _finished(waiting: dict[Future, ClipFolder]) -> Iterator[tuple[ClipFolder, d
 
 
 def _process_context() -> multiprocessing.context.BaseContext:
-    # decord does not survive a fork of a process that has used it; a fork server never has, and imports only once.
+    # Decoders may not survive a fork of a process that has used them; a fork server never has, and imports only once.
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")

@@ -18,8 +18,9 @@ REENCODED_SUFFIX = ".mp4"
 UNKNOWN_SUFFIX = ".video"  # where the name tells no format, since a member of a shard needs one; PyAV tells by content
 
 # As good as without loss to the eye. A frame is decoded from the last key frame on, of which there is one in 16.
-# Several threads make other bytes on other machines; so does x264's macroblock tree, even on one alone: with AVX-512
-# 3 of 100 files of 224 x 224 came out differently when written again (x264 165).
+# Several threads make other bytes on other machines (of damaged videos those that decode, too); so does x264's
+# macroblock tree, even on one alone: with AVX-512 3 of 100 files of 224 x 224 came out differently when written again
+# (x264 165).
 ENCODING = {"crf": "18", "g": "16", "threads": "1", "mbtree": "0"}
 PIXEL_FORMAT = "yuv420p"
 
@@ -84,7 +85,7 @@ def _reencoded(path: str, size: int) -> bytes:
     content = io.BytesIO()
     stream = None
     with (
-        open_frames(path) as frames,
+        open_frames(path, num_threads=1) as frames,
         av.open(content, "w", format="mp4", options={"fflags": "+bitexact"}) as container,
     ):
         for frame in frames:
