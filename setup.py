@@ -34,7 +34,7 @@ setup(
         "accelerate>=1.10",
         "datasets>=4.0",
         "evaluate>=0.4.3",
-        # PyAV decodes; what decord reads (wheels for Linux x86-64) is other frames of some files, see video_decoding.py.
+        # Read with where PyAV is missing, see video_decoding.py. Wheels are for Linux x86-64 alone.
         "decord>=0.6; platform_machine == 'x86_64' and platform_system == 'Linux'",
         "einops>=0.8",
         "av>=17",

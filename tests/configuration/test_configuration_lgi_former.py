@@ -15,9 +15,7 @@ def test_defaults_are_the_published_base_model():
 
 
 def test_every_field_is_documented_once_with_its_default():
-    documented = re.findall(
-        r"^ *(\w+) \(.*?(?:, defaults to (.+)|, \*optional\*)\):$", LGIFormerConfig.__doc__, re.M
-    )
+    documented = re.findall(r"^ *(\w+) \(.*?(?:, defaults to (.+)|, \*optional\*)\):$", LGIFormerConfig.__doc__, re.M)
     fields = [name for name in inspect.get_annotations(LGIFormerConfig) if name != "model_type"]
     assert sorted(name for name, _ in documented) == sorted(fields)
     for name, default in documented:
