@@ -31,9 +31,8 @@ def main():
     shape = (arguments.batch_size, 16, 3, 160, 160)
     results = {kept: measure(shape, options) for kept, options in KEPT.items()}
     whole = results["everything"]["videomae"]["Total"]
-    print(
-        "| kept | LGI-Former | of it activations | VideoMAE-base | of it activations | against VideoMAE's everything |"
-    )
+    columns = ("kept", "LGI-Former", "of it activations", "VideoMAE-base", "of it activations")
+    print("|", " | ".join([*columns, "LGI-Former / VideoMAE's everything"]), "|")
     print("| --- |" + " ---: |" * 5)
     for kept, row in results.items():
         cells = [f"{count:.0f} MiB" for model in row.values() for count in (model["Total"], model["Activation"])]
