@@ -186,8 +186,16 @@ class RecipeParser(SuggestsNearest, HfArgumentParser):
         known = [option.name for kind in self.dataclass_types for option in fields(kind) if option.init]
         for name in options:
             if name not in known:
-                raise RecipeError(f"The recipe '{recipe}' has an unknown option {name!r}{nearest(str(name), known)}")
+                hint = self._other_command(recipe) or nearest(str(name), known)
+                raise RecipeError(f"The recipe '{recipe}' has an unknown option {name!r}{hint}")
         return {name: json.dumps(value) if isinstance(value, dict) else value for name, value in options.items()}
+
+    def _other_command(self, recipe: str) -> str:
+        """Whose recipe it is, if it is a shipped one of another command."""
+        command = recipe.partition("_")[0]
+        if recipe not in shipped() or self.prog == f"lgi-former {command}":
+            return ""
+        return f"; it is a recipe of `lgi-former {command}`."
 
 
 def shipped() -> list[str]:
