@@ -9,6 +9,7 @@ import argparse
 
 from fake_memory import training_memory
 from record import record
+from tqdm import tqdm
 from transformers import VideoMAEConfig, VideoMAEForVideoClassification
 
 from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification
@@ -29,7 +30,8 @@ def main():
     parser.add_argument("--batch_size", type=int, default=8, help="clips of a step")
     arguments = parser.parse_args()
     shape = (arguments.batch_size, 16, 3, 160, 160)
-    results = {kept: measure(shape, options) for kept, options in KEPT.items()}
+    progress = tqdm(KEPT.items(), "Counting", leave=False)  # takes minutes
+    results = {kept: measure(shape, options) for kept, options in progress}
     whole = results["everything"]["videomae"]["Total"]
     columns = ("kept", "LGI-Former", "of it activations", "VideoMAE-base", "of it activations")
     print("|", " | ".join([*columns, "LGI-Former / VideoMAE's everything"]), "|")
