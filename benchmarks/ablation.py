@@ -11,14 +11,12 @@ Prints a table and writes `results/ablation.json`.
 """
 
 import argparse
-import json
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
+from record import record
 from transformers import AutoModelForVideoClassification, VideoMAEConfig, VideoMAEForPreTraining, set_seed
 
 from lgi_former import LGIFormerConfig, LGIFormerForPreTraining
@@ -29,9 +27,6 @@ from lgi_former.training.decoded_clips import DecodedClips
 from lgi_former.training.evaluation import evaluate_views
 from lgi_former.training.quickstart import Plan
 from lgi_former.training.skipping import SkippedVideos
-
-
-RESULTS = Path(__file__).parent / "results"
 
 
 def lgi_former(**fields):
@@ -67,7 +62,8 @@ def main():
             for name, figures in run(plan, seed, Path(folder)):
                 results[name].append(figures)
                 print(f"seed {seed}, {name}: {figures}", flush=True)
-    write(results, plan, arguments.seeds)
+    print_table(results)
+    record("ablation", arguments, {"plan": asdict(plan), "variants": results})
 
 
 def run(plan: Plan, seed: int, folder: Path):
@@ -102,30 +98,17 @@ def run(plan: Plan, seed: int, folder: Path):
         )
 
 
-def write(results: dict[str, list[dict]], plan: Plan, seeds: list[int]):
-    """Print a table of means over the seeds, with the lowest and highest UAR, and write all numbers."""
+def print_table(results: dict[str, list[dict]]):
+    """Print means over the seeds, with the lowest and highest UAR, in Markdown."""
     columns = ("variant", "UAR", "lowest", "highest", "UAR of time order", "pre-training", "fine-tuning", "encoder")
-    rows = []
+    print("|", " | ".join(columns), "|\n| --- |" + " ---: |" * (len(columns) - 1))
     for name, runs in results.items():
         uars = [run["uar"] for run in runs]
         mean = {key: np.mean([run[key] for run in runs]) for key in runs[0]}
         shares = (mean["uar"], min(uars), max(uars), mean["time_order_uar"])
         seconds = (mean["pretraining_seconds"], mean["finetuning_seconds"])
-        rows.append(
-            [
-                name,
-                *(f"{share:.1%}" for share in shares),
-                *(f"{second:.0f} s" for second in seconds),
-                f"{mean['encoder_parameters'] / 1e6:.2f} M",
-            ]
-        )
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
-    RESULTS.mkdir(exist_ok=True)
-    record = {"seeds": seeds, "plan": asdict(plan), "results": results}
-    (RESULTS / "ablation.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        cells = [name, *(f"{share:.1%}" for share in shares), *(f"{second:.0f} s" for second in seconds)]
+        print("|", " | ".join([*cells, f"{mean['encoder_parameters'] / 1e6:.2f} M"]), "|")
 
 
 if __name__ == "__main__":

@@ -56,7 +56,8 @@ def main():
             name: compare(trainer, Path(folder, name), lengths, arguments)
             for name, lengths in {"100 to 120 frames": (100, 120), "30 to 60 frames": (30, 60)}.items()
         }
-    print("| videos | distinct views | published views | distinct | published | ratio | scores differ by |")
+    columns = ("videos", "distinct views", "published views", "distinct", "published", "published / distinct")
+    print("|", " | ".join([*columns, "scores differ by"]), "|")
     print("|" + " --- |" * 7)
     for name, result in results.items():
         cells = [name, *result["views"].values(), *(f"{seconds:.2f} s" for seconds in result["seconds"].values())]

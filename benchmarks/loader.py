@@ -49,7 +49,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         sources = write_videos(Path(folder), arguments.videos)
         results = {name: compare(videos, arguments.clips, arguments.rounds) for name, videos in sources.items()}
-    print("| videos | ours | PIL | ratio | ours, reading | PIL, reading | difference |\n|" + " --- |" * 7)
+    print("| videos | ours | PIL | ours / PIL | ours, reading | PIL, reading | difference |\n|" + " --- |" * 7)
     for name, result in results.items():
         speeds = (f"{result['clips_per_second'][way]:.1f}/s" for way in ("ours", "pil"))
         reading = (f"{1000 * result['seconds'][way]:.1f} ms" for way in ("ours_reading", "pil_reading"))

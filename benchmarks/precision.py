@@ -29,7 +29,7 @@ def main():
     lgi_former, videomae = classifiers()
     calls = {"LGI-Former": lgi_former, "VideoMAE-base": videomae, "products of matrices": Products()}
     results = {name: compare(module, arguments.rounds) for name, module in calls.items()}
-    print("| what | bfloat16 | float32 | ratio |\n| --- | ---: | ---: | ---: |")
+    print("| what | bfloat16 | float32 | bfloat16 / float32 |\n| --- | ---: | ---: | ---: |")
     for name, result in results.items():
         print(f"| {name} | {result['bfloat16']:.3f} s | {result['float32']:.3f} s | {result['ratio']:.2f} |")
     record("precision", arguments, results)

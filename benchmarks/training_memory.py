@@ -9,6 +9,7 @@ import argparse
 
 from fake_memory import training_memory
 from record import record
+from tqdm import tqdm
 from transformers import VideoMAEConfig, VideoMAEForVideoClassification
 
 from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification
@@ -29,11 +30,11 @@ def main():
     parser.add_argument("--batch_size", type=int, default=8, help="clips of a step")
     arguments = parser.parse_args()
     shape = (arguments.batch_size, 16, 3, 160, 160)
-    results = {kept: measure(shape, options) for kept, options in KEPT.items()}
+    progress = tqdm(KEPT.items(), "Counting", leave=False)  # takes minutes
+    results = {kept: measure(shape, options) for kept, options in progress}
     whole = results["everything"]["videomae"]["Total"]
-    print(
-        "| kept | LGI-Former | of it activations | VideoMAE-base | of it activations | against VideoMAE's everything |"
-    )
+    columns = ("kept", "LGI-Former", "of it activations", "VideoMAE-base", "of it activations")
+    print("|", " | ".join([*columns, "LGI-Former / VideoMAE's everything"]), "|")
     print("| --- |" + " ---: |" * 5)
     for kept, row in results.items():
         cells = [f"{count:.0f} MiB" for model in row.values() for count in (model["Total"], model["Activation"])]

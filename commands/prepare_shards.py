@@ -74,6 +74,8 @@ def run(args) -> int:
         f"{sum(shard.nsamples for shard in shards)} videos in {len(shards)} shards, "
         f"{sum(shard.filesize for shard in shards) / 1e6:.1f} MB; {packed.num_found} shards were there already."
     )
+    classes = packed.index.classes
+    print("They have no labels." if classes is None else f"{len(classes)} classes: {', '.join(classes)}")
     for name in packed.mended:
         print(f"'{os.path.join(args.output_dir, name)}' was damaged and has been made again.", file=sys.stderr)
     if packed.skipped:

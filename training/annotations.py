@@ -14,6 +14,7 @@ from .labels import AnnotationError, label_column, written_label
 
 
 ROWS_AT_ONCE = 100  # of a data set that may hold its videos itself
+VIDEOS_LOOKED_FOR = 1000  # before any is read
 
 
 def load_annotations(
@@ -85,6 +86,30 @@ def load_annotations(
         columns["label"], features["label"] = label_column(annotations.labels, label_names, annotations.place)
     # Not `from_dict`, which looks at every row.
     return Dataset(pa.table(columns, schema=features.arrow_schema))
+
+
+def check_that_videos_are_there(videos: Dataset):
+    """Refuse a list if none of its videos is there, as with a wrong root. Reading them would try one after another.
+
+    Args:
+        videos: As from `load_annotations`. Some from all over the list are looked for, until one is found.
+
+    Raises:
+        AnnotationError: If so.
+    """
+    step = -(-len(videos) // VIDEOS_LOOKED_FOR)
+    rows = range(0, len(videos), step)
+    if any(_may_be_there(videos[row]["video"]) for row in rows):
+        return
+    which = f"{len(videos)} videos" if step == 1 else f"{len(rows)} videos that were looked for"
+    raise AnnotationError(
+        f"None of the {which} is there, such as '{videos[0]['video']}'. Say with --data_root in which folder the "
+        "paths of the list begin."
+    )
+
+
+def _may_be_there(video: str | dict | None) -> bool:
+    return not isinstance(video, str) or "://" in video or os.path.exists(video)
 
 
 def _located(paths: pa.Array, data_root: str | os.PathLike) -> pa.Array:

@@ -160,9 +160,9 @@ class RecipeParser(SuggestsNearest, HfArgumentParser):
     def __init__(self, *dataclass_types: type, prog: str, description: str):
         super().__init__(dataclass_types, prog=prog, description=description, allow_abbrev=False)
         self.usage = f"{prog} [RECIPE] [--option value ...]"  # listing all options would bury an error below them
-        self.add_argument(
-            "recipe", nargs="?", help=f"YAML file of options, or the name of a shipped one: {', '.join(shipped())}"
-        )
+        own = [recipe for recipe in shipped() if _command(recipe) == prog]
+        names = f", or the name of a shipped one: {', '.join(own)}" if own else ""
+        self.add_argument("recipe", nargs="?", help=f"YAML file of options{names}")
 
     def parse(self, argv: list[str]) -> tuple:
         """One instance of each dataclass.
@@ -186,13 +186,25 @@ class RecipeParser(SuggestsNearest, HfArgumentParser):
         known = [option.name for kind in self.dataclass_types for option in fields(kind) if option.init]
         for name in options:
             if name not in known:
-                raise RecipeError(f"The recipe '{recipe}' has an unknown option {name!r}{nearest(str(name), known)}")
+                hint = self._other_command(recipe) or nearest(str(name), known)
+                raise RecipeError(f"The recipe '{recipe}' has an unknown option {name!r}{hint}")
         return {name: json.dumps(value) if isinstance(value, dict) else value for name, value in options.items()}
+
+    def _other_command(self, recipe: str) -> str:
+        """Whose recipe it is, if it is a shipped one of another command."""
+        if recipe not in shipped() or _command(recipe) == self.prog:
+            return ""
+        return f"; it is a recipe of `{_command(recipe)}`."
 
 
 def shipped() -> list[str]:
     """Names of the recipes that come with this package."""
     return sorted(recipe.stem for recipe in RECIPES.glob("*.yaml"))
+
+
+def _command(recipe: str) -> str:
+    """The command that a shipped recipe is for."""
+    return f"lgi-former {recipe.partition('_')[0]}"
 
 
 def read_recipe(recipe: str | os.PathLike) -> dict:

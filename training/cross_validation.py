@@ -121,10 +121,12 @@ def refuse_placeholder(data: DataArguments):
     Raises:
         ValueError: If so.
     """
-    if any(FOLD in str(value) for value in vars(data).values()):
-        raise ValueError(
-            f"The data are those of a fold ({FOLD}): say which with --folds, for example --folds 1 2 3 4 5."
-        )
+    for name, value in vars(data).items():
+        if FOLD in str(value):
+            raise ValueError(
+                f"{name}={value!r} holds {FOLD}: say which with --folds, for example --folds 1 2 3 4 5, or give "
+                f"another --{name}."
+            )
 
 
 def _check(data, training):

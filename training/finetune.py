@@ -21,6 +21,7 @@ from .run import check_output_dir, publish, report_skipped, train_and_save
 from .sharded_videos import ShardedVideos
 from .skipping import SkippedVideos
 from .sources import check_videos, count_videos, finetuning_sampling, open_training_videos, open_videos, training_clips
+from .streaming import LABEL_COLUMNS
 from .trainer import LGIFormerTrainer
 
 
@@ -95,8 +96,11 @@ def finetune_once(
     """As `finetune`, on one division into training and evaluation data: that of `data.folds`, if it is a fold's."""
     check_output_dir(training)
     videos = open_training_videos(data, data.labels)
+    check_labels("train_data", videos)
     label_names = data.labels or names_of_labels(videos)
     evaluated = [] if data.eval_data is None else [open_videos(data.eval_data, data.data_root, label_names)]
+    for source in evaluated:
+        check_labels("eval_data", source)
     if data.check_data:
         return check_videos([videos, *evaluated], training)
     set_seed(training.seed)
@@ -139,19 +143,31 @@ def finetune_once(
     return 0
 
 
+def check_labels(option: str, videos: datasets.Dataset | ShardedVideos | datasets.IterableDataset):
+    """Refuse videos of `option` that have no labels.
+
+    Raises:
+        ValueError: If so.
+    """
+    columns = videos.features  # None of a stream that does not say
+    if columns is not None and not any(name in columns for name in LABEL_COLUMNS):
+        raise ValueError(
+            f"{option} has no labels, which fine-tuning needs: write 'path label' in each line, or call the column of "
+            "labels label."
+        )
+
+
 def names_of_labels(videos: datasets.Dataset | ShardedVideos | datasets.IterableDataset) -> list[str]:
     """The classes of the videos' labels in the order of their indices; indices without names name themselves.
 
     Raises:
-        ValueError: If there are no labels, or those of a stream are not named.
+        ValueError: If those of a stream are not named.
     """
     feature = (videos.features or {}).get("label")
     if isinstance(feature, datasets.ClassLabel):
         return feature.names
     if isinstance(videos, datasets.IterableDataset):
         raise ValueError("The stream does not tell its classes: give them in --labels.")
-    if feature is None:
-        raise ValueError("train_data has no labels, which fine-tuning needs: write 'path label' in each line.")
     return [str(index) for index in range(max(videos["label"]) + 1)]
 
 

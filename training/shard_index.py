@@ -128,8 +128,8 @@ def open_index(source: str) -> ShardIndex:
         return read_index(url)
     if Path(source).is_dir():
         raise ShardError(
-            f"'{source}' has no {INDEX_FILE}, so not all of its shards are made. Run its `lgi-former prepare shards` "
-            "again, which goes on where it stopped."
+            f"'{source}' has no {INDEX_FILE}: it is no folder of shards, or not all of them are made. Check the path, "
+            "or run its `lgi-former prepare shards` again, which goes on where it stopped."
         )
     raise ShardError(f"'{source}' is no folder of shards and no {INDEX_FILE}. Check the path.")
 

@@ -9,7 +9,7 @@ import torch
 from transformers import PreTrainedConfig
 
 from ..image_processing.training_frame_sampling import finetuning_frame_indices, pretraining_frame_indices
-from .annotations import load_annotations
+from .annotations import check_that_videos_are_there, load_annotations
 from .arguments import DataArguments, RecipeTrainingArguments
 from .clips import ClipDataset, ClipTransform
 from .data_check import check_data
@@ -49,11 +49,13 @@ def open_videos(
     """Videos of which any one can be read: of shards that have an index, or as `load_annotations` loads them.
 
     Raises:
-        ValueError: If they cannot be understood.
+        ValueError: If they cannot be understood, or none of a list is there.
     """
     if (url := index_url(source)) is not None:
         return ShardedVideos(url, label_names)
-    return load_annotations(source, data_root, label_names)
+    videos = load_annotations(source, data_root, label_names)
+    check_that_videos_are_there(videos)
+    return videos
 
 
 def training_clips(

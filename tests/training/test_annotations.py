@@ -3,7 +3,7 @@ import re
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value, Video
 
-from lgi_former.training.annotations import AnnotationError, load_annotations
+from lgi_former.training.annotations import AnnotationError, check_that_videos_are_there, load_annotations
 
 
 @pytest.fixture
@@ -151,6 +151,15 @@ def test_errors_name_file_and_line(text, label_names, message, annotate):
 
 def test_csv_with_an_unknown_header(annotate):
     assert re.search(r"a\.csv', line 2: the header 'clip,emotion'", error_of(annotate("\nclip,emotion\na,1", "a.csv")))
+
+
+def test_lists_of_which_no_video_is_there(annotate, tmp_path):
+    (tmp_path / "b").touch()
+    check_that_videos_are_there(load_annotations(annotate("a\nb")))
+    check_that_videos_are_there(load_annotations(annotate("a\nhf://b")))
+    videos = load_annotations(annotate("\n".join(f"{number}.mp4" for number in range(1500))))
+    with pytest.raises(AnnotationError, match=r"None of the 750 videos that were looked for is there, .*0\.mp4"):
+        check_that_videos_are_there(videos)
 
 
 def test_missing_file_and_folders_without_videos(tmp_path):

@@ -88,6 +88,11 @@ def test_a_recipe_that_cannot_be_understood_is_refused(text, message, tmp_path):
         parse(write(tmp_path, text))
 
 
+def test_a_recipe_of_another_command_is_told_as_one():
+    with pytest.raises(RecipeError, match="it is a recipe of `lgi-former pretrain`"):
+        parse("pretrain_voxceleb2")
+
+
 def test_an_unknown_recipe_names_the_nearest():
     with pytest.raises(RecipeError, match=r"did you mean finetune_dfew\?"):
         read_recipe("finetune_dfw")

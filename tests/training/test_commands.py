@@ -40,6 +40,7 @@ disable_tqdm: true
 seed: 3
 """
 CLASSES = {"dark": 40, "light": 200}
+LABELS = ("--labels", *CLASSES)
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,7 @@ def workplace(tmp_path_factory):
                 lines[number in tested].append(f"{name}/clip {number}.mp4 {name}\n")
         (folder / f"test_{fold}.txt").write_text("".join(lines[True]))
         (folder / f"train_{fold}.txt").write_text("".join(lines[False]))
+    (folder / "bare.txt").write_text("dark/clip 0.mp4\n")
     (folder / "tiny.yaml").write_text(RECIPE)
     return folder
 
@@ -251,7 +253,7 @@ def test_training_and_evaluation_on_shards(pretrained, tmp_path, capsys):
     options = ["--train_data", str(shards), "--dataloader_num_workers", "1", "--output_dir", str(tmp_path / "stopped")]
     assert pretrain(*options) == 2
     (told,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("lgi-former: "))
-    assert told.startswith(f"lgi-former: '{shards}/shard-000001.parquet' cannot be read: ")
+    assert told.startswith(f"lgi-former: There is no file '{shards}/shard-000001.parquet'.")
 
 
 def test_class_folders_and_videomae(tmp_path, monkeypatch, capsys):
@@ -279,6 +281,9 @@ def test_class_folders_and_videomae(tmp_path, monkeypatch, capsys):
         (lambda: main(["pretrain", "tiny.yaml", "--output_dir", "new"]), "train_data is missing"),
         (lambda: main(["finetune", "tiny.yaml"]), "output_dir is missing"),
         (lambda: finetune("--output_dir", "new", "--train_data", "nowhere.txt"), "'nowhere.txt' cannot be read"),
+        (lambda: finetune("--output_dir", "new", "--data_root", "no"), "None of the 8 videos is there, such as 'no/"),
+        (lambda: finetune("--output_dir", "new", "--train_data", "bare.txt", *LABELS), "train_data has no labels"),
+        (lambda: finetune("--output_dir", "new", "--eval_data", "bare.txt", *LABELS), "eval_data has no labels"),
         (lambda: finetune("--output_dir", "new", "--train_data", "{fold}.txt"), "say which with --folds"),
         (lambda: finetune("--output_dir", "new", "--folds", "1", "2"), "must hold {fold}"),
         (lambda: finetune("--output_dir", "new", "--folds", "1", "2", "--push_to_hub"), "a repository of its own"),

@@ -73,7 +73,10 @@ class ShardFiles:
         """
         if not self.members.exists():
             if self.tar.exists():
-                raise ShardError(f"'{self.tar}' is not of this command's making. Choose another folder.")
+                raise ShardError(
+                    f"'{self.tar}' has no table '{self.members.name}' beside it, so it may not be of this command's "
+                    "making. Remove it, if it may be, or choose another folder."
+                )
             return None
         told = read_told(self.members)
         if told["plan"] != self.plan:

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 from tqdm import tqdm
 
+from ..annotations import check_that_videos_are_there
 from ..folder_lock import only_writer
 from ..shard_index import INDEX_FILE, MEMBERS_SUFFIX, ShardError, ShardIndex, open_index, read_index, sha256_of
 from ..skipping import SKIPPED_VIDEOS_FILE, replace_list
@@ -23,7 +24,6 @@ from .shard_writing import Sample, ShardFiles, WrittenShard
 
 
 LOCK_FILE = ".shards.lock"
-VIDEOS_LOOKED_FOR = 1000  # before the first is packed
 ENCODING_VERSION = 2  # to be raised when the same videos come to be other bytes
 
 
@@ -77,16 +77,15 @@ def pack_shards(
         What there is now.
 
     Raises:
-        ShardError: If no video can be read, or `output_dir` has shards of other videos or settings. If none of the
-            first 1000 is there at all, nothing is written.
-        ValueError: If another process is writing to it.
+        ShardError: If no video can be read, or `output_dir` has shards of other videos or settings.
+        ValueError: If no video is there at all, or another process is writing to it.
         OSError: If there is no room, for example.
     """
     output_dir = Path(output_dir)
     classes = _classes(videos)
     packing = _Packing(videos, output_dir, os.fspath(root), clips_per_shard, size, seed)
     if not (output_dir / INDEX_FILE).exists():
-        packing.check_that_videos_are_there()
+        check_that_videos_are_there(videos)
     with only_writer(output_dir, LOCK_FILE):
         _refuse_other_shards(output_dir, len(packing))
         written = _pack_all(packing, num_workers)
@@ -155,17 +154,6 @@ class _Packing(TorchDataset):
     def rows_of(self, number: int) -> np.ndarray:
         """Which rows go into a shard."""
         return self.order[number * self.clips_per_shard : (number + 1) * self.clips_per_shard]
-
-    def check_that_videos_are_there(self):
-        """Raise a `ShardError` if none of the first ones is, as with a wrong root. Packing would try all of them."""
-        first = [self.videos[int(row)]["video"] for row in self.order[:VIDEOS_LOOKED_FOR]]
-        if any(not isinstance(video, str) or "://" in video or os.path.exists(video) for video in first):
-            return
-        which = f"{len(first)} videos" if len(first) == len(self.order) else f"first {len(first)} videos"
-        raise ShardError(
-            f"None of the {which} is there, such as '{first[0]}'. Say with --data_root in which folder the paths of "
-            "the list begin. Nothing was written."
-        )
 
     def _samples(self, number: int) -> Iterator[Sample]:
         for row in self.rows_of(number):

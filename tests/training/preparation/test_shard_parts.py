@@ -39,9 +39,7 @@ def test_parts_that_do_not_fit(parts):
         join_parts(["corpus/0", "nowhere"], "out")
     index = Path("corpus/1/index.json")
     Path("unfinished").mkdir()
-    with pytest.raises(
-        ShardError, match=r"'unfinished' has no index\.json.* Run its `lgi-former prepare shards` again"
-    ):
+    with pytest.raises(ShardError, match=r"'unfinished' has no index\.json: .* its `lgi-former prepare shards` again"):
         join_parts(["corpus/0", "unfinished"], "out")
     index.write_text(index.read_text().replace('"2"', '"two"'))
     with pytest.raises(ShardError, match=r"'corpus/1' has the classes \['0', '1', 'two'\], but 'corpus/0' has"):

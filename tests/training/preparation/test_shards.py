@@ -18,6 +18,7 @@ from PIL import Image
 from lgi_former.cli import main
 from lgi_former.image_processing import every_frame, read_video
 from lgi_former.training.annotations import load_annotations
+from lgi_former.training.labels import AnnotationError
 from lgi_former.training.preparation import shard_writing
 from lgi_former.training.preparation.shards import pack_shards, verify_shards
 from lgi_former.training.shard_index import ShardError
@@ -162,7 +163,7 @@ def test_finished_shards_are_left_alone_and_damaged_ones_made_again(pack, tmp_pa
 
 
 def test_with_a_wrong_root_nothing_is_written(pack, tmp_path):
-    with pytest.raises(ShardError, match=r"None of the 9 videos is there, such as '.*nowhere/.*--data_root"):
+    with pytest.raises(AnnotationError, match=r"None of the 9 videos is there, such as '.*nowhere/.*--data_root"):
         pack(root=tmp_path / "nowhere")
     assert not (tmp_path / "shards").exists()
     assert pack().num_found == 0
@@ -204,11 +205,15 @@ def test_nothing_of_others_is_written_over(pack, tmp_path):
     with pytest.raises(ShardError, match=r"shard-000001\.parquet' is of a corpus of more shards than the 1"):
         pack(clips_per_shard=9)
     assert contents_of(tmp_path / "shards") == whole
-    for name in ("shard-000000.tar", "shard-000000.parquet", "index.json"):
+    for name, problem in {
+        "shard-000000.tar": r"has no table 'shard-000000\.parquet' beside it",
+        "shard-000000.parquet": "not of this command's making",
+        "index.json": "not an index of shards",
+    }.items():
         folder = tmp_path / name
         folder.mkdir()
         (folder / name).write_text("a user's")
-        with pytest.raises(ShardError, match=r"not of this command's making|not an index of shards"):
+        with pytest.raises(ShardError, match=problem):
             pack(folder=folder)
         assert contents_of(folder) == {name: b"a user's"}
 
@@ -240,7 +245,8 @@ def test_command(rough_corpus, tmp_path, monkeypatch, capsys):
     Path("all.txt").write_text("good 1.mp4 sad\ngood 2.mp4 happy\nmissing.mp4 sad\n")
     options = ["--labels", "sad", "happy", "--num-workers", "0", "--verify"]
     assert main(["prepare", "shards", "all.txt", "out", *options]) == 1
-    assert "2 videos in 1 shards" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "2 videos in 1 shards" in told and "\n2 classes: sad, happy\n" in told
     assert {member["path"]: member["label"] for member in members_of(Path("out"))} == {
         "good 1.mp4": 0,
         "good 2.mp4": 1,
@@ -259,6 +265,7 @@ def test_command(rough_corpus, tmp_path, monkeypatch, capsys):
     assert main(["prepare", "shards", "all.txt", "out", "--num-workers", "0"]) == 2
     assert "was made of other videos" in capsys.readouterr().err
     assert main(["prepare", "shards", "all.txt", "unlabelled", "--num-workers", "0"]) == 0
+    assert "They have no labels." in capsys.readouterr().out
     assert json.loads(Path("unlabelled", "index.json").read_text())["classes"] is None
 
 
