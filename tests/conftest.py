@@ -1,6 +1,7 @@
 import importlib.util
 from pathlib import Path
 
+import av
 import pytest
 import torch
 
@@ -44,3 +45,26 @@ def save_tiny_model():
         processor.save_pretrained(folder, **options)
 
     return save
+
+
+@pytest.fixture
+def write_after_cover(tmp_path):
+    """`write_after_cover(frames, cover)`: path of a video, 25 frames per second, whose first stream is a picture."""
+
+    def write(frames, cover):
+        path = tmp_path / "covered.mp4"
+        with av.open(str(path), "w") as container:
+            video, picture = (container.add_stream(codec, rate=25) for codec in ("mpeg4", "mjpeg"))
+            for stream, pixel_format in ((video, "yuv420p"), (picture, "yuvj420p")):
+                stream.height, stream.width, stream.pix_fmt = *cover.shape[:2], pixel_format
+            picture.disposition = av.stream.Disposition.attached_pic
+            for stream, pixels in ((video, frames), (picture, [cover])):
+                for frame in pixels:
+                    container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+                container.mux(stream.encode())
+        header, _, picture = path.read_bytes().rpartition(b"udta")  # of the header's boxes this one is to come first
+        start = header.index(b"trak") - 4
+        path.write_bytes(header[:start] + header[-4:] + b"udta" + picture + header[start:-4])
+        return path
+
+    return write

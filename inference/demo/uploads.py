@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...command_line import first_line
-from ...image_processing.pyav_decoding import open_with_pyav
+from ...image_processing.pyav_decoding import open_with_pyav, video_stream
 from ...image_processing.video_decoding import VideoReadError, check_file
 
 
@@ -67,9 +67,9 @@ def measure_seconds(path: Path) -> float:
     """
     try:
         with open_with_pyav(str(path)) as container:
-            if not CONTAINERS & set(container.format.name.split(",")) or not container.streams.video:
+            if not CONTAINERS & set(container.format.name.split(",")):
                 raise ValueError("it has no moving pictures")
-            stream = container.streams.video[0]
+            stream = video_stream(container)
             rate, time_base = stream.average_rate, stream.time_base  # PyAV 19 does not tell after the file is closed
             packets = [(packet.pts, packet.duration or 0) for packet in container.demux(stream) if packet.size]
     except Exception as error:  # PyAV has an exception for every error number of FFmpeg

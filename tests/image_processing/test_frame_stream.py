@@ -38,20 +38,8 @@ def test_frames_of_a_file_come_in_order_with_their_times(name, codec, write_vide
         assert stream.duration == pytest.approx(2.4, abs=0.05)
 
 
-def test_a_cover_picture_before_the_video_is_passed_over(tmp_path, numbered_frames, read_numbers):
-    path = tmp_path / "a.mp4"
-    with av.open(str(path), "w") as container:
-        video, picture = (container.add_stream(codec, rate=25) for codec in ("mpeg4", "mjpeg"))
-        for stream, pixel_format in ((video, "yuv420p"), (picture, "yuvj420p")):
-            stream.height, stream.width, stream.pix_fmt = 48, 64, pixel_format
-        picture.disposition = av.stream.Disposition.attached_pic
-        for stream, numbers in ((video, range(8)), (picture, [9])):
-            for number in numbers:
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(numbered_frames(10)[number], format="rgb24")))
-            container.mux(stream.encode())
-    header, _, cover = path.read_bytes().rpartition(b"udta")  # of the header's boxes this one is to come first
-    start = header.index(b"trak") - 4
-    path.write_bytes(header[:start] + header[-4:] + b"udta" + cover + header[start:-4])
+def test_a_cover_picture_before_the_video_is_passed_over(write_after_cover, numbered_frames, read_numbers):
+    path = write_after_cover(numbered_frames(10)[:8], cover=numbered_frames(10)[9])
     assert read_numbers(read_all(path)[2]).tolist() == list(range(8))
     assert read_video(path, lambda metadata: np.arange(metadata.total_num_frames))[1].total_num_frames == 8
 

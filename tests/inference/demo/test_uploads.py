@@ -43,6 +43,11 @@ def test_the_length_is_that_of_the_packets_where_headers_do_not_tell(tmp_path):
     assert measure_seconds(path) == pytest.approx(3, abs=0.01)
 
 
+def test_the_length_is_not_that_of_a_cover_picture(write_after_cover):
+    frames = np.zeros((30, 48, 64, 3), np.uint8)
+    assert measure_seconds(write_after_cover(frames, cover=frames[0])) == pytest.approx(1.2, abs=0.01)
+
+
 class _Pipe:
     """A file that cannot be gone back in."""
 
