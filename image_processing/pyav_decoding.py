@@ -8,6 +8,7 @@ height, width, 3), and the metadata, and raise whatever is wrong.
 import bisect
 import itertools
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -51,7 +52,7 @@ def read_by_packets(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray,
         ValueError: If that would not surely give the frames that decoding from the beginning gives.
     """
     with open_with_pyav(path) as container:
-        stream = _video_stream(container)
+        stream = _stream_in_threads(container)
         times, keyframes = _times(container, stream)
         metadata = _metadata(stream, len(times))
         wanted = [times[index] for index in sample_indices_fn(metadata=metadata)]
@@ -67,17 +68,25 @@ def _times(container, stream) -> tuple[list[int], list[int]]:
     """When the frames are shown and which of these times are those of keyframes, in ascending order."""
     if container.format.name not in SEEKABLE:
         raise ValueError(f"its container is {container.format.name}, in which keyframes are not found by their times")
-    packets = [(p.pts, p.is_keyframe, p.is_discard, _holds_frame(p)) for p in container.demux(stream) if p.size]
-    times = {time for time, _, _, holds_frame in packets if holds_frame and time is not None}
+    packets = [_Header(p.pts, p.is_keyframe, p.is_discard, _holds_frame(p)) for p in container.demux(stream) if p.size]
+    times = {packet.time for packet in packets if packet.holds_frame and packet.time is not None}
     if not len(times) == len(packets) == (stream.frames or len(packets)):
         raise ValueError("its packets are not one a frame")
-    if not packets or not packets[0][1] or packets[0][0] > min(times):  # what needs one before is left out
+    if not packets or not packets[0].is_keyframe or packets[0].time > min(times):  # what needs one before is left out
         raise ValueError("it does not begin with a keyframe")
-    if stream.codec_context.has_b_frames and all(a[0] < b[0] for a, b in itertools.pairwise(packets)):
+    if stream.codec_context.has_b_frames and all(a.time < b.time for a, b in itertools.pairwise(packets)):
         raise ValueError("its frames have the times at which they are decoded")  # as those from AVI have
-    # An edit list discards frames: they are decoded but not shown.
-    shown = sorted(time for time, _, is_discard, _ in packets if not is_discard)
-    return shown, sorted(time for time, is_keyframe, *_ in packets if is_keyframe)
+    shown = sorted(packet.time for packet in packets if not packet.is_discarded)
+    return shown, sorted(packet.time for packet in packets if packet.is_keyframe)
+
+
+class _Header(NamedTuple):
+    """What is kept of a packet, whose bytes are not."""
+
+    time: int | None  # at which its frame is shown
+    is_keyframe: bool
+    is_discarded: bool  # by an edit list: its frame is decoded but not shown
+    holds_frame: bool
 
 
 def _holds_frame(packet) -> bool:
@@ -119,7 +128,7 @@ def read_with_pyav(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray, 
     # Not the reader of transformers.video_utils: that one takes containers without a frame count (Matroska, WebM,
     # MPEG-TS) for empty and leaves videos of turned cameras lying on their side.
     with open_with_pyav(path) as container:
-        stream = _video_stream(container)
+        stream = _stream_in_threads(container)
         # Of AVI, all of which is read here, decoding twice would take long. Its header counts dropped frames, too.
         is_avi = container.format.name == "avi"
         metadata = _metadata(stream, _count_packets(container, stream) if is_avi else _count_frames(path))
@@ -139,8 +148,8 @@ def video_stream(container):
     raise ValueError("it has no video stream")
 
 
-def _video_stream(container):
-    """That, to be decoded in as many threads as PyTorch takes: one in a data loader's worker."""
+def _stream_in_threads(container):
+    """The video stream, to be decoded in as many threads as PyTorch takes: one in a data loader's worker."""
     stream = video_stream(container)
     decoder = stream.codec_context
     decoder.thread_count, decoder.thread_type = min(torch.get_num_threads(), MOST_THREADS), "AUTO"
@@ -155,7 +164,7 @@ def _metadata(stream, total_num_frames: int) -> VideoMetadata:
 def _frames_at(path: str, indices: list[int]) -> list[np.ndarray]:
     frames = []
     with open_with_pyav(path) as container:
-        decoded = container.decode(_video_stream(container))
+        decoded = container.decode(_stream_in_threads(container))
         for frame in itertools.compress(decoded, np.isin(range(indices[-1] + 1), indices)):
             frames.append(upright_rgb(frame))
     return frames
@@ -168,7 +177,7 @@ def _count_packets(container, stream) -> int:
 def _count_frames(path: str) -> int:
     # By decoding: headers count what is cut off or hidden by an edit list, and packets may hold no frame of their own.
     with open_with_pyav(path) as container:
-        num_frames = sum(1 for _ in container.decode(_video_stream(container)))
+        num_frames = sum(1 for _ in container.decode(_stream_in_threads(container)))
     if num_frames == 0:
         raise ValueError("it has no frames")
     return num_frames

@@ -12,6 +12,7 @@ from lgi_former.image_processing.video_decoding import read_video
 
 
 FRAMES = 60
+QUIET = {"libx265": {"x265-params": "log-level=none"}}  # options of encoders that tell too much
 
 
 def encode(path, codec, options, gop_size):
@@ -190,9 +191,8 @@ def test_frames_do_not_depend_on_threads(num_threads, write_h264, monkeypatch):
     ],
 )
 def test_where_packets_do_not_tell_all_is_decoded(codec, change, reason, tmp_path, remux):
-    quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
     name = "a.webm" if codec == "libvpx" else "a.mp4"
-    path = remux(encode(tmp_path / name, codec, quiet, gop_size=12), change)
+    path = remux(encode(tmp_path / name, codec, QUIET.get(codec, {}), gop_size=12), change)
     with pytest.raises(ValueError, match=reason):
         read_by_packets(path, lambda metadata: [15, 30])
     with av.open(path) as container:
@@ -205,8 +205,7 @@ def test_where_packets_do_not_tell_all_is_decoded(codec, change, reason, tmp_pat
 @pytest.mark.parametrize("indices", [[0], [3, 10, 35], [54]], ids=str)
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])
 def test_frames_of_a_video_that_was_cut_without_encoding_are_exact(codec, indices, tmp_path, remux):
-    quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
-    whole = encode(tmp_path / "a.mp4", codec, quiet, gop_size=12)
+    whole = encode(tmp_path / "a.mp4", codec, QUIET.get(codec, {}), gop_size=12)
     frames, metadata = read_by_packets(remux(whole, hide_five), lambda metadata: indices)
     expected, _ = read_by_packets(whole, lambda metadata: [5 + index for index in indices])
     assert (frames == expected).all() and metadata.total_num_frames == FRAMES - 5
