@@ -13,8 +13,9 @@ import os
 import sys
 
 from . import __version__
-from .command_line import SuggestsNearest, spell_with_underscores
+from .command_line import SuggestsNearest, fail, spell_with_underscores
 from .commands import convert, demo, embed, predict, prepare, push, quickstart, reconstruct, visualize
+from .out_of_memory import is_out_of_memory, out_of_memory_sentence
 
 
 class _Parser(SuggestsNearest, argparse.ArgumentParser):
@@ -65,6 +66,10 @@ def main(argv: list[str] | None = None) -> int:
         if unknown:
             args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
         return args.run(args)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return fail(out_of_memory_sentence(error))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader of our output, `head` for example, has seen enough

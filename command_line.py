@@ -12,6 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from .out_of_memory import ADVICE, is_out_of_memory, out_of_memory_sentence
+
 
 class SuggestsNearest:
     """Mixin for an `argparse.ArgumentParser` whose errors suggest the nearest word for a misspelt one."""
@@ -42,11 +44,14 @@ def spell_with_underscores(argv: list[str]) -> list[str]:
     return respelt + argv[options_end:]
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: Exception, memory_advice: str = ADVICE) -> str:
     """The first line of an error's message; with the error's type where that is not made for users to read.
 
-    The operating system's errors are told without their numbers.
+    The operating system's errors are told without their numbers. A lack of memory is one sentence, and `memory_advice`
+    says what to do about it.
     """
+    if is_out_of_memory(error):
+        return out_of_memory_sentence(error, memory_advice)
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"'{error.filename}' cannot be read or written: {error.strerror}."
     text = str(error).strip() or repr(error)

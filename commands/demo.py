@@ -1,6 +1,7 @@
 """`lgi-former demo`."""
 
 from ..command_line import add_device, fail, first_line, positive_number, silence_libraries
+from ..out_of_memory import ADVICE_FOR_ONE_CLIP
 
 
 SUMMARY = "a page in the browser to try a model with"
@@ -48,8 +49,8 @@ def run(args) -> int:
     silence_libraries()
     try:
         return _export(args) if args.export_space else _launch(args)
-    except (ImportError, OSError, ValueError, RuntimeError, StrictDataclassError) as error:
-        return fail(str(error) if isinstance(error, ImportError) else first_line(error))
+    except (ImportError, OSError, ValueError, RuntimeError, MemoryError, StrictDataclassError) as error:
+        return fail(str(error) if isinstance(error, ImportError) else first_line(error, ADVICE_FOR_ONE_CLIP))
 
 
 def _export(args) -> int:

@@ -116,7 +116,7 @@ def _embed_each(model, processor, videos: list[str], labels: list | None, args) 
                     columns["label"] = labels[embedding.index]
                 _write_rows(writer, embedding, columns, args.keep_views)
                 progress.update()
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, MemoryError) as error:
         return fail(first_line(error))
     if not writer.num_rows:
         return fail(f"none of the videos could be embedded, so {args.output} is not written")

@@ -10,6 +10,7 @@ from ..command_line import (
     silence_libraries,
     whole_number,
 )
+from ..out_of_memory import ADVICE_FOR_ONE_CLIP
 
 
 SUMMARY = "a figure of what a pre-trained model makes of a masked video"
@@ -42,7 +43,7 @@ def run(args) -> int:
         clip = processor(args.video, return_tensors="pt", num_segments=1)["pixel_values"]
         reconstruction = reconstruct(model, clip, args.mask_ratio, args.seed)
         save_figure(draw_reconstruction(reconstruction), args.output)
-    except (OSError, ValueError, RuntimeError, StrictDataclassError) as error:
-        return fail(first_line(error))
+    except (OSError, ValueError, RuntimeError, MemoryError, StrictDataclassError) as error:
+        return fail(first_line(error, ADVICE_FOR_ONE_CLIP))
     print(f"{args.output}: loss {reconstruction.loss:.4f}")
     return 0

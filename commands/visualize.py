@@ -13,6 +13,7 @@ from ..command_line import (
     silence_libraries,
     whole_number,
 )
+from ..out_of_memory import ADVICE_FOR_ONE_CLIP
 
 
 SUMMARY = "figures of embeddings, attention and losses"
@@ -36,8 +37,8 @@ def run(args) -> int:
         save_figure(args.draw(args), args.output)
     except ImportError as error:
         return fail(str(error))
-    except (OSError, ValueError, RuntimeError) as error:
-        return fail(first_line(error))
+    except (OSError, ValueError, RuntimeError, MemoryError) as error:
+        return fail(first_line(error, ADVICE_FOR_ONE_CLIP))
     print(args.output)
     return 0
 

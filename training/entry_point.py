@@ -8,6 +8,7 @@ from accelerate import PartialState
 from transformers.utils import logging
 
 from ..command_line import fail
+from ..out_of_memory import ADVICE_FOR_TRAINING, is_out_of_memory, out_of_memory_sentence
 from .arguments import RecipeParser
 from .non_finite_loss import NonFiniteLossError
 from .skipping import TooManySkippedVideosError
@@ -16,12 +17,18 @@ from .skipping import TooManySkippedVideosError
 logger = logging.get_logger(__name__)
 
 
-def run_entry_point(run: Callable[..., int], *dataclass_types: type, argv: list[str] | None = None) -> int:
+def run_entry_point(
+    run: Callable[..., int],
+    *dataclass_types: type,
+    argv: list[str] | None = None,
+    memory_advice: str = ADVICE_FOR_TRAINING,
+) -> int:
     """Parse `argv`, by default the process's, into the dataclasses and call `run` with them.
 
     Args:
         run: Returns the exit status. Its name is the command's, the first paragraph of its docstring the help text.
         dataclass_types: Its parameters' types.
+        memory_advice: What to do if memory runs out.
 
     Returns:
         Exit status: that of `run`, or 2 if it could not be done. What was wrong is on stderr then, and where it was
@@ -34,6 +41,11 @@ def run_entry_point(run: Callable[..., int], *dataclass_types: type, argv: list[
     except (ValueError, OSError, TooManySkippedVideosError, NonFiniteLossError) as error:
         logger.debug("Traceback of what follows:", exc_info=True)
         return fail(" ".join(_without_traceback(str(error)).split()))
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        logger.debug("Traceback of what follows:", exc_info=True)
+        return fail(out_of_memory_sentence(error, memory_advice))
     finally:
         PartialState().destroy_process_group()
 

@@ -8,6 +8,7 @@ from transformers import PreTrainedModel
 
 from ..image_processing import LGIFormerVideoProcessor, processor_for
 from ..loading import load_classifier
+from ..out_of_memory import ADVICE_FOR_EVALUATION
 from .arguments import RecipeTrainingArguments
 from .clips import ViewDataset
 from .collators import ViewCollator
@@ -125,7 +126,7 @@ def load_for_evaluation(arguments: EvaluationArguments) -> tuple[PreTrainedModel
 
 def main(argv: list[str] | None = None) -> int:
     """The command, with `argv` or the process's arguments; returns its exit status."""
-    return run_entry_point(evaluate, EvaluationArguments, argv=argv)
+    return run_entry_point(evaluate, EvaluationArguments, argv=argv, memory_advice=ADVICE_FOR_EVALUATION)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import numpy as np
 import torch
 from einops import rearrange
@@ -113,6 +112,8 @@ def _write_videos(part: Part, start: int) -> int:
 
 def write_video(path: Path, clip: torch.Tensor):
     """Write uint8 (frames, height, width, 3) as an mp4 file."""
+    import av  # faces can be drawn where PyAV is missing
+
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FRAME_RATE, options={"crf": "18", "preset": "ultrafast"})
         stream.codec_context.thread_count = 1

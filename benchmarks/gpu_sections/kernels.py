@@ -1,0 +1,120 @@
+"""What the GPU does in a step of each stage: the longest kernels, their kinds, launches and gaps."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+
+from torch.autograd import DeviceType
+from torch.profiler import ProfilerActivity, profile
+
+from .setting import Setting
+from .stages import make_step
+from .throughput import COMPILED_BATCHES
+from .timing import free, wait
+
+
+STEPS = 3
+LONGEST = 10
+NAME_LENGTH = 110
+GAP = 10  # microseconds; what is shorter is the time between two kernels that wait in line
+# The first kind whose pattern is found in a kernel's name.
+KINDS = {
+    "attention": r"flash|fmha|attention|sdpa",
+    "product": r"gemm|nvjet|cutlass|xmma|cublas|aten::(add)?(mm|bmm)|aten::baddbmm",
+    "optimizer": r"adam|multi_tensor",
+    "norm": r"layer_?norm",
+    "copy": r"copy|memcpy|memset|cat",
+    "fused by inductor": r"triton",
+    "softmax": r"softmax",
+    "reduction": r"reduce",
+    "elementwise": r"elementwise|vectorized",
+}
+
+
+def run(setting: Setting) -> Iterator[dict]:
+    """LGI-Former's stages, compiled and eager. VideoMAE's fine-tuning last, to compare with."""
+    tasks = [("lgi_former", stage, mode) for mode in (None, "default") for stage in COMPILED_BATCHES]
+    for family, stage, mode in [*tasks, ("videomae", "fine-tuning", None)]:
+        batch_size = setting.pick(COMPILED_BATCHES[stage], 2)
+        name = f"{family}, {stage} of {batch_size} clips, {'eager' if mode is None else 'compiled'}"
+        try:
+            yield from _profiled(setting, name, make_step(setting, family, stage, batch_size, mode))
+        except Exception as error:
+            yield {"table": "Steps", "step": name, "failed": f"{type(error).__name__}: {error}".splitlines()[0][:200]}
+        free(setting.device)
+
+
+def _profiled(setting, name, step):
+    steps = setting.pick(STEPS, 1)
+    for _ in range(setting.pick(3, 1)):
+        step()
+    wait(setting.device)
+    activities = [ProfilerActivity.CPU, ProfilerActivity.CUDA] if setting.on_gpu else [ProfilerActivity.CPU]
+    with profile(activities=activities) as profiler:
+        for _ in range(steps):
+            step()
+        wait(setting.device)
+    kernels = _kernels(profiler, setting.on_gpu)
+    yield {"table": "Steps", "step": name, **_summary(kernels, steps, _launches(profiler))}
+    busy = sum(duration for _, _, duration in kernels)
+    for table, key, most in ((f"Kinds: {name}", _kind, None), (f"Longest: {name}", _short_name, LONGEST)):
+        times, counts = defaultdict(float), defaultdict(int)
+        for kernel, _, duration in kernels:
+            times[key(kernel)] += duration
+            counts[key(kernel)] += 1
+        for label in sorted(times, key=times.get, reverse=True)[:most]:
+            yield {
+                "table": table,
+                "kernels": label,
+                "ms a step": times[label] / steps / 1e3,
+                "share of kernel time": times[label] / busy,
+                "a step": counts[label] / steps,
+            }
+
+
+def _kernels(profiler, on_gpu) -> list[tuple[str, float, float]]:
+    """Name, start and duration in microseconds of each kernel; on a processor, of each operation by itself."""
+    if on_gpu:
+        events = [event for event in profiler.events() if event.device_type == DeviceType.CUDA]
+        events = [event for event in events if not event.name.startswith("ProfilerStep")]
+        return [(event.name, event.time_range.start, event.time_range.elapsed_us()) for event in events]
+    return [(event.name, event.time_range.start, event.self_cpu_time_total) for event in profiler.events()]
+
+
+def _launches(profiler) -> int:
+    """Calls of the host that start something on the GPU."""
+    return sum(
+        bool(re.search(r"Launch(Kernel|CooperativeKernel)|GraphLaunch", event.name)) for event in profiler.events()
+    )
+
+
+def _summary(kernels, steps, launches):
+    """How busy the GPU is between the first kernel and the end of the last one."""
+    if not kernels:
+        return {"failed": "the profiler recorded no kernel"}
+    busy, gaps, long_gaps = 0.0, 0.0, 0.0
+    spans = sorted((start, start + duration) for _, start, duration in kernels)
+    end = spans[0][0]
+    for start, stop in spans:
+        gap = max(start - end, 0)
+        gaps += gap
+        long_gaps += gap if gap > GAP else 0
+        busy += max(stop - max(start, end), 0)
+        end = max(end, stop)
+    whole = end - spans[0][0]
+    return {
+        "ms a step, profiled": whole / steps / 1e3,
+        "kernels a step": len(kernels) / steps,
+        "launches a step": launches / steps,
+        "share of time without a kernel": gaps / whole,
+        f"of it in gaps over {GAP} us": long_gaps / whole,
+    }
+
+
+def _kind(name: str) -> str:
+    return next((kind for kind, pattern in KINDS.items() if re.search(pattern, name, re.IGNORECASE)), "other")
+
+
+def _short_name(name: str) -> str:
+    name = name.replace("|", "/")
+    return name if len(name) <= NAME_LENGTH else f"{name[: NAME_LENGTH - 3]}..."

@@ -1,0 +1,141 @@
+"""Throughput and peak memory over batch sizes, against VideoMAE-base, eager and compiled."""
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from .matrix import matrix_product
+from .setting import FAMILIES, Setting
+from .stages import STAGES, make_step
+from .timing import allocated, free, in_turns, peak_of
+
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from operations import gmacs
+
+
+BATCHES = {
+    "inference": (1, 8, 32, 128, 512),
+    "fine-tuning": (1, 8, 32, 64, 128, 192),
+    "pre-training": (8, 64, 128, 256, 512),
+}
+COMPILED_BATCHES = {"fine-tuning": 64, "inference": 128, "pre-training": 128}  # in the order of their value
+REHEARSED_BATCHES = (1, 2)
+NAMES = {"lgi_former": "LGI-Former", "videomae": "VideoMAE"}
+# What is asked for: the share of the matrix rate, and the clips a second over VideoMAE's.
+TARGETS = {("fine-tuning", "compiled"): (0.45, 1.9), ("inference", "compiled"): (None, 2.0)}
+SECONDS_OF_A_ROW = 1.2
+
+
+def run_eager(setting: Setting) -> Iterator[dict]:
+    """Every stage over its batch sizes; a stage ends where neither model fits."""
+    flop = {}
+    sizes = {stage: setting.pick(BATCHES[stage], REHEARSED_BATCHES) for stage in STAGES}
+    # The middle sizes of all stages come first: they are the ones that are compared.
+    for stage in ("fine-tuning", "inference", "pre-training"):
+        for batch_size in sizes[stage]:
+            row = compare(setting, stage, batch_size, None, flop)
+            yield row
+            if all(row.get(f"{NAMES[family]}, clips/s") is None for family in FAMILIES):
+                break
+
+
+def run_compiled(setting: Setting) -> Iterator[dict]:
+    """Every stage at one batch size: each size is compiled anew."""
+    flop = {}
+    for stage, batch_size in COMPILED_BATCHES.items():
+        yield compare(setting, stage, setting.pick(batch_size, 2), "default", flop)
+
+
+def compare(setting: Setting, stage: str, batch_size: int, mode: str | None, flop: dict) -> dict:
+    """Both models at one batch size, in turns with the matrix product. What fails is a part of the row.
+
+    Args:
+        flop: Operations of a clip by stage and family; filled in when they are first needed.
+    """
+    kind = "eager" if mode is None else "compiled"
+    row = {"table": f"{stage}, {kind}, bf16 autocast", "batch": batch_size}
+    device = setting.device
+    steps, own_bytes = {}, {}
+    for family in FAMILIES:
+        before, start = allocated(device), time.perf_counter()
+        try:
+            steps[family] = _warm(setting, family, stage, batch_size, mode)
+            own_bytes[family] = allocated(device) - before
+            if (stage, family) not in flop:
+                flop[stage, family] = 2e9 * gmacs(make_step(setting, family, stage, 1))
+        except Exception as error:  # one side that fails must not cost the other
+            steps.pop(family, None)
+            row[f"{NAMES[family]}, failed"] = _reason(error)
+        if mode is not None:
+            row[f"{NAMES[family]}, s to compile"] = time.perf_counter() - start
+        free(device)
+    peaks = _peaks(steps, own_bytes, row, device)
+    if steps:
+        product, product_flop = matrix_product(setting)
+        product()
+        calls = {**steps, "product": product}
+        seconds = in_turns(calls, device, setting.pick(SECONDS_OF_A_ROW, 0.02))
+        row |= _figures(seconds, peaks, batch_size, {f: flop[stage, f] for f in steps}, product_flop)
+        row |= _targets(stage, kind, row)
+    steps.clear()
+    free(device)
+    return row
+
+
+def _warm(setting, family, stage, batch_size, mode):
+    step = make_step(setting, family, stage, batch_size, mode)
+    for _ in range(3):
+        step()
+    return step
+
+
+def _peaks(steps, own_bytes, row, device):
+    """GiB at the peak of each model's step, without what the other model holds meanwhile."""
+    peaks = {}
+    for family in list(steps):
+        others = sum(own_bytes[other] for other in steps if other != family)
+        try:
+            peaks[family] = (peak_of(steps[family], device) - others) / 2**30
+        except Exception as error:  # it fitted alone, but not beside the other
+            del steps[family]
+            row[f"{NAMES[family]}, failed"] = _reason(error)
+            free(device)
+    return peaks
+
+
+def _figures(seconds, peaks, batch_size, flop, product_flop):
+    rate = product_flop / seconds["product"]
+    figures = {}
+    for family in flop:
+        figures[f"{NAMES[family]}, ms"] = 1e3 * seconds[family]
+    for family in flop:
+        figures[f"{NAMES[family]}, clips/s"] = batch_size / seconds[family]
+    if len(flop) == 2:
+        figures["LGI-Former / VideoMAE, clips/s"] = seconds["videomae"] / seconds["lgi_former"]
+    for family in flop:
+        figures[f"{NAMES[family]}, share of the matrix rate"] = flop[family] * batch_size / seconds[family] / rate
+    for family in flop:
+        figures[f"{NAMES[family]}, peak GiB"] = peaks[family]
+    figures["matrix rate, TFLOP/s"] = rate / 1e12
+    return figures
+
+
+def _targets(stage, kind, row):
+    """What is asked for, and whether it is met."""
+    share, ratio = TARGETS.get((stage, kind), (None, None))
+    columns = {
+        "target: share": ("LGI-Former, share of the matrix rate", share),
+        "target: clips/s ratio": ("LGI-Former / VideoMAE, clips/s", ratio),
+    }
+    return {
+        name: f">= {target}: {'met' if row[column] >= target else 'missed'}"
+        for name, (column, target) in columns.items()
+        if target is not None and column in row
+    }
+
+
+def _reason(error):
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else ''}"[:200]

@@ -1,0 +1,182 @@
+"""The base model, pre-trained and fine-tuned on drawn faces by the product's trainer: what it learns in minutes."""
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from sklearn.metrics import recall_score
+from torch.nn import functional as F
+from torch.utils.data import Dataset
+from transformers import TrainerCallback
+from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+
+from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification, LGIFormerTrainer, RegionTubeMasking
+from lgi_former.training.arguments import RecipeTrainingArguments
+from lgi_former.training.collators import FinetuningCollator, PretrainingCollator
+from lgi_former.training.synthetic_faces import LABELS, draw_faces
+
+from .setting import Setting
+from .stages import autocast
+
+
+DRAWN_SIZE = 80  # enlarged to the model's size: edges are smooth, and drawing takes a quarter of the time
+DRAWN_AT_ONCE = 7
+SHARES = {"pre-training": 0.45, "fine-tuning": 0.3}  # of the section's time; the rest draws, loads and evaluates
+TIMED_STEPS = 20
+BATCH_SIZE = 64
+
+
+def run(setting: Setting) -> Iterator[dict]:
+    """Draw, pre-train, fine-tune, evaluate on people of neither; then fine-tune from scratch as a control."""
+    start = time.perf_counter()
+    config = setting.config("lgi_former")
+    faces = {
+        name: _draw(config, setting.pick(number, 14), seed)
+        for seed, (name, number) in enumerate((("train", 2800), ("test", 350)))
+    }
+    table = {"table": "Drawn faces, 7 classes, 16 frames of 160 x 160"}
+    yield {**table, "what": "drawing", "s": time.perf_counter() - start, "clips": sum(map(len, faces.values()))}
+    seconds = max(setting.seconds - (time.perf_counter() - start) - 15, 1)
+    with tempfile.TemporaryDirectory() as folder:
+        autoencoder = LGIFormerForPreTraining(config)
+        collator = PretrainingCollator(RegionTubeMasking(config))
+        trained = _train(setting, autoencoder, faces["train"], collator, folder, seconds * SHARES["pre-training"])
+        yield {**table, "what": "pre-training", **trained}
+        autoencoder.save_pretrained(folder, save_code=False)
+        fields = {"num_labels": len(LABELS), "drop_path_rate": 0.1}
+        pretrained = LGIFormerForVideoClassification.from_pretrained(folder, **fields)
+        collator = FinetuningCollator(len(LABELS), mixup_alpha=0, cutmix_alpha=0, label_smoothing=0.1)
+        for what, classifier, share in (
+            ("fine-tuning, pre-trained", pretrained, SHARES["fine-tuning"]),
+            ("fine-tuning, from scratch", LGIFormerForVideoClassification(pretrained.config), 0.15),
+        ):
+            trained = _train(setting, classifier, faces["train"], collator, folder, seconds * share)
+            yield {**table, "what": what, **trained, "UAR": _uar(setting, classifier, faces["test"])}
+
+
+class _Faces(Dataset):
+    """Clips in memory, uint8 (clips, frames, 3, height, width); mirrored and shifted at random."""
+
+    def __init__(self, clips: torch.Tensor, labels: list[int]):
+        self.clips, self.labels = clips, labels
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, index: int) -> dict:
+        generator = torch.Generator()
+        seed = generator.seed() % 2**62
+        clip = self.clips[index]
+        if torch.rand(1, generator=generator) < 0.5:
+            clip = clip.flip(-1)
+        down, right = torch.randint(-6, 7, (2,), generator=generator).tolist()
+        clip = clip.roll((down, right), dims=(-2, -1))
+        return {
+            "pixel_values": _normalised(clip),
+            "labels": self.labels[index],
+            "video": f"drawn face {index}",
+            "seed": seed,
+        }
+
+
+def _normalised(clips):
+    mean, deviation = (torch.tensor(v).view(3, 1, 1) for v in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
+    return (clips.float() / 255 - mean) / deviation
+
+
+def _draw(config, number, seed):
+    """So many clips for a model, all classes equally often; people of another seed are others."""
+    labels = [index % len(LABELS) for index in range(number)]
+    tasks = [
+        (labels[first : first + DRAWN_AT_ONCE], 10**6 * seed + first, config)
+        for first in range(0, number, DRAWN_AT_ONCE)
+    ]
+    # Processes that fork are ready at once. This section has not used the GPU yet.
+    with torch.multiprocessing.get_context("fork").Pool(len(os.sched_getaffinity(0))) as pool:
+        return _Faces(torch.cat(pool.starmap(_drawn, tasks)), labels)
+
+
+def _drawn(labels, seed, config):
+    torch.set_num_threads(1)
+    clips = draw_faces(labels, torch.Generator().manual_seed(seed), config.num_frames, DRAWN_SIZE)
+    frames = clips.permute(0, 1, 4, 2, 3).flatten(0, 1).float()
+    frames = F.interpolate(frames, size=(config.image_size, config.image_size), mode="bilinear")
+    return frames.round().to(torch.uint8).unflatten(0, clips.shape[:2])
+
+
+class _StopAt(TrainerCallback):
+    """Ends training when its time is over."""
+
+    def __init__(self, seconds: float):
+        self.end = time.perf_counter() + seconds
+
+    def on_step_end(self, args, state, control, **kwargs):
+        control.should_training_stop = control.should_training_stop or time.perf_counter() > self.end
+
+
+def _train(setting, model, faces, collator, folder, seconds):
+    """Train for so many seconds: a few steps show how many there can be, which the schedule needs to know."""
+    is_pretraining = isinstance(model, LGIFormerForPreTraining)
+    batch_size = setting.pick(BATCH_SIZE, 4)
+
+    def train(steps, callbacks):
+        arguments = RecipeTrainingArguments(
+            output_dir=str(Path(folder, "run")),
+            max_steps=steps,
+            per_device_train_batch_size=batch_size,
+            learning_rate=6e-4 if is_pretraining else 3e-4,
+            layer_decay=1.0 if is_pretraining else 0.75,
+            adam_beta2=0.95 if is_pretraining else 0.999,
+            weight_decay=0.05,
+            warmup_steps=max(steps // 10, 1),
+            lr_scheduler_type="cosine_with_min_lr",
+            lr_scheduler_kwargs={"min_lr": 1e-6},
+            logging_steps=max(steps // 20, 1),
+            dataloader_num_workers=setting.pick(min(14, len(os.sched_getaffinity(0))), 0),
+            bf16=setting.on_gpu,
+            use_cpu=not setting.on_gpu,
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+        )
+        trainer = LGIFormerTrainer(
+            model,
+            arguments,
+            train_dataset=faces,
+            data_collator=collator,
+            callbacks=callbacks,
+            layer_decay=arguments.layer_decay,
+        )
+        trainer.train()
+        return trainer
+
+    start = time.perf_counter()
+    timed = setting.pick(TIMED_STEPS, 1)
+    train(timed, [])
+    spent = time.perf_counter() - start
+    steps = setting.pick(max(int((seconds - spent) / (spent / timed) * 1.5), 10), 2)
+    middle = time.perf_counter()
+    trainer = train(steps, [_StopAt(seconds - spent)])
+    taken, done = time.perf_counter() - middle, trainer.state.global_step
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    return {
+        "s": time.perf_counter() - start,
+        "steps": timed + done,
+        "of planned": timed + steps,
+        "clips/s": done * batch_size / taken,
+        "first loss": losses[0],
+        "last loss": losses[-1],
+    }
+
+
+@torch.no_grad()
+def _uar(setting, model, faces):
+    model.eval()
+    predicted = []
+    for clips in faces.clips.split(32):
+        with autocast(setting):
+            predicted += model(_normalised(clips).to(setting.device)).logits.argmax(dim=1).tolist()
+    return float(recall_score(faces.labels, predicted, average="macro"))

