@@ -54,7 +54,7 @@ def folder(tmp_path_factory, save_tiny_model):
     write_sample_clip(folder / "face.mp4")
     save_tiny_model(LGIFormerForVideoClassification, folder / "classifier", LABELS)
     save_tiny_model(LGIFormerForPreTraining, folder / "autoencoder", LABELS)
-    (folder / "list.csv").write_text("".join(f"face.mp4,{label}\n" for label in LABELS))
+    (folder / "list.csv").write_text("path,label\n" + "".join(f"face.mp4,{label}\n" for label in LABELS))
     return folder
 
 
