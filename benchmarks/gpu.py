@@ -40,7 +40,7 @@ class Section:
 SECTIONS = {
     "matrix": Section("matrix", "run", "Rate of matrix products and of memory", 30),
     "compiling": Section("compiling", "run", "Time to the first compiled step", 110),
-    "compiled": Section("throughput", "run_compiled", "Throughput, both models compiled", 110),
+    "compiled": Section("throughput", "run_compiled", "Throughput, both models compiled", 130),
     "eager": Section("throughput", "run_eager", "Throughput over batch sizes, eager", 90),
     "profile": Section("kernels", "run", "Profile", 80),
     "clip_length": Section("clip_length", "run", "Length of clips", 50),

@@ -1,6 +1,7 @@
 """Compiles what later sections run, all at once, so that these find it in the cache; and how long that takes."""
 
 import multiprocessing
+import os
 import time
 import traceback
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from .timing import wait
 
 def run(setting: Setting) -> Iterator[dict]:
     """One process a compiled step, all at the same time: compiling takes a core, hardly the GPU."""
+    # Each process would take all cores for its kernels.
+    os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = str(max(len(os.sched_getaffinity(0)) // 4, 1))
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
     tasks = [(stage, family) for stage in COMPILED_BATCHES for family in FAMILIES]

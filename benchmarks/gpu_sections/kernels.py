@@ -16,6 +16,7 @@ from .timing import free, wait
 STEPS = 3
 LONGEST = 10
 NAME_LENGTH = 110
+NAMED = r"ProfilerStep|Optimizer\.|##|Torch-Compiled|CompiledF"
 GAP = 10  # microseconds; what is shorter is the time between two kernels that wait in line
 # The first kind whose pattern is found in a kernel's name.
 KINDS = {
@@ -76,7 +77,8 @@ def _kernels(profiler, on_gpu) -> list[tuple[str, float, float]]:
     """Name, start and duration in microseconds of each kernel; on a processor, of each operation by itself."""
     if on_gpu:
         events = [event for event in profiler.events() if event.device_type == DeviceType.CUDA]
-        events = [event for event in events if not event.name.startswith("ProfilerStep")]
+        # Ranges that somebody named, such as a step of the optimiser, hold kernels that are listed themselves.
+        events = [event for event in events if not (event.is_user_annotation or re.match(NAMED, event.name))]
         return [(event.name, event.time_range.start, event.time_range.elapsed_us()) for event in events]
     return [(event.name, event.time_range.start, event.self_cpu_time_total) for event in profiler.events()]
 

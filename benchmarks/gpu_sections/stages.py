@@ -32,7 +32,8 @@ def make_step(
 
 def _inference(setting, family, batch_size, mode, num_frames):
     config = setting.config(family, num_frames)
-    model = make_classifier(config).to(setting.device).eval()
+    with setting.device:
+        model = make_classifier(config).eval()
     model, clips = setting.compiled(model, mode), setting.clips(config, batch_size)
 
     def classify():
@@ -44,20 +45,21 @@ def _inference(setting, family, batch_size, mode, num_frames):
 
 def _finetuning(setting, family, batch_size, mode, num_frames):
     config = setting.config(family, num_frames, drop_path_rate=DROP_PATH_RATE)
-    model = make_classifier(config).to(setting.device).train()
+    with setting.device:
+        model = make_classifier(config).train()
     labels = torch.arange(batch_size, device=setting.device) % NUM_LABELS
     return _training(setting, model, setting.compiled(model, mode), setting.clips(config, batch_size), labels=labels)
 
 
 def _pretraining(setting, family, batch_size, mode, num_frames):
     config = setting.config(family, num_frames)
+    with setting.device:  # weights are drawn on a GPU in no time
+        model = (LGIFormerForPreTraining if family == "lgi_former" else VideoMAEForPreTraining)(config).train()
     if family == "lgi_former":
-        model = LGIFormerForPreTraining(config)
         masks = RegionTubeMasking(config)(batch_size, device=setting.device)
     else:
-        model = VideoMAEForPreTraining(config)
         masks = _tube_mask(config).to(setting.device).expand(batch_size, -1).contiguous()
-    model = model.to(setting.device).train()
+    model = model.to(setting.device)  # tables that a model makes without asking where
     # VideoMAE takes its tokens by a boolean index, which breaks its graph.
     compiled = setting.compiled(model, mode, fullgraph=family == "lgi_former")
     return _training(setting, model, compiled, setting.clips(config, batch_size), bool_masked_pos=masks)

@@ -96,7 +96,7 @@ def _draw(config, number, seed):
     ]
     # Processes that fork are ready at once. This section has not used the GPU yet.
     with torch.multiprocessing.get_context("fork").Pool(len(os.sched_getaffinity(0))) as pool:
-        return _Faces(torch.cat(pool.starmap(_drawn, tasks)), labels)
+        return _Faces(torch.cat([torch.from_numpy(clips) for clips in pool.starmap(_drawn, tasks)]), labels)
 
 
 def _drawn(labels, seed, config):
@@ -104,16 +104,19 @@ def _drawn(labels, seed, config):
     clips = draw_faces(labels, torch.Generator().manual_seed(seed), config.num_frames, DRAWN_SIZE)
     frames = clips.permute(0, 1, 4, 2, 3).flatten(0, 1).float()
     frames = F.interpolate(frames, size=(config.image_size, config.image_size), mode="bilinear")
-    return frames.round().to(torch.uint8).unflatten(0, clips.shape[:2])
+    # An array, as tensors would come by shared memory, of which there may be little.
+    return frames.round().to(torch.uint8).unflatten(0, clips.shape[:2]).numpy()
 
 
-class _StopAt(TrainerCallback):
-    """Ends training when its time is over."""
+class _Clock(TrainerCallback):
+    """Ends training when its time is over, and notes when each step ends."""
 
     def __init__(self, seconds: float):
         self.end = time.perf_counter() + seconds
+        self.steps = []
 
     def on_step_end(self, args, state, control, **kwargs):
+        self.steps.append(time.perf_counter())
         control.should_training_stop = control.should_training_stop or time.perf_counter() > self.end
 
 
@@ -122,7 +125,7 @@ def _train(setting, model, faces, collator, folder, seconds):
     is_pretraining = isinstance(model, LGIFormerForPreTraining)
     batch_size = setting.pick(BATCH_SIZE, 4)
 
-    def train(steps, callbacks):
+    def train(steps, clock):
         arguments = RecipeTrainingArguments(
             output_dir=str(Path(folder, "run")),
             max_steps=steps,
@@ -147,19 +150,22 @@ def _train(setting, model, faces, collator, folder, seconds):
             arguments,
             train_dataset=faces,
             data_collator=collator,
-            callbacks=callbacks,
+            callbacks=[clock],
             layer_decay=arguments.layer_decay,
         )
         trainer.train()
         return trainer
 
     start = time.perf_counter()
-    timed = setting.pick(TIMED_STEPS, 1)
-    train(timed, [])
-    spent = time.perf_counter() - start
-    steps = setting.pick(max(int((seconds - spent) / (spent / timed) * 1.5), 10), 2)
+    timed = setting.pick(TIMED_STEPS, 4)
+    first = _Clock(seconds)
+    train(timed, first)
+    ends = first.steps[len(first.steps) // 2 :]
+    left = seconds - (time.perf_counter() - start)
+    startup = first.steps[0] - start  # workers begin anew, too
+    steps = setting.pick(max(int((left - startup) / (ends[-1] - ends[0]) * (len(ends) - 1)), 10), 2)
     middle = time.perf_counter()
-    trainer = train(steps, [_StopAt(seconds - spent)])
+    trainer = train(steps, _Clock(left))
     taken, done = time.perf_counter() - middle, trainer.state.global_step
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     return {

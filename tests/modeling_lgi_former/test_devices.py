@@ -1,0 +1,59 @@
+"""On a GPU, no forward pass waits for it or leaves a tensor on the processor: fake tensors show it without a GPU."""
+
+import pytest
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from transformers.initialization import no_init_weights
+
+from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification, RegionTubeMasking
+
+
+@pytest.fixture
+def fake_gpu():
+    """Tensors on "cuda" have shapes only. To read a value of one, or to mix it with one of the processor, is an
+    error."""
+    with FakeTensorMode(), no_init_weights(), torch.device("cuda"):
+        yield
+
+
+@pytest.mark.parametrize("symmetry", [None, "global", "local"])
+@pytest.mark.parametrize("position_order", ["raster", "region"])
+def test_pretraining_forward(symmetry, position_order, tiny_config, clips, fake_gpu):
+    config = tiny_config(decoder_position_order=position_order, drop_path_rate=0.1, motion_loss_weight=0.5)
+    model = LGIFormerForPreTraining(config).train()
+    masks = RegionTubeMasking(config, symmetry)(2, device="cuda")
+    outputs = model(clips(config), masks)
+    assert outputs.loss.device.type == "cuda" and outputs.loss.shape == ()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"intra_region_attention": "cross", "pooling": "all"},
+        {"local_global_interaction": "self", "attention_sharing": "all"},
+        {"frame_level": True},
+        {"problem_type": "single_label_classification", "drop_path_rate": 0.1, "hidden_dropout_prob": 0.1},
+    ],
+)
+def test_finetuning_forward(fields, tiny_config, clips, fake_gpu):
+    config = tiny_config(**fields)
+    model = LGIFormerForVideoClassification(config).train()
+    size = (2, config.num_frames) if config.frame_level else (2,)
+    labels = torch.zeros(size, dtype=torch.long)
+    if config.problem_type is not None:
+        labels = torch.nn.functional.one_hot(labels, 5).float()  # soft ones, as the trainer gives them
+    assert model(clips(config), labels=labels).loss.device.type == "cuda"
+
+
+def test_inference(tiny_config, clips, fake_gpu):
+    model = LGIFormerForVideoClassification(tiny_config()).eval()
+    with torch.no_grad():
+        assert model(clips(model.config)).logits.device.type == "cuda"
+
+
+def test_the_fake_gpu_finds_what_waits(fake_gpu):
+    with pytest.raises(torch._subclasses.fake_tensor.DataDependentOutputException):
+        torch.zeros(2).sum().item()
+    with pytest.raises(RuntimeError, match="device"):
+        torch.zeros(2) + torch.zeros(2, device="cpu")
