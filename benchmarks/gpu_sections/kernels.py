@@ -35,7 +35,8 @@ KINDS = {
 def run(setting: Setting) -> Iterator[dict]:
     """LGI-Former's stages, compiled and eager. VideoMAE's fine-tuning last, to compare with."""
     tasks = [("lgi_former", stage, mode) for mode in (None, "default") for stage in COMPILED_BATCHES]
-    for family, stage, mode in [*tasks, ("videomae", "fine-tuning", None)]:
+    tasks.append(("videomae", "fine-tuning", None))
+    for family, stage, mode in setting.pick(tasks, [tasks[0], tasks[4]]):
         batch_size = setting.pick(COMPILED_BATCHES[stage], 2)
         name = f"{family}, {stage} of {batch_size} clips, {'eager' if mode is None else 'compiled'}"
         try:

@@ -11,7 +11,7 @@ from .stages import autocast, make_classifier
 from .timing import free, wait
 
 
-WAYS = ("eager, autocast", "eager", "CUDA graph of eager", "compiled", "reduce-overhead")
+WAYS = ("eager, autocast", "eager", "CUDA graph of eager", "reduce-overhead")
 CALLS = 100
 
 
@@ -32,7 +32,7 @@ def measure(setting: Setting, family: str, way: str) -> dict[str, float]:
     """Milliseconds until a clip's logits are on the host, and how far they are from those of float32."""
     if way == "CUDA graph of eager" and not setting.on_gpu:
         return {"failed": "there is no GPU"}
-    mode = {"compiled": "default", "reduce-overhead": "reduce-overhead"}.get(way)
+    mode = "reduce-overhead" if way == "reduce-overhead" else None
     call = make_call(setting, family, mode, autocasts=way == "eager, autocast", captured=way == "CUDA graph of eager")
     expected = _float32_logits(setting, family)
     for _ in range(3):

@@ -33,7 +33,7 @@ def make_step(
 def _inference(setting, family, batch_size, mode, num_frames):
     config = setting.config(family, num_frames)
     with setting.device:
-        model = make_classifier(config).eval()
+        model = make_classifier(config).to(setting.device).eval()
     model, clips = setting.compiled(model, mode), setting.clips(config, batch_size)
 
     def classify():
@@ -46,7 +46,7 @@ def _inference(setting, family, batch_size, mode, num_frames):
 def _finetuning(setting, family, batch_size, mode, num_frames):
     config = setting.config(family, num_frames, drop_path_rate=DROP_PATH_RATE)
     with setting.device:
-        model = make_classifier(config).train()
+        model = make_classifier(config).to(setting.device).train()
     labels = torch.arange(batch_size, device=setting.device) % NUM_LABELS
     return _training(setting, model, setting.compiled(model, mode), setting.clips(config, batch_size), labels=labels)
 
