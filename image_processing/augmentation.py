@@ -13,9 +13,8 @@ from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from .interpolation import centres, frame_by_frame, interpolate_grid, pixel_by_pixel
 from .rand_augment import rand_augment
+from .resizing import resize_frames
 
-
-FRAMES_RESIZED_AT_ONCE = 16  # bounds the float copy of large frames
 
 CROP_ASPECT = (3 / 4, 4 / 3)
 ERASED_AREA = (0.02, 1 / 3)
@@ -32,10 +31,15 @@ Box = tuple[int, int, int, int]  # top, left, height, width in pixels
 class FinetuningAugmentation:
     """What MAE-DFER does to clips it fine-tunes on (the paper's implementation details; VideoMAE's pipeline).
 
-    In this order: frames resized as for the evaluation (bilinear, aspect not kept); RandAugment
-    `rand-m7-n4-mstd0.5-inc1`; a random part of the picture resized to the whole (Inception crop, aspect 3/4 to 4/3);
-    horizontal flip; normalisation; random erasing (Zhong et al., https://arxiv.org/abs/1708.04896): one box of 0.02 to
-    1/3 of the area, at the same place in all frames, filled with normal noise that differs in every frame and pixel.
+    In this order:
+
+    - Frames are resized as for the evaluation: by Pillow, bilinearly; the aspect is not preserved.
+    - RandAugment `rand-m7-n4-mstd0.5-inc1`.
+    - A random part of the picture is resized to the whole (Inception crop, aspect 3/4 to 4/3): in float, bilinearly,
+      without antialiasing.
+    - Horizontal flip, then normalisation.
+    - Random erasing (Zhong et al., https://arxiv.org/abs/1708.04896) of one box of 0.02 to 1/3 of the area. The box is
+      the same in all frames. Normal noise that differs in every frame and pixel fills it.
 
     Args:
         image_size: Height and width of the result, in pixels.
@@ -82,10 +86,7 @@ class FinetuningAugmentation:
             ValueError: If `clip` has another dtype or shape.
         """
         _check_clip(clip)
-        # RandAugment is defined on whole grey levels. Resized as bytes, frames are within one of them of what the
-        # evaluation sees, as are OpenCV's in the published code, and there 4 times as fast as in float.
-        clip = functional.resize(clip, [self.image_size, self.image_size], antialias=False)
-        clip = pixel_by_pixel(clip)
+        clip = pixel_by_pixel(resize_frames(clip, self.image_size, self.image_size))
         clip = rand_augment(clip, generator, self.num_operations)
         # No box in any attempt is rare: then the published code takes the largest central part, of a square all of it.
         box = draw_box(self.image_size, self.crop_area, CROP_ASPECT, generator)
@@ -113,7 +114,7 @@ class PretrainingAugmentation:
     and it lies at one of 13 places: corners, centre, middles of the sides, and half-way from the centre to the
     corners. This is the corner cropping and scale jittering of Wang et al., "Temporal Segment Networks"
     (https://arxiv.org/abs/1608.00859), with the further places of VideoMAE's `GroupMultiScaleCrop`. The crop is
-    resized bilinearly and, as PIL does, antialiased where that shrinks it.
+    resized by Pillow's bilinear filter, which antialiases where the crop shrinks and rounds to whole grey levels.
 
     Args:
         image_size: Height and width of the result, in pixels.
@@ -142,7 +143,8 @@ class PretrainingAugmentation:
             _check_crop(self.crop, clip)
             clip = functional.crop(clip, *self.crop)
         box = draw_multi_scale_crop(*clip.shape[-2:], self.image_size, generator)
-        return _normalize(_resize(functional.crop(clip, *box), self.image_size))
+        crops = functional.crop(clip, *box)
+        return _normalize(resize_frames(crops, self.image_size, self.image_size).float())
 
 
 def draw_box(
@@ -193,14 +195,6 @@ def _check_crop(crop: Box, clip: torch.Tensor):
             f"The crop of rows {top} to {top + height} and columns {left} to {left + width} reaches beyond frames of "
             f"{clip.shape[-2]} x {clip.shape[-1]} pixels. Choose one inside them, or none if they show the face alone."
         )
-
-
-def _resize(clip: torch.Tensor, image_size: int) -> torch.Tensor:
-    size = [image_size, image_size]
-    if list(clip.shape[-2:]) == size:
-        return clip.float()
-    resized = [functional.resize(f.float(), size, antialias=True) for f in clip.split(FRAMES_RESIZED_AT_ONCE)]
-    return torch.cat(resized)
 
 
 def _normalize(clip: torch.Tensor) -> torch.Tensor:
