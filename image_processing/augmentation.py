@@ -120,14 +120,17 @@ class PretrainingAugmentation:
         image_size: Height and width of the result, in pixels.
         crop: Part (top, left, height, width) that is cut out of the frames beforehand, in pixels;
             `VOXCELEB2_FACE` for the frames of VoxCeleb2, which show more than the face.
+        crop_frame_size: Height and width of the frames that `crop` is meant for, in pixels; `VOXCELEB2_FRAME_SIZE`
+            for VoxCeleb2. Frames of another size are refused. Without it, `crop` applies to frames of any size.
     """
 
-    # Of its frames of 224 x 224: rows 0 to 160 and columns 32 to 192.
     VOXCELEB2_FACE: Box = (0, 32, 160, 160)
+    VOXCELEB2_FRAME_SIZE = (224, 224)
 
-    def __init__(self, image_size: int, crop: Box | None = None):
+    def __init__(self, image_size: int, crop: Box | None = None, crop_frame_size: tuple[int, int] | None = None):
         self.image_size = image_size
         self.crop = crop
+        self.crop_frame_size = crop_frame_size
 
     def __call__(self, clip: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Augment a clip, uint8 (frames, 3, height, width).
@@ -136,11 +139,11 @@ class PretrainingAugmentation:
             float32 (frames, 3, image_size, image_size), normalised.
 
         Raises:
-            ValueError: If `clip` has another dtype or shape, or `crop` reaches beyond its frames.
+            ValueError: If `clip` has another dtype or shape, or `crop` does not fit its frames.
         """
         _check_clip(clip)
         if self.crop is not None:
-            _check_crop(self.crop, clip)
+            _check_crop(self.crop, self.crop_frame_size, *clip.shape[-2:])
             clip = functional.crop(clip, *self.crop)
         box = draw_multi_scale_crop(*clip.shape[-2:], self.image_size, generator)
         crops = functional.crop(clip, *box)
@@ -188,12 +191,19 @@ def _check_clip(clip: torch.Tensor):
         )
 
 
-def _check_crop(crop: Box, clip: torch.Tensor):
-    top, left, height, width = crop
-    if top + height > clip.shape[-2] or left + width > clip.shape[-1]:
+def _check_crop(crop: Box, frame_size: tuple[int, int] | None, height: int, width: int):
+    top, left, crop_height, crop_width = crop
+    part = f"The crop of rows {top} to {top + crop_height} and columns {left} to {left + crop_width}"
+    if frame_size is not None and tuple(frame_size) != (height, width):
         raise ValueError(
-            f"The crop of rows {top} to {top + height} and columns {left} to {left + width} reaches beyond frames of "
-            f"{clip.shape[-2]} x {clip.shape[-1]} pixels. Choose one inside them, or none if they show the face alone."
+            f"{part} is meant for frames of {frame_size[0]} x {frame_size[1]} pixels (height x width), but these "
+            f"frames have {height} x {width}. Switch the crop off with --crop none, or give --crop and "
+            "--crop_frame_size for your frames."
+        )
+    if top + crop_height > height or left + crop_width > width:
+        raise ValueError(
+            f"{part} reaches beyond frames of {height} x {width} pixels. Give a --crop inside the frames, or switch "
+            "it off with --crop none."
         )
 
 

@@ -255,13 +255,25 @@ def test_pretraining_clips_are_resized_as_pillow_does_and_not_mirrored(clip):
 
 def test_voxceleb2_frames_are_cropped_to_the_face_first():
     frames = torch.randint(256, (2, 3, 224, 224), generator=_generator(0)).to(torch.uint8)
-    cropped = PretrainingAugmentation(160, PretrainingAugmentation.VOXCELEB2_FACE)(frames, _generator(1))
+    crop, frame_size = PretrainingAugmentation.VOXCELEB2_FACE, PretrainingAugmentation.VOXCELEB2_FRAME_SIZE
+    cropped = PretrainingAugmentation(160, crop, frame_size)(frames, _generator(1))
     assert torch.equal(cropped, PretrainingAugmentation(160)(frames[..., 0:160, 32:192], _generator(1)))
 
 
 def test_a_crop_beyond_the_frames_is_refused(clip):
-    with pytest.raises(ValueError, match="columns 32 to 192 reaches beyond frames of 40 x 56"):
+    with pytest.raises(ValueError, match=r"columns 32 to 192 reaches beyond frames of 40 x 56 .* --crop none"):
         PretrainingAugmentation(32, PretrainingAugmentation.VOXCELEB2_FACE)(clip, _generator(0))
+
+
+@pytest.mark.parametrize("size", [(360, 640), (224, 225), (160, 160), (448, 448), (256, 224)])
+def test_a_crop_that_is_meant_for_frames_of_another_size_is_refused(size):
+    frames = torch.zeros(2, 3, *size, dtype=torch.uint8)
+    augment = PretrainingAugmentation(
+        32, PretrainingAugmentation.VOXCELEB2_FACE, PretrainingAugmentation.VOXCELEB2_FRAME_SIZE
+    )
+    expected = rf"meant for frames of 224 x 224 .*these frames have {size[0]} x {size[1]}\. Switch .*--crop none"
+    with pytest.raises(ValueError, match=expected):
+        augment(frames, _generator(0))
 
 
 @pytest.mark.parametrize("augmentation", AUGMENTATIONS)
