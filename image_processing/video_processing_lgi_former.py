@@ -233,7 +233,9 @@ class LGIFormerVideoProcessor(BaseVideoProcessor):
             )
         if kwargs.get("do_convert_rgb"):  # up to Transformers 5.17; later ones have done it before, video by video
             videos = [self.convert_to_rgb(video) for video in videos]
-        if do_resize:  # one by one: in a batch of one dtype, frames of whole grey levels could not be told from others
+        if (
+            do_resize
+        ):  # one by one, because stacking videos of different dtypes would convert whole grey levels to floats
             level = 1 if do_rescale else rescale_factor
             videos = [self._resize_in_levels(video, size, resample, level) for video in videos]
         processed = super()._preprocess(

@@ -47,27 +47,32 @@ class PretrainingArguments(DataArguments):
     )
 
     def __post_init__(self):
-        is_switched_off = self.crop is not None and _is_none(self.crop)
+        if _words(self.crop) == NONE:
+            self.crop_frame_size = None
         self.crop = _pixels("crop", self.crop, ("top", "left", "height", "width"))
         self.crop_frame_size = _pixels("crop_frame_size", self.crop_frame_size, ("height", "width"))
-        if is_switched_off:
-            self.crop_frame_size = None
         _check_crop_frame_size(self.crop, self.crop_frame_size)
 
 
-def _is_none(value) -> bool:
-    return " ".join(map(str, value if isinstance(value, (list, tuple)) else [value])).lower() == "none"
+NONE = ["none"]
+
+
+def _words(value) -> list[str] | None:
+    """The words of an option that a recipe or the command line gives, in lower case."""
+    if value is None:
+        return None
+    return [str(word).lower() for word in (value if isinstance(value, (list, tuple)) else [value])]
 
 
 def _pixels(option: str, value, names: tuple[str, ...]) -> list[int] | None:
-    """The numbers of an option, as a recipe or the command line gives them; None for `none`.
+    """The numbers of an option; None for `none`.
 
     Raises:
         ValueError: If they are not as many whole numbers as `names`, or a size is 0.
     """
-    if value is None or _is_none(value):
+    values = _words(value)
+    if values is None or values == NONE:
         return None
-    values = list(map(str, value if isinstance(value, (list, tuple)) else [value]))
     is_valid = len(values) == len(names) and all(
         number.isascii() and number.isdigit() and (int(number) > 0 or name in ("top", "left"))
         for number, name in zip(values, names, strict=True)
