@@ -1,8 +1,9 @@
 """The usual pipeline of training clips, frame by frame in PIL, with the draws of `FinetuningAugmentation`.
 
-What the loaders of VideoMAE and MAE-DFER do: frames are read by PIL, of video files by decord; each is resized and
-goes through timm's RandAugment as an image of its own; then they become tensors, are stacked and normalised, cropped
-and resized, mirrored and erased. The same seed makes the same frame indices, operations, boxes and noise as ours does.
+The loader of MAE-DFER does this with folders of frames. PIL reads the frames; decord reads those of video files. Each
+frame is resized and goes through timm's RandAugment as an image of its own. The frames then become one tensor that is
+normalised, cropped and resized, mirrored and erased. The same seed makes the same frame indices, operations, boxes and
+noise as in `FinetuningAugmentation`.
 """
 
 import os
@@ -27,7 +28,7 @@ from lgi_former.image_processing.rand_augment import draw_operations
 
 IMAGE_SIZE = 160
 GREY = (128, 128, 128)
-RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+BICUBIC = Image.Resampling.BICUBIC
 MEAN, STD = (torch.tensor(values)[:, None, None] for values in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
 
 
@@ -43,9 +44,8 @@ def read_images(video: Path, sample: Callable[[int], np.ndarray]) -> list[Image.
 def augment_images(images: list[Image.Image], generator: torch.Generator) -> torch.Tensor:
     """Images of any size become float32 (frames, 3, IMAGE_SIZE, IMAGE_SIZE), normalised."""
     images = [image.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BILINEAR) for image in images]
-    for name, level, interpolation in draw_operations(generator, num_operations=4):
-        operation = PIL_OPERATIONS[name]
-        images = [operation(image, level, RESAMPLING[interpolation]) for image in images]
+    for name, level in draw_operations(generator, num_operations=4):
+        images = [PIL_OPERATIONS[name](image, level) for image in images]
     clip = torch.stack([pil_to_tensor(image).float() / 255 for image in images])
     clip = (clip - MEAN) / STD
     box = draw_box(IMAGE_SIZE, (0.08, 1.0), CROP_ASPECT, generator)
@@ -64,8 +64,8 @@ def augment_images(images: list[Image.Image], generator: torch.Generator) -> tor
     return clip
 
 
-def _affine(image, matrix, resampling):
-    return image.transform(image.size, Image.Transform.AFFINE, matrix, resampling, fillcolor=GREY)
+def _affine(image, matrix):
+    return image.transform(image.size, Image.Transform.AFFINE, matrix, BICUBIC, fillcolor=GREY)
 
 
 def _solarize_add(image, addition):
@@ -74,23 +74,19 @@ def _solarize_add(image, addition):
 
 # As timm's operations are, at `level` from -1 to 1.
 PIL_OPERATIONS = {
-    "AutoContrast": lambda image, level, resampling: ImageOps.autocontrast(image),
-    "Equalize": lambda image, level, resampling: ImageOps.equalize(image),
-    "Invert": lambda image, level, resampling: ImageOps.invert(image),
-    "Rotate": lambda image, level, resampling: image.rotate(30 * level, resampling, fillcolor=GREY),
-    "PosterizeIncreasing": lambda image, level, resampling: ImageOps.posterize(image, 4 - int(4 * abs(level))),
-    "SolarizeIncreasing": lambda image, level, resampling: ImageOps.solarize(image, 256 - int(256 * abs(level))),
-    "SolarizeAdd": lambda image, level, resampling: _solarize_add(image, int(110 * abs(level))),
-    "ColorIncreasing": lambda image, level, resampling: ImageEnhance.Color(image).enhance(1 + 0.9 * level),
-    "ContrastIncreasing": lambda image, level, resampling: ImageEnhance.Contrast(image).enhance(1 + 0.9 * level),
-    "BrightnessIncreasing": lambda image, level, resampling: ImageEnhance.Brightness(image).enhance(1 + 0.9 * level),
-    "SharpnessIncreasing": lambda image, level, resampling: ImageEnhance.Sharpness(image).enhance(1 + 0.9 * level),
-    "ShearX": lambda image, level, resampling: _affine(image, (1, 0.3 * level, 0, 0, 1, 0), resampling),
-    "ShearY": lambda image, level, resampling: _affine(image, (1, 0, 0, 0.3 * level, 1, 0), resampling),
-    "TranslateXRel": lambda image, level, resampling: _affine(
-        image, (1, 0, 0.45 * level * image.width, 0, 1, 0), resampling
-    ),
-    "TranslateYRel": lambda image, level, resampling: _affine(
-        image, (1, 0, 0, 0, 1, 0.45 * level * image.height), resampling
-    ),
+    "AutoContrast": lambda image, level: ImageOps.autocontrast(image),
+    "Equalize": lambda image, level: ImageOps.equalize(image),
+    "Invert": lambda image, level: ImageOps.invert(image),
+    "Rotate": lambda image, level: image.rotate(30 * level, BICUBIC, fillcolor=GREY),
+    "PosterizeIncreasing": lambda image, level: ImageOps.posterize(image, 4 - int(4 * abs(level))),
+    "SolarizeIncreasing": lambda image, level: ImageOps.solarize(image, 256 - int(256 * abs(level))),
+    "SolarizeAdd": lambda image, level: _solarize_add(image, int(110 * abs(level))),
+    "ColorIncreasing": lambda image, level: ImageEnhance.Color(image).enhance(1 + 0.9 * level),
+    "ContrastIncreasing": lambda image, level: ImageEnhance.Contrast(image).enhance(1 + 0.9 * level),
+    "BrightnessIncreasing": lambda image, level: ImageEnhance.Brightness(image).enhance(1 + 0.9 * level),
+    "SharpnessIncreasing": lambda image, level: ImageEnhance.Sharpness(image).enhance(1 + 0.9 * level),
+    "ShearX": lambda image, level: _affine(image, (1, 0.3 * level, 0, 0, 1, 0)),
+    "ShearY": lambda image, level: _affine(image, (1, 0, 0, 0.3 * level, 1, 0)),
+    "TranslateXRel": lambda image, level: _affine(image, (1, 0, 0.45 * level * image.width, 0, 1, 0)),
+    "TranslateYRel": lambda image, level: _affine(image, (1, 0, 0, 0, 1, 0.45 * level * image.height)),
 }

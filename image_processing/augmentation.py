@@ -13,9 +13,8 @@ from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from .interpolation import centres, frame_by_frame, interpolate_grid, pixel_by_pixel
 from .rand_augment import rand_augment
+from .resizing import resize_frames
 
-
-FRAMES_RESIZED_AT_ONCE = 16  # bounds the float copy of large frames
 
 CROP_ASPECT = (3 / 4, 4 / 3)
 ERASED_AREA = (0.02, 1 / 3)
@@ -32,10 +31,15 @@ Box = tuple[int, int, int, int]  # top, left, height, width in pixels
 class FinetuningAugmentation:
     """What MAE-DFER does to clips it fine-tunes on (the paper's implementation details; VideoMAE's pipeline).
 
-    In this order: frames resized as for the evaluation (bilinear, aspect not kept); RandAugment
-    `rand-m7-n4-mstd0.5-inc1`; a random part of the picture resized to the whole (Inception crop, aspect 3/4 to 4/3);
-    horizontal flip; normalisation; random erasing (Zhong et al., https://arxiv.org/abs/1708.04896): one box of 0.02 to
-    1/3 of the area, at the same place in all frames, filled with normal noise that differs in every frame and pixel.
+    In this order:
+
+    - Frames are resized as for the evaluation: by Pillow, bilinearly; the aspect is not preserved.
+    - RandAugment `rand-m7-n4-mstd0.5-inc1`.
+    - A random part of the picture is resized to the whole (Inception crop, aspect 3/4 to 4/3): in float, bilinearly,
+      without antialiasing.
+    - Horizontal flip, then normalisation.
+    - Random erasing (Zhong et al., https://arxiv.org/abs/1708.04896) of one box of 0.02 to 1/3 of the area. The box is
+      the same in all frames. Normal noise that differs in every frame and pixel fills it.
 
     Args:
         image_size: Height and width of the result, in pixels.
@@ -82,10 +86,7 @@ class FinetuningAugmentation:
             ValueError: If `clip` has another dtype or shape.
         """
         _check_clip(clip)
-        # RandAugment is defined on whole grey levels. Resized as bytes, frames are within one of them of what the
-        # evaluation sees, as are OpenCV's in the published code, and there 4 times as fast as in float.
-        clip = functional.resize(clip, [self.image_size, self.image_size], antialias=False)
-        clip = pixel_by_pixel(clip)
+        clip = pixel_by_pixel(resize_frames(clip, self.image_size, self.image_size))
         clip = rand_augment(clip, generator, self.num_operations)
         # No box in any attempt is rare: then the published code takes the largest central part, of a square all of it.
         box = draw_box(self.image_size, self.crop_area, CROP_ASPECT, generator)
@@ -113,20 +114,23 @@ class PretrainingAugmentation:
     and it lies at one of 13 places: corners, centre, middles of the sides, and half-way from the centre to the
     corners. This is the corner cropping and scale jittering of Wang et al., "Temporal Segment Networks"
     (https://arxiv.org/abs/1608.00859), with the further places of VideoMAE's `GroupMultiScaleCrop`. The crop is
-    resized bilinearly and, as PIL does, antialiased where that shrinks it.
+    resized by Pillow's bilinear filter, which antialiases where the crop shrinks and rounds to whole grey levels.
 
     Args:
         image_size: Height and width of the result, in pixels.
         crop: Part (top, left, height, width) that is cut out of the frames beforehand, in pixels;
             `VOXCELEB2_FACE` for the frames of VoxCeleb2, which show more than the face.
+        crop_frame_size: Height and width of the frames that `crop` is meant for, in pixels; `VOXCELEB2_FRAME_SIZE`
+            for VoxCeleb2. Frames of another size are refused. Without it, `crop` applies to frames of any size.
     """
 
-    # Of its frames of 224 x 224: rows 0 to 160 and columns 32 to 192.
     VOXCELEB2_FACE: Box = (0, 32, 160, 160)
+    VOXCELEB2_FRAME_SIZE = (224, 224)
 
-    def __init__(self, image_size: int, crop: Box | None = None):
+    def __init__(self, image_size: int, crop: Box | None = None, crop_frame_size: tuple[int, int] | None = None):
         self.image_size = image_size
         self.crop = crop
+        self.crop_frame_size = crop_frame_size
 
     def __call__(self, clip: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Augment a clip, uint8 (frames, 3, height, width).
@@ -135,14 +139,15 @@ class PretrainingAugmentation:
             float32 (frames, 3, image_size, image_size), normalised.
 
         Raises:
-            ValueError: If `clip` has another dtype or shape, or `crop` reaches beyond its frames.
+            ValueError: If `clip` has another dtype or shape, or `crop` does not fit its frames.
         """
         _check_clip(clip)
         if self.crop is not None:
-            _check_crop(self.crop, clip)
+            _check_crop(self.crop, self.crop_frame_size, *clip.shape[-2:])
             clip = functional.crop(clip, *self.crop)
         box = draw_multi_scale_crop(*clip.shape[-2:], self.image_size, generator)
-        return _normalize(_resize(functional.crop(clip, *box), self.image_size))
+        crops = functional.crop(clip, *box)
+        return _normalize(resize_frames(crops, self.image_size, self.image_size).float())
 
 
 def draw_box(
@@ -186,21 +191,20 @@ def _check_clip(clip: torch.Tensor):
         )
 
 
-def _check_crop(crop: Box, clip: torch.Tensor):
-    top, left, height, width = crop
-    if top + height > clip.shape[-2] or left + width > clip.shape[-1]:
+def _check_crop(crop: Box, frame_size: tuple[int, int] | None, height: int, width: int):
+    top, left, crop_height, crop_width = crop
+    part = f"The crop of rows {top} to {top + crop_height} and columns {left} to {left + crop_width}"
+    if frame_size is not None and tuple(frame_size) != (height, width):
         raise ValueError(
-            f"The crop of rows {top} to {top + height} and columns {left} to {left + width} reaches beyond frames of "
-            f"{clip.shape[-2]} x {clip.shape[-1]} pixels. Choose one inside them, or none if they show the face alone."
+            f"{part} is meant for frames of {frame_size[0]} x {frame_size[1]} pixels (height x width), but these "
+            f"frames have {height} x {width}. Switch the crop off with --crop none, or give --crop and "
+            "--crop_frame_size for your frames."
         )
-
-
-def _resize(clip: torch.Tensor, image_size: int) -> torch.Tensor:
-    size = [image_size, image_size]
-    if list(clip.shape[-2:]) == size:
-        return clip.float()
-    resized = [functional.resize(f.float(), size, antialias=True) for f in clip.split(FRAMES_RESIZED_AT_ONCE)]
-    return torch.cat(resized)
+    if top + crop_height > height or left + crop_width > width:
+        raise ValueError(
+            f"{part} reaches beyond frames of {height} x {width} pixels. Give a --crop inside the frames, or switch "
+            "it off with --crop none."
+        )
 
 
 def _normalize(clip: torch.Tensor) -> torch.Tensor:

@@ -6,6 +6,9 @@ lie side by side in memory. A pixel of the result is then a weighted sum of a fe
 `interpolate` and `grid_sample` do not.
 """
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from einops import rearrange
@@ -51,8 +54,8 @@ def interpolate_grid(clip: torch.Tensor, y: torch.Tensor, x: torch.Tensor) -> to
         float32 (frames, 3, rows, columns), pixel by pixel. Beyond the border are its own pixels again.
     """
     _, channels, height, width = clip.shape
-    rows, row_weights = _neighbours(y, height, "bilinear")
-    columns, column_weights = _neighbours(x, width, "bilinear")
+    rows, row_weights = _neighbours(y, height, BILINEAR)
+    columns, column_weights = _neighbours(x, width, BILINEAR)
     table = rearrange(clip, "t c h w -> h (w c t)").float()
     table = embedding_bag(rows, table, mode="sum", per_sample_weights=row_weights).view(len(y) * width, -1)
     indices = torch.arange(len(y), dtype=torch.int32)[:, None, None] * width + columns
@@ -62,19 +65,18 @@ def interpolate_grid(clip: torch.Tensor, y: torch.Tensor, x: torch.Tensor) -> to
     return rearrange(pixels, "(h w) (c t) -> t c h w", h=len(y), c=channels)
 
 
-def interpolate_points(clip: torch.Tensor, y: torch.Tensor, x: torch.Tensor, interpolation: str) -> torch.Tensor:
-    """Bilinear or bicubic interpolation at any places.
+def interpolate_points(clip: torch.Tensor, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Bicubic interpolation at any places.
 
     Args:
         clip: (frames, 3, height, width).
         y, x: float (points,), in pixels from the upper left corner of the upper left pixel.
-        interpolation: `"bilinear"` or `"bicubic"`.
 
     Returns:
         float32 (points, 3, frames). Beyond the border are its own pixels again.
     """
-    rows, row_weights = _neighbours(y, clip.shape[2], interpolation)
-    columns, column_weights = _neighbours(x, clip.shape[3], interpolation)
+    rows, row_weights = _neighbours(y, clip.shape[2], BICUBIC)
+    columns, column_weights = _neighbours(x, clip.shape[3], BICUBIC)
     pixels = embedding_bag(
         (rows[:, :, None] * clip.shape[3] + columns[:, None, :]).flatten(1),
         rearrange(clip, "t c h w -> (h w) (c t)").float(),
@@ -84,15 +86,15 @@ def interpolate_points(clip: torch.Tensor, y: torch.Tensor, x: torch.Tensor, int
     return rearrange(pixels, "points (c t) -> points c t", c=clip.shape[1])
 
 
-def _neighbours(places: torch.Tensor, size: int, interpolation: str) -> tuple[torch.Tensor, torch.Tensor]:
+def _neighbours(places: torch.Tensor, size: int, kernel: "Kernel") -> tuple[torch.Tensor, torch.Tensor]:
     """The pixels between whose centres `places` (n,) are, int32 (n, neighbours), and their weights."""
     places = places - 0.5
     before = places.floor()
     indices = before.int()[:, None]
     if torch.equal(places, before):  # on the centres, as are the rows of a clip that is moved to the side
         return indices.clamp_(0, size - 1), torch.ones(len(places), 1)
-    steps, weigh = KERNELS[interpolation]
-    return (indices + steps).clamp_(0, size - 1), weigh(((places - before)[:, None] - steps).abs_())
+    weights = kernel.weigh(((places - before)[:, None] - kernel.steps).abs_())
+    return (indices + kernel.steps).clamp_(0, size - 1), weights
 
 
 def _bilinear(distance: torch.Tensor) -> torch.Tensor:
@@ -106,8 +108,12 @@ def _bicubic(distance: torch.Tensor) -> torch.Tensor:
     return torch.where(distance <= 1, near, far)
 
 
-# Which pixels are taken, counted from the one before a place, and what they weigh at their distance from it.
-KERNELS = {
-    "bilinear": (torch.tensor([0, 1], dtype=torch.int32), _bilinear),
-    "bicubic": (torch.tensor([-1, 0, 1, 2], dtype=torch.int32), _bicubic),
-}
+class Kernel(NamedTuple):
+    """Which pixels are taken, counted from the one before a place, and what they weigh at their distance from it."""
+
+    steps: torch.Tensor
+    weigh: Callable[[torch.Tensor], torch.Tensor]
+
+
+BILINEAR = Kernel(torch.tensor([0, 1], dtype=torch.int32), _bilinear)
+BICUBIC = Kernel(torch.tensor([-1, 0, 1, 2], dtype=torch.int32), _bicubic)

@@ -4,6 +4,10 @@ The policy is Cubuk et al., "RandAugment" (https://arxiv.org/abs/1909.13719), in
 string (`timm.data.auto_augment`, its `_RAND_INCREASING_TRANSFORMS`). timm works on PIL images; here, each operation
 works on all frames of a clip at once and agrees with timm's to one grey level. Statistics that an operation needs
 (histograms, means) are those of each frame alone, as published.
+
+Geometry is interpolated bicubically. In timm that depends on the caller: without an interpolation in its parameters,
+each operation draws bilinear or bicubic. The published fine-tuning passes `--train_interpolation`, whose default is
+"bicubic", and none of its scripts sets another.
 """
 
 import math
@@ -21,9 +25,6 @@ GREY = 128  # what comes into view beyond the borders; timm's fill colour
 MAGNITUDE, MAGNITUDE_STD, LARGEST_MAGNITUDE = 7.0, 0.5, 10.0
 PROBABILITY = 0.5  # of each operation that is drawn
 
-# timm draws one of the two where it is not told which. (VideoMAE's fine-tuning command tells it "bicubic" by default.)
-INTERPOLATIONS = ("bilinear", "bicubic")
-
 # A matrix ((a, b, c), (d, e, f)): the pixel at (x, y) of the result is the one at (ax + by + c, dx + ey + f) of the
 # clip; x to the right, y down, in pixels from the upper left corner. PIL's `Image.transform` reads it the same way.
 Matrix = tuple[tuple[float, float, float], tuple[float, float, float]]
@@ -40,13 +41,13 @@ def rand_augment(clip: torch.Tensor, generator: torch.Generator, num_operations:
     Returns:
         uint8 (frames, 3, height, width).
     """
-    for name, level, interpolation in draw_operations(generator, num_operations):
-        clip = OPERATIONS[name](clip, level, interpolation)
+    for name, level in draw_operations(generator, num_operations):
+        clip = OPERATIONS[name](clip, level)
     return clip
 
 
-def draw_operations(generator: torch.Generator, num_operations: int) -> list[tuple[str, float, str]]:
-    """Draw what is done to a clip: names out of `OPERATIONS`, levels and interpolations, in their order.
+def draw_operations(generator: torch.Generator, num_operations: int) -> list[tuple[str, float]]:
+    """Draw what is done to a clip: names of `OPERATIONS` and levels, in their order.
 
     `num_operations` are drawn with replacement, and each is applied with probability 0.5, its magnitude out of
     N(7, 0.5) on a scale of 0 to 10, up or down.
@@ -56,30 +57,26 @@ def draw_operations(generator: torch.Generator, num_operations: int) -> list[tup
     magnitudes = MAGNITUDE + MAGNITUDE_STD * torch.randn(num_operations, generator=generator)
     signs = 1 - 2 * torch.randint(2, (num_operations,), generator=generator)
     levels = (signs * magnitudes.clamp(0, LARGEST_MAGNITUDE) / LARGEST_MAGNITUDE).tolist()
-    interpolations = torch.randint(len(INTERPOLATIONS), (num_operations,), generator=generator).tolist()
     names = list(OPERATIONS)
-    return [
-        (names[drawn[index]], levels[index], INTERPOLATIONS[interpolations[index]])
-        for index in applied.nonzero().flatten().tolist()
-    ]
+    return [(names[drawn[index]], levels[index]) for index in applied.nonzero().flatten().tolist()]
 
 
-def _rotate(clip: torch.Tensor, degrees: float, interpolation: str) -> torch.Tensor:
+def _rotate(clip: torch.Tensor, degrees: float) -> torch.Tensor:
     """Counter-clockwise about the centre."""
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     x, y = clip.shape[-1] / 2, clip.shape[-2] / 2
     matrix = ((cos, -sin, x - x * cos + y * sin), (sin, cos, y - x * sin - y * cos))
-    return _warp(clip, matrix, interpolation)
+    return _warp(clip, matrix)
 
 
-def _warp(clip: torch.Tensor, matrix: Matrix, interpolation: str) -> torch.Tensor:
+def _warp(clip: torch.Tensor, matrix: Matrix) -> torch.Tensor:
     frames, channels, height, width = clip.shape
     y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
     (a, b, c), (d, e, f) = matrix
     x, y = a * x + b * y + c, d * x + e * y + f
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     # Cut off to whole levels, not rounded, as PIL does.
-    sampled = grey_levels(interpolate_points(clip, y[inside], x[inside], interpolation).clamp_(0, 255))
+    sampled = grey_levels(interpolate_points(clip, y[inside], x[inside]).clamp_(0, 255))
     warped = torch.full((height, width, channels, frames), GREY, dtype=torch.uint8)
     warped.numpy()[inside.numpy()] = sampled.numpy()  # PyTorch takes twice as long
     return rearrange(warped, "h w c t -> t c h w")
@@ -87,24 +84,20 @@ def _warp(clip: torch.Tensor, matrix: Matrix, interpolation: str) -> torch.Tenso
 
 # timm's names. `level` is from -1 to 1; operations without a direction take its size. (Solarizing refuses levels below
 # 1/256, where it would have no effect. The policy's magnitudes are 14 standard deviations away from there.)
-OPERATIONS: dict[str, Callable[[torch.Tensor, float, str], torch.Tensor]] = {
-    "AutoContrast": lambda clip, level, interpolation: colour.autocontrast(clip),
-    "Equalize": lambda clip, level, interpolation: colour.equalize(clip),
-    "Invert": lambda clip, level, interpolation: functional.invert(clip),
-    "Rotate": lambda clip, level, interpolation: _rotate(clip, 30 * level, interpolation),
-    "PosterizeIncreasing": lambda clip, level, interpolation: functional.posterize(clip, 4 - int(4 * abs(level))),
-    "SolarizeIncreasing": lambda clip, level, interpolation: colour.solarize(clip, 256 - int(256 * abs(level))),
-    "SolarizeAdd": lambda clip, level, interpolation: colour.solarize_add(clip, int(110 * abs(level))),
-    "ColorIncreasing": lambda clip, level, interpolation: colour.adjust_saturation(clip, 1 + 0.9 * level),
-    "ContrastIncreasing": lambda clip, level, interpolation: colour.adjust_contrast(clip, 1 + 0.9 * level),
-    "BrightnessIncreasing": lambda clip, level, interpolation: functional.adjust_brightness(clip, 1 + 0.9 * level),
-    "SharpnessIncreasing": lambda clip, level, interpolation: colour.adjust_sharpness(clip, 1 + 0.9 * level),
-    "ShearX": lambda clip, level, interpolation: _warp(clip, ((1, 0.3 * level, 0), (0, 1, 0)), interpolation),
-    "ShearY": lambda clip, level, interpolation: _warp(clip, ((1, 0, 0), (0.3 * level, 1, 0)), interpolation),
-    "TranslateXRel": lambda clip, level, interpolation: _warp(
-        clip, ((1, 0, 0.45 * level * clip.shape[-1]), (0, 1, 0)), interpolation
-    ),
-    "TranslateYRel": lambda clip, level, interpolation: _warp(
-        clip, ((1, 0, 0), (0, 1, 0.45 * level * clip.shape[-2])), interpolation
-    ),
+OPERATIONS: dict[str, Callable[[torch.Tensor, float], torch.Tensor]] = {
+    "AutoContrast": lambda clip, level: colour.autocontrast(clip),
+    "Equalize": lambda clip, level: colour.equalize(clip),
+    "Invert": lambda clip, level: functional.invert(clip),
+    "Rotate": lambda clip, level: _rotate(clip, 30 * level),
+    "PosterizeIncreasing": lambda clip, level: functional.posterize(clip, 4 - int(4 * abs(level))),
+    "SolarizeIncreasing": lambda clip, level: colour.solarize(clip, 256 - int(256 * abs(level))),
+    "SolarizeAdd": lambda clip, level: colour.solarize_add(clip, int(110 * abs(level))),
+    "ColorIncreasing": lambda clip, level: colour.adjust_saturation(clip, 1 + 0.9 * level),
+    "ContrastIncreasing": lambda clip, level: colour.adjust_contrast(clip, 1 + 0.9 * level),
+    "BrightnessIncreasing": lambda clip, level: functional.adjust_brightness(clip, 1 + 0.9 * level),
+    "SharpnessIncreasing": lambda clip, level: colour.adjust_sharpness(clip, 1 + 0.9 * level),
+    "ShearX": lambda clip, level: _warp(clip, ((1, 0.3 * level, 0), (0, 1, 0))),
+    "ShearY": lambda clip, level: _warp(clip, ((1, 0, 0), (0.3 * level, 1, 0))),
+    "TranslateXRel": lambda clip, level: _warp(clip, ((1, 0, 0.45 * level * clip.shape[-1]), (0, 1, 0))),
+    "TranslateYRel": lambda clip, level: _warp(clip, ((1, 0, 0), (0, 1, 0.45 * level * clip.shape[-2]))),
 }

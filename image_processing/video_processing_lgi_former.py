@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from einops import rearrange
+from torchvision.transforms.v2 import functional as tv_functional
 from transformers import PreTrainedConfig
 from transformers.image_processing_utils import BatchFeature
 from transformers.image_utils import (
@@ -22,13 +23,12 @@ from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoInput, VideoMetadata, VideoMetadataType, make_batched_metadata
 
 from .frame_sampling import evaluation_frame_indices
+from .resizing import resize_frames
 from .video_decoding import read_video
 from .video_inputs import split_into_videos
 
 
 logger = logging.get_logger(__name__)
-
-FRAMES_RESIZED_AT_ONCE = 16  # bounds the float copy of large frames: 16 of 1080 x 1920 take 400 MB
 
 
 class LGIFormerVideoProcessorKwargs(VideosKwargs, total=False):
@@ -52,10 +52,9 @@ class LGIFormerVideoProcessor(BaseVideoProcessor):
     `num_segments` windows of `num_frames` are cut out evenly spread, or one in the middle. Short videos are padded
     this way, never refused.
 
-    Frames are resized in float, bilinearly and without antialiasing: the published pipeline resizes so (OpenCV's
-    `INTER_LINEAR`), and what a checkpoint was trained on is what it should see. PyTorch's resizing of uint8 frames
-    would be faster but is approximate and depends on the processor: up to one grey level off, and not the same on
-    CPU and GPU.
+    Frames are resized by Pillow, as in the published evaluation: with antialiasing where they shrink, and rounded to
+    whole grey levels. The result is the same on every device and for every dtype of the frames. Frames whose pixels
+    are not whole grey levels are resized in the same way but not rounded.
 
     Every setting can be given here, and again in a call for that call alone; `None` stands for "as set up".
 
@@ -63,7 +62,7 @@ class LGIFormerVideoProcessor(BaseVideoProcessor):
         size (`dict[str, int]`, defaults to `{"height": 160, "width": 160}`):
             Height and width of the output in pixels.
         resample (`PILImageResampling`, defaults to `BILINEAR`):
-            Interpolation.
+            Pillow's filter, any of the six.
         image_mean, image_std (`list[float]`, default to ImageNet's):
             Mean and standard deviation of the channels, for pixels in [0, 1].
         num_frames (`int`, defaults to 16):
@@ -193,24 +192,37 @@ class LGIFormerVideoProcessor(BaseVideoProcessor):
         self,
         image: torch.Tensor,
         size: SizeDict,
-        resample: PILImageResampling | None = None,
-        antialias: bool = False,
-        **kwargs,
+        resample: PILImageResampling | tv_functional.InterpolationMode | int | None = None,
+        antialias: bool = True,
     ) -> torch.Tensor:
-        """Resize frames (..., channels, height, width) of any dtype; float32 comes back."""
-        resize_frames = super().resize
-        frames = image.flatten(0, -4)
-        resized = [
-            resize_frames(chunk.float().contiguous(), size, resample, antialias, **kwargs)
-            for chunk in frames.split(FRAMES_RESIZED_AT_ONCE)
-        ]
-        return torch.cat(resized).unflatten(0, image.shape[:-3])
+        """Resize frames (..., channels, height, width) of any dtype as Pillow does; float32 comes back.
+
+        Raises:
+            ValueError: If `resample` is no filter of Pillow, or `antialias` is false, which Pillow cannot do.
+        """
+        if not antialias:
+            raise ValueError("antialias=False is not supported: frames are resized by Pillow, which antialiases.")
+        shape = torch.empty((1, *image.shape[-2:]), device="meta")
+        height, width = super().resize(shape, size).shape[-2:]
+        return resize_frames(image, height, width, _pillow_filter(resample)).float()
+
+    def _resize_in_levels(self, video: torch.Tensor, size: SizeDict, resample, level: float) -> torch.Tensor:
+        """Resize frames in which a grey level is `level`, so that whole levels are resized like those of uint8."""
+        if level != 1 and video.is_floating_point():
+            levels = (video / level).round()
+            if levels.min() >= 0 and levels.max() <= 255 and torch.allclose(levels * level, video, atol=1e-3 * level):
+                return self.resize(levels.to(torch.uint8), size, resample) * level
+        return self.resize(video, size, resample)
 
     def _preprocess(
         self,
         videos: list[torch.Tensor],
         num_segments: int,
+        do_resize: bool,
+        size: SizeDict,
+        resample: PILImageResampling | tv_functional.InterpolationMode | int | None,
         do_rescale: bool,
+        rescale_factor: float,
         return_tensors: str | TensorType | None = None,
         **kwargs,
     ) -> BatchFeature:
@@ -221,7 +233,20 @@ class LGIFormerVideoProcessor(BaseVideoProcessor):
             )
         if kwargs.get("do_convert_rgb"):  # up to Transformers 5.17; later ones have done it before, video by video
             videos = [self.convert_to_rgb(video) for video in videos]
-        processed = super()._preprocess(videos, do_rescale=do_rescale, **kwargs)["pixel_values_videos"]
+        if (
+            do_resize
+        ):  # one by one, because stacking videos of different dtypes would convert whole grey levels to floats
+            level = 1 if do_rescale else rescale_factor
+            videos = [self._resize_in_levels(video, size, resample, level) for video in videos]
+        processed = super()._preprocess(
+            videos,
+            do_resize=False,
+            size=size,
+            resample=resample,
+            do_rescale=do_rescale,
+            rescale_factor=rescale_factor,
+            **kwargs,
+        )["pixel_values_videos"]
         clips = [clip for video in processed for clip in video]
         if return_tensors is not None and len({clip.shape for clip in clips}) > 1:
             raise ValueError(
@@ -260,6 +285,23 @@ def _check_sampling(settings: dict):
             f"fps={settings['fps']!r} is not supported: LGI-Former takes every sampling_rate-th frame. For this many "
             "frames per second, set sampling_rate to the video's own number of them divided by it."
         )
+
+
+def _pillow_filter(resample: PILImageResampling | tv_functional.InterpolationMode | int | None) -> PILImageResampling:
+    """Pillow's filter of a number, of torchvision's name, or the default.
+
+    Raises:
+        ValueError: If there is no such filter.
+    """
+    if resample is None:
+        return LGIFormerVideoProcessor.resample
+    if isinstance(resample, tv_functional.InterpolationMode):
+        return PILImageResampling[resample.name.removesuffix("_EXACT")]
+    try:
+        return PILImageResampling(resample)
+    except ValueError as error:
+        filters = ", ".join(f"{known.value} ({known.name.lower()})" for known in PILImageResampling)
+        raise ValueError(f"resample={resample!r} is no filter of Pillow. Choose one of {filters}.") from error
 
 
 def _sample_tensor(

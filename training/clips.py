@@ -175,6 +175,7 @@ def read_clip(
 
     Raises:
         VideoReadError: If the video cannot be read.
+        ValueError: If `transform` refuses its frames.
     """
     generator = torch.Generator()
 
@@ -184,7 +185,10 @@ def read_clip(
 
     with local_video(video, name) as path:
         frames, _ = read_video(path, clip_indices)
-    return transform(rearrange(torch.from_numpy(frames), "t h w c -> t c h w"), generator)
+    try:
+        return transform(rearrange(torch.from_numpy(frames), "t h w c -> t c h w"), generator)
+    except ValueError as error:  # the video is not broken: it is not left out, as after a VideoReadError
+        raise ValueError(f"'{name or video_name(video)}': {error}") from error
 
 
 def derived_seeds(*keys: int) -> list[int]:

@@ -30,10 +30,71 @@ class PretrainingArguments(DataArguments):
             "choices": ["global", "local"],
         },
     )
-    crop: list[int] | None = field(
+    # Numbers are read below, because an option that is `none` or numbers has no type of argparse.
+    crop: list[str] | None = field(
         default=None,
-        metadata={"help": "Part of the frames to cut out first: top, left, height and width in pixels.", "nargs": 4},
+        metadata={
+            "help": "Part of the frames to cut out first: top, left, height and width in pixels, or none (default: "
+            "none)."
+        },
     )
+    crop_frame_size: list[str] | None = field(
+        default=None,
+        metadata={
+            "help": "Height and width in pixels of the frames that --crop is meant for. Frames of another size are "
+            "refused (default: none, which allows all that the crop fits into)."
+        },
+    )
+
+    def __post_init__(self):
+        if _words(self.crop) == NONE:
+            self.crop_frame_size = None
+        self.crop = _pixels("crop", self.crop, ("top", "left", "height", "width"))
+        self.crop_frame_size = _pixels("crop_frame_size", self.crop_frame_size, ("height", "width"))
+        _check_crop_frame_size(self.crop, self.crop_frame_size)
+
+
+NONE = ["none"]
+
+
+def _words(value) -> list[str] | None:
+    """The words of an option that a recipe or the command line gives, in lower case."""
+    if value is None:
+        return None
+    return [str(word).lower() for word in (value if isinstance(value, (list, tuple)) else [value])]
+
+
+def _pixels(option: str, value, names: tuple[str, ...]) -> list[int] | None:
+    """The numbers of an option; None for `none`.
+
+    Raises:
+        ValueError: If they are not as many whole numbers as `names`, or a size is 0.
+    """
+    values = _words(value)
+    if values is None or values == NONE:
+        return None
+    is_valid = len(values) == len(names) and all(
+        number.isascii() and number.isdigit() and (int(number) > 0 or name in ("top", "left"))
+        for number, name in zip(values, names, strict=True)
+    )
+    if not is_valid:
+        raise ValueError(
+            f"{option}={' '.join(values)} must be {len(names)} whole numbers of pixels ({', '.join(names)}), or none."
+        )
+    return list(map(int, values))
+
+
+def _check_crop_frame_size(crop: list[int] | None, frame_size: list[int] | None):
+    """
+    Raises:
+        ValueError: If there is a frame size but no crop, or the crop reaches beyond it.
+    """
+    if frame_size is None:
+        return
+    if crop is None:
+        raise ValueError("crop_frame_size is given without crop. Give crop too, or leave crop_frame_size out.")
+    if crop[0] + crop[2] > frame_size[0] or crop[1] + crop[3] > frame_size[1]:
+        raise ValueError(f"crop={crop} reaches beyond crop_frame_size={frame_size}. Choose a crop inside it.")
 
 
 ON_CARD = ("sampling_rate", "mask_ratio", "mask_symmetry", "crop")
@@ -61,7 +122,7 @@ def pretrain(model_arguments: ModelArguments, data: PretrainingArguments, traini
     skipped = SkippedVideos(training.output_dir, count_videos(videos, training=training), data.max_skipped_fraction)
     clips = training_clips(
         videos,
-        PretrainingAugmentation(model.config.image_size, data.crop),
+        PretrainingAugmentation(model.config.image_size, data.crop, data.crop_frame_size),
         pretraining_sampling(model.config, data.sampling_rate),
         label_names=None,
         arguments=data,

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.transforms import InterpolationMode
+from transformers.image_utils import PILImageResampling, SizeDict
 
 from lgi_former.image_processing import LGIFormerVideoProcessor, VideoReadError, read_video
 
@@ -44,13 +46,67 @@ def test_pixels_are_resized_rescaled_and_normalised(processor):
     torch.testing.assert_close(pixels, expected.view(3, 1, 1).expand_as(pixels))
 
 
-def test_resizing_is_bilinear_without_antialiasing_or_rounding(processor, noise):
-    # To a quarter, bilinear interpolation looks at the middle two of four pixels; antialiasing would at more.
-    frames = np.repeat(noise[:1], 2, axis=2)[:, :, :96]
-    pixels = pixels_of(processor, frames, size={"height": 12, "width": 24}, do_normalize=False, do_rescale=False)
-    rows = (frames[0, 1::4].astype(np.float32) + frames[0, 2::4]) / 2
-    expected = (rows[:, 1::4] + rows[:, 2::4]) / 2
-    torch.testing.assert_close(pixels[0, 0], torch.from_numpy(expected).permute(2, 0, 1))
+def resized_by_pillow(frames, height, width, resample=Image.Resampling.BILINEAR):
+    resized = [np.array(Image.fromarray(frame).resize((width, height), resample)) for frame in frames]
+    return torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).float()
+
+
+UNCHANGED = {"do_sample_frames": False, "do_normalize": False, "do_rescale": False}
+
+
+@pytest.mark.parametrize("resample", [*PILImageResampling, 3, None, *InterpolationMode], ids=str)
+def test_frames_are_resized_by_pillow_with_any_filter(processor, noise, resample):
+    name = "BILINEAR" if resample is None else getattr(resample, "name", "BICUBIC").removesuffix("_EXACT")
+    for height, width in ((12, 24), (100, 90)):
+        size = {"height": height, "width": width}
+        pixels = pixels_of(processor, noise, size=size, resample=resample, **UNCHANGED)
+        assert pixels.dtype == torch.float32
+        assert torch.equal(pixels[0], resized_by_pillow(noise, height, width, Image.Resampling[name]))
+
+
+@pytest.mark.parametrize("resample", [9, -1, "bicubic"])
+def test_a_filter_that_there_is_not_is_refused(noise, resample):
+    with pytest.raises(ValueError, match=f"resample={resample!r} is no filter of Pillow. Choose one of"):
+        LGIFormerVideoProcessor(resample=resample)(noise)
+
+
+def test_resizing_without_antialiasing_is_refused(processor):
+    with pytest.raises(ValueError, match="antialias=False is not supported"):
+        processor.resize(torch.zeros(2, 3, 8, 8), SizeDict(height=4, width=4), antialias=False)
+
+
+def test_the_company_of_a_video_does_not_change_its_pixels(processor, noise):
+    fractions = noise / 3
+    together = pixels_of(processor, [noise, fractions, noise.astype(np.float64)])
+    for number, video in enumerate((noise, fractions, noise)):
+        assert torch.equal(together[number], pixels_of(processor, video)[0])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rescaled_grey_levels_are_resized_like_others(processor, noise, dtype):
+    expected = pixels_of(processor, noise, do_rescale=True)
+    scaled = pixels_of(processor, (noise / 255).astype(dtype), do_rescale=False)
+    torch.testing.assert_close(scaled, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_pixels_that_are_no_grey_levels_are_not_rounded(processor, noise):
+    settings = {**UNCHANGED, "size": {"height": 16, "width": 16}}
+    for frames in (noise / 255**1.1, noise / 255 - 0.5, noise.astype(np.int64) * 257):
+        pixels = pixels_of(processor, frames, **settings)[0]
+        video = torch.from_numpy(frames).permute(0, 3, 1, 2).float()
+        expected = torch.nn.functional.interpolate(video, (16, 16), mode="bilinear", antialias=True)
+        torch.testing.assert_close(pixels, expected, atol=1e-5 * np.abs(frames).max(), rtol=0)
+
+
+def test_without_resizing_frames_keep_their_size_and_pixels(processor, noise):
+    pixels = pixels_of(processor, noise, do_resize=False, **UNCHANGED)
+    assert torch.equal(pixels[0], torch.from_numpy(noise).permute(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize("size", [{"shortest_edge": 24}, {"height": 24, "width": 32}])
+def test_other_ways_to_give_the_size_are_resized_by_pillow_too(processor, noise, size):
+    pixels = pixels_of(processor, noise, size=size, **UNCHANGED)
+    assert torch.equal(pixels[0], resized_by_pillow(noise, 24, 32))
 
 
 def test_segments_are_adjacent_clips_that_say_their_video(processor, noise):

@@ -1,5 +1,7 @@
 """Options of the training commands: recipes, the command line, and what is said of mistakes."""
 
+import re
+
 import pytest
 
 from lgi_former.configuration import DATASET_LABELS, DATASET_TERMS
@@ -43,25 +45,82 @@ def test_a_dictionary_of_the_recipe_reaches_training_arguments(tmp_path):
 def test_shipped_recipes_are_the_published_ones(name):
     data_kind = PretrainingArguments if name.startswith("pretrain") else FinetuningArguments
     model, data, training = parse(name, data=data_kind)
-    assert (model.image_size, model.num_frames, training.weight_decay) == (160, 16, 0.05)
+    assert (model.image_size, model.num_frames) == (160, 16)
     assert data.sampling_rate == (1 if name == "finetune_ferv39k" else 4)
     assert training.lr_scheduler_type == "cosine_with_min_lr"
-    assert training.num_train_epochs * training.warmup_steps == 5
-    assert training.per_device_train_batch_size == 32
+    assert training.num_train_epochs == 100 and training.num_train_epochs * training.warmup_steps == 5
+    assert training.per_device_train_batch_size == (40 if name == "finetune_ferv39k" else 32)
+    assert training.gradient_accumulation_steps == 1
+    assert training.optim.startswith("adamw_torch")
+    assert (training.weight_decay, training.adam_epsilon, training.seed) == (0.05, 1e-8, 0)
+    assert training.max_grad_norm == 0
+    assert training.ema_decay is None
     assert data.dataset_name in DATASET_TERMS
     if data_kind is PretrainingArguments:
         assert (training.base_learning_rate, training.lr_scheduler_kwargs["min_lr"]) == (3e-4, 1e-5)
-        assert (training.adam_beta1, training.adam_beta2, data.mask_ratio) == (0.9, 0.95, 0.9)
-        assert data.crop == [0, 32, 160, 160]
+        assert (training.adam_beta1, training.adam_beta2, training.layer_decay) == (0.9, 0.95, 1)
+        assert (data.mask_ratio, data.mask_symmetry) == (0.9, None)
+        assert (data.crop, data.crop_frame_size) == ([0, 32, 160, 160], [224, 224])
     else:
         assert (training.base_learning_rate, training.lr_scheduler_kwargs["min_lr"]) == (1e-3, 1e-6)
         assert (training.adam_beta1, training.adam_beta2, training.layer_decay) == (0.9, 0.999, 0.75)
         assert (data.mixup_alpha, data.cutmix_alpha, training.label_smoothing_factor) == (0.8, 1.0, 0.1)
-        assert (data.drop_path_rate, data.erasing_probability, data.num_segments) == (0.1, 0.25, 2)
+        assert (data.drop_path_rate, data.randaugment_operations, data.crop_area) == (0.1, 4, [0.08, 1.0])
+        assert (data.flip_probability, data.erasing_probability, data.num_segments) == (0.5, 0.25, 2)
+        assert not training.load_best_model_at_end  # published figures are those of the last epoch
         assert data.labels == DATASET_LABELS[data.dataset_name]
         assert len(data.labels) == {"finetune_mafw": 11, "finetune_ravdess": 8}.get(
             name, 6 if name in ("finetune_crema_d", "finetune_enterface") else 7
         )
+
+
+@pytest.mark.parametrize("word", ["none", "None", "null", "~", '"none"', "[none]"])
+def test_a_recipe_can_switch_the_crop_off(word, tmp_path):
+    recipe = write(tmp_path, f"output_dir: out\ncrop: {word}\n")
+    assert parse(recipe, data=PretrainingArguments)[1].crop is None
+
+
+@pytest.mark.parametrize("word", ["none", "None", "NONE"])
+def test_the_command_line_can_switch_the_crop_of_a_recipe_off(word):
+    data = parse("pretrain_voxceleb2", "--crop", word, data=PretrainingArguments)[1]
+    assert data.crop is None and data.crop_frame_size is None
+
+
+def test_the_crop_of_a_recipe_can_be_replaced():
+    options = ["--crop", "1", "2", "30", "40", "--crop_frame_size", "50", "60"]
+    data = parse("pretrain_voxceleb2", *options, data=PretrainingArguments)[1]
+    assert (data.crop, data.crop_frame_size) == ([1, 2, 30, 40], [50, 60])
+    data = parse("pretrain_voxceleb2", *options[:-2], "none", data=PretrainingArguments)[1]
+    assert (data.crop, data.crop_frame_size) == ([1, 2, 30, 40], None)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "names"),
+    [
+        ("crop", "0 32 160", "4 whole numbers of pixels (top, left, height, width), or none."),
+        ("crop", "0 32 160 160 1", "4 whole numbers"),
+        ("crop", "0 32 160 0", "4 whole numbers"),
+        ("crop", "-1 32 160 160", "4 whole numbers"),
+        ("crop", "0.5 32 160 160", "4 whole numbers"),
+        ("crop", "none 32 160 160", "4 whole numbers"),
+        ("crop", "face", "4 whole numbers"),
+        ("crop_frame_size", "224", "2 whole numbers of pixels (height, width), or none."),
+        ("crop_frame_size", "224 x", "2 whole numbers"),
+    ],
+)
+def test_a_crop_that_is_no_box_is_refused(option, value, names, tmp_path):
+    with pytest.raises(ValueError, match=re.escape(f"{option}={value} must be {names}")):
+        parse("pretrain_voxceleb2", f"--{option}", *value.split(), data=PretrainingArguments)
+    recipe = write(tmp_path, f"output_dir: out\n{option}: [{', '.join(value.split())}]\n")
+    with pytest.raises(ValueError, match=re.escape(f"{option}={value} must be {names}")):
+        parse(recipe, data=PretrainingArguments)
+
+
+def test_a_frame_size_that_does_not_go_with_the_crop_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="crop_frame_size is given without crop"):
+        parse("--output_dir", "out", "--crop_frame_size", "224", "224", data=PretrainingArguments)
+    with pytest.raises(ValueError, match=r"crop=\[0, 32, 160, 160\] reaches beyond crop_frame_size=\[128, 128\]"):
+        parse("pretrain_voxceleb2", "--crop_frame_size", "128", "128", data=PretrainingArguments)
 
 
 def test_all_published_runs_have_a_recipe():

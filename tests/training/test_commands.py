@@ -159,6 +159,37 @@ def test_cards_tell_what_was_measured_and_no_paths(pretrained, finetuned, workpl
     assert str(workplace) not in str(card) + str(of_pretraining)
 
 
+WRONG_SIZE = (
+    "meant for frames of 224 x 224 pixels (height x width), but these frames have 32 x 64. Switch the crop off"
+)
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_crop_for_other_frames_is_refused_and_no_video_counts_as_broken(workers, tmp_path, capsys):
+    Path("one_is_broken.csv").write_text("path\nbroken.mp4\nlight/clip 1.mp4\ndark/clip 1.mp4\ndark/clip 2.mp4\n")
+    Path("videos", "broken.mp4").write_text("not a video")
+    shipped = ["--crop", "0", "32", "160", "160", "--crop_frame_size", "224", "224", "--max_skipped_fraction", "1"]
+    options = [*shipped, "--train_data", "one_is_broken.csv", "--dataloader_num_workers", workers]
+    output = tmp_path / "pretrained"
+    assert pretrain(*options, "--output_dir", str(output)) == 2
+    message = capsys.readouterr().err
+    assert WRONG_SIZE in message and "--crop none" in message and "clip " in message and "Traceback" not in message
+    assert not (output / "model.safetensors").exists()
+    skipped = output / "skipped_videos.csv"
+    assert not skipped.exists() or [row["path"] for row in rows_of(skipped)] == ["videos/broken.mp4"]
+
+
+def test_the_shipped_recipe_refuses_other_videos_than_voxceleb2s(tmp_path, capsys):
+    fields = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    small = {**fields, **{f"decoder_{name}": value for name, value in fields.items()}}
+    options = ["--config_overrides", json.dumps(small), "--report_to", "none", "--per_device_train_batch_size", "2"]
+    options += ["--use_cpu", "true", "--dataloader_num_workers", "0", "--max_steps", "1", "--disable_tqdm", "true"]
+    command = ["pretrain", "pretrain_voxceleb2", "--train_data", "videos", *options]
+    assert main([*command, "--output_dir", str(tmp_path / "cropped")]) == 2
+    assert WRONG_SIZE in capsys.readouterr().err
+    assert main([*command, "--output_dir", str(tmp_path / "whole"), "--crop", "none"]) == 0
+
+
 def test_evaluation_gives_the_same_predictions(finetuned, tmp_path, capsys):
     options = ["--model", finetuned, "--data", "test_1.txt", "--data_root", "videos", "--use_cpu", "--bf16", "false"]
     assert main(["evaluate", *options, "--output_dir", str(tmp_path)]) == 0
