@@ -33,16 +33,13 @@ class PretrainingArguments(DataArguments):
     # Numbers are read below, because an option that is `none` or numbers has no type of argparse.
     crop: list[str] | None = field(
         default=None,
-        metadata={
-            "help": "Part of the frames to cut out first: top, left, height and width in pixels, or none (default: "
-            "none)."
-        },
+        metadata={"help": "Part of the frames to cut out first: top, left, height and width in pixels, or none."},
     )
     crop_frame_size: list[str] | None = field(
         default=None,
         metadata={
-            "help": "Height and width in pixels of the frames that --crop is meant for. Frames of another size are "
-            "refused (default: none, which allows all that the crop fits into)."
+            "help": "Height and width in pixels of the frames that --crop is meant for, or none. Frames of another "
+            "size are refused."
         },
     )
 
