@@ -1,0 +1,210 @@
+"""The packets of a video file in the order in which they are decoded, and whether the end of the file is missing."""
+
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+
+# Containers, by the names of FFmpeg.
+AVI = "avi"
+FLV = "flv"
+MATROSKA = "matroska,webm"
+MOV = "mov,mp4,m4a,3gp,3g2,mj2"
+MPEG_TS = "mpegts"
+
+MOST_MISCOUNTED = 2  # frames; headers of complete AVI files may count one or two too many
+MOST_MISMEASURED = 0.5  # seconds; headers of complete FLV files may announce a little too much
+
+# A packet of MPEG-4 that is not larger holds no frame. It says that the last frame stays, or stands for a frame that
+# was packed into the packet before.
+PLACEHOLDER_SIZE = 7  # bytes
+
+
+def import_av():
+    """The module `av`.
+
+    Raises:
+        ImportError: If PyAV is not installed.
+    """
+    try:
+        import av  # not before it is needed: it brings a second copy of the FFmpeg libraries that decord brings
+    except ImportError as error:
+        raise ImportError("PyAV is not installed; install it with: pip install av") from error
+    return av
+
+
+class VideoPackets:
+    """The packets of the pictures of a file. Iterating, which is possible once, yields what the decoder needs.
+
+    DivX and XviD pack two frames into a packet of AVI, and write a placeholder behind it. They are unpacked here: each
+    packet holds one frame, or none.
+
+    Args:
+        container: A container that PyAV has opened.
+        stream: Its video stream.
+
+    Attributes:
+        in_decoding_order (`bool`): Whether the timestamps of the packets so far ascend. Then they may be the times at
+            which frames are decoded, not the times at which frames are shown. AVI has no other ones.
+        stamps (`deque`): While `in_decoding_order`: the timestamps of packets, in units of the stream's time base, or
+            None. One is added for each packet that holds a frame. Whoever decodes takes one out for each frame.
+        last_stamp (`int`, *optional*): The timestamp of the last packet.
+        damage (`str`, *optional*): What is damaged in the file: the predicate of a sentence.
+    """
+
+    def __init__(self, container, stream):
+        self.stream = stream
+        self.in_decoding_order = True
+        self.stamps = deque()
+        self.last_stamp = None
+        self.damage = None
+        self._container = container
+        self._is_avi = container.format.name == AVI
+        self._count = 0
+        self._end = 0.0  # seconds; of all streams that are read
+        self._is_truncated = False
+
+    def __iter__(self) -> Iterator:
+        for packet in self._unpacked():
+            if holds_frame(packet, self.stream.codec_context.name):
+                self._take_stamp(packet)
+            yield packet
+
+    def leave_out_one(self):
+        """Take notice of a packet that the decoder refused."""
+        self.damage = "is damaged: what cannot be decoded of it is left out. Copy the file again."
+        if self.stamps:
+            self.stamps.pop()
+
+    def whole(self) -> Iterator:
+        """The packets as they lie in the file. A last one that is cut off is left out."""
+        doubtful = None
+        for packet in self._read():
+            if doubtful is not None:
+                yield self._counted(doubtful)
+            doubtful = packet if packet.is_corrupt else None
+            if doubtful is None:
+                yield self._counted(packet)
+        self._is_truncated = doubtful is not None and self._container.format.name != MPEG_TS
+
+    def missing_end(self) -> str | None:
+        """What is missing at the end of the file: the predicate of a sentence. None if nothing is known to be missing.
+
+        To be asked for after the last packet. MPEG-PS, MPEG-TS, WMV, Ogg and GIF do not announce where they end.
+        """
+        shortage = self._shortage()
+        if shortage is None and not self._is_truncated:
+            return None
+        return f"is cut off: {shortage or 'its last frame is incomplete'}. What is there is used. Copy the file again."
+
+    def _read(self) -> Iterator:
+        """The packets of the pictures. Other streams are read along where their ends tell whether the file's is there.
+
+        A file that cannot be read on ends there, as players handle it.
+        """
+        streams = [] if self._container.format.name in (MATROSKA, FLV) else [self.stream]
+        packets = self._container.demux(*streams)
+        while True:
+            try:
+                packet = next(packets)
+            except Exception:  # StopIteration, or one of FFmpeg's errors, after which there are no more packets
+                return
+            if not packet.size:  # PyAV ends each stream with an empty packet
+                continue
+            if packet.stream.index == self.stream.index:
+                yield packet
+            else:
+                self._measure(packet)
+
+    def _counted(self, packet):
+        self._count += 1
+        self._measure(packet)
+        return packet
+
+    def _measure(self, packet):
+        stamp = self._stamp(packet)
+        if stamp is not None:
+            self._end = max(self._end, float((stamp + (packet.duration or 0)) * packet.time_base))
+
+    def _stamp(self, packet) -> int | None:
+        # FFmpeg guesses presentation times of AVI, often wrongly.
+        return packet.dts if self._is_avi or packet.pts is None else packet.pts
+
+    def _unpacked(self) -> Iterator:
+        if self.stream.codec_context.name != "mpeg4":
+            yield from self.whole()
+            return
+        unpack = import_av().bitstream.BitStreamFilterContext("mpeg4_unpack_bframes", self.stream)
+        for packet in self.whole():
+            yield from unpack.filter(packet)
+        yield from (packet for packet in unpack.filter(None) if packet.size)
+
+    def _take_stamp(self, packet):
+        stamp = self._stamp(packet)
+        if not self._is_avi and None not in (stamp, self.last_stamp) and stamp < self.last_stamp:
+            self.in_decoding_order = False
+            self.stamps.clear()
+        if self.in_decoding_order:
+            self.stamps.append(stamp)
+        self.last_stamp = stamp
+
+    def _shortage(self) -> str | None:
+        """What the headers announce and what there is, if that is less."""
+        format_name = self._container.format.name
+        if format_name == MOV:
+            entries = self.stream.index_entries
+            if len(entries) and entries[-1].pos + entries[-1].size > self._container.size:
+                return f"its header lists {len(entries)} frames, but only {self._count} are there"
+        if format_name == AVI:
+            found = round(self._end / self.stream.time_base)
+            if self.stream.frames - found > MOST_MISCOUNTED:
+                return f"its header announces {self.stream.frames} frames, but only {found} are there"
+        if format_name == MATROSKA and segment_end(self._container.name) > self._container.size:
+            return self._too_short()
+        # FFmpeg estimates where the header tells nothing, and writes this into the stream, too.
+        if format_name == FLV and self.stream.duration is None and self._seconds() - self._end > MOST_MISMEASURED:
+            return self._too_short()
+        return None
+
+    def _seconds(self) -> float:
+        return (self._container.duration or 0) * 1e-6
+
+    def _too_short(self) -> str:
+        announced = f"announces {self._seconds():.1f} seconds" if self._seconds() else "announces a longer file"
+        return f"its header {announced}, but it ends after {self._end:.1f} seconds"
+
+
+def holds_frame(packet, codec: str) -> bool:
+    """Whether a frame is shown for a packet, without a doubt.
+
+    Args:
+        packet: A packet of PyAV.
+        codec: Name of the decoder.
+    """
+    if codec == "vp8":
+        return bool(memoryview(packet)[0] & 0x10)  # the bit for that; frames without it are only predicted from
+    return codec != "mpeg4" or packet.size > PLACEHOLDER_SIZE
+
+
+def segment_end(path: str) -> int:
+    """Where the segment of a Matroska or WebM file ends, in bytes; 0 if its header does not tell.
+
+    A segment is all of a file behind its first element.
+    """
+    with Path(path).open("rb") as file:
+        head = file.read(1024)
+    header_size, start = _variable_int(head, 4)
+    start += header_size or 0
+    if head[start : start + 4] != b"\x18\x53\x80\x67":
+        return 0
+    size, start = _variable_int(head, start + 4)
+    return 0 if size is None else start + size
+
+
+def _variable_int(data: bytes, start: int) -> tuple[int | None, int]:
+    """An integer of Matroska and where it ends. The first set bit tells its length. None stands for unknown."""
+    if start >= len(data) or data[start] == 0:
+        return None, start
+    length = 9 - data[start].bit_length()
+    value = int.from_bytes(data[start : start + length], "big") & ((1 << 7 * length) - 1)
+    return (None if value == (1 << 7 * length) - 1 else value), start + length
