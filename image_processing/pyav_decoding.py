@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from transformers.video_utils import VideoMetadata
 
-from .video_packets import VideoPackets, holds_frame, import_av
+from .video_packets import VideoPackets, count_frames
 
 
 MOST_THREADS = 16  # that FFmpeg recommends
@@ -43,7 +43,11 @@ class NotedMetadata(VideoMetadata):
 
 def open_with_pyav(path: str):
     """PyAV's container of a video file, for a `with` block."""
-    return import_av().open(path)
+    try:
+        import av  # not before it is needed: it brings a second copy of the FFmpeg libraries that decord brings
+    except ImportError as error:
+        raise ImportError("PyAV is not installed; install it with: pip install av") from error
+    return av.open(path)
 
 
 def upright_rgb(frame) -> np.ndarray:
@@ -135,7 +139,7 @@ def _times(container, stream, packets: VideoPackets) -> tuple[list[int], list[in
     if container.format.name not in SEEKABLE:
         raise ValueError(f"its container is {container.format.name}, in which keyframes are not found by their times")
     codec = stream.codec_context.name
-    packets = [_Header(p.pts, p.is_keyframe, p.is_discard, holds_frame(p, codec)) for p in packets.whole()]
+    packets = [_Header(p.pts, p.is_keyframe, p.is_discard, count_frames(p, codec) == 1) for p in packets.whole()]
     times = {packet.time for packet in packets if packet.holds_frame and packet.time is not None}
     if not len(times) == len(packets) == (stream.frames or len(packets)):
         raise ValueError("its packets are not one a frame")
@@ -246,10 +250,11 @@ def _frames_at(path: str, indices: list[int]) -> tuple[list[np.ndarray], list[st
 
 
 def _count_packets(packets: VideoPackets) -> int:
-    count = sum(holds_frame(packet, packets.stream.codec_context.name) for packet in packets)
-    if count == 0:
+    for _ in packets:
+        pass
+    if packets.num_frames == 0:
         raise ValueError("it has no frames")
-    return count
+    return packets.num_frames
 
 
 def _count_frames(packets: VideoPackets) -> int:

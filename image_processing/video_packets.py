@@ -18,26 +18,11 @@ MOST_MISMEASURED = 0.5  # seconds; headers of complete FLV files may announce a 
 # A packet of MPEG-4 that is not larger holds no frame. It says that the last frame stays, or stands for a frame that
 # was packed into the packet before.
 PLACEHOLDER_SIZE = 7  # bytes
-
-
-def import_av():
-    """The module `av`.
-
-    Raises:
-        ImportError: If PyAV is not installed.
-    """
-    try:
-        import av  # not before it is needed: it brings a second copy of the FFmpeg libraries that decord brings
-    except ImportError as error:
-        raise ImportError("PyAV is not installed; install it with: pip install av") from error
-    return av
+START_OF_FRAME = b"\x00\x00\x01\xb6"  # of MPEG-4
 
 
 class VideoPackets:
-    """The packets of the pictures of a file. Iterating, which is possible once, yields what the decoder needs.
-
-    DivX and XviD pack two frames into a packet of AVI, and write a placeholder behind it. They are unpacked here: each
-    packet holds one frame, or none.
+    """The packets of the pictures of a file. They can be iterated over once.
 
     Args:
         container: A container that PyAV has opened.
@@ -46,8 +31,9 @@ class VideoPackets:
     Attributes:
         in_decoding_order (`bool`): Whether the timestamps of the packets so far ascend. Then they may be the times at
             which frames are decoded, not the times at which frames are shown. AVI has no other ones.
+        num_frames (`int`): Frames that the packets so far hold.
         stamps (`deque`): While `in_decoding_order`: the timestamps of packets, in units of the stream's time base, or
-            None. One is added for each packet that holds a frame. Whoever decodes takes one out for each frame.
+            None. One is added for each packet that stands for a frame. Whoever decodes takes one out for each frame.
         last_stamp (`int`, *optional*): The timestamp of the last packet.
         damage (`str`, *optional*): What is damaged in the file: the predicate of a sentence.
     """
@@ -55,19 +41,20 @@ class VideoPackets:
     def __init__(self, container, stream):
         self.stream = stream
         self.in_decoding_order = True
+        self.num_frames = 0
         self.stamps = deque()
         self.last_stamp = None
         self.damage = None
         self._container = container
         self._is_avi = container.format.name == AVI
         self._count = 0
+        self._ahead = 0  # frames that were in packets before those that stand for them
         self._end = 0.0  # seconds; of all streams that are read
         self._is_truncated = False
 
     def __iter__(self) -> Iterator:
-        for packet in self._unpacked():
-            if holds_frame(packet, self.stream.codec_context.name):
-                self._take_stamp(packet)
+        for packet in self.whole():
+            self._take_frames(packet)
             yield packet
 
     def leave_out_one(self):
@@ -130,14 +117,17 @@ class VideoPackets:
         # FFmpeg guesses presentation times of AVI, often wrongly.
         return packet.dts if self._is_avi or packet.pts is None else packet.pts
 
-    def _unpacked(self) -> Iterator:
-        if self.stream.codec_context.name != "mpeg4":
-            yield from self.whole()
-            return
-        unpack = import_av().bitstream.BitStreamFilterContext("mpeg4_unpack_bframes", self.stream)
-        for packet in self.whole():
-            yield from unpack.filter(packet)
-        yield from (packet for packet in unpack.filter(None) if packet.size)
+    def _take_frames(self, packet):
+        """Count the frames of a packet, and take its timestamp if it stands for one.
+
+        DivX and XviD pack two frames into a packet of AVI. A placeholder behind it stands for the second one.
+        """
+        num_frames = count_frames(packet, self.stream.codec_context.name)
+        self.num_frames += num_frames
+        self._ahead += num_frames
+        if self._ahead:
+            self._ahead -= 1
+            self._take_stamp(packet)
 
     def _take_stamp(self, packet):
         stamp = self._stamp(packet)
@@ -174,16 +164,18 @@ class VideoPackets:
         return f"its header {announced}, but it ends after {self._end:.1f} seconds"
 
 
-def holds_frame(packet, codec: str) -> bool:
-    """Whether a frame is shown for a packet, without a doubt.
+def count_frames(packet, codec: str) -> int:
+    """Number of frames in a packet. It is exact for what encoders write, but a decoder may know better.
 
     Args:
         packet: A packet of PyAV.
         codec: Name of the decoder.
     """
     if codec == "vp8":
-        return bool(memoryview(packet)[0] & 0x10)  # the bit for that; frames without it are only predicted from
-    return codec != "mpeg4" or packet.size > PLACEHOLDER_SIZE
+        return memoryview(packet)[0] >> 4 & 1  # the bit for a frame that is shown; others are only predicted from
+    if codec == "mpeg4":
+        return bytes(packet).count(START_OF_FRAME) if packet.size > PLACEHOLDER_SIZE else 0
+    return 1
 
 
 def segment_end(path: str) -> int:
