@@ -88,8 +88,9 @@ class FrameClock:
         if step < -self._usual or shown - self._now > self._longest:
             if step > 0:
                 self.note = f"has a pause of {step:.0f} seconds in its timestamps. The pause is left out."
-            self._origin = stamp - usual
-            return usual
+            resumed = self._now + min(self._usual, self._last_interval)  # the usual one may include the pause
+            self._origin = stamp - resumed
+            return resumed
         if shown > self._now:
             return shown
         # The timestamp is repeated. Otherwise the clock is behind after such a one, or two frames changed places.

@@ -145,8 +145,11 @@ def _times(container, stream, packets: VideoPackets) -> tuple[list[int], list[in
         raise ValueError("its packets are not one a frame")
     if not packets or not packets[0].is_keyframe or packets[0].time > min(times):  # what needs one before is left out
         raise ValueError("it does not begin with a keyframe")
-    if stream.codec_context.has_b_frames and all(a.time < b.time for a, b in itertools.pairwise(packets)):
+    ascending = all(a.time < b.time for a, b in itertools.pairwise(packets))
+    if stream.codec_context.has_b_frames and ascending:
         raise ValueError("its frames have the times at which they are decoded")  # as those from AVI have
+    if not stream.codec_context.has_b_frames and not ascending:
+        raise ValueError("its frames are not in the order of their times")
     shown = sorted(packet.time for packet in packets if not packet.is_discarded)
     return shown, sorted(packet.time for packet in packets if packet.is_keyframe)
 

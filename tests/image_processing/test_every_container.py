@@ -1,6 +1,5 @@
 """All readers see the same frames of a file, in the same order, with times that are those of the frames."""
 
-import io
 from fractions import Fraction
 
 import av
@@ -46,7 +45,18 @@ CASES = {
 }
 
 
-def encode(path, codec, options=None, times=None, rate=25, count=FRAMES, size=(48, 64), noise=False, last=None):
+def encode(
+    path,
+    codec,
+    options=None,
+    times=None,
+    rate=25,
+    count=FRAMES,
+    size=(48, 64),
+    noise=False,
+    last=None,
+    container_options=None,
+):
     """Write a video whose frames become brighter; `times` are milliseconds, `last` is the last frame's duration."""
     if codec not in av.codecs_available:
         pytest.skip(f"PyAV has no encoder {codec} here")
@@ -58,8 +68,8 @@ def encode(path, codec, options=None, times=None, rate=25, count=FRAMES, size=(4
                 packet.duration = round(last / 1000 / packet.time_base)
             container.mux(packet)
 
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate, options=options or {})
+    with av.open(str(path), "w", options=container_options or {}) as container:
+        stream = container.add_stream(codec, rate=25, options=options or {})
         stream.height, stream.width = size
         stream.pix_fmt = {"gif": "rgb8", "mjpeg": "yuvj420p"}.get(codec, "yuv420p")
         stream.codec_context.gop_size = 12
@@ -79,7 +89,7 @@ def encode(path, codec, options=None, times=None, rate=25, count=FRAMES, size=(4
 
 def rewrite(source, target, change):
     """Write the packets of a video again. `change` makes of the list of (content, pts, dts) another one."""
-    with av.open(source if isinstance(source, io.BytesIO) else str(source)) as old, av.open(str(target), "w") as new:
+    with av.open(str(source)) as old, av.open(str(target), "w") as new:
         stream = new.add_stream_from_template(old.streams.video[0])
         packets = [packet for packet in old.demux(video=0) if packet.size]
         time_base, step = packets[0].time_base, packets[0].duration
@@ -107,10 +117,6 @@ def pack(packets, step):
         else:
             packed.append(following if next_is_b else PLACEHOLDER)
     return [(content, number * step, number * step) for number, content in enumerate(packed)]
-
-
-def show_when_decoded(packets, step):
-    return [(content, dts, dts) for content, _, dts in packets]
 
 
 @pytest.fixture
@@ -253,3 +259,195 @@ def test_a_gif_has_the_delays_of_its_frames(tmp_path):
     assert len(brightness) == 5
     assert times == pytest.approx([0, 0.1, 0.4, 0.45, 0.65])
     assert passed == pytest.approx(2.15)
+
+
+# The end of a file is missing
+
+
+CUT = {
+    "a.mp4": ("libx264", {"movflags": "faststart"}, "lists 60 frames"),
+    "fragments.mp4": ("libx264", {"movflags": "frag_keyframe+empty_moov"}, "frames"),
+    "a.mov": ("mpeg4", {"movflags": "faststart"}, "lists 60 frames"),
+    "a.mkv": ("libx264", {}, "announces 2.4 seconds"),
+    "a.webm": ("libvpx", {}, "announces 2.4 seconds"),
+    "a.avi": ("mpeg4", {}, "announces 60 frames"),
+    "a.flv": ("flv1", {}, "announces 2.4 seconds"),
+}
+
+
+@pytest.fixture
+def cut(tmp_path):
+    """`cut(name, share)`: path of a new video of 60 frames, without its end."""
+
+    def write(name, share):
+        codec, container_options, _ = CUT[name]
+        encode(tmp_path / name, codec, count=60, noise=True, container_options=container_options)
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(whole[: int(share * len(whole))])
+        return tmp_path / name
+
+    return write
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_a_file_that_is_cut_off_is_read_as_far_as_it_goes_and_reported_once(name, cut, tmp_path, caplog):
+    assert not gone_through(cut(name, 1))[3]
+    path = cut(name, 0.6)
+    brightness, _, passed, notes = gone_through(path)
+    assert 15 < len(brightness) < 45
+    assert passed == pytest.approx(len(brightness) / 25, abs=2e-3)
+    assert read(path) == pytest.approx(brightness, abs=1)
+    assert read_one(path, 3) == pytest.approx(brightness[3], abs=1)
+    read_first_and_last_frame(path)
+    assert len(in_shard(path, tmp_path)) == len(brightness)
+    (note,) = notes
+    assert f"'{path}' is cut off" in note and CUT[name][2] in note and "\n" not in note
+    assert [record.getMessage() for record in caplog.records] == [note]
+
+
+@pytest.mark.parametrize("duration", [200, 600])
+def test_an_edit_list_that_hides_the_end_hides_no_damage(duration, tmp_path):
+    path = encode(tmp_path / "a.mp4", "libx264", {"bf": "0"})
+    content = bytearray(path.read_bytes())
+    place = content.index(b"elst") + 12
+    content[place : place + 4] = duration.to_bytes(4, "big")  # milliseconds that are shown
+    path.write_bytes(content)
+    brightness, _, _, notes = gone_through(path)
+    assert len(brightness) == len(plain(path)) == len(read(path)) == duration / 40
+    assert not notes
+
+
+def test_sound_that_goes_on_after_the_pictures_is_no_missing_end(tmp_path):
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        pictures, sound = container.add_stream("mpeg4", rate=25), container.add_stream("pcm_s16le", rate=8000)
+        pictures.height, pictures.width, pictures.pix_fmt = 48, 64, "yuv420p"
+        for _ in range(10):
+            container.mux(pictures.encode(av.VideoFrame(64, 48, "yuv420p")))
+        container.mux(pictures.encode())
+        for number in range(40):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 8000, 800 * number
+            container.mux(sound.encode(frame))
+        container.mux(sound.encode())
+    brightness, _, passed, notes = gone_through(tmp_path / "a.mkv")
+    assert (len(brightness), passed, notes) == (10, pytest.approx(0.4), [])
+
+
+def test_a_damaged_packet_is_left_out_and_reported(tmp_path):
+    def break_two(packets, step):
+        return [(b"\x00" * 50 if n in (5, 6) else content, *times) for n, (content, *times) in enumerate(packets)]
+
+    path = rewrite(encode(tmp_path / "whole.mkv", "mjpeg"), tmp_path / "a.mkv", break_two)
+    brightness, _, _, notes = gone_through(path)
+    assert len(brightness) == FRAMES - 2
+    assert read(path) == pytest.approx(brightness, abs=1)
+    assert len(notes) == 1 and "is damaged" in notes[0]
+
+
+# The size of the frames changes
+
+
+def joined(tmp_path, name, codec, sizes):
+    """A file in which videos of 10 frames follow each other."""
+    parts = []
+    for number, size in enumerate(sizes):
+        with av.open(str(encode(tmp_path / f"{number}.{name}", codec, count=10, size=size))) as part:
+            parts += [(bytes(p), p.is_keyframe) for p in part.demux(video=0) if p.size]
+    with av.open(str(tmp_path / f"0.{name}")) as first, av.open(str(tmp_path / name), "w") as target:
+        stream = target.add_stream_from_template(first.streams.video[0])
+        for number, (content, is_keyframe) in enumerate(parts):
+            packet = av.Packet(content)
+            packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, 25), is_keyframe
+            packet.pts = packet.dts = number
+            target.mux(packet)
+    return tmp_path / name
+
+
+@pytest.mark.parametrize("sizes", [((48, 64), (96, 128)), ((96, 128), (48, 64), (64, 48))], ids=str)
+@pytest.mark.parametrize(("name", "codec"), [("a.webm", "libvpx"), ("a.webm", "libvpx-vp9"), ("a.mkv", "mjpeg")])
+def test_frames_that_change_their_size_are_scaled_to_the_first_one(name, codec, sizes, tmp_path, caplog):
+    path = joined(tmp_path, name, codec, sizes)
+    expected = plain(path)
+    assert len(expected) == 10 * len(sizes)
+    with open_frames(path) as stream:
+        images = [frame.image for frame in stream]
+    assert {image.shape for image in images} == {(*sizes[0], 3)}
+    assert [image.mean() for image in images] == pytest.approx(expected, abs=2)
+    frames, _ = read_video(path, lambda metadata: np.arange(metadata.total_num_frames))
+    assert frames.shape == (len(expected), *sizes[0], 3)
+    assert (frames == np.stack(images)).all()
+    later, _ = read_video(path, lambda metadata: np.array([15, 18]))  # none is of the first size
+    assert (later == frames[[15, 18]]).all()
+    assert len(in_shard(path, tmp_path)) == len(expected)
+    (message,) = {record.getMessage() for record in caplog.records}
+    first, second = (f"{width} x {height}" for height, width in sizes[:2])
+    assert f"has frames of {first} and of {second} pixels" in message and str(path) in message
+    assert len(caplog.records) == 1
+
+
+# Timestamps that are wrong
+
+
+def write_stamps(path, stamps):
+    """Write frames of which each is decoded by itself, with these timestamps in milliseconds."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuvj420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for number, stamp in enumerate(stamps):
+            pixels = np.full((48, 64, 3), 8 * number, np.uint8)
+            for encoded in stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")):
+                packet = av.Packet(bytes(encoded))
+                packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, 1000), True
+                packet.pts, packet.dts = 100 + stamp, number
+                container.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("stamps", "times", "seconds"),
+    [
+        ([0, 40, 40, 80, 120, 160, 200], [0, 0.04, 0.08, 0.1, 0.12, 0.16, 0.2], 0.24),
+        ([0] * 6, np.arange(6) / 25, 0.24),
+        ([0, 0, 80, 80, 160, 160, 240], np.arange(7) / 25, 0.28),
+        ([400, 440, 480, 520, 0, 40, 80], np.arange(7) / 25, 0.28),
+        ([0, 80, 40, 120, 160, 200], [0, 0.08, 0.1, 0.12, 0.16, 0.2], 0.24),
+        ([0, 40, 30_000, 30_040], [0, 0.04, 30, 30.04], 30.08),
+        ([0, 40, 90_000, 90_040], [0, 0.04, 0.08, 0.12], 0.16),
+    ],
+    ids=["repeated", "all equal", "pairs", "start again", "exchanged", "pause", "too long a pause"],
+)
+def test_times_ascend_without_drifting(stamps, times, seconds, tmp_path):
+    path = write_stamps(tmp_path / "a.mkv", stamps)
+    brightness, found, passed, notes = gone_through(path)
+    assert brightness == sorted(brightness) and read(path) == pytest.approx(brightness, abs=1)
+    assert found == pytest.approx(times, abs=2e-3)
+    assert passed == pytest.approx(seconds, abs=2e-3)
+    assert [("pause of 90 seconds" in note) for note in notes] == [True] * bool(max(np.diff(stamps)) > 60_000)
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg2video"])
+def test_timestamps_of_mpeg_ts_wrap(codec, tmp_path):
+    def shift(packets, step):
+        start = 2**33 - 15 * step
+        return [(content, pts + start, dts + start) for content, pts, dts in packets]
+
+    path = rewrite(encode(tmp_path / "whole.ts", codec), tmp_path / "a.ts", shift)
+    _, times, passed, _ = gone_through(path)
+    assert times == pytest.approx(np.arange(FRAMES) / 25, abs=2e-3)
+    assert passed == pytest.approx(FRAMES / 25, abs=2e-3)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.h264", "libx264"), ("a.m4v", "mpeg4"), ("a.m2v", "mpeg2video")])
+def test_streams_without_timestamps_have_those_of_their_rate(name, codec, tmp_path):
+    path = encode(tmp_path / name, codec, {"bf": "2"})
+    assert_all_agree(path, tmp_path, plain(path))
+    assert gone_through(path)[1] == pytest.approx(np.arange(FRAMES) / 25, abs=2e-3)
+
+
+def test_recordings_that_were_joined_go_on(tmp_path):
+    path = encode(tmp_path / "a.ts", "libx264", count=10)
+    path.write_bytes(path.read_bytes() * 3)
+    _, times, passed, _ = gone_through(path)
+    assert times == pytest.approx(np.arange(30) / 25, abs=2e-3)
+    assert passed == pytest.approx(1.2, abs=2e-3)
