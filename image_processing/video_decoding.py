@@ -89,7 +89,7 @@ def read_video(
 
 
 def warn_of(video: str, note: str) -> str:
-    """Log a warning about a video, once a process.
+    """Log a warning about a video, once per process.
 
     Args:
         video: The video, as it was given.

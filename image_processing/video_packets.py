@@ -94,7 +94,10 @@ class VideoPackets:
         while True:
             try:
                 packet = next(packets)
-            except Exception:  # StopIteration, or one of FFmpeg's errors, after which there are no more packets
+            except StopIteration:
+                return
+            except Exception as error:  # PyAV has an exception for every error number of FFmpeg
+                self.damage = f"cannot be read to its end ({error}). What is there is used. Copy the file again."
                 return
             if not packet.size:  # PyAV ends each stream with an empty packet
                 continue
@@ -142,7 +145,7 @@ class VideoPackets:
         """What the headers announce and what there is, if that is less."""
         format_name = self._container.format.name
         if format_name == MOV:
-            entries = self.stream.index_entries
+            entries = getattr(self.stream, "index_entries", ())  # PyAV has them from version 17 on
             if len(entries) and entries[-1].pos + entries[-1].size > self._container.size:
                 return f"its header lists {len(entries)} frames, but only {self._count} are there"
         if format_name == AVI:
