@@ -62,7 +62,10 @@ def annotate_video(
             pts = max(round(frame.time / TIME_BASE), pts + 1)  # an encoder takes no time twice
             painted.pts, painted.time_base = pts, TIME_BASE
             container.mux(output.encode(painted))
-        container.mux(output.encode())
+        for packet in output.encode():
+            if packet.pts * packet.time_base == pts * TIME_BASE:
+                packet.duration = round((stream.passed - pts * TIME_BASE) / packet.time_base)
+            container.mux(packet)
 
 
 def _create(file: Path, named: Path):

@@ -38,7 +38,7 @@ CASES = {
     "vp8.webm": ("libvpx", {"auto-alt-ref": "1", "lag-in-frames": "16"}),
     "vp9.webm": ("libvpx-vp9", {"cpu-used": "8"}),
     "wmv.wmv": ("wmv2", {}),
-    "flv.flv": ("flv1", {}),
+    "flv.flv": ("flv", {}),
     "mjpeg.avi": ("mjpeg", {}),
     "theora.ogv": ("libtheora", {}),
     "gif.gif": ("gif", {}),
@@ -271,7 +271,7 @@ CUT = {
     "a.mkv": ("libx264", {}, "announces 2.4 seconds"),
     "a.webm": ("libvpx", {}, "announces 2.4 seconds"),
     "a.avi": ("mpeg4", {}, "announces 60 frames"),
-    "a.flv": ("flv1", {}, "announces 2.4 seconds"),
+    "a.flv": ("flv", {}, "announces 2.4 seconds"),
 }
 
 
