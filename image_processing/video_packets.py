@@ -59,7 +59,7 @@ class VideoPackets:
 
     def leave_out_one(self):
         """Take notice of a packet that the decoder refused."""
-        self.damage = "is damaged: what cannot be decoded of it is left out. Copy the file again."
+        self.damage = "is damaged. Frames that cannot be decoded are left out. Copy the file again."
         if self.stamps:
             self.stamps.pop()
 
