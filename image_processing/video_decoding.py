@@ -15,12 +15,14 @@ from urllib.parse import urlparse
 
 import numpy as np
 from huggingface_hub import get_session
-from transformers.utils import is_av_available, is_decord_available, is_torchcodec_available
+from transformers.utils import is_av_available, is_decord_available, is_torchcodec_available, logging
 from transformers.video_utils import VIDEO_DECODERS, VideoMetadata
 
 from .image_decoding import decode_image
 from .pyav_decoding import read_by_packets, read_with_pyav
 
+
+logger = logging.get_logger(__name__)
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -76,10 +78,29 @@ def read_video(
     source = os.fspath(source)
     try:
         if is_url(source):
-            return _read_url(source, sample_indices_fn)
-        return _read_path(Path(source), sample_indices_fn)
+            frames, metadata = _read_url(source, sample_indices_fn)
+        else:
+            frames, metadata = _read_path(Path(source), sample_indices_fn)
     except OSError as error:
         raise VideoReadError(f"{source!r} cannot be read: {error}. Check that it exists and is readable.") from error
+    for note in getattr(metadata, "notes", []):
+        warn_of(source, note)
+    return frames, metadata
+
+
+def warn_of(video: str, note: str) -> str:
+    """Log a warning about a video, once per process.
+
+    Args:
+        video: The video, as it was given.
+        note: What is to be said of it: the predicate of a sentence.
+
+    Returns:
+        The sentence.
+    """
+    sentence = f"'{without_passwords(video)}' {note}"
+    logger.warning_once(sentence)
+    return sentence
 
 
 def is_url(source: str) -> bool:
