@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -13,6 +14,9 @@ from ..image_processing import VideoReadError
 from ..image_processing.video_decoding import FRAME_ARCHIVE_SUFFIX, IMAGE_SUFFIXES, VIDEO_SUFFIXES, download, is_url
 from .sharded_videos import StoredVideo
 
+
+ADDRESS = "^[A-Za-z][A-Za-z0-9+.-]+(://|::)"
+"""How addresses begin that fsspec knows. A single letter is a drive of Windows: `D://clips/a.mp4` is a path."""
 
 RowVideo = str | dict | StoredVideo | None
 """A path or URL; `{"path": ..., "bytes": ...}`, of which one may be None, as `datasets.Video` without decoding holds
@@ -26,6 +30,11 @@ def video_name(video: RowVideo) -> str:
     if isinstance(video, dict):
         return video["path"] or f"{content_digest(video['bytes'] or b''):x}"
     return str(video)
+
+
+def is_address(video: str) -> bool:
+    """Whether a video is at an address (`https://`, `s3://`, `hf://`), and not in a file or folder of this machine."""
+    return re.match(ADDRESS, video) is not None
 
 
 def format_suffix(name: str) -> str:
@@ -59,7 +68,7 @@ def local_video(video: RowVideo, name: str | None = None) -> Iterator[str]:
     if content is None and is_url(path):
         with download(path) as file:
             yield str(file)
-    elif content is None and "://" not in path:
+    elif content is None and not is_address(path):
         yield path
     else:
         # Through a file, because all decoders take files, and are chosen by its suffix.
