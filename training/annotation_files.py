@@ -98,7 +98,7 @@ def _without_comments(lines: WrittenLines, file: Path) -> WrittenLines:
     if len(numbers) == 0:
         return lines
     logger.warning(
-        f"'{file}': {len(numbers)} lines that begin with '# ' are skipped as comments, the first is line {numbers[0]}."
+        f"'{file}': comments are skipped. Lines that begin with '# ': {len(numbers)}, the first is line {numbers[0]}."
     )
     return lines.select(pc.invert(is_comment))
 
@@ -118,6 +118,8 @@ def _table_header(lines: WrittenLines, file: Path) -> Header | None:
                 "labels. Keep one of each."
             )
         if videos:
+            if LABEL_COLUMN not in names and (other := [name for name in names if name in _LABEL_WORDS]):
+                logger.warning(f"'{file}' has no labels: its column {other[0]!r} is not read. Call it {LABEL_COLUMN}.")
             return Header(delimiter, names, videos[0], LABEL_COLUMN if LABEL_COLUMN in names else None)
     is_table = file.suffix.lower() == ".csv" and any(len(names) > 1 for delimiter, names in found if delimiter != "\t")
     if is_table or any(_is_header_like(names) for _, names in found):

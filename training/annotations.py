@@ -169,8 +169,8 @@ def _check_repeated(annotations: Annotations, labels: np.ndarray | None, one_lab
         )
     row = int(repeated[0])
     logger.warning(
-        f"{len(repeated)} lines repeat a video, which then counts more than once: {annotations.place(row)} repeats "
-        f"'{annotations.paths[row]}' of {annotations.place(int(firsts[row]))}."
+        f"{annotations.place(row)} repeats '{annotations.paths[row]}' of {annotations.place(int(firsts[row]))}. A "
+        f"repeated video counts more than once (lines that repeat one: {len(repeated)})."
     )
 
 

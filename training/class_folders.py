@@ -45,10 +45,11 @@ def list_class_folders(root: Path) -> Annotations:
         labels += [folder.name] * len(clips)
     if num_stills:
         logger.warning(
-            f"'{root}': {num_stills} images are taken as clips, each a still. Frames need a folder a video."
+            f"'{root}': {num_stills} images are taken as clips, each a still. (The frames of a video need a folder of "
+            "their own.)"
         )
     if num_left_out:
-        logger.warning(f"'{root}': {num_left_out} images beside videos are left out. Give stills a root of their own.")
+        logger.warning(f"'{root}': {num_left_out} images beside videos are left out. Move stills to another root.")
     try:
         return Annotations(pa.array(paths), pa.array(labels), lambda row: f"The class folder '{root / labels[row]}'")
     except UnicodeEncodeError as error:

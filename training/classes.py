@@ -6,6 +6,7 @@ import datasets
 import numpy as np
 from transformers.utils import logging
 
+from .labels import refuse_repeated_names
 from .sharded_videos import ShardedVideos
 
 
@@ -59,8 +60,7 @@ def check_classes_to_train(
     Raises:
         ValueError: If there are fewer than two classes, two have the same name, or all videos are of one class.
     """
-    if len(set(label_names)) < len(label_names):
-        raise ValueError(f"The classes {', '.join(label_names)} repeat a name. Give each class a name of its own.")
+    refuse_repeated_names(label_names)
     present = _present(videos)
     if len(label_names) < 2 or (present is not None and len(present) < 2):
         only = label_names[0 if present is None or not present else min(present)]

@@ -31,7 +31,8 @@ def problem_of_label(label: str, labels: Container[str]) -> str | None:
     if _is_real(label):
         return (
             f"the label {label!r} is a real number. Numbers as labels are not supported yet (they will be with "
-            "--task regression); labels are the names of classes, or whole numbers, their indices from 0."
+            "--task regression). Labels are names of classes, or their indices, which are whole numbers from 0 and "
+            "have no decimal point."
         )
     if label.lower().endswith(VIDEO_SUFFIXES):
         return f"the label {label!r} looks like a video. Write the path first and the label behind it."
@@ -40,7 +41,7 @@ def problem_of_label(label: str, labels: Container[str]) -> str | None:
     if _names_several(label, labels):
         return (
             f"the label {label!r} looks like several labels. Several labels of a video are not supported yet (they "
-            "will be with --task multi-label); write one, or name this class with --labels."
+            "will be with --task multi-label). Write one, or name this class with --labels."
         )
     return None
 

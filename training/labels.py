@@ -48,6 +48,16 @@ def label_index(label: str, label_names: Sequence[str] | None, place: str) -> in
     return index
 
 
+def refuse_repeated_names(label_names: Sequence[str]):
+    """Refuse class names of which two are the same.
+
+    Raises:
+        AnnotationError: If so.
+    """
+    if len(set(label_names)) < len(label_names):
+        raise AnnotationError(f"The classes {', '.join(label_names)} repeat a name. Give each class its own name.")
+
+
 def _unknown(label: str, label_names: Sequence[str] | None) -> str:
     if label_names is None:
         return "not a number, and the names of the classes are not given"
@@ -77,7 +87,7 @@ def label_column(
 
     Raises:
         AnnotationError: If there is no such class, a label is no name or index of one class, names differ in
-            spelling only, or some labels are names and some numbers.
+            spelling only, some labels are names and some numbers, or two of the classes have the same name.
     """
     # Distinct labels, and for each row which of them it has.
     encoded = pa.table({"label": labels})["label"].combine_chunks().dictionary_encode()
@@ -88,6 +98,7 @@ def label_column(
     if label_names is None:
         label_names = _names_in(first_rows, place)
     else:
+        refuse_repeated_names(label_names)
         _warn_if_none_is_zero(first_rows, label_names, place)
     indices = [label_index(label, label_names, place(row)) for label, row in first_rows.items()]
     feature = Value("int64") if label_names is None else ClassLabel(names=list(label_names))
@@ -113,7 +124,7 @@ def _warn_if_none_is_zero(first_rows: dict[str, int], label_names: Sequence[str]
     unnamed = [label for label in first_rows if label not in label_names]
     if len(unnamed) == len(first_rows) and all(map(_is_number, unnamed)) and 0 not in map(int, unnamed):
         logger.warning(
-            f"{place(0)}: the labels are numbers from here on, and none is 0, the index of {label_names[0]!r}. "
+            f"{place(0)}: the labels of the list are numbers, and none is 0, the index of {label_names[0]!r}. "
             f"{FROM_ONE}"
         )
 

@@ -89,14 +89,17 @@ def shown(value: str, length: int = 60) -> str:
 
 
 def _content(file: Path) -> bytes:
+    if "\0" in str(file):
+        raise AnnotationError(f"{str(file)!r} is no path, because it holds a zero byte.")
     try:
-        if not stat.S_ISREG(os.stat(file).st_mode):  # asked before it is opened, because opening a pipe waits
+        # Asked before the file is opened, because opening a pipe waits.
+        if not stat.S_ISREG(os.stat(file).st_mode):
             raise AnnotationError(
                 f"'{file}' is not a regular file but a pipe or a device, which may never end. Save the list to a file."
             )
         if (kind := _OTHER_FORMATS.get(file.suffix.lower())) is not None:
             raise AnnotationError(
-                f"'{file}' is {kind} by its suffix. A list is a text file with lines of 'path label', or CSV."
+                f"The suffix of '{file}' is that of {kind}. A list is a text file with lines of 'path label', or CSV."
             )
         with file.open("rb") as content:
             head = content.read(HEAD_SIZE)

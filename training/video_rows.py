@@ -15,8 +15,9 @@ from ..image_processing.video_decoding import FRAME_ARCHIVE_SUFFIX, IMAGE_SUFFIX
 from .sharded_videos import StoredVideo
 
 
-ADDRESS = "^[A-Za-z][A-Za-z0-9+.-]+(://|::)"
-"""How addresses begin that fsspec knows. A single letter is a drive of Windows: `D://clips/a.mp4` is a path."""
+_SCHEME = "[A-Za-z][A-Za-z0-9+.-]+"
+ADDRESS = f"^({_SCHEME}::)*{_SCHEME}://"
+"""How addresses of fsspec begin. A single letter is a drive of Windows: `D://clips/a.mp4` is a path."""
 
 RowVideo = str | dict | StoredVideo | None
 """A path or URL; `{"path": ..., "bytes": ...}`, of which one may be None, as `datasets.Video` without decoding holds
