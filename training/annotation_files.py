@@ -84,9 +84,7 @@ def read_annotation_file(file: Path) -> Annotations:
 def is_path_only(line: str) -> bool:
     """Whether a line of a list is read as a path without a label: it has no space, or ends as a video file does."""
     has_one_field = len(line.split()) == 1 or re.search(ENDS_AS_VIDEO, line) is not None
-    return has_one_field and not any(
-        re.search(pattern, line) for pattern in (_COMMENT, _MAYBE_COMMENT, _QUOTED, r"[,;|]$")
-    )
+    return has_one_field and not any(re.search(pattern, line) for pattern in (_MAYBE_COMMENT, _QUOTED, r"[,;|]$"))
 
 
 def _without_comments(lines: WrittenLines, file: Path) -> WrittenLines:
@@ -118,8 +116,8 @@ def _table_header(lines: WrittenLines, file: Path) -> Header | None:
                 "labels. Keep one of each."
             )
         if videos:
-            if LABEL_COLUMN not in names and (other := [name for name in names if name in _LABEL_WORDS]):
-                logger.warning(f"'{file}' has no labels: its column {other[0]!r} is not read. Call it {LABEL_COLUMN}.")
+            if LABEL_COLUMN not in names:
+                _check_columns_without_label(names, f"'{file}', line {lines.numbers[0]}")
             return Header(delimiter, names, videos[0], LABEL_COLUMN if LABEL_COLUMN in names else None)
     is_table = file.suffix.lower() == ".csv" and any(len(names) > 1 for delimiter, names in found if delimiter != "\t")
     if is_table or any(_is_header_like(names) for _, names in found):
@@ -128,6 +126,17 @@ def _table_header(lines: WrittenLines, file: Path) -> Header | None:
             f"{' or '.join(VIDEO_COLUMNS)}, and the column of labels, if any, {LABEL_COLUMN}."
         )
     return None
+
+
+def _check_columns_without_label(names: list[str], place: str):
+    """Refuse a first line that may be a row, such as `video,0`, and warn of labels that are called otherwise."""
+    if any(name.isdecimal() or re.search(ENDS_AS_VIDEO, name) for name in names):
+        raise AnnotationError(
+            f"{place}: {shown(', '.join(names))} may be a header or a video. Begin the path with './', or call the "
+            "columns path and label."
+        )
+    if other := [name for name in names if name in _LABEL_WORDS]:
+        logger.warning(f"{place}: the column {other[0]!r} is not read. Call it {LABEL_COLUMN} if it has the labels.")
 
 
 def _split_header(line: str, delimiter: str) -> tuple[str, list[str]] | None:

@@ -60,6 +60,7 @@ def _clips_in(folder: Path) -> tuple[list[str], list[str]]:
     """The names of videos and of images in a class folder, sorted."""
     entries = sorted(entry for entry in folder.iterdir() if not _is_hidden(entry))
     videos = [entry for entry in entries if _may_be_video(entry)]
+    # One folder shows the level. Looking into all of them takes minutes on a shared disk.
     inner = next((entry for entry in videos if entry.is_dir()), None)
     if inner is not None and _is_class_folder(inner):
         raise AnnotationError(

@@ -101,7 +101,7 @@ def _present(videos: datasets.Dataset | ShardedVideos | datasets.IterableDataset
 
 def _distinct_indices(videos: datasets.Dataset) -> np.ndarray:
     """The labels that occur, int64, in ascending order."""
-    return np.unique(videos.select_columns("label").with_format("numpy")["label"][:])
+    return np.sort(videos.select_columns("label").with_format("arrow")[:]["label"].unique().to_numpy())
 
 
 def _enumerated(indices: list[int]) -> str:

@@ -9,6 +9,7 @@ from ..image_processing.video_decoding import VIDEO_SUFFIXES
 
 LONGEST_LABEL = 200  # characters
 _MISSING = ("nan", "<na>", "na", "n/a", "#n/a", "null", "nat")
+_VIDEO = rf"({'|'.join(map(re.escape, VIDEO_SUFFIXES))})(\s|$)"
 _SEPARATORS = r"[;|,]"
 _CONNECTORS = r"[\s+&/_-]+"
 
@@ -34,7 +35,7 @@ def problem_of_label(label: str, labels: Container[str]) -> str | None:
             "--task regression). Labels are names of classes, or their indices, which are whole numbers from 0 and "
             "have no decimal point."
         )
-    if label.lower().endswith(VIDEO_SUFFIXES):
+    if re.search(_VIDEO, label.lower()):
         return f"the label {label!r} looks like a video. Write the path first and the label behind it."
     if re.search(r"""^'.*'$|^"|"$""", label):
         return f"the label {label!r} has quotation marks. Remove them."

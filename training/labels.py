@@ -16,7 +16,10 @@ logger = logging.get_logger(__name__)
 HIGHEST_INDEX = 999_999
 """A number above this is no class index but, for example, an identifier or a date."""
 
-FROM_ONE = "If the list counts from 1, subtract 1 from each label, or write the names."
+FROM_ONE = (
+    "If the list counts from 1, as DFEW's own do, subtract 1 from each label (`lgi-former prepare` does), or write "
+    "the names."
+)
 
 
 class AnnotationError(ValueError):

@@ -4,6 +4,7 @@ import os
 import re
 
 import pytest
+from datasets import Dataset
 
 from lgi_former.training.annotations import load_annotations
 from lgi_former.training.labels import AnnotationError
@@ -165,6 +166,9 @@ def test_what_no_list_holds(content, message, refused):
         ("path,label\na.mp4,happy,\n", "line 2: 3 values under a header of 2"),
         ("path,label\na.mp4\n", "line 2: 1 values under a header of 2"),
         ("path,label\na.mp4,  \n", "line 2: the label is missing"),
+        ("video\t0\nother\t1\n", "line 1: 'video, 0' may be a header or a video"),
+        ("path,a.mp4\n", "line 1: 'path, a.mp4' may be a header or a video"),
+        ("a b\tc.mp4 happy\n", "line 1: the label 'c.mp4 happy' looks like a video"),
         ("happy\ta.mp4\n", "line 1: the label 'a.mp4' looks like a video"),
         ("a.mp4 happy\nb.mp4 sad\na.mp4 sad\n", r"line 3 gives 'a.mp4' two labels, .* line 1 says 'happy'"),
         ("x//a.mp4 happy\nx/./a.mp4 sad\n", "line 2 gives 'x/./a.mp4' two labels"),
@@ -213,6 +217,14 @@ def test_pipes_and_devices_are_not_opened(tmp_path):
 def test_numbers_that_are_no_index(labels, names, message, refused):
     content = "".join(f"{number}.mp4 {label}\n" for number, label in enumerate(labels))
     assert re.search(message, refused(content, label_names=names))
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [([0.5, 1.0], "Row 0 of the data set: the label '0.5' is a real"), ([[0, 1], [1]], "looks like several labels")],
+)
+def test_labels_of_data_sets_are_checked_alike(labels, message):
+    assert message in error_of(Dataset.from_dict({"video": ["a.mp4", "b.mp4"], "label": labels}))
 
 
 def test_numbers_without_zero_are_reported_where_classes_have_names(tmp_path, caplog):
