@@ -23,6 +23,7 @@ FIGURES = ("uar", "war")
 
 def cross_validate(
     run: Callable[[ModelArguments, DataArguments, RecipeTrainingArguments], int],
+    check: Callable[[DataArguments], object],
     folds: Sequence[int],
     model_arguments: ModelArguments,
     data: DataArguments,
@@ -37,17 +38,20 @@ def cross_validate(
 
     Args:
         run: Trains and evaluates one fold, into `training.output_dir`; returns an exit status.
+        check: Raises a ValueError if the data of a fold are wrong. All folds are checked before the first is trained.
         folds: Numbers that replace `{fold}` in the data's and the model's paths, in `output_dir` and `hub_model_id`.
         model_arguments, data, training: The options of `run`, with `{fold}`.
 
     Raises:
-        ValueError: If folds would train on the same videos or there is nothing to evaluate them on.
+        ValueError: If folds would train on the same videos, there is nothing to evaluate them on, or data are wrong.
     """
     _check(data, training)
     if FOLD not in training.output_dir:
         training.output_dir = str(Path(training.output_dir, f"fold_{FOLD}"))
     parts = Path(training.output_dir).parts
     parent = Path(*parts[: next(index for index, part in enumerate(parts) if FOLD in part)])
+    for fold in folds[1:]:  # `run` checks the first before it writes anything
+        check(of_fold(fold, data))
     folders = {}
     for fold in folds:
         options = [of_fold(fold, kind) for kind in (model_arguments, data, training)]

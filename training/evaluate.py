@@ -10,6 +10,7 @@ from ..image_processing import LGIFormerVideoProcessor, processor_for
 from ..loading import load_classifier
 from ..out_of_memory import ADVICE_FOR_EVALUATION
 from .arguments import RecipeTrainingArguments
+from .classes import warn_of_empty_classes
 from .clips import ViewDataset
 from .collators import ViewCollator
 from .entry_point import run_entry_point
@@ -83,10 +84,13 @@ def evaluate(arguments: EvaluationArguments) -> int:
             f"'{arguments.output_dir}' holds an evaluation already. Choose another --output_dir, or pass --overwrite."
         )
     model, processor = load_for_evaluation(arguments)
+    if model.config.num_labels < 2:
+        raise ValueError(f"'{arguments.model}' has one output and no classes, so there is no accuracy to evaluate.")
     label_names = [model.config.id2label[index] for index in range(model.config.num_labels)]
     videos = open_videos(arguments.data, arguments.data_root, label_names)
     if "label" not in videos.column_names:
         raise ValueError(f"'{arguments.data}' has no labels to evaluate on: write 'path label' in each line.")
+    warn_of_empty_classes(f"'{arguments.data}'", videos, label_names)
     skipped = SkippedVideos(arguments.output_dir, count_distinct([videos]), arguments.max_skipped_fraction)
     trainer = LGIFormerTrainer(
         model,

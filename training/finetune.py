@@ -10,6 +10,7 @@ from ..image_processing import processor_for
 from ..image_processing.augmentation import FinetuningAugmentation
 from ..model_card import ModelFacts
 from .arguments import DataArguments, ModelArguments, RecipeTrainingArguments
+from .classes import check_classes_to_train, names_of_classes, warn_of_empty_classes
 from .clips import ViewDataset
 from .collators import FinetuningCollator, ViewCollator
 from .cross_validation import cross_validate, refuse_placeholder
@@ -60,6 +61,8 @@ class FinetuningArguments(DataArguments):
     drop_path_rate: float = field(default=0.1, metadata={"help": "Stochastic depth of the last layer."})
 
 
+TrainingVideos = datasets.Dataset | ShardedVideos | datasets.IterableDataset
+
 ON_CARD = (
     "sampling_rate",
     "num_segments",
@@ -85,7 +88,7 @@ def finetune(model_arguments: ModelArguments, data: FinetuningArguments, trainin
         RuntimeError: If too many videos cannot be read, or the loss is not finite.
     """
     if data.folds:
-        return cross_validate(finetune_once, data.folds, model_arguments, data, training)
+        return cross_validate(finetune_once, open_labelled, data.folds, model_arguments, data, training)
     refuse_placeholder(data)
     return finetune_once(model_arguments, data, training)
 
@@ -95,12 +98,7 @@ def finetune_once(
 ) -> int:
     """As `finetune`, on one division into training and evaluation data: that of `data.folds`, if it is a fold's."""
     check_output_dir(training)
-    videos = open_training_videos(data, data.labels)
-    check_labels("train_data", videos)
-    label_names = data.labels or names_of_labels(videos)
-    evaluated = [] if data.eval_data is None else [open_videos(data.eval_data, data.data_root, label_names)]
-    for source in evaluated:
-        check_labels("eval_data", source)
+    videos, evaluated, label_names = open_labelled(data)
     if data.check_data:
         return check_videos([videos, *evaluated], training)
     set_seed(training.seed)
@@ -143,7 +141,29 @@ def finetune_once(
     return 0
 
 
-def check_labels(option: str, videos: datasets.Dataset | ShardedVideos | datasets.IterableDataset):
+def open_labelled(
+    data: FinetuningArguments,
+) -> tuple[TrainingVideos, list[datasets.Dataset | ShardedVideos], list[str]]:
+    """Open the videos to train and to evaluate on, and check that their labels are of the same classes.
+
+    Returns:
+        The videos of `--train_data`; those of `--eval_data`, none or one; the classes in the order of their indices.
+
+    Raises:
+        ValueError: If videos cannot be opened, have no labels, or have labels that are of no class or of one only.
+    """
+    videos = open_training_videos(data, data.labels)
+    check_labels("train_data", videos)
+    label_names = data.labels or names_of_classes("train_data", videos)
+    check_classes_to_train("train_data", videos, label_names)
+    evaluated = [] if data.eval_data is None else [open_videos(data.eval_data, data.data_root, label_names)]
+    for source in evaluated:
+        check_labels("eval_data", source)
+        warn_of_empty_classes("eval_data", source, label_names)
+    return videos, evaluated, label_names
+
+
+def check_labels(option: str, videos: TrainingVideos):
     """Refuse videos of `option` that have no labels.
 
     Raises:
@@ -155,20 +175,6 @@ def check_labels(option: str, videos: datasets.Dataset | ShardedVideos | dataset
             f"{option} has no labels, which fine-tuning needs: write 'path label' in each line, or call the column of "
             "labels label."
         )
-
-
-def names_of_labels(videos: datasets.Dataset | ShardedVideos | datasets.IterableDataset) -> list[str]:
-    """The classes of the videos' labels in the order of their indices; indices without names name themselves.
-
-    Raises:
-        ValueError: If those of a stream are not named.
-    """
-    feature = (videos.features or {}).get("label")
-    if isinstance(feature, datasets.ClassLabel):
-        return feature.names
-    if isinstance(videos, datasets.IterableDataset):
-        raise ValueError("The stream does not tell its classes: give them in --labels.")
-    return [str(index) for index in range(max(videos["label"]) + 1)]
 
 
 def known_facts(

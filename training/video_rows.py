@@ -15,6 +15,10 @@ from ..image_processing.video_decoding import FRAME_ARCHIVE_SUFFIX, IMAGE_SUFFIX
 from .sharded_videos import StoredVideo
 
 
+_SCHEME = "[A-Za-z][A-Za-z0-9+.-]+"
+ADDRESS = f"^({_SCHEME}::)*{_SCHEME}://"
+"""How addresses of fsspec begin. A single letter is a drive of Windows: `D://clips/a.mp4` is a path."""
+
 RowVideo = str | dict | StoredVideo | None
 """A path or URL; `{"path": ..., "bytes": ...}`, of which one may be None, as `datasets.Video` without decoding holds
 it; a video in a shard; or None where a row has no video."""
@@ -27,6 +31,11 @@ def video_name(video: RowVideo) -> str:
     if isinstance(video, dict):
         return video["path"] or f"{content_digest(video['bytes'] or b''):x}"
     return str(video)
+
+
+def is_address(video: str) -> bool:
+    """Whether a video is at an address (`https://`, `s3://`, `hf://`), and not in a file or folder of this machine."""
+    return re.match(ADDRESS, video) is not None
 
 
 def format_suffix(name: str) -> str:
@@ -60,7 +69,7 @@ def local_video(video: RowVideo, name: str | None = None) -> Iterator[str]:
     if content is None and is_url(path):
         with download(path) as file:
             yield str(file)
-    elif content is None and "://" not in path:
+    elif content is None and not is_address(path):
         yield path
     else:
         # Through a file, because all decoders take files, and are chosen by its suffix.

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from datasets import ClassLabel, Dataset
+from datasets import Dataset
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 from tqdm import tqdm
 
 from ..annotations import check_that_videos_are_there
+from ..classes import names_of_classes, warn_of_empty_classes
 from ..folder_lock import only_writer
 from ..shard_index import INDEX_FILE, MEMBERS_SUFFIX, ShardError, ShardIndex, open_index, read_index, sha256_of
 from ..skipping import SKIPPED_VIDEOS_FILE, replace_list
@@ -78,7 +79,8 @@ def pack_shards(
 
     Raises:
         ShardError: If no video can be read, or `output_dir` has shards of other videos or settings.
-        ValueError: If no video is there at all, or another process is writing to it.
+        ValueError: If no video is there at all, labels without names do not count from 0, or another process is
+            writing to `output_dir`.
         OSError: If there is no room, for example.
     """
     output_dir = Path(output_dir)
@@ -201,10 +203,9 @@ def _packed(packing: _Packing, num_workers: int) -> Iterator[WrittenShard | Exce
 def _classes(videos: Dataset) -> list[str] | None:
     if "label" not in videos.column_names:
         return None
-    feature = videos.features["label"]
-    if isinstance(feature, ClassLabel):
-        return feature.names
-    return [str(index) for index in range(max(videos["label"]) + 1)]
+    classes = names_of_classes("The list", videos)
+    warn_of_empty_classes("The list", videos, classes)
+    return classes
 
 
 def _refuse_other_shards(output_dir: Path, num_shards: int):
