@@ -342,10 +342,17 @@ class LGIFormerForPreTraining(LGIFormerPreTrainedModel):
 
 
 class LGIFormerForVideoClassification(LGIFormerPreTrainedModel):
-    """LGI-Former with a linear head on the pooled tokens, for expressions or any other label of a video."""
+    """LGI-Former with a linear head on the pooled tokens, for expressions or any other label of a video.
+
+    A model with one label predicts a number. If its configuration has no `problem_type`, it is set to `"regression"`.
+    Without it, the video-classification pipeline of Transformers takes a softmax over one class, which is always 1.
+    Versions of Transformers before 5.23 do so in any case: pass `function_to_apply="none"` to the pipeline there.
+    """
 
     def __init__(self, config: LGIFormerConfig):
         super().__init__(config)
+        if config.problem_type is None and config.num_labels == 1:
+            config.problem_type = "regression"
         self.num_labels = config.num_labels
         self.lgi_former = LGIFormerModel(config, add_final_norm=False)
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
