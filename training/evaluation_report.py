@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 from sklearn.metrics import ConfusionMatrixDisplay
 
-from .metrics import UNREADABLE_LABEL, FacialExpressionMetric
+from .metrics import UNREADABLE_LABEL, compute_figures
 
 
 METRICS_FILE = "metrics.json"
@@ -45,9 +45,7 @@ def write_evaluation(
     """
     read = labels != UNREADABLE_LABEL
     predictions = probabilities.argmax(axis=1)
-    figures = FacialExpressionMetric().compute(
-        predictions=predictions[read], references=labels[read], label_names=list(label_names)
-    )
+    figures = compute_figures(predictions=predictions[read], references=labels[read], label_names=list(label_names))
     figures |= {"num_videos": int(read.sum()), "num_unreadable_videos": int((~read).sum())}
     output_dir = Path(output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)
