@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..command_line import escaped
 from ..figures.style import area_colour_of
 from .timeline import NO_FACE_NOTE
 
@@ -15,7 +16,9 @@ LEGEND_ROW = 0.22  # inches
 
 
 def draw_timeline(result: dict, title: str | None = None) -> Figure:
-    """The timeline of a result of `FacialExpressionPipeline`, with a legend; at most six people's, the longest there.
+    """The timeline of a result of `FacialExpressionPipeline`, with a legend.
+
+    At most six people are shown, those who are there longest. A line under the time axis counts the others.
 
     Args:
         result: The result, of probabilities that sum to 1 or of other scores.
@@ -27,7 +30,7 @@ def draw_timeline(result: dict, title: str | None = None) -> Figure:
     legend_height = LEGEND_ROW * -(-len(names) // columns)
     figure = Figure(figsize=(WIDTH, 1.2 + legend_height + 1.7 * max(len(people), 1)), layout="constrained")
     if title:
-        figure.suptitle(title)
+        figure.suptitle(escaped(title), parse_math=False)  # a file's name, which may hold anything
     if not people:
         figure.text(0.5, 0.5, NO_FACE_NOTE, ha="center", va="center")
         return figure
@@ -35,7 +38,9 @@ def draw_timeline(result: dict, title: str | None = None) -> Figure:
     for axes, person in zip(all_axes, people, strict=True):
         draw_strip(axes, result, person)
         axes.set(ylabel=f"person {person}", xlim=(0, result["duration"]))
-    all_axes[-1].set_xlabel("time in seconds")
+    hidden = len(result["people"]) - len(people)
+    note = f"\n{hidden} more people, who are there for a shorter time, are not shown" if hidden else ""
+    all_axes[-1].set_xlabel(f"time in seconds{note}")
     handles, labels = all_axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
     return figure

@@ -143,3 +143,17 @@ def test_the_legend_of_a_narrow_video_has_more_rows():
     colours = label_colours(["anger", "helplessness", "disappointment"])
     wide, narrow = draw_legend(colours, 640), draw_legend(colours, 130)
     assert (wide.width, narrow.width) == (640, 130) and narrow.height == 3 * wide.height
+
+
+@pytest.mark.parametrize(("people", "note"), [(6, ""), (9, "\n3 more people, who are there for a shorter time, ")])
+def test_people_who_are_not_drawn_are_counted(people, note):
+    figure = draw_timeline(result_of([entry(person, 0, 1 + person, 0.5) for person in range(people)], people))
+    label = figure.axes[-1].get_xlabel()
+    assert label.startswith(f"time in seconds{note}") and bool(note) == ("not shown" in label)
+
+
+@pytest.mark.parametrize("title", ["costs $5 to $\\nonsense$.mp4", "caf\udce9.mp4"])
+def test_a_title_may_be_any_files_name(title):
+    figure = draw_timeline(result_of([entry(0, 0, 1, 0.5)], 1), title)
+    FigureCanvasAgg(figure).draw()
+    assert figure.get_suptitle() == title.replace("\udce9", "\\udce9")
