@@ -85,8 +85,9 @@ def draw_confusion_matrix(matrix: np.ndarray, label_names: Sequence[str]) -> Fig
 
 def print_evaluation(figures: dict):
     """Print a table of the figures and of each class's accuracy."""
-    table = Table("", box=box.SIMPLE)
-    table.add_column("%", justify="right")
+    table = Table(box=box.SIMPLE)
+    table.add_column("", overflow="fold")  # a long name on several lines rather than cut
+    table.add_column("%", justify="right", min_width=6)
     for name, title in (("uar", "UAR"), ("war", "WAR"), *((f"{kind}_f1", f"{kind} F1") for kind in _AVERAGES)):
         table.add_row(title, f"{100 * figures[name]:.2f}")
     table.add_section()

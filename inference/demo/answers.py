@@ -16,6 +16,7 @@ from ...image_processing.frame_stream import FRAME_RATE
 from ...modeling_lgi_former import LGIFormerForPreTraining
 from ..annotated_video import annotate_video
 from ..pipeline import FacialExpressionPipeline
+from ..prediction import labels_of
 from ..timeline import NO_FACE_NOTE
 from ..timeline_figure import draw_timeline
 from .uploads import UploadLimits
@@ -59,7 +60,7 @@ class Recognition:
         face_cropper: FaceCropper,
     ):
         self.limits = limits
-        self.labels = [model.config.id2label[index] for index in range(model.config.num_labels)]
+        self.labels = labels_of(model.config)
         self.columns = ["person", "from (s)", "to (s)", *self.labels]
         self._recognise = FacialExpressionPipeline(
             model=model,
