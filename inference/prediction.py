@@ -57,6 +57,11 @@ def predict_video(
     )
 
 
+def is_regression(config: PreTrainedConfig) -> bool:
+    """Whether a model predicts numbers. Models of other families need not have a `problem_type`."""
+    return config.problem_type == "regression" or (config.problem_type is None and config.num_labels == 1)
+
+
 def labels_of(config: PreTrainedConfig) -> list[str]:
     """Names of a model's labels in the order of its logits.
 
@@ -103,7 +108,7 @@ def score_clips(model: PreTrainedModel, pixel_values: torch.Tensor) -> torch.Ten
 
 def _scores_of_logits(logits: torch.Tensor, config) -> torch.Tensor:
     """Turn logits (..., classes) into probabilities, or leave them for regression (as Transformers' losses decide)."""
-    if config.problem_type == "regression" or (config.problem_type is None and config.num_labels == 1):
+    if is_regression(config):
         return logits
     if config.problem_type == "multi_label_classification":
         return logits.sigmoid()

@@ -4,8 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..command_line import escaped
-from ..figures.style import area_colour_of
+from ..figures.style import area_colour_of, drawable
 from .timeline import NO_FACE_NOTE
 
 
@@ -30,7 +29,7 @@ def draw_timeline(result: dict, title: str | None = None) -> Figure:
     legend_height = LEGEND_ROW * -(-len(names) // columns)
     figure = Figure(figsize=(WIDTH, 1.2 + legend_height + 1.7 * max(len(people), 1)), layout="constrained")
     if title:
-        figure.suptitle(escaped(title), parse_math=False)  # a file's name, which may hold anything
+        figure.suptitle(drawable(title))
     if not people:
         figure.text(0.5, 0.5, NO_FACE_NOTE, ha="center", va="center")
         return figure
@@ -60,11 +59,11 @@ def draw_strip(axes: Axes, result: dict, person: int):
     times = [entries[0]["start"], *((entry["start"] + entry["end"]) / 2 for entry in entries), entries[-1]["end"]]
     scores = np.array([list(entry["scores"].values()) for entry in (entries[0], *entries, entries[-1])]).T
     if np.allclose(scores.sum(axis=0), 1, atol=1e-3):
-        axes.stackplot(times, scores, labels=colours.keys(), colors=colours.values())
+        axes.stackplot(times, scores, labels=map(drawable, colours), colors=colours.values())
         axes.set_ylim(0, 1)
     else:
         for (label, colour), values in zip(colours.items(), scores, strict=True):
-            axes.plot(times, values, label=label, color=colour)
+            axes.plot(times, values, label=drawable(label), color=colour)
 
 
 def longest_there(result: dict) -> list[int]:

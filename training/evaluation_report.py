@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 from sklearn.metrics import ConfusionMatrixDisplay
 
+from ..figures.style import drawable
 from .metrics import UNREADABLE_LABEL, compute_figures
 
 
@@ -73,7 +74,7 @@ def draw_confusion_matrix(matrix: np.ndarray, label_names: Sequence[str]) -> Fig
     figure = Figure(figsize=(side + 0.6, side), layout="constrained")
     axes = figure.subplots()
     recalls = matrix / matrix.sum(axis=1, keepdims=True).clip(min=1)
-    display = ConfusionMatrixDisplay(recalls, display_labels=label_names)
+    display = ConfusionMatrixDisplay(recalls, display_labels=list(map(drawable, label_names)))
     display.plot(ax=axes, cmap="cividis", include_values=False, xticks_rotation=45, im_kw={"vmin": 0, "vmax": 1})
     for (row, column), count in np.ndenumerate(matrix):
         axes.text(

@@ -152,8 +152,13 @@ def test_people_who_are_not_drawn_are_counted(people, note):
     assert label.startswith(f"time in seconds{note}") and bool(note) == ("not shown" in label)
 
 
-@pytest.mark.parametrize("title", ["costs $5 to $\\nonsense$.mp4", "caf\udce9.mp4"])
-def test_a_title_may_be_any_files_name(title):
-    figure = draw_timeline(result_of([entry(0, 0, 1, 0.5)], 1), title)
+@pytest.mark.parametrize("stacked", [True, False])
+def test_every_class_is_in_the_legend_whatever_its_name(stacked):
+    names = ["_neutral", "a $5 smile", "$\\nonsense$"]
+    scores = dict.fromkeys(names, 1 / 3 if stacked else 2.0)
+    timeline = [{"person": 0, "start": 0, "end": 1, "scores": scores}]
+    figure = draw_timeline(result_of(timeline, 1), title="caf\udce9 $\\nonsense$.mp4")
     FigureCanvasAgg(figure).draw()
-    assert figure.get_suptitle() == title.replace("\udce9", "\\udce9")
+    shown = [text.get_text().strip().replace("\\$", "$") for text in figure.legends[0].get_texts()]
+    assert shown == names
+    assert figure.get_suptitle() == "caf\\udce9 \\$\\nonsense\\$.mp4"

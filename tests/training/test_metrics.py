@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import EvalPrediction
 
-from lgi_former.training.evaluation_report import write_evaluation
+from lgi_former.training.evaluation_report import read_predictions, write_evaluation
 from lgi_former.training.metrics import FacialExpressionMetric, make_compute_metrics
 from lgi_former.training.views import average_views
 
@@ -69,6 +69,13 @@ def test_figures_need_no_cache_that_can_be_written(writable, tmp_path, monkeypat
     assert figures["war"] == 0.5
     assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == figures
     assert not cache.exists()
+
+
+def test_an_evaluation_is_written_whatever_the_names_of_its_classes(tmp_path):
+    names = ["_neutral", "$\\nonsense$", "幸せ"]
+    write_evaluation(tmp_path, ["幸せ😀.mp4"], np.array([1]), np.array([[0.1, 0.8, 0.1]]), names)
+    assert read_predictions(tmp_path)[3] == names
+    assert set(json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))["class_accuracy"]) == set(names)
 
 
 def test_impossible_classes_and_nothing_at_all():
