@@ -50,7 +50,7 @@ def first_line(error: Exception) -> str:
     """
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"'{error.filename}' cannot be read or written: {error.strerror}."
-    if isinstance(error, UnicodeEncodeError):
+    if isinstance(error, UnicodeEncodeError) and error.encoding == "utf-8":
         name = escaped(error.object[max(error.start - 100, 0) : error.end + 50]).strip()
         return f"'{name}' holds bytes of a file name that are not UTF-8. Rename the file, then run the command again."
     text = str(error).strip() or repr(error)

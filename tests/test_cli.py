@@ -345,6 +345,6 @@ def test_a_file_whose_name_is_no_text_is_named_in_a_sentence():
     with pytest.raises(UnicodeEncodeError) as caught:
         "faces/caf\udce9.mp4 3\n".encode()
     assert first_line(caught.value) == (
-        "'faces/caf\\udce9.mp4 3' holds bytes of a file name that are not UTF-8. Rename the file, then run the command "
-        "again."
+        "'faces/caf\\udce9.mp4 3' holds bytes of a file name that are not UTF-8. Rename the file, then run the "
+        "command again."
     )
