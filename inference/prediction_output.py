@@ -86,8 +86,11 @@ class CsvPrinter:
     too: its scores are empty, and its note says why. Every video that was given is in the table.
 
     Args:
-        labels: The model's, a column each, in alphabetical order.
+        labels: The model's, a column each, in alphabetical order. A label with the name of another column is called
+            "score of ...".
     """
+
+    COLUMNS = ("video", "person", "start", "end")
 
     def __init__(self, labels: Iterable[str]):
         self.labels = sorted(set(labels))
@@ -101,7 +104,7 @@ class CsvPrinter:
             return
         self._print_header()
         for entry in result.get("timeline", [{"scores": result["scores"]}]):
-            times = [entry.get(name, "") for name in ("person", "start", "end")]
+            times = [entry.get(name, "") for name in self.COLUMNS[1:]]
             self.writer.writerow([result["video"], *times, *(entry["scores"][label] for label in self.labels), ""])
         sys.stdout.flush()
 
@@ -111,10 +114,12 @@ class CsvPrinter:
 
     def _print_note(self, video: str, note: str):
         self._print_header()
-        self.writer.writerow([video, *[""] * (3 + len(self.labels)), note])
+        self.writer.writerow([video, *[""] * (len(self.COLUMNS) - 1 + len(self.labels)), note])
         sys.stdout.flush()
 
     def _print_header(self):
         if not self.has_header:
-            self.writer.writerow(["video", "person", "start", "end", *self.labels, "note"])
+            others = {*self.COLUMNS, "note"}
+            titles = [f"score of {label}" if label in others else label for label in self.labels]
+            self.writer.writerow([*self.COLUMNS, *titles, "note"])
             self.has_header = True

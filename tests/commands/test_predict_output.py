@@ -74,6 +74,14 @@ def test_csv_has_a_header_when_all_videos_fail(finetuned, tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[0] == "video,person,start,end,happy,neutral,sad,note"
 
 
+def test_a_class_with_the_name_of_a_column_has_one_of_its_own(tmp_path, save_tiny_model, video, capsys):
+    save_tiny_model(LGIFormerForVideoClassification, tmp_path, ["note", "sad", "start"])
+    assert predict(video, "--model", tmp_path, "--csv", "--no_crop_faces", "--window", "3") == 0
+    (row,) = rows_of(capsys.readouterr().out)
+    assert (row["start"], row["note"]) == ("0.0", "")
+    assert sum(float(row[name]) for name in ("score of note", "sad", "score of start")) == pytest.approx(1)
+
+
 @pytest.mark.parametrize("form", [[], ["--json"]])
 def test_tables_and_json_say_that_there_is_no_face(finetuned, video, nobody, form, capsys):
     assert predict(video, "--model", finetuned, *form) == 0
