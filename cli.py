@@ -13,7 +13,7 @@ import os
 import sys
 
 from . import __version__
-from .command_line import SuggestsNearest, fail, spell_with_underscores
+from .command_line import SuggestsNearest, escape_what_cannot_be_printed, fail, spell_with_underscores
 from .commands import convert, demo, embed, predict, prepare, push, quickstart, reconstruct, visualize
 from .out_of_memory import is_out_of_memory, out_of_memory_sentence
 
@@ -58,6 +58,7 @@ TRAINING_COMMANDS = {
 def main(argv: list[str] | None = None) -> int:
     """Run the command with `argv`, by default the process's, and return its exit status."""
     argv = sys.argv[1:] if argv is None else argv
+    escape_what_cannot_be_printed()
     try:
         if argv and argv[0] in TRAINING_COMMANDS:
             return importlib.import_module(f".training.{argv[0]}", __package__).main(argv[1:])

@@ -5,6 +5,7 @@ Standard library alone, so that `--help` is instant.
 
 import argparse
 import difflib
+import io
 import math
 import os
 import re
@@ -54,6 +55,9 @@ def first_line(error: Exception, memory_advice: str = ADVICE) -> str:
         return out_of_memory_sentence(error, memory_advice)
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"'{error.filename}' cannot be read or written: {error.strerror}."
+    if isinstance(error, UnicodeEncodeError) and error.encoding == "utf-8":
+        name = escaped(error.object[max(error.start - 100, 0) : error.end + 50]).strip()
+        return f"'{name}' holds bytes of a file name that are not UTF-8. Rename the file, then run the command again."
     text = str(error).strip() or repr(error)
     line = text.splitlines()[0]
     return line if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {line}"
@@ -111,6 +115,21 @@ def _number(text: str) -> float:
     if not math.isfinite(number):
         raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
     return number
+
+
+def escape_what_cannot_be_printed():
+    """Let stdout and stderr write letters that their encoding lacks as escapes, such as `\\u5e78`.
+
+    Names of videos and classes may hold any letter, and a console may have few. Every command calls this first.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a program that calls a command may have put something else there
+            stream.reconfigure(errors="backslashreplace")
+
+
+def escaped(name: str) -> str:
+    """`name` with escapes for what UTF-8 cannot hold: bytes of a file name that are no text, such as `\\udce9`."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def silence_libraries():

@@ -61,7 +61,11 @@ def _add_analysis_arguments(group):
 def _add_output_arguments(group):
     formats = group.add_mutually_exclusive_group()
     formats.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
-    formats.add_argument("--csv", action="store_true", help="one row a window, for spreadsheets")
+    formats.add_argument(
+        "--csv",
+        action="store_true",
+        help="one row a window, for spreadsheets; a row with a note where there is no face",
+    )
     group.add_argument("--top_k", type=positive_int, metavar="K", help="show the K highest overall scores only")
     group.add_argument("--timeline", metavar="PNG", help="draw the scores over time (one video)")
     group.add_argument("--annotate", metavar="MP4", help="write the video with faces and scores in it (one video)")
@@ -70,8 +74,9 @@ def _add_output_arguments(group):
 
 def run(args) -> int:
     """Find the faces in each video, follow them, and predict the probability of each expression, altogether and in a
-    window that slides over time. Where no face is found, that is the answer. A video that cannot be read is reported
-    and the others are still done; the exit status is then 1."""
+    window that slides over time. Every video is in the output: one without a face has a note instead of scores. A
+    video that cannot be read is reported on stderr, and with --json and --csv in the output too. The exit status is 0
+    if all videos were read, faces or not; 1 if some failed, while the others are done; 2 if nothing could be done."""
     _check(args)
     silence_libraries()
     if not args.sample:
@@ -146,17 +151,20 @@ def _predict_each(videos: list[str], model_name_or_path: str, args) -> int:
     from tqdm import tqdm
 
     from ..image_processing import FaceCropper, FacesExtraMissingError
+    from ..inference.prediction import labels_of
     from ..inference.prediction_output import CsvPrinter, JsonPrinter, TablePrinter
     from ..loading import load_classifier
 
     try:
         cropper = None if args.no_crop_faces else FaceCropper()
-        predict = _predictor(*load_classifier(model_name_or_path, args.device), cropper, args)
+        model, processor = load_classifier(model_name_or_path, args.device)
+        labels = labels_of(model.config)
+        predict = _predictor(model, processor, cropper, args)
     except FacesExtraMissingError as error:
         return fail(str(error))
     except Exception as error:  # whatever is wrong with somebody's model or device, they are owed a sentence
         return fail(f"cannot load the model: {_with_name(model_name_or_path, first_line(error))}")
-    printer = CsvPrinter() if args.csv else JsonPrinter(args.top_k) if args.json else TablePrinter(args.top_k)
+    printer = CsvPrinter(labels) if args.csv else JsonPrinter(args.top_k) if args.json else TablePrinter(args.top_k)
     failures = 0
     hide_progress = True if len(videos) == 1 else None  # None: unless stderr is a terminal
     for video in tqdm(videos, unit="video", disable=hide_progress):

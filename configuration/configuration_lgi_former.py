@@ -251,6 +251,11 @@ class LGIFormerConfig(PreTrainedConfig):
                 f"head_activation={self.head_activation!r} clashes with problem_type='multi_label_classification', "
                 "whose loss applies the sigmoid itself. Use head_activation=None."
             )
+        if self.problem_type == "single_label_classification" and self.num_labels == 1:
+            raise ValueError(
+                "problem_type='single_label_classification' needs at least two labels: the score of a single one is "
+                "always 1. Use problem_type='regression' to predict a number."
+            )
         if self.motion_target:
             self._check_divides("motion_group_size", "num_frames")
         if self.motion_loss_weight is None:

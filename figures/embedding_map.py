@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 
-from .style import MARKERS, WIDTH, colour_of
+from .style import MARKERS, WIDTH, colour_of, drawable
 
 
 METHODS = {"tsne": "t-SNE", "umap": "UMAP"}
@@ -87,7 +87,7 @@ def _scatter_classes(axes, points, labels, label_names, size):
         of_class = points[labels == index]
         if len(of_class):
             style = {"color": colour_of(index), "marker": MARKERS[index % len(MARKERS)]}
-            name = textwrap.fill(name, NAME_WIDTH, break_long_words=True)
+            name = drawable(textwrap.fill(name, NAME_WIDTH, break_long_words=True))
             axes.scatter(*of_class.T, s=size, alpha=0.75, linewidths=0, label=name, **style)
 
 

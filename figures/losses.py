@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import get_last_checkpoint
 
-from .style import STYLES, WIDTH, colour_of
+from .style import STYLES, WIDTH, colour_of, drawable
 
 
 MOST_POINTS = 200  # of a curve; of a longer one, means of as many stretches, over all its points in pale
@@ -54,6 +54,7 @@ def draw_losses(histories: dict[str, list[dict]]) -> Figure:
 def plot_losses(axes: Axes, histories: dict[str, list[dict]]):
     """`draw_losses` on axes that are there."""
     for index, (name, history) in enumerate(histories.items()):
+        name = drawable(name)
         colour, style = colour_of(index), STYLES[index % len(STYLES)]
         steps, losses = _curve(history, "loss")
         if len(steps) > MOST_POINTS:

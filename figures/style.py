@@ -5,6 +5,8 @@ from pathlib import Path
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from ..command_line import escaped
+
 
 WIDTH = 9.0  # inches
 DPI = 110  # so 990 pixels, which a README shows without shrinking much
@@ -32,6 +34,16 @@ def text_colour_on(colour: tuple[float, float, float]) -> str:
     """Black or white, whichever is better read on an area of a colour, RGB from 0 to 1."""
     red, green, blue = colour
     return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.5 else "white"
+
+
+def drawable(name: str) -> str:
+    """A name of a class, run or file as Matplotlib draws it letter by letter.
+
+    Matplotlib takes text between dollar signs for a formula, and leaves labels that begin with an underscore out of
+    the legend. It cannot draw bytes of a file name that are no text.
+    """
+    text = escaped(name).replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
 
 
 def save_figure(figure: Figure, path: str | Path):

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..command_line import escaped
 from ..whole_file import unfinished
 
 
@@ -94,6 +95,11 @@ def _read_rows(path: Path) -> dict[str, list]:
     return pd.read_csv(path, dtype={"video": str}, keep_default_na=False).to_dict("list") if path.exists() else {}
 
 
+def _storable(columns: dict) -> dict:
+    """Values of a row, with escapes in names of files that are not UTF-8."""
+    return {name: escaped(value) if isinstance(value, str) else value for name, value in columns.items()}
+
+
 class _Writer:
     """Writes next to the final files, which they become when all is well."""
 
@@ -129,7 +135,7 @@ class _NpyWriter(_Writer):
             self._write_header()
             csv.writer(self.table).writerow(columns)
         self.array.write(embedding.astype("<f4").tobytes())
-        csv.writer(self.table).writerow(columns.values())
+        csv.writer(self.table).writerow(_storable(columns).values())
         self.num_rows += 1
 
     def close(self):
@@ -153,7 +159,7 @@ class _ParquetWriter(_Writer):
 
     def write(self, embedding: np.ndarray, **columns):
         self.shape = embedding.shape
-        self.rows.append((embedding.astype(np.float32), columns))
+        self.rows.append((embedding.astype(np.float32), _storable(columns)))
         self.num_rows += 1
         if len(self.rows) == ROWS_AT_ONCE:
             self._flush()

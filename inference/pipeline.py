@@ -17,7 +17,7 @@ from transformers.video_utils import is_valid_video_frame
 
 from ..image_processing import FaceCropper, FrameStream, TimedFrame, crop_face, open_frames, sample_in_time
 from ..image_processing.frame_stream import FRAME_RATE
-from .prediction import score_clips
+from .prediction import labels_of, score_clips
 from .timeline import summarise
 from .windows import Clip, PersonFrame, Windows
 
@@ -79,6 +79,7 @@ class FacialExpressionPipeline(Pipeline):
             raise ValueError("facial-expression-recognition needs a model with a video processor, or one passed.")
         self._num_frames = _num_frames(self.video_processor, self.model.config)
         self._sampling_rate = getattr(self.video_processor, "sampling_rate", None) or DEFAULT_SAMPLING_RATE
+        self._labels = labels_of(self.model.config)
         self._face_cropper = face_cropper
         _check_batch_size(self._batch_size)
 
@@ -195,7 +196,7 @@ class FacialExpressionPipeline(Pipeline):
 
     def postprocess(self, model_outputs: tuple[list[Clip], torch.Tensor], return_boxes: bool = False) -> list[dict]:
         """Entries of the timeline of clips and their scores (clips, classes)."""
-        labels = [self.model.config.id2label[index] for index in range(self.model.config.num_labels)]
+        labels = self._labels
         clips, scores = model_outputs
         return [
             {

@@ -1,9 +1,10 @@
 """Class probabilities of one video, averaged over its views."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import torch
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.video_processing_utils import BaseVideoProcessor
 
 
@@ -40,18 +41,46 @@ def predict_video(
         num_segments: Number of clips, evenly spaced in time; the processor's own setting by default.
 
     Raises:
-        ValueError: If the video cannot be read (from the processor), or a score is not finite.
+        ValueError: If the video cannot be read (from the processor), a score is not finite, or two labels of the
+            model have the same name.
     """
     sampling = {} if num_segments is None else {"num_segments": num_segments}
+    labels = labels_of(model.config)
     views = processor(video, return_tensors="pt", **sampling)["pixel_values"]
     distinct_views, view_index = torch.unique(views, dim=0, return_inverse=True)
     scores = score_clips(model, distinct_views.to(model.device))[view_index].mean(dim=0)
     ranking = scores.argsort(descending=True).tolist()
     return VideoPrediction(
         video=str(video),
-        scores={model.config.id2label[label]: scores[label].item() for label in ranking},
+        scores={labels[index]: scores[index].item() for index in ranking},
         num_views=len(distinct_views),
     )
+
+
+def is_regression(config: PreTrainedConfig) -> bool:
+    """Whether a model predicts numbers. Models of other families need not have a `problem_type`."""
+    return config.problem_type == "regression" or (config.problem_type is None and config.num_labels == 1)
+
+
+def labels_of(config: PreTrainedConfig) -> list[str]:
+    """Names of a model's labels in the order of its logits.
+
+    Raises:
+        ValueError: If two labels have the same name, so that one would hide the other, or a label has no name.
+    """
+    names = config.id2label
+    labels = [names[index] for index in range(config.num_labels) if index in names]
+    if len(labels) < config.num_labels:
+        raise ValueError(
+            f"The model's configuration names only {len(labels)} of its {config.num_labels} labels. Name all of them "
+            "in 'id2label' of its config.json, from 0 on."
+        )
+    if repeated := next((name for name, count in Counter(labels).items() if count > 1), None):
+        raise ValueError(
+            f"Two labels of the model are called '{repeated}', so their scores cannot be distinguished. Give each its "
+            "own name in 'id2label' of its config.json."
+        )
+    return labels
 
 
 def score_clips(model: PreTrainedModel, pixel_values: torch.Tensor) -> torch.Tensor:
@@ -79,7 +108,7 @@ def score_clips(model: PreTrainedModel, pixel_values: torch.Tensor) -> torch.Ten
 
 def _scores_of_logits(logits: torch.Tensor, config) -> torch.Tensor:
     """Turn logits (..., classes) into probabilities, or leave them for regression (as Transformers' losses decide)."""
-    if config.problem_type == "regression" or (config.problem_type is None and config.num_labels == 1):
+    if is_regression(config):
         return logits
     if config.problem_type == "multi_label_classification":
         return logits.sigmoid()

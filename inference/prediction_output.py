@@ -6,6 +6,7 @@ A printer takes a result of `FacialExpressionPipeline`, or of `predict_video` as
 import csv
 import json
 import sys
+from collections.abc import Iterable
 
 from rich import box
 from rich.console import Console
@@ -35,8 +36,9 @@ class TablePrinter:
             return
         if "note" in result:
             self.console.print(result["note"], soft_wrap=True)
-        table = Table("expression", box=box.SIMPLE)
-        table.add_column("score", justify="right")
+        table = Table(box=box.SIMPLE)
+        table.add_column("expression", overflow="fold")  # on several lines rather than cut
+        table.add_column("score", justify="right", min_width=6)
         for label, score in list(result["scores"].items())[: self.top_k]:
             table.add_row(Text(label), f"{score:.4f}")
         self.console.print(table)
@@ -44,12 +46,15 @@ class TablePrinter:
             self.console.print(_timeline_table(result["timeline"]))
 
     def print_failure(self, video: str, message: str):
-        """Nothing: what failed is told on stderr."""
+        """Print nothing: the command reports failures on stderr."""
 
 
 def _timeline_table(timeline: list[dict]) -> Table:
-    table = Table("seconds", "person", "expression", box=box.SIMPLE)
-    table.add_column("score", justify="right")
+    table = Table(box=box.SIMPLE)
+    table.add_column("seconds", min_width=10)
+    table.add_column("person", min_width=6)
+    table.add_column("expression", overflow="fold")
+    table.add_column("score", justify="right", min_width=6)
     for stretch in stretches(timeline):
         seconds = f"{stretch['start']:.1f} to {stretch['end']:.1f}"
         table.add_row(seconds, str(stretch["person"]), Text(stretch["label"]), f"{stretch['score']:.4f}")
@@ -77,26 +82,46 @@ class JsonPrinter:
 
 
 class CsvPrinter:
-    """Prints a row for each window: video, person, begin and end in seconds, a column for each label.
+    """Prints a row for each window: video, person, begin and end in seconds, a column for each label, and a note.
 
-    A video without a timeline has one row, without times. What failed or has no face has none.
+    A video without a timeline has one row, without times. A video without a face, or one that failed, has one row
+    too: its scores are empty, and its note says why. Every video that was given is in the table.
+
+    Args:
+        labels: The model's, a column each, in alphabetical order. A label with the name of another column is called
+            "score of ...".
     """
 
-    def __init__(self):
-        self.labels = None
+    COLUMNS = ("video", "person", "start", "end")
+
+    def __init__(self, labels: Iterable[str]):
+        self.labels = sorted(set(labels))
         self.writer = csv.writer(sys.stdout, lineterminator="\n")
+        self.has_header = False
 
     def print_result(self, result: dict):
         """Print a video's rows, after a header if it is the first."""
         if result["scores"] is None:
+            self._print_note(result["video"], result["note"])
             return
-        if self.labels is None:
-            self.labels = sorted(result["scores"])
-            self.writer.writerow(["video", "person", "start", "end", *self.labels])
+        self._print_header()
         for entry in result.get("timeline", [{"scores": result["scores"]}]):
-            times = [entry.get(name, "") for name in ("person", "start", "end")]
-            self.writer.writerow([result["video"], *times, *(entry["scores"][label] for label in self.labels)])
+            times = [entry.get(name, "") for name in self.COLUMNS[1:]]
+            self.writer.writerow([result["video"], *times, *(entry["scores"][label] for label in self.labels), ""])
         sys.stdout.flush()
 
     def print_failure(self, video: str, message: str):
-        """Nothing: what failed is told on stderr."""
+        """Print that a video failed."""
+        self._print_note(video, message)
+
+    def _print_note(self, video: str, note: str):
+        self._print_header()
+        self.writer.writerow([video, *[""] * (len(self.COLUMNS) - 1 + len(self.labels)), note])
+        sys.stdout.flush()
+
+    def _print_header(self):
+        if not self.has_header:
+            others = {*self.COLUMNS, "note"}
+            titles = [f"score of {label}" if label in others else label for label in self.labels]
+            self.writer.writerow([*self.COLUMNS, *titles, "note"])
+            self.has_header = True

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..figures.style import area_colour_of
+from ..figures.style import area_colour_of, drawable
 from .timeline import NO_FACE_NOTE
 
 
@@ -15,7 +15,9 @@ LEGEND_ROW = 0.22  # inches
 
 
 def draw_timeline(result: dict, title: str | None = None) -> Figure:
-    """The timeline of a result of `FacialExpressionPipeline`, with a legend; at most six people's, the longest there.
+    """The timeline of a result of `FacialExpressionPipeline`, with a legend.
+
+    At most six people are shown, those who are there longest. A line under the time axis counts the others.
 
     Args:
         result: The result, of probabilities that sum to 1 or of other scores.
@@ -27,7 +29,7 @@ def draw_timeline(result: dict, title: str | None = None) -> Figure:
     legend_height = LEGEND_ROW * -(-len(names) // columns)
     figure = Figure(figsize=(WIDTH, 1.2 + legend_height + 1.7 * max(len(people), 1)), layout="constrained")
     if title:
-        figure.suptitle(title)
+        figure.suptitle(drawable(title))
     if not people:
         figure.text(0.5, 0.5, NO_FACE_NOTE, ha="center", va="center")
         return figure
@@ -35,7 +37,9 @@ def draw_timeline(result: dict, title: str | None = None) -> Figure:
     for axes, person in zip(all_axes, people, strict=True):
         draw_strip(axes, result, person)
         axes.set(ylabel=f"person {person}", xlim=(0, result["duration"]))
-    all_axes[-1].set_xlabel("time in seconds")
+    hidden = len(result["people"]) - len(people)
+    note = f"\n{hidden} more people, who are there for a shorter time, are not shown" if hidden else ""
+    all_axes[-1].set_xlabel(f"time in seconds{note}")
     handles, labels = all_axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
     return figure
@@ -55,11 +59,11 @@ def draw_strip(axes: Axes, result: dict, person: int):
     times = [entries[0]["start"], *((entry["start"] + entry["end"]) / 2 for entry in entries), entries[-1]["end"]]
     scores = np.array([list(entry["scores"].values()) for entry in (entries[0], *entries, entries[-1])]).T
     if np.allclose(scores.sum(axis=0), 1, atol=1e-3):
-        axes.stackplot(times, scores, labels=colours.keys(), colors=colours.values())
+        axes.stackplot(times, scores, labels=map(drawable, colours), colors=colours.values())
         axes.set_ylim(0, 1)
     else:
         for (label, colour), values in zip(colours.items(), scores, strict=True):
-            axes.plot(times, values, label=label, color=colour)
+            axes.plot(times, values, label=drawable(label), color=colour)
 
 
 def longest_there(result: dict) -> list[int]:

@@ -32,6 +32,13 @@ def kind_of(config: PreTrainedConfig) -> str:
     return "autoencoder" if architecture.endswith("ForPreTraining") else "encoder"
 
 
+def problem_of(config: PreTrainedConfig) -> str:
+    """The `problem_type` of a classifier, or the one that its loss takes where there is none."""
+    if config.problem_type is not None:
+        return config.problem_type
+    return "regression" if config.num_labels == 1 else "single_label_classification"
+
+
 def card_text(config: PreTrainedConfig, facts: ModelFacts, model: str) -> str:
     """All of a card below its metadata.
 
@@ -46,7 +53,7 @@ def card_text(config: PreTrainedConfig, facts: ModelFacts, model: str) -> str:
         results(config, facts),
         training(facts),
         terms(facts),
-        LIMITS,
+        limits(config),
         CITATION,
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -74,9 +81,7 @@ def introduction(config: PreTrainedConfig, facts: ModelFacts) -> str:
     size = f"{config.image_size} x {config.image_size}"
     takes = f"It takes {config.num_frames} frames of {size} pixels"
     if kind_of(config) == "classifier":
-        names = ", ".join(config.id2label[index] for index in range(config.num_labels))
-        scores = "values of" if config.problem_type == "regression" else "scores of"
-        purpose = f"{takes} and gives {scores} {names}."
+        purpose = f"{takes} and {_answer(config)}"
     else:
         purpose = (
             f"{takes}. It has no classes: it is a start for fine-tuning (`lgi-former finetune`), and gives features "
@@ -89,10 +94,13 @@ def usage_code(config: PreTrainedConfig, model: str) -> str:
     """Python code that uses a model: a directory or a Hub repository."""
     arguments = f"{json.dumps(model, ensure_ascii=False)}, trust_remote_code=True"
     if kind_of(config) == "classifier":
+        # Named, because versions of Transformers before 5.23 take a softmax of any model.
+        function = {"regression": "none", "multi_label_classification": "sigmoid"}.get(problem_of(config))
+        option = "" if function is None else f', function_to_apply="{function}"'
         return f"""from transformers import pipeline
 
 classify = pipeline("video-classification", model={arguments})
-print(classify("face.mp4"))
+print(classify("face.mp4"{option}))
 """
     return f"""from transformers import AutoModel, AutoVideoProcessor
 
@@ -133,6 +141,12 @@ def terms(facts: ModelFacts) -> str:
     return f"## Data and licence\n\n{text}"
 
 
+def limits(config: PreTrainedConfig) -> str:
+    """What a model is for, what its answers mean, and where it must not be used."""
+    answers = MEANING_OF_ANSWERS[problem_of(config) if kind_of(config) == "classifier" else None]
+    return LIMITS.format(answers=answers)
+
+
 HOW_TO_USE = """\
 ## How to use
 
@@ -147,14 +161,26 @@ For research on facial expressions, on videos like those it was trained on.
 
 Whether emotions can be read from faces is contested: people who feel the same do not move their faces alike, and the
 same movement means different things in different people, cultures and situations
-([Barrett et al., 2019](https://doi.org/10.1177/1529100619832930)). A score is the share of a label that annotators
-would give to a clip like those of the training data. It is not a measurement of what somebody feels.
+([Barrett et al., 2019](https://doi.org/10.1177/1529100619832930)). {answers}
 
 Models of faces are biased: they err more often on groups of people (by skin colour, age, gender, culture) that their
 data show seldom or label differently. How this model fares on such groups was not measured.
 
 Do not decide about people by it. In the European Union, systems that infer emotions at work and in education are
 prohibited with few exceptions (AI Act, Article 5(1)(f)); other places have rules of their own."""
+
+_NO_MEASUREMENT = "It is not a measurement of what somebody feels."
+
+MEANING_OF_ANSWERS = {
+    "single_label_classification": "A score is the share of a label that annotators would give to a clip like those "
+    f"of the training data. {_NO_MEASUREMENT}",
+    "multi_label_classification": "A score is the probability that annotators would give this label to a clip like "
+    f"those of the training data. {_NO_MEASUREMENT}",
+    "regression": "A predicted number estimates the number that annotators would give to a clip like those of the "
+    f"training data. {_NO_MEASUREMENT}",
+    None: "Features describe how a clip looks. They are not a measurement of what somebody feels.",
+}
+"""What the answers of a model mean, by its `problem_type`; None for a model without labels."""
 
 CITATION = """\
 ## Citation
@@ -168,6 +194,15 @@ CITATION = """\
   pages     = {6110--6121}
 }
 ```"""
+
+
+def _answer(config):
+    names = ", ".join(config.id2label[index] for index in range(config.num_labels))
+    if problem_of(config) == "regression":
+        return f"predicts {'one number' if config.num_labels == 1 else f'{config.num_labels} numbers'}: {names}."
+    if problem_of(config) == "multi_label_classification":
+        return f"gives a probability of each label: {names}. A video can have several of them, or none."
+    return f"gives scores of {names}."
 
 
 def _family(config):
@@ -189,7 +224,9 @@ def _origin_of_training(config, facts):
     data = f" on {facts.dataset_terms.title}" if facts.dataset_terms else ""
     start = f", starting from {base}" if base else ""
     if kind_of(config) == "classifier":
-        return f"{_family(config)} fine-tuned for dynamic facial expression recognition{data}{start}."
+        is_regression = problem_of(config) == "regression"
+        task = "to predict numbers" if is_regression else "for dynamic facial expression recognition"
+        return f"{_family(config)} fine-tuned {task}{data}{start}."
     return f"{_family(config)} pre-trained{data}, without labels, by reconstructing what was masked{start}."
 
 
@@ -222,7 +259,8 @@ def _losses(config, facts):
         return ""
     listed = "\n".join(f"- {name}: {loss:.4g}" for name, loss in facts.losses.items())
     if kind_of(config) == "classifier":
-        return f"Loss:\n\n{listed}"
+        of = " (mean squared error)" if problem_of(config) == "regression" else ""
+        return f"Loss{of}:\n\n{listed}"
     return f"Loss (mean squared error over masked tubelets):\n\n{listed}"
 
 

@@ -23,6 +23,7 @@ from .clip_size import AdaptsToClipSize
 from .decoder import LGIFormerDecoder
 from .embeddings import LGIFormerEmbeddings
 from .encoder import LGIFormerEncoder, LGIFormerLayer
+from .hidden_states import selected_states
 from .pooling import LGIFormerPooler
 from .reconstruction import reconstruction_loss, reconstruction_targets
 from .regions import take_tokens
@@ -40,9 +41,10 @@ class LGIFormerModelOutput(ModelOutput):
         Representative tokens of the last layer, not normalised.
     pooler_output (`torch.Tensor` of shape `(batch, width)`, or `(batch, frames, width)` with `config.frame_level`):
         Feature of a clip: normalised mean of the tokens that `config.pooling` names; the input of the classifier head.
-    hidden_states (`tuple`, with `output_hidden_states=True`):
+    hidden_states (`tuple`, with `output_hidden_states`):
         Local tokens after the embedding and after each layer, each `(batch, local tokens, width)`, not normalised.
-    representative_hidden_states (`tuple`, with `output_hidden_states=True`):
+        With a list of indices, such as `output_hidden_states=[0, -1]`, the other entries are `None`.
+    representative_hidden_states (`tuple`, with `output_hidden_states`):
         The same for representative tokens, each `(batch, regions, width)`.
     attentions (`tuple`, with `output_attentions=True`):
         Attention probabilities, layer by layer, in each layer those that the model has, in this order: S1
@@ -181,10 +183,11 @@ class LGIFormerModel(LGIFormerPreTrainedModel):
             pooled_only: `last_hidden_state` is not needed. With `config.pooling="representative"` the last layer then
                 skips what cannot reach the representative tokens (exact, 5 % less work in the base model), unless
                 hidden states or attentions are asked for.
-            kwargs: `output_hidden_states`, `output_attentions`, `return_dict`.
+            kwargs: `output_hidden_states` (a flag, or a list of indices), `output_attentions`, `return_dict`.
 
         Raises:
-            ValueError: If clips or mask do not fit the configuration, or a mask is combined with frame-level pooling.
+            ValueError: If clips or mask do not fit the configuration, a mask is combined with frame-level pooling, or
+                `output_hidden_states` is neither a flag nor indices.
 
         Example:
 
@@ -204,6 +207,7 @@ class LGIFormerModel(LGIFormerPreTrainedModel):
             kwargs[name] if kwargs.get(name) is not None else getattr(self.config, name)
             for name in ("output_attentions", "output_hidden_states")
         )
+        wanted_states = selected_states(output_hidden_states, num_states=self.config.num_hidden_layers + 1)
         visible = None
         if bool_masked_pos is not None:
             visible = self.embeddings.regions.visible_in_region(bool_masked_pos, self.training)
@@ -211,19 +215,23 @@ class LGIFormerModel(LGIFormerPreTrainedModel):
             pooled_only
             and self.pooler is not None
             and self.pooler.tokens == "representative"
-            and not (output_attentions or output_hidden_states)
+            and not output_attentions
+            and wanted_states is None
         )
         encoded = self._encode(
             self.embeddings(pixel_values, visible),
             representative_only,
             output_attentions=output_attentions,
-            output_hidden_states=output_hidden_states,
+            output_hidden_states=wanted_states is not None,
             return_dict=True,
         )
         representative, local = self._part(encoded.last_hidden_state, visible)
         hidden_states = representative_hidden_states = None
         if encoded.hidden_states is not None:
-            parts = [self._part(states, visible) for states in encoded.hidden_states]
+            parts = [
+                self._part(states, visible) if index in wanted_states else (None, None)
+                for index, states in enumerate(encoded.hidden_states)
+            ]
             representative_hidden_states, hidden_states = zip(*parts, strict=True)
         return LGIFormerModelOutput(
             last_hidden_state=local if self.layernorm is None or local is None else self.layernorm(local),
@@ -334,10 +342,17 @@ class LGIFormerForPreTraining(LGIFormerPreTrainedModel):
 
 
 class LGIFormerForVideoClassification(LGIFormerPreTrainedModel):
-    """LGI-Former with a linear head on the pooled tokens, for expressions or any other label of a video."""
+    """LGI-Former with a linear head on the pooled tokens, for expressions or any other label of a video.
+
+    A model with one label predicts a number. If its configuration has no `problem_type`, it is set to `"regression"`.
+    Without it, the video-classification pipeline of Transformers takes a softmax over one class, which is always 1.
+    Versions of Transformers before 5.23 do so in any case: pass `function_to_apply="none"` to the pipeline there.
+    """
 
     def __init__(self, config: LGIFormerConfig):
         super().__init__(config)
+        if config.problem_type is None and config.num_labels == 1:
+            config.problem_type = "regression"
         self.num_labels = config.num_labels
         self.lgi_former = LGIFormerModel(config, add_final_norm=False)
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)

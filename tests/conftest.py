@@ -34,12 +34,13 @@ TINY_DECODER = {"decoder_hidden_size": 24, "decoder_num_hidden_layers": 1}
 
 @pytest.fixture(scope="session")
 def save_tiny_model():
-    """Function `(model_class, folder, labels, **options)`, with options of `save_pretrained`: saves a small model with
-    random weights, for 4 frames of 32 x 32 pixels, and its processor."""
+    """Function `(model_class, folder, labels, problem_type=None, **options)`, with options of `save_pretrained`: saves
+    a small model with random weights, for 4 frames of 32 x 32 pixels, and its processor."""
 
-    def save(model_class, folder, labels, **options):
+    def save(model_class, folder, labels, problem_type=None, **options):
         torch.manual_seed(0)
-        config = LGIFormerConfig(**TINY, **TINY_DECODER, id2label=dict(enumerate(labels)))
+        fields = {"id2label": dict(enumerate(labels)), "problem_type": problem_type}
+        config = LGIFormerConfig(**TINY, **TINY_DECODER, **fields)
         model_class(config).save_pretrained(folder, **options)
         processor = LGIFormerVideoProcessor(size={"height": 32, "width": 32}, num_frames=4)
         processor.save_pretrained(folder, **options)

@@ -17,6 +17,7 @@ from lgi_former import (
     LGIFormerVideoProcessor,
 )
 from lgi_former.cli import main
+from lgi_former.command_line import first_line
 from lgi_former.image_processing import face_cropping, face_detection
 from lgi_former.inference import annotated_video
 from lgi_former.inference.sample_clip import write_sample_clip
@@ -338,3 +339,12 @@ def test_convert_tells_what_is_missing_in_one_line(tmp_path, capsys, config):
     output = capsys.readouterr()
     assert output.err.count("\n") == 1
     assert not (tmp_path / "model").exists()
+
+
+def test_a_file_whose_name_is_no_text_is_named_in_a_sentence():
+    with pytest.raises(UnicodeEncodeError) as caught:
+        "faces/caf\udce9.mp4 3\n".encode()
+    assert first_line(caught.value) == (
+        "'faces/caf\\udce9.mp4 3' holds bytes of a file name that are not UTF-8. Rename the file, then run the "
+        "command again."
+    )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from accelerate import PartialState
 from transformers.utils import logging
 
-from ..command_line import fail
+from ..command_line import escape_what_cannot_be_printed, fail, first_line
 from ..out_of_memory import ADVICE_FOR_TRAINING, is_out_of_memory, out_of_memory_sentence
 from .arguments import RecipeParser
 from .non_finite_loss import NonFiniteLossError
@@ -34,13 +34,15 @@ def run_entry_point(
         Exit status: that of `run`, or 2 if it could not be done. What was wrong is on stderr then, and where it was
         found is logged at the level `debug`.
     """
+    escape_what_cannot_be_printed()
     description = run.__doc__.split("\n\n")[0]
     parser = RecipeParser(*dataclass_types, prog=f"lgi-former {run.__name__}", description=description)
     try:
         return run(*parser.parse(sys.argv[1:] if argv is None else argv))
     except (ValueError, OSError, TooManySkippedVideosError, NonFiniteLossError) as error:
         logger.debug("Traceback of what follows:", exc_info=True)
-        return fail(" ".join(_without_traceback(str(error)).split()))
+        message = first_line(error) if isinstance(error, UnicodeEncodeError) else _without_traceback(str(error))
+        return fail(" ".join(message.split()))
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise

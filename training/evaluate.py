@@ -7,6 +7,7 @@ from pathlib import Path
 from transformers import PreTrainedModel
 
 from ..image_processing import LGIFormerVideoProcessor, processor_for
+from ..inference.prediction import labels_of
 from ..loading import load_classifier
 from ..out_of_memory import ADVICE_FOR_EVALUATION
 from .arguments import RecipeTrainingArguments
@@ -86,7 +87,7 @@ def evaluate(arguments: EvaluationArguments) -> int:
     model, processor = load_for_evaluation(arguments)
     if model.config.num_labels < 2:
         raise ValueError(f"'{arguments.model}' has one output and no classes, so there is no accuracy to evaluate.")
-    label_names = [model.config.id2label[index] for index in range(model.config.num_labels)]
+    label_names = labels_of(model.config)
     videos = open_videos(arguments.data, arguments.data_root, label_names)
     if "label" not in videos.column_names:
         raise ValueError(f"'{arguments.data}' has no labels to evaluate on: write 'path label' in each line.")

@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 from sklearn.metrics import ConfusionMatrixDisplay
 
-from .metrics import UNREADABLE_LABEL, FacialExpressionMetric
+from ..figures.style import drawable
+from .metrics import UNREADABLE_LABEL, compute_figures
 
 
 METRICS_FILE = "metrics.json"
@@ -45,9 +46,7 @@ def write_evaluation(
     """
     read = labels != UNREADABLE_LABEL
     predictions = probabilities.argmax(axis=1)
-    figures = FacialExpressionMetric().compute(
-        predictions=predictions[read], references=labels[read], label_names=list(label_names)
-    )
+    figures = compute_figures(predictions=predictions[read], references=labels[read], label_names=list(label_names))
     figures |= {"num_videos": int(read.sum()), "num_unreadable_videos": int((~read).sum())}
     output_dir = Path(output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)
@@ -75,7 +74,7 @@ def draw_confusion_matrix(matrix: np.ndarray, label_names: Sequence[str]) -> Fig
     figure = Figure(figsize=(side + 0.6, side), layout="constrained")
     axes = figure.subplots()
     recalls = matrix / matrix.sum(axis=1, keepdims=True).clip(min=1)
-    display = ConfusionMatrixDisplay(recalls, display_labels=label_names)
+    display = ConfusionMatrixDisplay(recalls, display_labels=list(map(drawable, label_names)))
     display.plot(ax=axes, cmap="cividis", include_values=False, xticks_rotation=45, im_kw={"vmin": 0, "vmax": 1})
     for (row, column), count in np.ndenumerate(matrix):
         axes.text(
@@ -87,8 +86,9 @@ def draw_confusion_matrix(matrix: np.ndarray, label_names: Sequence[str]) -> Fig
 
 def print_evaluation(figures: dict):
     """Print a table of the figures and of each class's accuracy."""
-    table = Table("", box=box.SIMPLE)
-    table.add_column("%", justify="right")
+    table = Table(box=box.SIMPLE)
+    table.add_column("", overflow="fold")  # a long name on several lines rather than cut
+    table.add_column("%", justify="right", min_width=6)
     for name, title in (("uar", "UAR"), ("war", "WAR"), *((f"{kind}_f1", f"{kind} F1") for kind in _AVERAGES)):
         table.add_row(title, f"{100 * figures[name]:.2f}")
     table.add_section()

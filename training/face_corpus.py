@@ -14,15 +14,20 @@ from pathlib import Path
 
 from PIL import Image
 from tqdm import tqdm
+from transformers.utils import logging
 
+from ..command_line import escaped
 from ..image_processing import FaceCropper, crop_face, open_frames
 from ..image_processing.video_decoding import IMAGE_SUFFIXES, VIDEO_SUFFIXES, holds_frames
 from ..whole_file import whole_file
 from .folder_lock import only_writer
 
 
+logger = logging.get_logger(__name__)
+
 LIST_FILE = "faces.csv"
 SETTINGS_FILE = "faces.json"
+LIST_ENCODING = {"encoding": "utf-8", "errors": "backslashreplace"}  # names of files need not be UTF-8
 JPEG_QUALITY = 95
 
 CROPPED, NO_FACE, FAILED = "cropped", "no face", "failed"
@@ -68,6 +73,8 @@ def crop_corpus(
         size: Height and width of the crops in pixels. Corpora are shipped with 224 or 256.
         num_workers: Videos worked on at once, each in a thread.
 
+    Files and folders that are left out, because they are no videos, are counted in a warning.
+
     Returns:
         All videos' outcomes, those of earlier calls included, in the order of their paths.
 
@@ -90,28 +97,56 @@ def crop_corpus(
 
 
 def _find_videos(source: Path, output_dir: Path) -> tuple[Path, list[str]]:
-    """The folder that paths are relative to, and the paths of the videos."""
+    """The folder that paths are relative to, and the paths of the videos. What is no video is reported."""
     if not source.exists():
         raise ValueError(f"There is no file or folder '{source}'. Check the path.")
+    left_out = []
     if source.is_file() or holds_frames(source):
-        return source.parent, [source.name]
-    videos = sorted(str(path.relative_to(source)) for path in _videos_in(source, output_dir.resolve()))
+        root, videos = source.parent, [source.name]
+        left_out += _beside_frames(source)
+    else:
+        root = source
+        videos = sorted(str(path.relative_to(root)) for path in _videos_in(source, output_dir.resolve(), left_out))
     if not videos:
         raise ValueError(
             f"'{source}' holds no videos: neither files ({', '.join(VIDEO_SUFFIXES)}) nor folders of frames "
             f"({', '.join(IMAGE_SUFFIXES)}), at any depth."
         )
-    return source, videos
+    if left_out:
+        logger.warning(
+            f"{len(left_out)} files and folders in '{source}' are left out, such as "
+            f"'{min(left_out).relative_to(root)}': they are neither videos ({', '.join(VIDEO_SUFFIXES)}) nor folders "
+            "of frames, or lie in a folder of frames."
+        )
+    return root, videos
 
 
-def _videos_in(folder: Path, left_out: Path) -> Iterator[Path]:
+def _videos_in(folder: Path, output_dir: Path, left_out: list[Path]) -> Iterator[Path]:
+    """Videos at any depth. What else is there is added to `left_out`, hidden files excepted."""
     for entry in folder.iterdir():
-        if entry.name.startswith(".") or entry.resolve() == left_out:
+        if entry.name.startswith(".") or entry.resolve() == output_dir:
             continue
         if entry.is_dir() and not holds_frames(entry):
-            yield from _videos_in(entry, left_out)
-        elif entry.is_dir() or entry.suffix.lower() in VIDEO_SUFFIXES:
+            yield from _videos_in(entry, output_dir, left_out)
+        elif entry.is_dir():
+            left_out += _beside_frames(entry)
             yield entry
+        elif entry.suffix.lower() in VIDEO_SUFFIXES:
+            yield entry
+        else:
+            left_out.append(entry)
+
+
+def _beside_frames(source: Path) -> list[Path]:
+    """Folders and videos in a folder of frames, of which only the frames are read."""
+    if source.is_file():
+        return []
+    with os.scandir(source) as entries:
+        return [
+            Path(entry.path)
+            for entry in entries
+            if not entry.name.startswith(".") and (Path(entry.name).suffix.lower() in VIDEO_SUFFIXES or entry.is_dir())
+        ]
 
 
 def _check_settings(output_dir: Path, settings: dict):
@@ -128,7 +163,7 @@ def _check_settings(output_dir: Path, settings: dict):
 def _crop_all(
     root: Path, videos: list[str], output_dir: Path, cropper: FaceCropper, size: int, num_workers: int
 ) -> list[Outcome]:
-    listed = {outcome.video: outcome for outcome in _listed(output_dir) if _is_done(outcome, output_dir)}
+    listed = {outcome.video: outcome for outcome in _listed(output_dir, videos) if _is_done(outcome, output_dir)}
     _write_list(output_dir, listed.values())
     done = {video: listed[video] for video in videos if video in listed}
     stop = threading.Event()
@@ -224,21 +259,26 @@ def _write_crops(path: Path, folder: Path, cropper: FaceCropper, size: int, stop
     return room
 
 
-def _listed(output_dir: Path) -> list[Outcome]:
+def _listed(output_dir: Path, videos: Iterable[str]) -> list[Outcome]:
+    """The outcomes in the list. It holds escapes for names that are not UTF-8: `videos` has the names themselves."""
     if not (output_dir / LIST_FILE).exists():
         return []
     with (output_dir / LIST_FILE).open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if None not in row.values()]  # the last may be half-written
-    return [Outcome(**{**row, "people": int(row["people"]), "frames": int(row["frames"])}) for row in rows]
+    names = {escaped(video): video for video in videos}
+    for row in rows:
+        row |= {"video": names.get(row["video"], row["video"])}
+        row |= {name: int(row[name]) for name in ("people", "frames")}
+    return [Outcome(**row) for row in rows]
 
 
 def _write_list(output_dir: Path, outcomes: Iterable[Outcome]):
-    with whole_file(output_dir / LIST_FILE) as path, path.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(output_dir / LIST_FILE) as path, path.open("w", newline="", **LIST_ENCODING) as file:
         writer = csv.writer(file)
         writer.writerow([field.name for field in fields(Outcome)])
         writer.writerows(asdict(outcome).values() for outcome in outcomes)
 
 
 def _append(output_dir: Path, outcome: Outcome):
-    with (output_dir / LIST_FILE).open("a", newline="", encoding="utf-8") as file:
+    with (output_dir / LIST_FILE).open("a", newline="", **LIST_ENCODING) as file:
         csv.writer(file).writerow(asdict(outcome).values())

@@ -1,5 +1,6 @@
 """The figures that facial expression recognition reports: UAR, WAR, accuracy of each class, F1, confusion matrix."""
 
+import tempfile
 from collections.abc import Callable, Sequence
 
 import datasets
@@ -37,7 +38,9 @@ Raises:
 
 
 class FacialExpressionMetric(evaluate.Metric):
-    """UAR, WAR and the rest, as an `evaluate.Metric` that needs neither the Hub nor a cache.
+    """UAR, WAR and the rest, as an `evaluate.Metric` that needs no Hub.
+
+    In one process it holds everything in memory, and needs neither a home folder nor a cache that can be written.
 
     ```python
     >>> from lgi_former.training.metrics import FacialExpressionMetric
@@ -50,8 +53,10 @@ class FacialExpressionMetric(evaluate.Metric):
     """
 
     def __init__(self, *args, **kwargs):
-        # Processes and folds that evaluate at the same time would otherwise wait for each other's cache file.
-        super().__init__(*args, **{"keep_in_memory": kwargs.get("num_process", 1) == 1, **kwargs})
+        if kwargs.get("num_process", 1) == 1:
+            # `evaluate` makes its cache folder even for what it holds in memory, by default in the home folder.
+            kwargs = {"keep_in_memory": True, "cache_dir": tempfile.gettempdir()} | kwargs
+        super().__init__(*args, **kwargs)
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
@@ -63,40 +68,53 @@ class FacialExpressionMetric(evaluate.Metric):
             ),
         )
 
-    def _compute(
-        self,
-        predictions: Sequence[int],
-        references: Sequence[int],
-        num_classes: int | None = None,
-        label_names: Sequence[str] | None = None,
-    ) -> dict:
-        predictions, references = np.asarray(predictions), np.asarray(references)
-        if not references.size:
-            raise ValueError("There is no video to compute metrics of: none was given, or none could be read.")
-        if label_names is not None:
-            num_classes = len(label_names)
-        elif num_classes is None:
-            num_classes = int(max(predictions.max(), references.max())) + 1
-        _check_classes(predictions, references, num_classes)
+    def _compute(self, predictions, references, num_classes=None, label_names=None) -> dict:
+        return compute_figures(predictions, references, num_classes, label_names)
 
-        matrix = confusion_matrix(references, predictions, labels=np.arange(num_classes))
-        videos = matrix.sum(axis=1)
-        class_accuracy = [
-            hits / total if total else None
-            for hits, total in zip(matrix.diagonal().tolist(), videos.tolist(), strict=True)
-        ]
-        return {
-            "uar": float(np.mean([accuracy for accuracy in class_accuracy if accuracy is not None])),
-            "war": float(accuracy_score(references, predictions)),
-            "class_accuracy": class_accuracy
-            if label_names is None
-            else dict(zip(label_names, class_accuracy, strict=True)),
-            **{
-                f"{average}_f1": float(f1_score(references, predictions, average=average, zero_division=0))
-                for average in ("weighted", "micro", "macro")
-            },
-            "confusion_matrix": matrix.tolist(),
-        }
+
+def compute_figures(
+    predictions: Sequence[int],
+    references: Sequence[int],
+    num_classes: int | None = None,
+    label_names: Sequence[str] | None = None,
+) -> dict:
+    """What `FacialExpressionMetric.compute` returns for the same arguments. Nothing is written to disk.
+
+    Args:
+        predictions, references: Predicted and true class of each video, from 0.
+        num_classes: How many classes there are; by default one more than the highest that occurs.
+        label_names: The classes' names, instead of `num_classes`.
+
+    Raises:
+        ValueError: If there are no videos, or a class is outside of `num_classes`.
+    """
+    predictions, references = np.asarray(predictions), np.asarray(references)
+    if not references.size:
+        raise ValueError("There is no video to compute metrics of: none was given, or none could be read.")
+    if label_names is not None:
+        num_classes = len(label_names)
+    elif num_classes is None:
+        num_classes = int(max(predictions.max(), references.max())) + 1
+    _check_classes(predictions, references, num_classes)
+
+    matrix = confusion_matrix(references, predictions, labels=np.arange(num_classes))
+    videos = matrix.sum(axis=1)
+    class_accuracy = [
+        hits / total if total else None
+        for hits, total in zip(matrix.diagonal().tolist(), videos.tolist(), strict=True)
+    ]
+    return {
+        "uar": float(np.mean([accuracy for accuracy in class_accuracy if accuracy is not None])),
+        "war": float(accuracy_score(references, predictions)),
+        "class_accuracy": class_accuracy
+        if label_names is None
+        else dict(zip(label_names, class_accuracy, strict=True)),
+        **{
+            f"{average}_f1": float(f1_score(references, predictions, average=average, zero_division=0))
+            for average in ("weighted", "micro", "macro")
+        },
+        "confusion_matrix": matrix.tolist(),
+    }
 
 
 def make_compute_metrics(label_names: Sequence[str]) -> Callable[[EvalPrediction], dict[str, float]]:
@@ -112,7 +130,7 @@ def make_compute_metrics(label_names: Sequence[str]) -> Callable[[EvalPrediction
 
     def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
         read = prediction.label_ids != UNREADABLE_LABEL
-        figures = FacialExpressionMetric().compute(
+        figures = compute_figures(
             predictions=prediction.predictions[read].argmax(axis=-1),
             references=prediction.label_ids[read],
             label_names=label_names,

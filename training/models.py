@@ -50,16 +50,22 @@ def load_model_to_finetune(
 ) -> PreTrainedModel:
     """The classifier to fine-tune: a pre-trained encoder with a new head, or a classifier to be trained on.
 
-    A classifier of the same number of classes keeps its head; one of another number gets a new one.
+    A classifier of the same number of classes keeps its head; one of another number gets a new one. The problem type
+    is the default, one class a video, unless `arguments` set another one.
 
     Raises:
         ValueError: If the configuration clashes, or a checkpoint does not hold the whole encoder.
         OSError: If there is no such model.
     """
-    fields = arguments.config_fields | {
-        "id2label": dict(enumerate(label_names)),
-        "label2id": {name: index for index, name in enumerate(label_names)},
-    }
+    # A starting model that predicts numbers or several labels gets another task.
+    fields = (
+        {"problem_type": None}
+        | arguments.config_fields
+        | {
+            "id2label": dict(enumerate(label_names)),
+            "label2id": {name: index for index, name in enumerate(label_names)},
+        }
+    )
 
     def set_drop_path(config):
         if isinstance(config, LGIFormerConfig):

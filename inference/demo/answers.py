@@ -16,6 +16,7 @@ from ...image_processing.frame_stream import FRAME_RATE
 from ...modeling_lgi_former import LGIFormerForPreTraining
 from ..annotated_video import annotate_video
 from ..pipeline import FacialExpressionPipeline
+from ..prediction import is_regression, labels_of
 from ..timeline import NO_FACE_NOTE
 from ..timeline_figure import draw_timeline
 from .uploads import UploadLimits
@@ -59,7 +60,8 @@ class Recognition:
         face_cropper: FaceCropper,
     ):
         self.limits = limits
-        self.labels = [model.config.id2label[index] for index in range(model.config.num_labels)]
+        self.labels = labels_of(model.config)
+        self._is_regression = is_regression(model.config)
         self.columns = ["person", "from (s)", "to (s)", *self.labels]
         self._recognise = FacialExpressionPipeline(
             model=model,
@@ -84,15 +86,20 @@ class Recognition:
         result = self._recognise(video, crop_faces=crop_faces)
         if result["scores"] is None:
             return RecognitionAnswer(NO_FACE_NOTE)
-        label, score = next(iter(result["scores"].items()))
         people = len(result["people"])
         seen = "1 person" if people == 1 else f"{people} people"
         return RecognitionAnswer(
-            note=f"Mostly **{label}** ({score:.2f}), from {seen} in {result['duration']:.1f} seconds.",
+            note=f"{self._best(result['scores'])}, from {seen} in {result['duration']:.1f} seconds.",
             rows=self._rows(result),
             timeline=draw_timeline(result, title="Scores over time"),
             video=_annotated(video, result),
         )
+
+    def _best(self, scores: dict[str, float]) -> str:
+        if self._is_regression:
+            return ", ".join(f"**{label}** {scores[label]:.2f}" for label in self.labels)
+        label, score = next(iter(scores.items()))
+        return f"Mostly **{label}** ({score:.2f})"
 
     def _rows(self, result: dict) -> list[list]:
         rows = [[str(one["person"]), one["start"], one["end"], *self._scores(one)] for one in result["people"]]

@@ -73,3 +73,11 @@ def test_a_long_run_is_drawn_as_means_over_all_its_points():
     points, means = (line.get_ydata() for line in figure.axes[0].lines)
     assert points.tolist() == losses.tolist()
     np.testing.assert_allclose(means, losses.reshape(200, 5).mean(axis=1))
+
+
+def test_every_run_is_in_the_legend_whatever_its_name():
+    names = ["_old", "$100 run$", "caf\udce9"]
+    figure = draw_losses(dict.fromkeys(names, HISTORY[:2]))
+    figure.draw_without_rendering()
+    shown = [text.get_text().strip().replace("\\$", "$") for text in figure.axes[0].get_legend().get_texts()]
+    assert shown == ["_old", "$100 run$", "caf\\udce9"]

@@ -109,3 +109,12 @@ def test_nothing_is_left_of_what_cannot_be_written_to_the_end(name, tmp_path, mo
         writer.write(np.zeros(4, np.float32), video="a")
         monkeypatch.setattr(writer, "_write_header" if name.endswith("npy") else "_flush", fail)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["faces.npy", "faces.parquet"])
+def test_names_that_are_no_text_are_escaped(tmp_path, name):
+    with writing_embeddings(tmp_path / name) as writer:
+        for video in ("caf\udce9.mp4", "幸せ😀.mp4"):
+            writer.write(np.zeros(3, np.float32), video=video, label="fröhlich")
+    columns = read_embeddings(tmp_path / name).columns
+    assert columns == {"video": ["caf\\udce9.mp4", "幸せ😀.mp4"], "label": ["fröhlich"] * 2}

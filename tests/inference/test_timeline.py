@@ -175,3 +175,22 @@ def test_the_legend_of_a_narrow_video_has_more_rows():
     colours = label_colours(["anger", "helplessness", "disappointment"])
     wide, narrow = draw_legend(colours, 640), draw_legend(colours, 130)
     assert (wide.width, narrow.width) == (640, 130) and narrow.height == 3 * wide.height
+
+
+@pytest.mark.parametrize(("people", "note"), [(6, ""), (9, "\n3 more people, who are there for a shorter time, ")])
+def test_people_who_are_not_drawn_are_counted(people, note):
+    figure = draw_timeline(result_of([entry(person, 0, 1 + person, 0.5) for person in range(people)], people))
+    label = figure.axes[-1].get_xlabel()
+    assert label.startswith(f"time in seconds{note}") and bool(note) == ("not shown" in label)
+
+
+@pytest.mark.parametrize("stacked", [True, False])
+def test_every_class_is_in_the_legend_whatever_its_name(stacked):
+    names = ["_neutral", "a $5 smile", "$\\nonsense$"]
+    scores = dict.fromkeys(names, 1 / 3 if stacked else 2.0)
+    timeline = [{"person": 0, "start": 0, "end": 1, "scores": scores}]
+    figure = draw_timeline(result_of(timeline, 1), title="caf\udce9 $\\nonsense$.mp4")
+    FigureCanvasAgg(figure).draw()
+    shown = [text.get_text().strip().replace("\\$", "$") for text in figure.legends[0].get_texts()]
+    assert shown == names
+    assert figure.get_suptitle() == "caf\\udce9 \\$\\nonsense\\$.mp4"

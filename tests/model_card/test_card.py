@@ -1,13 +1,20 @@
 """Model cards: what they tell of each kind of model, that their examples run, and that nobody's words are lost."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from huggingface_hub import ModelCard
 
-from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification, LGIFormerModel
+from lgi_former import (
+    LGIFormerForPreTraining,
+    LGIFormerForVideoClassification,
+    LGIFormerModel,
+    LGIFormerVideoProcessor,
+)
 from lgi_former.inference.sample_clip import write_sample_clip
 from lgi_former.model_card import ModelFacts, card_for_repository, is_as_written, write_model_card
 
@@ -106,6 +113,43 @@ def test_a_classifiers_card_tells_classes_figures_and_recipe(classifier):
     ):
         assert f"\n{line}\n" in card
     assert "Open Database License" in card
+
+
+NUMBER, LIKELY, SHARE = "A predicted number estimates", "A score is the probability", "A score is the share of a label"
+
+
+@pytest.mark.parametrize(
+    ("problem_type", "labels", "answer", "meaning", "function"),
+    [
+        (None, ["valence"], "predicts one number: valence.", NUMBER, lambda logits: logits),
+        ("regression", ["calm", "glad"], "predicts 2 numbers: calm, glad.", NUMBER, lambda logits: logits),
+        (
+            "multi_label_classification",
+            ["happy", "surprised"],
+            "gives a probability of each label: happy, surprised. A video can have several of them, or none.",
+            LIKELY,
+            torch.sigmoid,
+        ),
+        (None, ["happy", "sad"], "gives scores of happy, sad.", SHARE, lambda logits: logits.softmax(-1)),
+    ],
+)
+def test_a_card_names_what_a_model_predicts(
+    problem_type, labels, answer, meaning, function, models, save_tiny_model, tmp_path, monkeypatch, capsys
+):
+    save_tiny_model(LGIFormerForVideoClassification, tmp_path / "model", labels, problem_type=problem_type)
+    card = card_of(tmp_path / "model", ModelFacts(losses={"in training, at step 9": 0.5}))
+    assert f"It takes 4 frames of 32 x 32 pixels and {answer}\n" in card
+    assert [words for words in (NUMBER, LIKELY, SHARE) if words in card] == [meaning]
+    assert ("Loss (mean squared error):" in card) == (meaning == NUMBER)
+
+    shutil.copy(models / "face.mp4", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    exec(example_in(card), {})
+    shown = {entry["label"]: entry["score"] for entry in eval(capsys.readouterr().out)}
+    model = LGIFormerForVideoClassification.from_pretrained("model").eval()
+    with torch.no_grad():
+        logits = model(**LGIFormerVideoProcessor.from_pretrained("model")("face.mp4", return_tensors="pt")).logits[0]
+    assert shown == pytest.approx(dict(zip(labels, function(logits).tolist(), strict=True)), abs=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)

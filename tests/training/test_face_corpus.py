@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -223,3 +224,44 @@ def test_a_long_name_costs_no_other_video(detector, tmp_path):
         write_frames(tmp_path / "in" / name, left=20)
     outcomes = crop_corpus(tmp_path / "in", tmp_path / "out", FaceCropper(detector), 32)
     assert [outcome.status for outcome in outcomes] == ["cropped", "cropped"]
+
+
+def test_what_is_no_video_is_counted_in_a_warning(corpus, crop, caplog):
+    (corpus / "happy" / "one" / "whole.mp4").write_bytes(b"a video beside frames")
+    (corpus / "sad" / ".hidden").touch()
+    assert set(crop()) == {"happy/one", "happy/two", "sad/nobody", "sad/broken.mp4"}
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert message.startswith(f"2 files and folders in '{corpus}' are left out, such as 'happy/one/whole.mp4':")
+
+
+def test_a_folder_of_frames_that_holds_videos_is_reported(tmp_path, detector, caplog):
+    """A picture beside a corpus's videos makes a folder of frames of it."""
+    write_frames(tmp_path / "corpus", left=20)
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / "corpus" / name).touch()
+    outcomes = crop_corpus(tmp_path / "corpus", tmp_path / "crops", FaceCropper(detector), size=32)
+    assert [outcome.video for outcome in outcomes] == ["corpus"]
+    assert "2 files and folders" in caplog.text and "corpus/a.mp4" in caplog.text
+
+
+def test_a_corpus_of_videos_alone_is_taken_without_a_word(tmp_path, detector, caplog):
+    write_frames(tmp_path / "corpus" / "one", left=20)
+    crop_corpus(tmp_path / "corpus", tmp_path / "crops", FaceCropper(detector), size=32)
+    assert not caplog.records
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, names of files are text")
+def test_names_that_are_no_text_are_listed_escaped_and_known_again(tmp_path, detector):
+    write_frames(tmp_path / "corpus" / "caf\udce9", left=20)
+    write_frames(tmp_path / "corpus" / "幸せ")
+
+    def crop():
+        outcomes = crop_corpus(tmp_path / "corpus", tmp_path / "crops", FaceCropper(detector), size=32)
+        with (tmp_path / "crops" / "faces.csv").open(newline="", encoding="utf-8") as file:
+            return outcomes, [row["video"] for row in csv.DictReader(file)]
+
+    outcomes, listed = crop()
+    assert [(outcome.video, outcome.status) for outcome in outcomes] == [("caf\udce9", "cropped"), ("幸せ", "no face")]
+    assert sorted(listed) == ["caf\\udce9", "幸せ"]
+    pictures = detector.pictures
+    assert crop() == (outcomes, listed) and detector.pictures == pictures  # nothing is done again

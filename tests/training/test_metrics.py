@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+import evaluate
 import numpy as np
 import pytest
 import torch
 from transformers import EvalPrediction
 
+from lgi_former.training.evaluation_report import read_predictions, write_evaluation
 from lgi_former.training.metrics import FacialExpressionMetric, make_compute_metrics
 from lgi_former.training.views import average_views
 
@@ -51,6 +53,29 @@ def test_classes_without_videos():
     assert figures["macro_f1"] == pytest.approx((0.8 + 2 / 3) / 2)
     assert figures["weighted_f1"] == pytest.approx(0.75 * 0.8 + 0.25 * 2 / 3)
     assert figures["confusion_matrix"] == [[2, 1, 0], [0, 1, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_figures_need_no_cache_that_can_be_written(writable, tmp_path, monkeypatch):
+    """In a container, a job's home folder may be missing: then the cache of `evaluate` cannot be made."""
+    (tmp_path / "file").touch()
+    cache = tmp_path / "cache" if writable else tmp_path / "file" / "cache"
+    monkeypatch.setattr(evaluate.config, "HF_METRICS_CACHE", cache)
+    labels, probabilities = np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]])
+    assert FacialExpressionMetric().compute(predictions=[0, 0], references=labels)["war"] == 0.5
+    prediction = EvalPrediction(predictions=probabilities, label_ids=labels)
+    assert make_compute_metrics(["happy", "sad"])(prediction)["war"] == 0.5
+    figures = write_evaluation(tmp_path / "out", ["a.mp4", "b.mp4"], labels, probabilities, ["happy", "sad"])
+    assert figures["war"] == 0.5
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == figures
+    assert not cache.exists()
+
+
+def test_an_evaluation_is_written_whatever_the_names_of_its_classes(tmp_path):
+    names = ["_neutral", "$\\nonsense$", "幸せ"]
+    write_evaluation(tmp_path, ["幸せ😀.mp4"], np.array([1]), np.array([[0.1, 0.8, 0.1]]), names)
+    assert read_predictions(tmp_path)[3] == names
+    assert set(json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))["class_accuracy"]) == set(names)
 
 
 def test_impossible_classes_and_nothing_at_all():

@@ -6,7 +6,18 @@ import av
 import numpy as np
 import pytest
 
+from lgi_former.image_processing import FaceCropper
 from lgi_former.inference.demo import UploadLimits
+from lgi_former.inference.demo.answers import Recognition
+
+
+def test_a_regression_model_answers_with_all_its_numbers(tiny_classifier, tiny_processor, square_detector, upload):
+    model = tiny_classifier(problem_type="regression", id2label={0: "valence", 1: "arousal"})
+    recognition = Recognition(model, tiny_processor(), UploadLimits(), FaceCropper(square_detector))
+    answer = recognition(upload({80: (0, 49)}))
+    valence, arousal = answer.rows[0][3:]
+    note = f"**valence** {valence:.2f}, **arousal** {arousal:.2f}, from 1 person in 2.0 seconds."
+    assert answer.note == note and recognition.columns[3:] == ["valence", "arousal"]
 
 
 def test_a_classifier_answers_with_a_video_a_timeline_and_a_table(recognition, upload):

@@ -1,0 +1,168 @@
+"""`lgi-former predict` answers for every video, whatever its name, face or console."""
+
+import csv
+import io
+import json
+import re
+import shutil
+import sys
+
+import numpy as np
+import pytest
+
+from lgi_former import FacialExpressionPipeline, LGIFormerForVideoClassification
+from lgi_former.cli import main
+from lgi_former.image_processing import FaceCropper, face_cropping
+from lgi_former.inference import predict_video
+from lgi_former.loading import load_classifier
+
+
+NAMES = ["幸せ😀.mp4", "naïve café.mp4", 'a,b"c.mp4']
+
+
+@pytest.fixture
+def nobody(monkeypatch):
+    """No face is found in any video."""
+    monkeypatch.setattr(face_cropping, "CenterFaceDetector", lambda: lambda image: np.empty((0, 5)))
+
+
+@pytest.fixture
+def console(monkeypatch):
+    """`console(encoding)`: replaces stdout by a console of that encoding; returns a function that reads it."""
+
+    def replace(encoding):
+        stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True)
+        monkeypatch.setattr(sys, "stdout", stream)
+        return lambda: stream.buffer.getvalue().decode(encoding)
+
+    return replace
+
+
+def predict(*arguments):
+    return main(["predict", *map(str, arguments), "--device", "cpu"])
+
+
+def rows_of(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_a_video_without_a_face_has_a_row_with_a_note(finetuned, video, nobody, capsys):
+    assert predict(video, video, "--model", finetuned, "--csv") == 0
+    output = capsys.readouterr()
+    rows = rows_of(output.out)
+    empty = dict.fromkeys(["person", "start", "end", "happy", "neutral", "sad"], "")
+    assert rows == [{"video": video, **empty, "note": "No face was found, so there is nothing to classify."}] * 2
+    assert output.err == ""
+
+
+def test_csv_has_every_video_whether_it_is_read_or_not(finetuned, video, tmp_path, capsys):
+    broken, missing = tmp_path / "broken.mp4", tmp_path / "missing.mp4"
+    broken.write_bytes(b"not a video")
+    videos = [str(broken), video, str(missing)]
+    assert predict(*videos, "--model", finetuned, "--csv", "--no_crop_faces", "--window", "3") == 1
+    output = capsys.readouterr()
+    rows = rows_of(output.out)
+    assert [row["video"] for row in rows] == videos
+    assert "cannot be decoded" in rows[0]["note"] and "There is no file" in rows[2]["note"]
+    assert rows[1]["note"] == "" and float(rows[1]["happy"]) > 0
+    assert [row["happy"] for row in rows if row["note"]] == ["", ""]
+    assert output.err.count("lgi-former: ") == 2
+
+
+def test_csv_has_a_header_when_all_videos_fail(finetuned, tmp_path, capsys):
+    assert predict(tmp_path / "missing.mp4", "--model", finetuned, "--csv") == 1
+    assert capsys.readouterr().out.splitlines()[0] == "video,person,start,end,happy,neutral,sad,note"
+
+
+def test_a_class_with_the_name_of_a_column_has_one_of_its_own(tmp_path, save_tiny_model, video, capsys):
+    save_tiny_model(LGIFormerForVideoClassification, tmp_path, ["note", "sad", "start"])
+    assert predict(video, "--model", tmp_path, "--csv", "--no_crop_faces", "--window", "3") == 0
+    (row,) = rows_of(capsys.readouterr().out)
+    assert (row["start"], row["note"]) == ("0.0", "")
+    assert sum(float(row[name]) for name in ("score of note", "sad", "score of start")) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_tables_and_json_say_that_there_is_no_face(finetuned, video, nobody, form, capsys):
+    assert predict(video, "--model", finetuned, *form) == 0
+    output = capsys.readouterr().out
+    assert "No face was found" in output and video in output
+    if form:
+        result = json.loads(output)
+        assert (result["scores"], result["people"], result["timeline"]) == (None, [], [])
+
+
+def test_the_pipelines_result_without_a_face_is_of_the_same_form(finetuned, video):
+    model, processor = load_classifier(finetuned, "cpu")
+    cropper = FaceCropper(lambda image: np.empty((0, 5)))
+    recognise = FacialExpressionPipeline(model=model, video_processor=processor, face_cropper=cropper, device="cpu")
+    with_face, without = recognise(video, crop_faces=False), recognise(video)
+    assert without.keys() - with_face.keys() == {"note"} and not with_face.keys() - without.keys()
+    assert without["duration"] == with_face["duration"] > 0
+    assert (
+        [entry["scores"] for entry in without["timeline"]] == [person["scores"] for person in without["people"]] == []
+    )
+
+
+def test_figures_of_a_video_without_a_face_are_written(finetuned, video, nobody, tmp_path, capsys):
+    files = ["--timeline", tmp_path / "timeline.png", "--annotate", tmp_path / "annotated.mp4"]
+    assert predict(video, "--model", finetuned, "--csv", *files) == 0
+    assert all(path.stat().st_size for path in files[1::2])
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+@pytest.mark.parametrize("form", [[], ["--json"], ["--csv"]])
+def test_names_that_a_console_cannot_print_are_escaped(finetuned, video, tmp_path, console, encoding, form):
+    videos = [shutil.copy(video, tmp_path / name) for name in NAMES]
+    shown = console(encoding)
+    assert predict(*videos, "--model", finetuned, "--no_crop_faces", "--window", "3", *form) == 0
+    if form == ["--json"]:
+        assert [json.loads(line)["video"] for line in shown().splitlines()] == list(map(str, videos))
+        return
+    printable = [str(name).encode(encoding, "backslashreplace").decode(encoding) for name in videos]
+    if form:
+        assert [row["video"] for row in rows_of(shown())] == printable
+    else:
+        assert [line for line in shown().splitlines() if ".mp4" in line] == printable
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, names of files are text")
+@pytest.mark.parametrize("form", [[], ["--json"], ["--csv"]])
+def test_names_that_are_no_text_are_escaped(finetuned, video, tmp_path, console, form):
+    name = shutil.copy(video, tmp_path / "caf\udce9.mp4")
+    shown = console("utf-8")
+    files = ["--timeline", tmp_path / "timeline.png", "--annotate", tmp_path / "annotated.mp4"]
+    assert predict(name, "--model", finetuned, "--no_crop_faces", *form, *files) == 0
+    assert "caf\\udce9.mp4" in shown()
+    assert all(path.stat().st_size for path in files[1::2])
+
+
+def test_commands_of_training_escape_too(tmp_path, console, capsys):
+    shown = console("ascii")
+    assert main(["evaluate", "--model", str(tmp_path / "幸せ"), "--data", "幸せ.csv"]) == 2
+    print("幸せ")
+    assert shown() == "\\u5e78\\u305b\n"
+
+
+def test_a_long_name_of_a_class_is_shown_whole(tmp_path, save_tiny_model, video, capsys):
+    name = "contempt" * 30
+    save_tiny_model(LGIFormerForVideoClassification, tmp_path, [name, "sad"])
+    assert predict(video, "--model", tmp_path, "--no_crop_faces", "--window", "1") == 0
+    shown = capsys.readouterr().out
+    assert "…" not in shown and name in re.sub(r"[\s\d.]", "", shown)
+
+
+@pytest.mark.parametrize(
+    ("id2label", "message"),
+    [
+        ({0: "happy", 1: "happy", 2: "sad"}, "Two labels of the model are called 'happy'"),
+        ({0: "happy", 2: "sad", 5: "fear"}, "names only 2 of its 3 labels"),
+    ],
+)
+def test_no_class_hides_another(finetuned, video, id2label, message, capsys):
+    model, processor = load_classifier(finetuned, "cpu")
+    model.config.id2label = id2label
+    with pytest.raises(ValueError, match=message):
+        predict_video(model, processor, video)
+    with pytest.raises(ValueError, match=message):
+        FacialExpressionPipeline(model=model, video_processor=processor, device="cpu")
