@@ -44,7 +44,7 @@ TRAINING_FILES = (
 def seal_checkpoint(folder: str | os.PathLike):
     """Declare the checkpoint in `folder` whole. To be called by one process, when all have written their files."""
     folder = Path(folder)
-    files = [path for path in folder.rglob("*") if path.is_file() and path.name != TRANSFORMERS_MARK]
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name not in (SEAL, TRANSFORMERS_MARK)]
     sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
     with whole_file(folder / SEAL) as file:
         file.write_text(json.dumps(sizes, indent=2))

@@ -46,13 +46,13 @@ def collate_drawing(items):
 
 
 @pytest.fixture
-def make(tiny_run, tiny_shards, drawing_clips, tmp_path):
+def make(tiny_run, drawing_clips, tmp_path, request):
     """`make(name, data="list", **fields)`: a trainer of 8 steps in epochs of 6, saved after every second step."""
 
     def make_trainer(name, data="list", **fields):
         clips = None
         if data == "shards":
-            clips = tiny_run.sharded_clips(tiny_shards, tmp_path / name)
+            clips = tiny_run.sharded_clips(request.getfixturevalue("tiny_shards"), tmp_path / name)
         elif data == "drawing":
             clips = drawing_clips()
         fields = {"max_steps": 8, "save_strategy": "steps", "save_steps": 2, **IN_MAIN_PROCESS, **fields}
@@ -132,6 +132,7 @@ def test_batches_do_not_depend_on_the_global_generators(make):
         trainer.callback_handler.train_dataloader = loader
         before = torch.get_rng_state()
         trainer.callback_handler.on_epoch_begin(trainer.args, trainer.state, trainer.control)
+        loader.set_epoch(epoch)
         found = torch.stack([batch["pixel_values"] for batch in loader])
         assert torch.equal(before, torch.get_rng_state())
         return found
@@ -206,7 +207,7 @@ def test_checkpoint_of_an_earlier_version(make, tmp_path):
     for step in (4, 6):
         folder = tmp_path / "whole" / f"checkpoint-{step}"
         (folder / PROGRESS_FILE).unlink()
-        seal_checkpoint(folder)
+        seal_checkpoint(folder)  # without that file
         resumed = make(f"resumed_{step}", eval_strategy="epoch")
         resumed.train(resume_from_checkpoint=folder)
         assert_same_run(resumed, whole)
