@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import IterableDataset
 from transformers import TrainerCallback
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
@@ -53,6 +54,8 @@ def make(tiny_run, drawing_clips, tmp_path, request):
         clips = None
         if data == "shards":
             clips = tiny_run.sharded_clips(request.getfixturevalue("tiny_shards"), tmp_path / name)
+        elif data == "stream":
+            clips = tiny_run.Stream()
         elif data == "drawing":
             clips = drawing_clips()
         fields = {"max_steps": 8, "save_strategy": "steps", "save_steps": 2, **IN_MAIN_PROCESS, **fields}
@@ -84,7 +87,7 @@ def assert_same_run(resumed, whole):
 # The same batches
 
 
-@pytest.mark.parametrize("data", ["list", "drawing", pytest.param("shards", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("data", ["list", "drawing", "stream", pytest.param("shards", marks=pytest.mark.slow)])
 def test_persistent_workers(make, tmp_path, data):
     """Resumed in the middle of the first epoch and at its end."""
     fields = {"max_steps": 10, **PERSISTENT}
@@ -174,6 +177,33 @@ def test_generators_are_restored():
         with seeded_generators("a", 2):
             assert draw() != seeded
     assert draw() == before
+
+
+def test_streams_are_resumed_with_the_same_parts(make, tmp_path):
+    make("whole", "stream", max_steps=2).train()
+    checkpoint = tmp_path / "whole" / "checkpoint-2"
+    for changed in ({"dataloader_num_workers": 1}, {"per_device_train_batch_size": 2}, {"seed": 1}):
+        with pytest.raises(ValueError, match=r"is of a run with other batches: (number of workers|batch of a|seed)"):
+            make("resumed", "stream", **changed).train(resume_from_checkpoint=checkpoint)
+
+
+def test_second_pass_over_a_stream_is_not_resumed(make, tiny_run, tmp_path):
+    class ShortStream(IterableDataset):
+        def __iter__(self):
+            clips = tiny_run.Clips(12)
+            return iter([clips[index] for index in range(12)])
+
+    for step in (2, 4):
+        whole, resumed = make(f"whole_{step}", max_steps=6), make(f"resumed_{step}", max_steps=6)
+        whole.train_dataset = resumed.train_dataset = ShortStream()
+        whole.train()
+        checkpoint = tmp_path / f"whole_{step}" / f"checkpoint-{step}"
+        if step == 2:
+            resumed.train(resume_from_checkpoint=checkpoint)
+            assert_same_run(resumed, whole)
+        else:
+            with pytest.raises(ValueError, match="had read its stream to the end and had begun anew"):
+                resumed.train(resume_from_checkpoint=checkpoint)
 
 
 # What the last step of a checkpoint has still to do
