@@ -37,21 +37,21 @@ class CatchesUp:
         super()._run_epoch(**kwargs)
 
     def _maybe_log_save_evaluate(self, tr_loss, grad_norm, *args, learning_rate=None, **kwargs):
-        norm = grad_norm.item() if isinstance(grad_norm, torch.Tensor) else grad_norm
-        self._of_last_step = (self.state.global_step, norm, learning_rate)
+        self._of_last_step = (self.state.global_step, grad_norm, learning_rate)
         super()._maybe_log_save_evaluate(tr_loss, grad_norm, *args, learning_rate=learning_rate, **kwargs)
 
     def _save_progress(self, checkpoint: Path):
         """Write `PROGRESS_FILE` into a checkpoint. All processes have to call this."""
         loss = self.accelerator.reduce(self._tr_loss.detach(), "mean").item()
         step, grad_norm, learning_rate = self._of_last_step
-        is_of_this_step = step == self.state.global_step  # not where a callback saves before the step's end
+        if step != self.state.global_step:  # a callback saves before the step's end
+            grad_norm = learning_rate = None
         progress = {
             "epoch_has_ended": self._epoch_has_ended,
             "last_logged_step": self._globalstep_last_logged,
             "loss_since_then": loss,
-            "grad_norm": grad_norm if is_of_this_step else None,
-            "learning_rate": learning_rate if is_of_this_step else None,
+            "grad_norm": grad_norm.item() if isinstance(grad_norm, torch.Tensor) else grad_norm,
+            "learning_rate": learning_rate,
         }
         if self.args.should_save:
             (checkpoint / PROGRESS_FILE).write_text(json.dumps(progress, indent=2))

@@ -46,8 +46,9 @@ class TellEpoch(TrainerCallback):
 
     def on_epoch_begin(self, args, state, control, train_dataloader, **kwargs):
         epoch = int(state.epoch)
-        if train_dataloader.generator is not None:
-            train_dataloader.generator.manual_seed(args.seed + epoch)
+        generator = getattr(train_dataloader, "generator", None)
+        if generator is not None:
+            generator.manual_seed(args.seed + epoch)
         batches = train_dataloader.batch_sampler
         while hasattr(batches, "batch_sampler"):
             batches = batches.batch_sampler
