@@ -16,6 +16,8 @@ import os
 from contextvars import ContextVar
 from pathlib import Path
 
+from .whole_file import whole_file
+
 
 PACKAGE = Path(__file__).parent
 
@@ -69,6 +71,7 @@ def model_files(directory: str | os.PathLike) -> list[Path]:
     """
     directory = Path(directory)
     found = {path for pattern in model_file_patterns() for path in directory.glob(pattern) if path.is_file()}
+    found = {path for path in found if not path.name.startswith(".")}  # what a killed process did not finish
     named = {module for path in found if path.suffix == ".json" for module in _named_modules(path)}
     return sorted(path for path in found if path.suffix != ".py" or path in named or _is_flat_code(path))
 
@@ -136,6 +139,18 @@ _HEADER = "# Derived from lgi_former's"
 def _is_flat_code(path: Path) -> bool:
     """Whether a Python file came from here, now or with another version of the package."""
     return path.read_text(encoding="utf-8", errors="replace").startswith(_HEADER)
+
+
+def is_code_or_part_of_it(path: Path) -> bool:
+    """Whether a path is a file of flat code, or the part of one that a killed process left.
+
+    Earlier versions wrote code directly into its place. Such a part is empty or the beginning of the header. After a
+    power cut, a file may also hold zero bytes alone.
+    """
+    if not path.is_file():
+        return False
+    content = path.read_text(encoding="utf-8", errors="replace").replace("\0", "").strip()
+    return _HEADER.startswith(content[: len(_HEADER)])
 
 
 @functools.cache
@@ -299,16 +314,19 @@ def _set_auto_map(saved, auto_map: dict[str, str]):
 def write_code(directory: str | os.PathLike, auto_map: dict[str, str]):
     """Write the flat files that `auto_map` names, and all that these need, into a directory.
 
+    Each file gets its name when it is whole, so a killed process leaves no part of one in its place.
+
     Raises:
         FileExistsError: If a file would replace one that did not come from here.
     """
     flat_names = dict.fromkeys(reference.split(".")[0] for reference in auto_map.values())
     code = {Path(directory, name): source for name, source in flat_code(*flat_names).items()}
     for path in code:
-        if path.exists() and not _is_flat_code(path):
+        if path.exists() and not is_code_or_part_of_it(path):
             raise FileExistsError(
                 f"'{path}' is not of lgi_former and would be replaced by a file of its code. Save to another "
                 "directory, or without the code (save_code=False)."
             )
     for path, source in code.items():
-        path.write_text(source, encoding="utf-8", newline="\n")
+        with whole_file(path) as unfinished:
+            unfinished.write_text(source, encoding="utf-8", newline="\n")

@@ -85,7 +85,8 @@ class CsvPrinter:
     """Prints a row for each window: video, person, begin and end in seconds, a column for each label, and a note.
 
     A video without a timeline has one row, without times. A video without a face, or one that failed, has one row
-    too: its scores are empty, and its note says why. Every video that was given is in the table.
+    too: its scores are empty, and its note says why. A note also says if the end of a video is missing.
+    Every video that was given is in the table.
 
     Args:
         labels: The model's, a column each, in alphabetical order. A label with the name of another column is called
@@ -107,7 +108,8 @@ class CsvPrinter:
         self._print_header()
         for entry in result.get("timeline", [{"scores": result["scores"]}]):
             times = [entry.get(name, "") for name in self.COLUMNS[1:]]
-            self.writer.writerow([result["video"], *times, *(entry["scores"][label] for label in self.labels), ""])
+            scores = [entry["scores"][label] for label in self.labels]
+            self.writer.writerow([result["video"], *times, *scores, result.get("note", "")])
         sys.stdout.flush()
 
     def print_failure(self, video: str, message: str):

@@ -15,6 +15,7 @@ from huggingface_hub.constants import REPOCARD_NAME
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.utils import CONFIG_NAME, logging
 
+from ..whole_file import whole_file
 from .facts import ModelFacts
 from .sections import FIGURES, card_text, kind_of, usage_code
 
@@ -49,7 +50,9 @@ def write_model_card(
     if path.exists() and not is_as_written(_read(path)):
         logger.warning(f"{path} was edited or is not ours, and is kept as it is: this model's card is not written.")
         return False
-    path.write_text(_new_card(folder, facts, repo_id, metadata or {}), encoding="utf-8")
+    card = _new_card(folder, facts, repo_id, metadata or {})
+    with whole_file(path) as unfinished:  # part of a card would pass for one that was edited
+        unfinished.write_text(card, encoding="utf-8")
     return True
 
 

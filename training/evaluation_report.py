@@ -14,6 +14,7 @@ from rich.text import Text
 from sklearn.metrics import ConfusionMatrixDisplay
 
 from ..figures.style import drawable
+from ..whole_file import whole_file
 from .metrics import UNREADABLE_LABEL, compute_figures
 
 
@@ -55,7 +56,8 @@ def write_evaluation(
         output_dir / CONFUSION_MATRIX_FILE, dpi=150
     )
     # Last, so that who finds this file finds the others, too.
-    (output_dir / METRICS_FILE).write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    with whole_file(output_dir / METRICS_FILE) as file:
+        file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     return figures
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from filelock import FileLock
 from transformers.utils import logging
 
+from ..whole_file import whole_file
+
 
 logger = logging.get_logger(__name__)
 
@@ -71,8 +73,9 @@ class SkippedVideos:
         self._recorded.add(video)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(self.path.with_name(f".{self.path.name}.lock")):
-            if video not in self.listed():
-                _append(self.path, video, reason)
+            listed = self.listed()
+            if video not in listed:
+                write_list(self.path, listed | {video: reason})
         self.check()
 
     def check(self):
@@ -109,9 +112,12 @@ class SkippedVideos:
 
 
 def write_list(path: str | os.PathLike, videos: dict[str, str]):
-    """Write videos and why they cannot be read as a CSV file with the columns `path` and `reason`."""
+    """Write videos and why they cannot be read as a CSV file with the columns `path` and `reason`.
+
+    The file is replaced when the new one is whole, so that a killed process leaves no part of a list.
+    """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with Path(path).open("w", newline="", encoding="utf-8") as file:
+    with whole_file(Path(path)) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         writer.writerows((video, _one_line(reason)) for video, reason in videos.items())
@@ -134,13 +140,6 @@ def replace_list(path: str | os.PathLike, videos: dict[str, str]):
 def _is_list(path: str | os.PathLike) -> bool:
     with Path(path).open(newline="", encoding="utf-8", errors="replace") as file:
         return next(csv.reader(file), None) == list(COLUMNS)
-
-
-def _append(path: Path, video: str, reason: str):
-    if not path.exists():
-        write_list(path, {})
-    with path.open("a", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerow((video, _one_line(reason)))
 
 
 def _one_line(reason: str) -> str:

@@ -5,16 +5,19 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 from transformers import DataCollator, SchedulerType, Trainer, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput, rotate_checkpoints
 
 from ..model_card import ModelFacts
 from ..modeling_lgi_former.classification import classification_loss
-from .checkpoints import check_checkpoint, newest_whole_checkpoint, seal_checkpoint, unseal_checkpoint
+from .catching_up import CatchesUp, CatchUpCallback
+from .checkpoints import check_checkpoint, make_way, newest_whole_checkpoint, seal_checkpoint
+from .data_loading import LoadsRepeatably
 from .data_order import KeepsDataOrder
 from .ema import TRAINED_WEIGHTS, ExponentialMovingAverage
 from .epochs import TellEpoch
+from .global_generators import restored_generators
 from .non_finite_loss import StopAtNonFiniteLoss
 from .optimization import REFERENCE_BATCH_SIZE, cosine_schedule, parameter_groups, scaled_learning_rate
 from .run_card import WritesModelCard
@@ -23,7 +26,9 @@ from .uploading import UploadsModelFiles
 from .views import average_views, mean_cross_entropy
 
 
-class LGIFormerTrainer(UploadsModelFiles, WritesModelCard, ShardsModel, KeepsDataOrder, Trainer):
+class LGIFormerTrainer(
+    UploadsModelFiles, WritesModelCard, ShardsModel, KeepsDataOrder, LoadsRepeatably, CatchesUp, Trainer
+):
     """`transformers.Trainer` with the parts of MAE-DFER's recipe that it lacks. Trains LGI-Former and VideoMAE.
 
     - The optimiser that `args.optim` names gets the groups of `parameter_groups`; `lr_scheduler_type=
@@ -97,31 +102,7 @@ class LGIFormerTrainer(UploadsModelFiles, WritesModelCard, ShardsModel, KeepsDat
         if ema_decay is not None:
             self.average = ExponentialMovingAverage(ema_decay)
             self.add_callback(self.average)
-
-    def get_train_dataloader(self) -> DataLoader:
-        """As `Trainer`'s. An iterable data set is taken to split itself by process and worker, and is not split again
-        (Accelerate would have one process read for all, or each read everything)."""
-        if not isinstance(self.train_dataset, IterableDataset):
-            return super().get_train_dataloader()
-        args = self.args
-        return DataLoader(
-            self.train_dataset,
-            batch_size=self._train_batch_size,
-            collate_fn=self.data_collator,
-            num_workers=args.dataloader_num_workers,
-            pin_memory=args.dataloader_pin_memory,
-            drop_last=args.dataloader_drop_last,
-            persistent_workers=args.dataloader_persistent_workers,
-            prefetch_factor=args.dataloader_prefetch_factor,
-        )
-
-    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
-        """As `Trainer`'s, unless the data set has a `sampler` that is not None: then that, since not every order is as
-        good to read it in. Accelerate deals out its batches among the processes, and skips those that a resumed run
-        has seen."""
-        train_dataset = self.train_dataset if train_dataset is None else train_dataset
-        sampler = getattr(train_dataset, "sampler", None)
-        return super()._get_train_sampler(train_dataset) if sampler is None else sampler
+        self.add_callback(CatchUpCallback(self))
 
     # Optimisation
 
@@ -194,6 +175,15 @@ class LGIFormerTrainer(UploadsModelFiles, WritesModelCard, ShardsModel, KeepsDat
         return config.problem_type in (None, "single_label_classification") and config.num_labels > 1
 
     # Evaluation
+
+    def evaluate(self, *args, **kwargs) -> dict[str, float]:
+        """As `Trainer.evaluate`. In training, it leaves the global random generators as they were.
+
+        Otherwise dropout would depend on how often a run was resumed: `Trainer` makes a data loader, which draws a
+        seed, for the first evaluation after a start only.
+        """
+        with restored_generators() if self.is_in_train else contextlib.nullcontext():
+            return super().evaluate(*args, **kwargs)
 
     def get_eval_dataloader(self, eval_dataset: str | Dataset | None = None) -> DataLoader:
         """As `Trainer`'s, with `eval_data_collator`."""
@@ -286,6 +276,8 @@ class LGIFormerTrainer(UploadsModelFiles, WritesModelCard, ShardsModel, KeepsDat
             resume_from_checkpoint = str(resume_from_checkpoint)
         if self.average is not None:
             self.average.resume_from = resume_from_checkpoint or None
+        self._resumed_from = resume_from_checkpoint or None
+        self._ignored_keys = kwargs.get("ignore_keys_for_eval")
         return super().train(resume_from_checkpoint or None, **kwargs)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False):
@@ -299,11 +291,13 @@ class LGIFormerTrainer(UploadsModelFiles, WritesModelCard, ShardsModel, KeepsDat
         folder = run_dir / f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
         limit, self.args.save_total_limit = self.args.save_total_limit, None
         if self.args.should_save:
-            unseal_checkpoint(folder)
+            make_way(folder)
+        self.accelerator.wait_for_everyone()  # the other processes write to the folder, too
         try:
             super()._save_checkpoint(model, trial)
         finally:
             self.args.save_total_limit = limit
+        self._save_progress(folder)
         if self.args.should_save:
             self._save_data_order(folder)
             if self.average is not None:

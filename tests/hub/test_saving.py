@@ -90,6 +90,34 @@ def test_a_file_of_the_users_is_not_replaced(model, tmp_path):
     assert {path.name for path in hub.model_files(tmp_path)} == CONFIG_AND_WEIGHTS
 
 
+@pytest.mark.parametrize("left", ["", "# Deri", "\0" * 100, "\n"])
+def test_what_a_killed_process_left_of_the_code_is_replaced(model, tmp_path, left):
+    (tmp_path / "encoder.py").write_text(left)
+    (tmp_path / ".encoder.unfinished.py").write_text("# Derived from lgi_former's")
+    assert not hub.model_files(tmp_path)
+    model.save_pretrained(tmp_path)
+    assert (tmp_path / "encoder.py").read_text() == hub.all_flat_code()["encoder.py"]
+    assert not (tmp_path / ".encoder.unfinished.py").exists()
+
+
+def test_code_is_whole_at_any_time(model, tmp_path, monkeypatch):
+    """A process that ends while it writes a file leaves the earlier file, or none."""
+    write_text = Path.write_text
+
+    def write_half(path, text, *args, **kwargs):
+        write_text(path, text[: len(text) // 2], *args, **kwargs)
+        raise KeyboardInterrupt
+
+    model.save_pretrained(tmp_path)
+    code = {path: path.read_text() for path in tmp_path.glob("*.py")}
+    monkeypatch.setattr(Path, "write_text", write_half)
+    for folder in (tmp_path, tmp_path / "new"):
+        with pytest.raises(KeyboardInterrupt):
+            model.save_pretrained(folder)
+    assert {path: path.read_text() for path in tmp_path.glob("*.py")} == code
+    assert not list((tmp_path / "new").glob("*.py"))
+
+
 def test_code_of_a_subclass_stays_named(model, tmp_path):
     of_a_repository = "someone/model--configuration_lgi_former.LGIFormerConfig"
     model.config.auto_map = {"AutoModel": "my_model.MyModel", "AutoConfig": of_a_repository}

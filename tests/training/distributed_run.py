@@ -6,7 +6,18 @@ import os
 import sys
 from pathlib import Path
 
-from tiny_run import DECAYING, BrokenClip, Stream, evaluate_views, finetuning, losses, pretraining, sharded_clips
+import torch
+from tiny_run import (
+    DECAYING,
+    DROPOUT,
+    BrokenClip,
+    Stream,
+    evaluate_views,
+    finetuning,
+    losses,
+    pretraining,
+    sharded_clips,
+)
 from torch.distributed.fsdp import FSDPModule
 
 
@@ -33,7 +44,7 @@ def run_all(output_dir, shards):
     stream = Stream()
     finetuning(output_dir / "stream", mix=0.0, clips=stream, max_steps=3).train()
     results["stream"] = stream.read
-    run_shards(output_dir, shards)
+    results["resumed_shards"] = run_shards(output_dir, shards)
 
     trainer = finetuning(output_dir / "broken", clips=BrokenClip(), max_steps=4, gradient_accumulation_steps=2)
     try:
@@ -50,14 +61,21 @@ def run_all(output_dir, shards):
 
 
 def run_shards(output_dir, shards):
-    """Two epochs of 24 videos in shards, of which two processes read two each: 6 steps; and once more from step 4."""
-    fields = {"mix": 0.0, "max_steps": 12, "per_device_train_batch_size": 2, "dataloader_num_workers": 2}
+    """Two epochs of 24 videos in shards, of which two processes read two each: 6 steps; and once more from step 4.
+
+    Returns:
+        Whether the weights are the same in the end.
+    """
+    fields = {"model_fields": DROPOUT, "max_steps": 12, "per_device_train_batch_size": 2}
+    fields |= {"dataloader_num_workers": 2, "dataloader_persistent_workers": True}
     whole, resumed = output_dir / "sharded", output_dir / "sharded_resumed"
     trainer = finetuning(whole, clips=sharded_clips(shards, whole), save_strategy="steps", save_steps=4, **fields)
     trainer.train()
+    weights = [weight.detach().clone() for weight in trainer.model.parameters()]
     with contextlib.suppress(RuntimeError):  # as above, of transformers 5.17
         trainer = finetuning(resumed, clips=sharded_clips(shards, resumed), **fields)
         trainer.train(resume_from_checkpoint=whole / "checkpoint-4")
+    return all(map(torch.equal, weights, trainer.model.parameters()))
 
 
 STATE_DICT_TYPES = ("FULL_STATE_DICT", "SHARDED_STATE_DICT")

@@ -10,7 +10,14 @@ import pytest
 import torch
 from transformers import TrainerCallback
 
-from lgi_former.training.checkpoints import SEAL, newest_whole_checkpoint, seal_checkpoint, what_a_checkpoint_lacks
+from lgi_former import LGIFormerForVideoClassification
+from lgi_former.training.checkpoints import (
+    SEAL,
+    make_way,
+    newest_whole_checkpoint,
+    seal_checkpoint,
+    what_a_checkpoint_lacks,
+)
 
 
 SCRIPT = Path(__file__).with_name("tiny_run.py")
@@ -36,6 +43,8 @@ def test_whole_checkpoint(tmp_path):
     ("damage", "lack"),
     [
         (lambda folder: (folder / SEAL).unlink(), "it has no checkpoint_files.json, which is written last"),
+        (lambda folder: (folder / SEAL).write_text(""), "its checkpoint_files.json is damaged"),
+        (lambda folder: (folder / SEAL).write_text("[1]"), "its checkpoint_files.json is damaged"),
         (lambda folder: (folder / "optimizer.pt").unlink(), "optimizer.pt is missing"),
         (lambda folder: os.truncate(folder / "model.safetensors", 4), "model.safetensors has 4 bytes of 10"),
         (lambda folder: os.truncate(folder / "inner" / "part.bin", 0), "inner/part.bin has 0 bytes of 10"),
@@ -88,6 +97,61 @@ def test_checkpoint_that_is_written_again_is_not_whole_meanwhile(tiny_run, tmp_p
     with pytest.raises(OSError, match="disk full"):
         trainer.train()
     assert newest_whole_checkpoint(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"encoder.py": ""},
+        {"encoder.py": "# Derived fr"},
+        {"encoder.py": "\0" * 4096},
+        {"encoder.py": "half a line of somebody"},
+        {"config.json": '{"model_type": "lgi_fo', "README.md": "---\nlicense: [", "trainer_state.json": ""},
+        {"trained_weights.safetensors": "", "pytorch_model_fsdp.bin": "", ".regions.unfinished.py": "import"},
+    ],
+)
+def test_checkpoint_of_a_killed_run_is_replaced(tiny_run, tmp_path, damage):
+    """Whatever it holds; the other files of the run's folder stay as they are."""
+    fields = {"max_steps": 2, "save_strategy": "steps", "save_steps": 1}
+    tiny_run.finetuning(tmp_path, **fields).train()
+    unfinished = tmp_path / "checkpoint-2"
+    (unfinished / SEAL).unlink()
+    for name, content in damage.items():
+        (unfinished / name).write_text(content)
+    foreign = [unfinished / "notes.txt", tmp_path / "checkpoint-best" / "encoder.py", tmp_path / "encoder.py"]
+    for file in foreign:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("precious")
+    resumed = tiny_run.finetuning(tmp_path, **fields)
+    resumed.train(resume_from_checkpoint=True)
+    assert newest_whole_checkpoint(tmp_path) == unfinished
+    assert all(file.read_text() == "precious" for file in foreign)
+    leftovers = {"trained_weights.safetensors", "pytorch_model_fsdp.bin", ".regions.unfinished.py", "README.md"}
+    assert not leftovers & {path.name for path in unfinished.iterdir()}
+    LGIFormerForVideoClassification.from_pretrained(unfinished)
+    assert (unfinished / "encoder.py").read_text() == (tmp_path / "checkpoint-1" / "encoder.py").read_text()
+    tiny_run.finetuning(tmp_path, **fields).train(resume_from_checkpoint=unfinished)
+
+
+def test_folder_that_is_no_checkpoint_is_left_alone(tmp_path):
+    folder = tmp_path / "checkpoint-2"
+    for name in ("encoder.py", "README.md", "config.json"):
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_text("precious")
+    make_way(folder)
+    assert {path.name for path in folder.iterdir()} == {"encoder.py", "README.md", "config.json"}
+    make_way(tmp_path / "checkpoint-3")
+    assert not (tmp_path / "checkpoint-3").exists()
+
+
+def test_mark_of_transformers_is_not_sealed(tmp_path):
+    """With `enable_jit_checkpoint` Transformers removes its mark after the checkpoint was sealed."""
+    folder = checkpoint(tmp_path, 1)
+    mark = folder / "checkpoint-is-incomplete.txt"
+    mark.write_text("in progress")
+    seal_checkpoint(folder)
+    mark.unlink()
+    assert what_a_checkpoint_lacks(folder) is None
 
 
 @pytest.mark.slow

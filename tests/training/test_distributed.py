@@ -110,6 +110,7 @@ def test_every_video_of_shards_once_an_epoch_that_is_resumed(launched, tiny_run)
         assert list(after) == list(range(5, 13))
         steps.append({step: before[step] for step in range(1, 5)} | after)
     assert_every_video_once_an_epoch(steps)
+    assert results[0]["resumed_shards"] and results[1]["resumed_shards"]
 
 
 def assert_every_video_once_an_epoch(steps_of_processes):

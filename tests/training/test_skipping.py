@@ -22,6 +22,23 @@ def test_every_video_is_listed_once(tmp_path):
     assert skipped.listed() == dict(expected[1:])
 
 
+def test_killed_process_leaves_a_whole_list(tmp_path, monkeypatch):
+    """Earlier versions left an empty file, whose first video then passed for the header."""
+    skipped = SkippedVideos(tmp_path, total=1000)
+    skipped.path.touch()
+    skipped.skip("a.mp4", "broken")
+    before = rows_of(skipped.path)
+    assert before == [["path", "reason"], ["a.mp4", "broken"]]
+
+    def stop(path, target):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pathlib.Path.replace", stop)
+    with pytest.raises(KeyboardInterrupt):
+        SkippedVideos(tmp_path, total=1000).skip("b.mp4", "broken")
+    assert rows_of(skipped.path) == before
+
+
 @pytest.mark.parametrize(
     ("total", "max_fraction", "allowed"), [(1000, 0.01, 10), (10, 0.01, 1), (10, 0, 0), (10, 0.35, 3), (3, 1, 3)]
 )

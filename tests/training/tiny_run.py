@@ -221,7 +221,8 @@ class KillAfterStep(TrainerCallback):
 def run_killed(output_dir, shards):
     """Dies after step 6, between the checkpoints. Two workers read videos in shards meanwhile."""
     clips = sharded_clips(shards, output_dir)
-    finetuning(output_dir, clips=clips, callbacks=[KillAfterStep(6)], dataloader_num_workers=2, **INTERRUPTED).train()
+    workers = {"dataloader_num_workers": 2, "dataloader_persistent_workers": True}
+    finetuning(output_dir, clips=clips, callbacks=[KillAfterStep(6)], **workers, **INTERRUPTED).train()
 
 
 def run_killed_while_saving(output_dir, shards):
