@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
@@ -12,17 +13,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .pyav_decoding import open_with_pyav, upright_rgb, video_stream
-from .video_decoding import (
-    VideoReadError,
-    check_file,
-    consists_of_images,
-    download,
-    frame_files,
-    is_url,
-    read_image,
-)
+from .animated_images import Animation, is_animation
+from .decoder_backends import check_backend_name, chosen_backend, open_with_backend
+from .frame_folders import check_frame_order, consists_of_images, frame_files
+from .frame_pixels import FrameConverter, decoder_of
+from .pyav_decoding import open_with_pyav, video_stream
+from .video_decoding import damaged_animation, read_image
 from .video_inputs import split_into_videos
+from .video_sources import VideoReadError, local_path
 
 
 FRAME_RATE = 25.0
@@ -88,7 +86,12 @@ class FrameStream:
 
 @contextlib.contextmanager
 def open_frames(
-    video: str | os.PathLike | np.ndarray | torch.Tensor | list, frame_rate: float | None = None, num_threads: int = 0
+    video: str | os.PathLike | np.ndarray | torch.Tensor | list,
+    frame_rate: float | None = None,
+    num_threads: int = 0,
+    *,
+    backend: str | None = None,
+    frame_order: str = "natural",
 ) -> Iterator[FrameStream]:
     """Open a video to go through it once, within a `with` block.
 
@@ -100,18 +103,21 @@ def open_frames(
             timestamps, which count.
         num_threads: Threads to decode a video file with; 0 for as many as there are cores. How many makes no
             difference to a whole file, but to what is shown for the lost parts of a damaged one.
+        backend, frame_order: As for `read_video`.
 
     Raises:
         VideoReadError: If the video cannot be read; in the middle of it only if a frame of a folder cannot. Broken
             packets of a video file are left out, as players do.
-        ValueError: If `video` is none of the above.
+        ValueError: If `video` is none of the above, a setting is impossible, or the backend is not installed.
     """
+    check_backend_name(backend)
+    check_frame_order(frame_order)
     videos = split_into_videos(video)
     if len(videos) > 1:
         raise ValueError(f"One video is gone through at a time, but {len(videos)} were given.")
     with contextlib.ExitStack() as stack:
         try:
-            stream = _open(videos[0], frame_rate or FRAME_RATE, num_threads, stack)
+            stream = _open(videos[0], frame_rate or FRAME_RATE, num_threads, stack, backend, frame_order)
         except OSError as error:
             raise VideoReadError(
                 f"{videos[0]!r} cannot be read: {error}. Check that it exists and is readable."
@@ -119,13 +125,24 @@ def open_frames(
         yield stream
 
 
-def _open(video: str | torch.Tensor, frame_rate: float, num_threads: int, stack: contextlib.ExitStack) -> FrameStream:
+def _open(
+    video: str | torch.Tensor,
+    frame_rate: float,
+    num_threads: int,
+    stack: contextlib.ExitStack,
+    backend: str | None,
+    frame_order: str,
+) -> FrameStream:
     if isinstance(video, torch.Tensor):
         return _array_frames(video, frame_rate)
-    path = stack.enter_context(download(video)) if is_url(video) else Path(video)
-    check_file(path)
+    path = stack.enter_context(local_path(video))
+    if is_animation(path):
+        return _animation_frames(path)
     if consists_of_images(path):
-        return _numbered(frame_files(path), read_image, frame_rate)
+        return _numbered(frame_files(path, frame_order), read_image, frame_rate)
+    backend = chosen_backend(backend)
+    if backend != "pyav":
+        return _frames_of_backend(backend, path, num_threads)
     return _video_frames(path, num_threads, stack)
 
 
@@ -163,6 +180,29 @@ def _numbered(items: Iterable, read: Callable, frame_rate: float) -> FrameStream
     return FrameStream(frames, frame_rate, len(items))
 
 
+def _animation_frames(path: Path) -> FrameStream:
+    try:
+        animation = Animation(path)
+        durations = animation.durations()
+    except Exception as error:  # Pillow raises OSError, SyntaxError and more, depending on where a file is damaged
+        raise damaged_animation(path, error) from error
+    times = itertools.accumulate(durations, initial=0.0)
+    frames = (
+        TimedFrame(index, time, lambda pixels=pixels: pixels)
+        for index, (time, (_, pixels)) in enumerate(zip(times, animation, strict=False))
+    )
+    return FrameStream(frames, len(durations) / sum(durations), len(durations))
+
+
+def _frames_of_backend(backend: str, path: Path, num_threads: int) -> FrameStream:
+    try:
+        video = open_with_backend(backend, path, num_threads)
+    except Exception as error:  # every package has its own exceptions
+        raise _undecodable(path, str(error), backend) from error
+    frames = (TimedFrame(index, time, read) for index, (time, read) in enumerate(video.frames))
+    return FrameStream(frames, video.frame_rate, video.num_frames)
+
+
 def _video_frames(path: Path, num_threads: int, stack: contextlib.ExitStack) -> FrameStream:
     """Frames of a video file, which stays open as long as `stack`."""
     try:
@@ -186,7 +226,7 @@ def _announced(stream, frame_rate: float) -> int | None:
 
 
 def _decoded(container, stream, frame_rate: float, path: Path) -> Iterator[TimedFrame]:
-    clock = _Clock(frame_rate)
+    clock, decoder, to_rgb = _Clock(frame_rate), decoder_of(stream), FrameConverter(stream)
     reason = "it has no frames"
     index = 0
     packets = container.demux(stream)
@@ -194,11 +234,11 @@ def _decoded(container, stream, frame_rate: float, path: Path) -> Iterator[Timed
         try:
             if (packet := next(packets, None)) is None:
                 break
-            frames = packet.decode()
+            frames = decoder.decode(packet)
         except Exception as error:  # a broken packet; the next may be whole
             frames, reason = [], str(error)
         for frame in frames:
-            yield TimedFrame(index, clock.time(frame.time), lambda frame=frame: upright_rgb(frame))
+            yield TimedFrame(index, clock.time(frame.time), lambda frame=frame: to_rgb(frame))
             index += 1
     if index == 0:
         raise _undecodable(path, reason)
@@ -226,8 +266,8 @@ class _Clock:
         return self.now
 
 
-def _undecodable(path: Path, reason: str) -> VideoReadError:
+def _undecodable(path: Path, reason: str, backend: str = "PyAV") -> VideoReadError:
     return VideoReadError(
-        f"'{path}' cannot be decoded as a video by PyAV ({reason}): it is damaged, incomplete or not a video. Check "
-        "that it plays, else copy, download or encode it again."
+        f"'{path}' cannot be decoded as a video by {backend} ({reason}): it is damaged, incomplete or not a video. "
+        "Check that it plays, else copy, download or encode it again."
     )

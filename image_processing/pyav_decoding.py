@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from transformers.video_utils import VideoMetadata
 
+from .frame_pixels import FrameConverter, decoder_of
+
 
 MOST_THREADS = 16  # that FFmpeg recommends
 COVER = 1024  # FFmpeg's flag of a stream that is a picture, "attached_pic"
@@ -33,12 +35,6 @@ def open_with_pyav(path: str):
     except ImportError as error:
         raise ImportError("PyAV is not installed; install it with: pip install av") from error
     return av.open(path)
-
-
-def upright_rgb(frame) -> np.ndarray:
-    """Pixels of a frame of PyAV, uint8 RGB (height, width, 3), turned as a turned camera asks for."""
-    # In one thread: PyAV would start some for each frame, which takes far longer than the conversion.
-    return np.rot90(frame.to_ndarray(format="rgb24", threads=1), round(frame.rotation / 90))
 
 
 def read_by_packets(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
@@ -100,27 +96,27 @@ def _holds_frame(packet) -> bool:
 def _decode_wanted(container, stream, start: int, wanted: set[int]) -> dict[int, np.ndarray]:
     """Frames by their times, decoded from the keyframe at `start` on."""
     container.seek(start, stream=stream)
-    decoder = stream.codec_context
+    decoder, to_rgb = decoder_of(stream), FrameConverter(stream)
     frames = {}
     ahead = set(wanted)
     for packet in container.demux(stream):
         decoder.skip_frame = "DEFAULT" if packet.pts in wanted else UNDECODED.get(decoder.name, "DEFAULT")
-        _keep_wanted(packet.decode(), start, wanted, frames)
+        _keep_wanted(decoder.decode(packet), start, wanted, frames, to_rgb)
         ahead.discard(packet.pts)
         if not ahead:
             break
-    _keep_wanted(decoder.decode(None), start, wanted, frames)
+    _keep_wanted(decoder.decode(None), start, wanted, frames, to_rgb)
     return frames
 
 
-def _keep_wanted(decoded: Iterable, start: int, wanted: set[int], frames: dict[int, np.ndarray]):
+def _keep_wanted(decoded: Iterable, start: int, wanted: set[int], frames: dict[int, np.ndarray], to_rgb: Callable):
     for frame in decoded:
         if frame.is_corrupt:  # what is made up for lost parts of it depends on the frames before
             raise ValueError("a frame of it is damaged")
         if frame.pts == start and not frame.key_frame:
             raise ValueError("its container takes other frames for keyframes")
         if frame.pts in wanted:
-            frames[frame.pts] = upright_rgb(frame)
+            frames[frame.pts] = to_rgb(frame)
 
 
 def read_with_pyav(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
@@ -164,9 +160,11 @@ def _metadata(stream, total_num_frames: int) -> VideoMetadata:
 def _frames_at(path: str, indices: list[int]) -> list[np.ndarray]:
     frames = []
     with open_with_pyav(path) as container:
-        decoded = container.decode(_stream_in_threads(container))
+        stream = _stream_in_threads(container)
+        decoder, to_rgb = decoder_of(stream), FrameConverter(stream)
+        decoded = itertools.chain.from_iterable(map(decoder.decode, container.demux(stream)))
         for frame in itertools.compress(decoded, np.isin(range(indices[-1] + 1), indices)):
-            frames.append(upright_rgb(frame))
+            frames.append(to_rgb(frame))
     return frames
 
 

@@ -154,7 +154,7 @@ def test_finished_shards_are_left_alone_and_damaged_ones_made_again(pack, tmp_pa
     written = []
     encode = shard_writing.encode_video
     monkeypatch.setattr(
-        shard_writing, "encode_video", lambda video, size: written.append(video) or encode(video, size)
+        shard_writing, "encode_video", lambda video, *options: written.append(video) or encode(video, *options)
     )
     packed = pack()
     assert packed.num_found == 0 and packed.mended == ["shard-000000.tar", "shard-000002.tar"]
@@ -172,7 +172,7 @@ def test_with_a_wrong_root_nothing_is_written(pack, tmp_path):
 
 
 def test_a_shard_that_is_not_whole_has_no_name(pack, tmp_path, monkeypatch):
-    def fail(video, size):
+    def fail(video, *options):
         raise OSError(errno.ENOSPC, "disk full")
 
     monkeypatch.setattr(shard_writing, "encode_video", fail)
