@@ -7,12 +7,15 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from transformers.utils import logging
 
 from .image_decoding import rgb_pixels
 
 
 ANIMATED_SUFFIXES = (".gif", ".png", ".webp")
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+logger = logging.get_logger(__name__)
 
 # Browsers show a picture for so many seconds if the file says 0.01 or less.
 SHORTEST, USUAL = 0.01, 0.1
@@ -63,7 +66,10 @@ class Animation:
     """
 
     def __init__(self, path: Path):
-        self._file = io.BytesIO(path.read_bytes())
+        content = path.read_bytes()
+        if content.startswith(b"GIF") and not content.rstrip(b"\0").endswith(b";"):
+            logger.warning_once(f"'{path}' is cut off. The pictures that are left are read.")
+        self._file = io.BytesIO(content)
         with Image.open(self._file) as image:
             # The first picture of some PNG files is what programs show that know no animations.
             self._first = int(bool(image.info.get("default_image")))

@@ -43,8 +43,8 @@ def decode_image(file: Path | zipfile.Path) -> np.ndarray:
     image = Image.open(io.BytesIO(content))
     if image.format in SEVERAL_PICTURES and getattr(image, "n_frames", 1) > 1:
         raise ImageContentError(
-            f"it holds {image.n_frames} pictures, but a frame is one. Give an animation by itself as a video, or save "
-            "its pictures as files of their own."
+            f"it holds {image.n_frames} pictures, but a frame is one. Save them as files of their own, or give an "
+            "animation (GIF, PNG, WebP) by itself as a video."
         )
     return rgb_pixels(ImageOps.exif_transpose(image))
 
@@ -64,7 +64,10 @@ def rgb_pixels(image: Image.Image) -> np.ndarray:
         if isinstance(transparent := image.info.get("transparency"), int):
             grey[values == transparent] = 0
         return np.repeat(grey[..., None], 3, axis=-1)
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, tuple) and max(transparent) > 255:  # of 16 bits, as the pixels were in the file
+        image.info["transparency"] = tuple(value >> 8 for value in transparent)
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or transparent is not None:
         rgba = image.convert("RGBA")
         black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
         return np.array(Image.alpha_composite(black, rgba).convert("RGB"))

@@ -137,10 +137,10 @@ def _refuse_mixture(folder: Path):
     Raises:
         ValueError: If a folder of frames holds a video, too, which would be left out.
     """
-    for file in sorted(folder.iterdir()):
-        if not file.name.startswith(".") and _is_video(file):
+    for entry in sorted(folder.iterdir()):
+        if not entry.name.startswith(".") and (holds_frames(entry) if entry.is_dir() else _is_video(entry)):
             raise ValueError(
-                f"'{folder}' holds both frames and a video ('{file.name}'). Move the images or the video to a folder "
+                f"'{folder}' holds both frames and a video ('{entry.name}'). Move the images or the video to a folder "
                 "of their own."
             )
 
