@@ -73,11 +73,12 @@ def in_order(names, frame_order: str = "natural") -> list[str]:
 
 
 def _natural_key(name: str) -> tuple:
-    parts = re.split("([0-9]+)", name)
+    stem, suffix = os.path.splitext(name)
+    parts = re.split("([0-9]+)", stem)
     # Numbers are compared by length first, which needs no conversion, however long they are.
     numbers = [part.lstrip("0") for part in parts[1::2]]
     parts[1::2] = [(len(number), number) for number in numbers]
-    return parts, name  # the name itself decides between 1.png and 01.png
+    return parts, suffix, name  # the name itself decides between 1.png and 01.png
 
 
 def holds_frames(folder: str | os.PathLike) -> bool:

@@ -234,7 +234,7 @@ def pq(nits):
 def write_wide(path, signal, transfer, primaries=9):
     picture = np.broadcast_to(np.round(np.asarray(signal) * 65535).astype(np.uint16), (96, 128, 3)).copy()
     with av.open(str(path), "w") as file:
-        options = {"x265-params": "log-level=none:crf=1:pools=none:frame-threads=1"}
+        options = {"x265-params": "log-level=none:crf=1:pools=none:frame-threads=1:bframes=0"}
         stream = file.add_stream("libx265", rate=25, options=options)
         stream.height, stream.width, stream.pix_fmt = 96, 128, "yuv420p10le"
         context = stream.codec_context
