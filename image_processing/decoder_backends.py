@@ -21,6 +21,10 @@ from .pyav_decoding import read_by_packets, read_with_pyav
 BACKENDS = ("pyav", "decord", "torchcodec")
 """The words that `transformers.video_utils` uses."""
 
+# Containers in which decord mostly finds the frame it was asked for, and in which it serves where PyAV is missing. In
+# others it may return a frame that is dozens of frames off (measured: decord 0.6.0).
+DECORD_SUFFIXES = (".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".flv")
+
 PACKAGES = {"pyav": "av", "decord": "decord", "torchcodec": "torchcodec"}
 
 logger = logging.get_logger(__name__)
@@ -35,15 +39,19 @@ def check_backend_name(backend: str | None):
         raise ValueError(f"backend={backend!r} must be {', '.join(map(repr, BACKENDS[:-1]))} or {BACKENDS[-1]!r}.")
 
 
-def chosen_backend(backend: str | None) -> str:
-    """The backend that reads video files: the given one, or PyAV, or what is installed instead of PyAV.
+def chosen_backend(backend: str | None, path: Path | None = None) -> str:
+    """The backend that reads a video file: the given one, or PyAV, or what is installed instead of PyAV.
+
+    Args:
+        backend: One of `BACKENDS`, or None for the default.
+        path: The file. It matters only where PyAV is not installed.
 
     Raises:
         ValueError: If the backend is unknown, or its package is not installed or cannot be loaded.
     """
     check_backend_name(backend)
     if backend is None:
-        return _default_backend()
+        return _default_backend(path)
     package = PACKAGES[backend]
     try:
         importlib.import_module(package)
@@ -67,11 +75,12 @@ def _unloadable(package: str, error: Exception) -> ValueError:
     )
 
 
-def _default_backend() -> str:
+def _default_backend(path: Path | None) -> str:
     if is_av_available():
         return "pyav"
-    for backend, is_available in (("decord", is_decord_available), ("torchcodec", is_torchcodec_available)):
-        if is_available():
+    decord_is_right = path is not None and path.suffix.lower() in DECORD_SUFFIXES and is_decord_available()
+    for backend, is_right in (("decord", decord_is_right), ("torchcodec", is_torchcodec_available())):
+        if is_right:
             logger.warning_once(
                 f"PyAV is not installed, so {backend} reads videos. It may return other frames, and it does not turn "
                 "every picture upright. Install PyAV with: pip install av"
@@ -83,14 +92,14 @@ def _default_backend() -> str:
 # Single frames
 
 
-def frame_readers(backend: str | None) -> list[tuple[str, Callable]]:
+def frame_readers(backend: str | None, path: Path) -> list[tuple[str, Callable]]:
     """Names and functions that read single frames of a file, in the manner of `transformers.video_utils`: each as soon
     as the one before it fails.
 
     Raises:
         ValueError: As `chosen_backend`.
     """
-    backend = chosen_backend(backend)
+    backend = chosen_backend(backend, path)
     if backend == "pyav":
         return [("PyAV", read_by_packets), ("PyAV", read_with_pyav)]
     return [(backend, VIDEO_DECODERS["decord"] if backend == "decord" else _read_with_torchcodec)]

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from .animated_images import Animation, is_animation
-from .decoder_backends import check_backend_name, chosen_backend, open_with_backend
+from .decoder_backends import OpenVideo, check_backend_name, chosen_backend, open_with_backend
 from .frame_folders import check_frame_order, consists_of_images, frame_files
 from .frame_pixels import FrameConverter, decoder_of
 from .pyav_decoding import open_with_pyav, video_stream
@@ -140,7 +140,7 @@ def _open(
         return _animation_frames(path)
     if consists_of_images(path):
         return _numbered(frame_files(path, frame_order), read_image, frame_rate)
-    backend = chosen_backend(backend)
+    backend = chosen_backend(backend, path)
     if backend != "pyav":
         return _frames_of_backend(backend, path, num_threads)
     return _video_frames(path, num_threads, stack)
@@ -195,12 +195,21 @@ def _animation_frames(path: Path) -> FrameStream:
 
 
 def _frames_of_backend(backend: str, path: Path, num_threads: int) -> FrameStream:
-    try:
+    @contextlib.contextmanager
+    def refusing():
+        try:
+            yield
+        except Exception as error:  # every package has its own exceptions
+            raise _undecodable(path, str(error), backend) from error
+
+    def timed(video: OpenVideo) -> Iterator[TimedFrame]:
+        with refusing():
+            for index, (time, read) in enumerate(video.frames):
+                yield TimedFrame(index, time, refusing()(read))
+
+    with refusing():
         video = open_with_backend(backend, path, num_threads)
-    except Exception as error:  # every package has its own exceptions
-        raise _undecodable(path, str(error), backend) from error
-    frames = (TimedFrame(index, time, read) for index, (time, read) in enumerate(video.frames))
-    return FrameStream(frames, video.frame_rate, video.num_frames)
+    return FrameStream(timed(video), video.frame_rate, video.num_frames)
 
 
 def _video_frames(path: Path, num_threads: int, stack: contextlib.ExitStack) -> FrameStream:

@@ -143,7 +143,7 @@ def damaged_animation(path: Path, error: Exception) -> VideoReadError:
 
 def _read_video_file(path: Path, sample_indices_fn: Callable, backend: str | None) -> tuple[np.ndarray, VideoMetadata]:
     tried = []
-    for name, read in frame_readers(backend):
+    for name, read in frame_readers(backend, path):
         tried.append(name)
         try:
             return _decode(read, path, sample_indices_fn)

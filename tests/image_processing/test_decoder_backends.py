@@ -124,3 +124,6 @@ def test_without_pyav_another_backend_is_used_with_a_warning(write_video, monkey
     monkeypatch.setattr(decoder_backends.logger, "warning_once", warnings.append)
     _, metadata = read_video(write_video("a.mp4"), lambda metadata: np.array([0]))
     assert metadata.video_backend == "decord" and warnings[0].startswith("PyAV is not installed, so decord reads")
+    monkeypatch.setattr(decoder_backends, "is_torchcodec_available", lambda: False)
+    _, metadata = read_video(write_video("a.avi"), lambda metadata: np.array([0]))
+    assert metadata.video_backend == "pyav"  # decord would not find the right frame
