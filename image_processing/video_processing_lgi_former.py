@@ -272,10 +272,9 @@ def processor_for(config: PreTrainedConfig, **sampling) -> LGIFormerVideoProcess
 
 def reading_of(processor: BaseVideoProcessor) -> dict:
     """How a processor of any family reads videos: `backend` and `frame_order`, as `read_video` takes them."""
-    return {
-        "backend": getattr(processor, "backend", None),
-        "frame_order": getattr(processor, "frame_order", None) or "natural",
-    }
+    if not hasattr(processor, "frame_order"):  # the `backend` of other families is what resizes their frames
+        return {"backend": None, "frame_order": "natural"}
+    return {"backend": processor.backend, "frame_order": processor.frame_order}
 
 
 def every_frame(metadata: VideoMetadata) -> np.ndarray:
