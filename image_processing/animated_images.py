@@ -22,9 +22,9 @@ SHORTEST, USUAL = 0.01, 0.1
 
 
 def is_animation(path: Path) -> bool:
-    """Whether a file is an animated image. A GIF file always is, even with one picture.
+    """Whether a file is an animated image. A GIF file always is one, even with one picture.
 
-    The content decides, of files that have the suffix of such an image or none.
+    A file with another suffix than those of animated images is none. Otherwise its content decides.
     """
     if path.suffix.lower() not in (*ANIMATED_SUFFIXES, ""):
         return False

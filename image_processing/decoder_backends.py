@@ -93,8 +93,9 @@ def _default_backend(path: Path | None) -> str:
 
 
 def frame_readers(backend: str | None, path: Path) -> list[tuple[str, Callable]]:
-    """Names and functions that read single frames of a file, in the manner of `transformers.video_utils`: each as soon
-    as the one before it fails.
+    """Names and functions that read single frames of a file, in the manner of `transformers.video_utils`.
+
+    A function is to be tried when those before it have failed.
 
     Raises:
         ValueError: As `chosen_backend`.

@@ -30,7 +30,7 @@ def check_frame_order(frame_order: str):
 
 
 def consists_of_images(path: Path) -> bool:
-    """Whether a video is a folder or archive of frames or a single still image, as opposed to a video file."""
+    """Whether a video is a folder or archive of frames, or a single still image. Otherwise it is a video file."""
     if path.is_dir():
         return True
     return path.suffix.lower() in (*IMAGE_SUFFIXES, FRAME_ARCHIVE_SUFFIX) and not is_animation(path)
@@ -82,7 +82,7 @@ def _natural_key(name: str) -> tuple:
 
 
 def holds_frames(folder: str | os.PathLike) -> bool:
-    """Whether a folder is one of frames. Looks no further than to the first of them; animations are none."""
+    """Whether a folder holds frames. Stops at the first one. An animated image is not a frame."""
     with os.scandir(folder) as entries:
         return any(_is_frame(entry.name) and not is_animation(Path(entry.path)) for entry in entries)
 

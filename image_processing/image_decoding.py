@@ -52,7 +52,7 @@ def decode_image(file: Path | zipfile.Path) -> np.ndarray:
 def rgb_pixels(image: Image.Image) -> np.ndarray:
     """Pixels of a picture of any mode, uint8 RGB (height, width, 3).
 
-    Of 16 bits the upper 8 remain. Transparent pixels are put on black.
+    The upper 8 of 16 bits remain. Transparent pixels are put on black.
 
     Raises:
         ImageContentError: If a picture of 32-bit numbers has other values than 16 bits have, or one of floats other

@@ -24,7 +24,7 @@ VIDEO_SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".flv", ".avi"),
     *(".mpg", ".mpeg", ".vob", ".ts", ".mts", ".m2ts", ".wmv", ".ogv", ".gif"),
 )
-"""By which video files are told from others in folders. A file that is named may have any suffix."""
+"""By these suffixes video files are found in folders. A file that is given by its path may have any suffix."""
 
 
 def read_video(

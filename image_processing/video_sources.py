@@ -26,7 +26,7 @@ class VideoReadError(ValueError):
 
 
 def without_passwords(message: str) -> str:
-    """A message in which addresses (`ftp://user:password@host`) do not tell how to get in."""
+    """A message without the user names and passwords of addresses (`ftp://user:password@host`)."""
     return re.sub(r"://[^\s/:@]*:[^\s/@]*@", "://", message)
 
 
