@@ -158,6 +158,27 @@ def add_videos(parser: argparse.ArgumentParser):
     )
 
 
+def add_reading(parser: argparse.ArgumentParser):
+    """Add the options `--backend` and `--frame_order`."""
+    parser.add_argument(
+        "--backend",
+        choices=("pyav", "decord", "torchcodec"),
+        help="what decodes video files (default: the processor's, else pyav, which is exact; decord may return other "
+        "frames than those it was asked for)",
+    )
+    add_frame_order(parser, "the processor's, else natural")
+
+
+def add_frame_order(parser: argparse.ArgumentParser, default: str):
+    """Add the option `--frame_order`; `default` says what holds without it."""
+    parser.add_argument(
+        "--frame_order",
+        choices=("natural", "name"),
+        help="order of the frames of a folder: natural (2.png before 10.png), or name (10.png before 2.png, as the "
+        f"published code sorts) (default: {default})",
+    )
+
+
 def add_device(parser: argparse.ArgumentParser):
     """Add the option `--device`."""
     parser.add_argument(

@@ -18,6 +18,8 @@ from transformers import (
 from transformers.video_processing_utils import BaseVideoProcessor
 
 from .configuration import LGIFormerConfig
+from .image_processing import LGIFormerVideoProcessor
+from .image_processing.decoder_backends import chosen_backend
 from .modeling_lgi_former import LGIFormerForPreTraining, LGIFormerModel
 
 
@@ -76,6 +78,27 @@ def load_encoder(
     """
     _check_family(model_name_or_path)
     return _load(AutoModel, model_name_or_path, device, "it is not a whole LGI-Former")
+
+
+def set_reading(processor: BaseVideoProcessor, backend: str | None, frame_order: str | None):
+    """Make a processor read videos with another backend, or frames in another order; None leaves it as it is.
+
+    Raises:
+        ValueError: If the backend is not installed, or the processor is of another family, which has no such settings.
+    """
+    settings = {"backend": backend, "frame_order": frame_order}
+    settings = {name: value for name, value in settings.items() if value is not None}
+    if not settings:
+        return
+    if not isinstance(processor, LGIFormerVideoProcessor):
+        raise ValueError(
+            f"{' and '.join(f'--{name}' for name in settings)} cannot be used here, because the model's processor is "
+            f"a {type(processor).__name__}, which reads videos in its own way."
+        )
+    if backend is not None:
+        chosen_backend(backend)
+    for name, value in settings.items():
+        setattr(processor, name, value)
 
 
 def is_autoencoder(model_name_or_path: str) -> bool:

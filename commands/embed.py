@@ -5,6 +5,7 @@ import sys
 from ..command_line import (
     add_device,
     add_output,
+    add_reading,
     add_videos,
     check_output,
     fail,
@@ -49,6 +50,7 @@ def add_arguments(parser):
     parser.add_argument("--keep_views", action="store_true", help="a row for each of the S clips, not their average")
     parser.add_argument("--batch_size", type=positive_int, default=1, metavar="N", help="videos computed at once")
     parser.add_argument("--num_workers", type=whole_number, default=0, metavar="N", help="processes that read videos")
+    add_reading(parser)
     add_device(parser)
 
 
@@ -65,12 +67,16 @@ def run(args) -> int:
         videos, labels = _listed(args) if args.data else (args.videos, None)
     except (OSError, ValueError) as error:
         return fail(first_line(error))
-    from ..loading import load_encoder
+    from ..loading import load_encoder, set_reading
 
     try:
         model, processor = load_encoder(args.model, args.device)
     except Exception as error:  # whatever is wrong with somebody's model or device, they are owed a sentence
         return fail(f"cannot load the model: {first_line(error)}")
+    try:
+        set_reading(processor, args.backend, args.frame_order)
+    except ValueError as error:
+        return fail(first_line(error))
     return _embed_each(model, processor, videos, labels, args)
 
 

@@ -9,6 +9,7 @@ from ..command_line import (
     FIGURE_SUFFIXES,
     VIDEO_SUFFIXES,
     add_device,
+    add_reading,
     add_videos,
     check_output_of,
     fail,
@@ -50,6 +51,7 @@ def _add_analysis_arguments(group):
     group.add_argument(
         "--frame_rate", type=positive_number, metavar="F", help="frames per second of folders (default: 25)"
     )
+    add_reading(group)
     group.add_argument(
         "--num_segments",
         type=positive_int,
@@ -150,16 +152,21 @@ def _predict_each(videos: list[str], model_name_or_path: str, args) -> int:
     """Predict and print video by video; return the exit status."""
     from tqdm import tqdm
 
-    from ..image_processing import FaceCropper, FacesExtraMissingError
+    from ..image_processing import FaceCropper, FacesExtraMissingError, reading_of
     from ..inference.prediction import labels_of
     from ..inference.prediction_output import CsvPrinter, JsonPrinter, TablePrinter
     from ..loading import load_classifier
 
     try:
+        reading = _given_reading(args)
+    except ValueError as error:
+        return fail(first_line(error))
+    try:
         cropper = None if args.no_crop_faces else FaceCropper()
         model, processor = load_classifier(model_name_or_path, args.device)
         labels = labels_of(model.config)
         predict = _predictor(model, processor, cropper, args)
+        reading = reading_of(processor) | reading
     except FacesExtraMissingError as error:
         return fail(str(error))
     except Exception as error:  # whatever is wrong with somebody's model or device, they are owed a sentence
@@ -179,18 +186,34 @@ def _predict_each(videos: list[str], model_name_or_path: str, args) -> int:
                 _report(video, error)
             continue
         try:
-            _write_files(video, result, args)
+            _write_files(video, result, reading, args)
         except Exception as error:  # the prediction itself is out already
             failures += 1
             _report(video, error)
     return 1 if failures else 0
 
 
+def _given_reading(args) -> dict:
+    """How videos are read, where an option says so.
+
+    Raises:
+        ValueError: If the backend is not installed. This is refused once, not for each video.
+    """
+    from ..image_processing.decoder_backends import chosen_backend
+
+    if args.backend is not None:
+        chosen_backend(args.backend)
+    reading = {"backend": args.backend, "frame_order": args.frame_order}
+    return {name: value for name, value in reading.items() if value is not None}
+
+
 def _predictor(model, processor, cropper, args):
     """A function from a video to its result: by the published views, or by windows over time."""
     from ..inference import FacialExpressionPipeline, predict_video
+    from ..loading import set_reading
 
     if args.num_segments is not None:
+        set_reading(processor, args.backend, args.frame_order)
         return lambda video: vars(predict_video(model, processor, video, num_segments=args.num_segments))
     return FacialExpressionPipeline(
         model=model,
@@ -202,6 +225,8 @@ def _predictor(model, processor, cropper, args):
         window=args.window,
         stride=args.stride,
         frame_rate=args.frame_rate,
+        backend=args.backend,
+        frame_order=args.frame_order,
         return_boxes=args.annotate is not None,
         show_progress=sys.stderr.isatty(),
     )
@@ -211,7 +236,7 @@ def _report(video: str, error: Exception):
     print(f"lgi-former: {_with_name(video, first_line(error))}", file=sys.stderr)
 
 
-def _write_files(video: str, result: dict, args):
+def _write_files(video: str, result: dict, reading: dict, args):
     if args.timeline is not None:
         from ..inference.timeline_figure import draw_timeline
 
@@ -219,7 +244,7 @@ def _write_files(video: str, result: dict, args):
     if args.annotate is not None:
         from ..inference.annotated_video import annotate_video
 
-        annotate_video(video, result, args.annotate, args.frame_rate, show_progress=sys.stderr.isatty())
+        annotate_video(video, result, args.annotate, args.frame_rate, show_progress=sys.stderr.isatty(), **reading)
 
 
 def _with_name(name: str, message: str) -> str:

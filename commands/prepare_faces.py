@@ -2,7 +2,7 @@
 
 import os
 
-from ..command_line import at_least_one, fail, first_line, num_cpus, positive_int
+from ..command_line import add_frame_order, at_least_one, fail, first_line, num_cpus, positive_int
 
 
 SUMMARY = "the main face of each video, as a folder of square frames"
@@ -21,6 +21,7 @@ def add_arguments(parser):
         metavar="M",
         help="side of the square in longer sides of the detected face (default: %(default)s)",
     )
+    add_frame_order(parser, "natural")
     parser.add_argument(
         "--num_workers", type=positive_int, default=num_cpus(), help="videos at once (default: the CPUs it may use)"
     )
@@ -37,7 +38,9 @@ def run(args) -> int:
     try:
         detector = CenterFaceDetector(num_threads=1)
         cropper = FaceCropper(detector, margin=args.margin)
-        outcomes = crop_corpus(args.source, args.output_dir, cropper, args.size, args.num_workers)
+        outcomes = crop_corpus(
+            args.source, args.output_dir, cropper, args.size, args.num_workers, args.frame_order or "natural"
+        )
     except (ValueError, OSError) as error:
         return fail(first_line(error))
     except ImportError as error:

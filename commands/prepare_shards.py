@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from ..command_line import fail, first_line, num_cpus, positive_int, whole_number
+from ..command_line import add_frame_order, fail, first_line, num_cpus, positive_int, whole_number
 
 
 SUMMARY = "tar shards with an index, for training from few large files, near or far"
@@ -38,6 +38,7 @@ def add_arguments(parser):
         help="make every video an H.264 file whose shorter side has at most so many pixels (default: take files as "
         "they are, and folders of frames as zip archives)",
     )
+    add_frame_order(parser, "natural; it matters with --size, since an archive keeps the names")
     parser.add_argument("--seed", type=whole_number, default=0, help="of the order (default: %(default)s)")
     parser.add_argument(
         "--num_workers", type=whole_number, default=num_cpus(), help="processes (default: the CPUs it may use)"
@@ -65,6 +66,7 @@ def run(args) -> int:
             size=args.size,
             seed=args.seed,
             num_workers=args.num_workers,
+            frame_order=args.frame_order or "natural",
         )
         problems = verify_shards(index) if args.verify else []
     except (ValueError, OSError) as error:

@@ -4,6 +4,7 @@ from ..command_line import (
     FIGURE_SUFFIXES,
     add_device,
     add_output,
+    add_reading,
     check_output,
     fail,
     first_line,
@@ -24,6 +25,7 @@ def add_arguments(parser):
         "--mask_ratio", type=float, metavar="R", help="share of the tokens that is masked (default: as it was trained)"
     )
     parser.add_argument("--seed", type=whole_number, default=0, help="of the mask (default: %(default)s)")
+    add_reading(parser)
     add_device(parser)
 
 
@@ -34,12 +36,13 @@ def run(args) -> int:
 
     from ..figures import draw_reconstruction, reconstruct
     from ..figures.style import save_figure
-    from ..loading import load_autoencoder
+    from ..loading import load_autoencoder, set_reading
 
     silence_libraries()
     try:
         check_output(args, FIGURE_SUFFIXES)
         model, processor = load_autoencoder(args.model, args.device)
+        set_reading(processor, args.backend, args.frame_order)
         clip = processor(args.video, return_tensors="pt", num_segments=1)["pixel_values"]
         reconstruction = reconstruct(model, clip, args.mask_ratio, args.seed)
         save_figure(draw_reconstruction(reconstruction), args.output)

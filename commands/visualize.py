@@ -7,6 +7,7 @@ from ..command_line import (
     FIGURE_SUFFIXES,
     add_device,
     add_output,
+    add_reading,
     check_output,
     fail,
     first_line,
@@ -56,6 +57,7 @@ def _add_embeddings_arguments(parser):
     )
     parser.add_argument("--seed", type=whole_number, default=0, help="of the method (default: %(default)s)")
     parser.add_argument("--num_workers", type=whole_number, default=0, metavar="N", help="processes that read videos")
+    add_reading(parser)
     add_device(parser)
 
 
@@ -75,7 +77,7 @@ def _embed_evaluation(args):
     import numpy as np
 
     from ..inference import embed_videos
-    from ..loading import load_encoder
+    from ..loading import load_encoder, set_reading
     from ..training.evaluation_report import PREDICTIONS_FILE, read_predictions
 
     if not os.path.isfile(os.path.join(args.source, PREDICTIONS_FILE)):
@@ -84,6 +86,7 @@ def _embed_evaluation(args):
         raise ValueError("An evaluation holds no embeddings: say with --model what is to embed its videos.")
     videos, labels, _, label_names = read_predictions(args.source)
     model, processor = load_encoder(args.model, args.device)
+    set_reading(processor, args.backend, args.frame_order)
     failures = []
     embeddings = list(
         embed_videos(
@@ -131,6 +134,7 @@ def _add_attention_arguments(parser):
     parser.add_argument(
         "--heads", choices=HEADS, default="mean", help="how the heads are put together (default: %(default)s)"
     )
+    add_reading(parser)
     add_device(parser)
 
 
@@ -138,9 +142,10 @@ def _draw_attention(args):
     """Draw where the attentions of a layer look: what representative tokens read in their regions (S1) and which of
     them local tokens read (S3), laid over the frames of a video; and what regions read of one another (S2, S3)."""
     from ..figures import attend, draw_attention
-    from ..loading import load_encoder
+    from ..loading import load_encoder, set_reading
 
     model, processor = load_encoder(args.model, args.device)
+    set_reading(processor, args.backend, args.frame_order)
     clip = processor(args.video, return_tensors="pt", num_segments=1)["pixel_values"]
     return draw_attention(attend(model, clip, args.layer, args.heads))
 

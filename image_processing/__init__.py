@@ -2,8 +2,9 @@ from .face_cropping import Face, FaceCropper, crop_face
 from .face_detection import CenterFaceDetector, FacesExtraMissingError
 from .frame_sampling import evaluation_frame_indices
 from .frame_stream import FrameStream, TimedFrame, open_frames, sample_in_time
-from .video_decoding import VideoReadError, read_video
-from .video_processing_lgi_former import LGIFormerVideoProcessor, every_frame, processor_for
+from .video_decoding import read_video
+from .video_processing_lgi_former import LGIFormerVideoProcessor, every_frame, processor_for, reading_of
+from .video_sources import VideoReadError
 
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "open_frames",
     "processor_for",
     "read_video",
+    "reading_of",
     "sample_in_time",
 ]

@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
@@ -12,20 +13,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .animated_images import Animation, is_animation
+from .decoder_backends import OpenVideo, check_backend_name, chosen_backend, open_with_backend
 from .frame_clock import SAME_TIME, FrameClock
+from .frame_folders import check_frame_order, consists_of_images, frame_files
+from .frame_pixels import FrameConverter
 from .pyav_decoding import SameSize, decoded_frames, open_with_pyav, video_stream
-from .video_decoding import (
-    VideoReadError,
-    check_file,
-    consists_of_images,
-    download,
-    frame_files,
-    is_url,
-    read_image,
-    warn_of,
-)
+from .video_decoding import damaged_animation, read_image, warn_of
 from .video_inputs import split_into_videos
 from .video_packets import VideoPackets
+from .video_sources import VideoReadError, local_path
 
 
 FRAME_RATE = 25.0
@@ -96,7 +93,12 @@ class FrameStream:
 
 @contextlib.contextmanager
 def open_frames(
-    video: str | os.PathLike | np.ndarray | torch.Tensor | list, frame_rate: float | None = None, num_threads: int = 0
+    video: str | os.PathLike | np.ndarray | torch.Tensor | list,
+    frame_rate: float | None = None,
+    num_threads: int = 0,
+    *,
+    backend: str | None = None,
+    frame_order: str = "natural",
 ) -> Iterator[FrameStream]:
     """Open a video to go through it once, within a `with` block.
 
@@ -108,18 +110,21 @@ def open_frames(
             timestamps, which count.
         num_threads: Threads to decode a video file with; 0 for as many as there are cores. How many makes no
             difference to a whole file, but to what is shown for the lost parts of a damaged one.
+        backend, frame_order: As for `read_video`.
 
     Raises:
         VideoReadError: If the video cannot be read; in the middle of it only if a frame of a folder cannot. Broken
             packets of a video file are left out, as players do.
-        ValueError: If `video` is none of the above.
+        ValueError: If `video` is none of the above, a setting is impossible, or the backend is not installed.
     """
+    check_backend_name(backend)
+    check_frame_order(frame_order)
     videos = split_into_videos(video)
     if len(videos) > 1:
         raise ValueError(f"One video is gone through at a time, but {len(videos)} were given.")
     with contextlib.ExitStack() as stack:
         try:
-            stream = _open(videos[0], frame_rate or FRAME_RATE, num_threads, stack)
+            stream = _open(videos[0], frame_rate or FRAME_RATE, num_threads, stack, backend, frame_order)
         except OSError as error:
             raise VideoReadError(
                 f"{videos[0]!r} cannot be read: {error}. Check that it exists and is readable."
@@ -127,15 +132,25 @@ def open_frames(
         yield stream
 
 
-def _open(video: str | torch.Tensor, frame_rate: float, num_threads: int, stack: contextlib.ExitStack) -> FrameStream:
+def _open(
+    video: str | torch.Tensor,
+    frame_rate: float,
+    num_threads: int,
+    stack: contextlib.ExitStack,
+    backend: str | None,
+    frame_order: str,
+) -> FrameStream:
     if isinstance(video, torch.Tensor):
         return _array_frames(video, frame_rate)
-    name = video
-    path = stack.enter_context(download(video)) if is_url(video) else Path(video)
-    check_file(path)
+    path = stack.enter_context(local_path(video))
+    if is_animation(path):
+        return _animation_frames(path)
     if consists_of_images(path):
-        return _numbered(frame_files(path), read_image, frame_rate)
-    return _video_frames(path, name, num_threads, stack)
+        return _numbered(frame_files(path, frame_order), read_image, frame_rate)
+    backend = chosen_backend(backend, path)
+    if backend != "pyav":
+        return _frames_of_backend(backend, path, num_threads)
+    return _video_frames(path, video, num_threads, stack)
 
 
 def sample_in_time(stream: FrameStream, step: float) -> Iterator[TimedFrame]:
@@ -172,6 +187,38 @@ def _numbered(items: Iterable, read: Callable, frame_rate: float) -> FrameStream
     return FrameStream(frames, frame_rate, len(items))
 
 
+def _animation_frames(path: Path) -> FrameStream:
+    try:
+        animation = Animation(path)
+        durations = animation.durations()
+    except Exception as error:  # Pillow raises OSError, SyntaxError and more, depending on where a file is damaged
+        raise damaged_animation(path, error) from error
+    times = itertools.accumulate(durations, initial=0.0)
+    frames = (
+        TimedFrame(index, time, lambda pixels=pixels: pixels)
+        for index, (time, (_, pixels)) in enumerate(zip(times, animation, strict=False))
+    )
+    return FrameStream(frames, len(durations) / sum(durations), len(durations))
+
+
+def _frames_of_backend(backend: str, path: Path, num_threads: int) -> FrameStream:
+    @contextlib.contextmanager
+    def refusing():
+        try:
+            yield
+        except Exception as error:  # every package has its own exceptions
+            raise _undecodable(path, str(error), backend) from error
+
+    def timed(video: OpenVideo) -> Iterator[TimedFrame]:
+        with refusing():
+            for index, (time, read) in enumerate(video.frames):
+                yield TimedFrame(index, time, refusing()(read))
+
+    with refusing():
+        video = open_with_backend(backend, path, num_threads)
+    return FrameStream(timed(video), video.frame_rate, video.num_frames)
+
+
 def _video_frames(path: Path, name: str, num_threads: int, stack: contextlib.ExitStack) -> FrameStream:
     """Frames of a video file, which stays open as long as `stack`. `name` is what notes call it."""
     try:
@@ -203,7 +250,7 @@ def _decoded(
 ) -> Iterator[TimedFrame]:
     """The frames; adds what is to be said of the video to `notes` when they are over."""
     clock = FrameClock(packets, 1 / frame_rate)
-    same_size = SameSize()
+    same_size = SameSize(FrameConverter(packets.stream))
     try:
         for index, frame in enumerate(decoded_frames(packets)):
             same_size.see(frame)
@@ -217,8 +264,8 @@ def _decoded(
             notes.append(warn_of(name, note))
 
 
-def _undecodable(path: Path, reason: str) -> VideoReadError:
+def _undecodable(path: Path, reason: str, backend: str = "PyAV") -> VideoReadError:
     return VideoReadError(
-        f"'{path}' cannot be decoded as a video by PyAV ({reason}): it is damaged, incomplete or not a video. Check "
-        "that it plays, else copy, download or encode it again."
+        f"'{path}' cannot be decoded as a video by {backend} ({reason}): it is damaged, incomplete or not a video. "
+        "Check that it plays, else copy, download or encode it again."
     )

@@ -6,13 +6,12 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from PIL import Image
-from transformers.image_utils import load_image
+from PIL import Image, ImageOps
 
 
 try:
     import simplejpeg
-except ImportError:  # what a model on the Hub brings along has to do without it
+except ImportError:  # a model on the Hub has to load without it
     simplejpeg = None
 
 
@@ -21,18 +20,70 @@ JPEG_SUFFIXES = (".jpg", ".jpeg")
 # (with the length that it has in colour: the marker alone may also be inside of a colour profile, say).
 APPLICATION_SEGMENT, START_OF_SCAN = b"\xff\xe1", b"\xff\xda\x00\x0c\x03"
 
+SEVERAL_PICTURES = ("GIF", "PNG", "TIFF", "WEBP")
+"""Formats in which further pictures are shown, too. In a JPEG file they are previews of the first."""
+
+
+class ImageContentError(ValueError):
+    """An image file is whole, but is no single picture of 8 or 16 bits. The message says why and what to do."""
+
 
 def decode_image(file: Path | zipfile.Path) -> np.ndarray:
-    """Pixels, uint8 RGB (height, width, 3), turned as the file asks for.
+    """Pixels, uint8 RGB (height, width, 3), turned and mirrored as the file's EXIF data say, on black.
 
-    Whatever is wrong with the file is raised as Pillow does.
+    Raises:
+        ImageContentError: If the file holds several pictures, or numbers that are no grey levels.
+        Exception: What Pillow raises for a damaged file.
     """
     content = file.read_bytes()
     if simplejpeg is not None and PurePosixPath(file.name).suffix.lower() in JPEG_SUFFIXES:
         pixels = _decode_plain_jpeg(content)
         if pixels is not None:
             return pixels
-    return np.array(load_image(Image.open(io.BytesIO(content))))
+    image = Image.open(io.BytesIO(content))
+    if image.format in SEVERAL_PICTURES and getattr(image, "n_frames", 1) > 1:
+        raise ImageContentError(
+            f"it holds {image.n_frames} pictures, but a frame is one. Save them as files of their own, or give an "
+            "animation (GIF, PNG, WebP) by itself as a video."
+        )
+    return rgb_pixels(ImageOps.exif_transpose(image))
+
+
+def rgb_pixels(image: Image.Image) -> np.ndarray:
+    """Pixels of a picture of any mode, uint8 RGB (height, width, 3).
+
+    The upper 8 of 16 bits remain. Transparent pixels are put on black.
+
+    Raises:
+        ImageContentError: If a picture of 32-bit numbers has other values than 16 bits have, or one of floats other
+            values than 0 to 255.
+    """
+    if image.mode.startswith("I") or image.mode == "F":
+        values = np.asarray(image)
+        grey = _grey_levels(values, is_float=image.mode == "F")
+        if isinstance(transparent := image.info.get("transparency"), int):
+            grey[values == transparent] = 0
+        return np.repeat(grey[..., None], 3, axis=-1)
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, tuple) and max(transparent) > 255:  # of 16 bits, as the pixels were in the file
+        image.info["transparency"] = tuple(value >> 8 for value in transparent)
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or transparent is not None:
+        rgba = image.convert("RGBA")
+        black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
+        return np.array(Image.alpha_composite(black, rgba).convert("RGB"))
+    return np.array(image.convert("RGB"))
+
+
+def _grey_levels(values: np.ndarray, is_float: bool) -> np.ndarray:
+    lowest, highest = values.min(), values.max()
+    if is_float and lowest >= 0 and (highest > 1 or highest == 0) and highest <= 255:
+        return (values + 0.5).astype(np.uint8)
+    if not is_float and lowest >= 0 and highest < 2**16:
+        return (values >> 8).astype(np.uint8)
+    raise ImageContentError(
+        f"its grey levels go from {lowest:g} to {highest:g}, but {'0 to 255' if is_float else '0 to 65535'} is read. "
+        "Save it with 8 or 16 bits."
+    )
 
 
 def _decode_plain_jpeg(content: bytes) -> np.ndarray | None:
@@ -41,7 +92,7 @@ def _decode_plain_jpeg(content: bytes) -> np.ndarray | None:
         return None
     try:
         height, width, colour_space, _ = simplejpeg.decode_jpeg_header(content)
-        # Of larger ones, some kilobytes of which may ask for gigabytes, Pillow warns.
+        # Pillow warns of larger ones: some kilobytes may ask for gigabytes.
         if colour_space != "YCbCr" or height * width > (Image.MAX_IMAGE_PIXELS or math.inf):
             return None
         return simplejpeg.decode_jpeg(content)

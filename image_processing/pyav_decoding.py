@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from transformers.video_utils import VideoMetadata
 
+from .frame_pixels import FrameConverter, decoder_of
 from .video_packets import VideoPackets, count_frames
 
 
@@ -50,21 +51,19 @@ def open_with_pyav(path: str):
     return av.open(path)
 
 
-def upright_rgb(frame) -> np.ndarray:
-    """Pixels of a frame of PyAV, uint8 RGB (height, width, 3), turned as a turned camera asks for."""
-    # In one thread: PyAV would start some for each frame, which takes far longer than the conversion.
-    return np.rot90(frame.to_ndarray(format="rgb24", threads=1), round(frame.rotation / 90))
-
-
 class SameSize:
     """Pixels of the frames of a video, all in the size of its first frame.
+
+    Args:
+        to_rgb: Converts the frames of the stream.
 
     Attributes:
         note (`str`, *optional*): What is to be said if frames changed their size, the predicate of a sentence.
     """
 
-    def __init__(self):
+    def __init__(self, to_rgb: FrameConverter):
         self.note = None
+        self._to_rgb = to_rgb
         self._first = None
 
     def see(self, frame):
@@ -79,10 +78,10 @@ class SameSize:
 
     def pixels(self, frame) -> np.ndarray:
         """Pixels of a frame that was seen, uint8 RGB (height, width, 3)."""
-        pixels = upright_rgb(frame)
+        pixels = self._to_rgb(frame)
         if _size(frame) == _size(self._first):
             return pixels
-        height, width = upright_rgb(self._first).shape[:2]
+        height, width = self._to_rgb(self._first).shape[:2]
         return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
 
 
@@ -96,7 +95,7 @@ def decoded_frames(packets: VideoPackets) -> Iterator:
     Raises:
         ValueError: If there is no frame.
     """
-    decoder = packets.stream.codec_context
+    decoder = decoder_of(packets.stream)
     count, problem = 0, "it has no frames"
     for packet in itertools.chain(packets, [None]):  # None asks the decoder for what it still has
         try:
@@ -166,22 +165,27 @@ class _Header(NamedTuple):
 def _decode_wanted(container, stream, start: int, wanted: set[int]) -> dict[int, np.ndarray]:
     """Frames by their times, decoded from the keyframe at `start` on."""
     container.seek(start, stream=stream)
-    decoder = stream.codec_context
-    size = decoder.width, decoder.height
+    size = stream.codec_context.width, stream.codec_context.height
+    decoder, to_rgb = decoder_of(stream), FrameConverter(stream)
     frames = {}
     ahead = set(wanted)
     for packet in container.demux(stream):
         decoder.skip_frame = "DEFAULT" if packet.pts in wanted else UNDECODED.get(decoder.name, "DEFAULT")
-        _keep_wanted(packet.decode(), size, start, wanted, frames)
+        _keep_wanted(decoder.decode(packet), size, start, wanted, frames, to_rgb)
         ahead.discard(packet.pts)
         if not ahead:
             break
-    _keep_wanted(decoder.decode(None), size, start, wanted, frames)
+    _keep_wanted(decoder.decode(None), size, start, wanted, frames, to_rgb)
     return frames
 
 
 def _keep_wanted(
-    decoded: Iterable, size: tuple[int, int], start: int, wanted: set[int], frames: dict[int, np.ndarray]
+    decoded: Iterable,
+    size: tuple[int, int],
+    start: int,
+    wanted: set[int],
+    frames: dict[int, np.ndarray],
+    to_rgb: Callable,
 ):
     for frame in decoded:
         if (frame.width, frame.height) != size:
@@ -191,7 +195,7 @@ def _keep_wanted(
         if frame.pts == start and not frame.key_frame:
             raise ValueError("its container takes other frames for keyframes")
         if frame.pts in wanted:
-            frames[frame.pts] = upright_rgb(frame)
+            frames[frame.pts] = to_rgb(frame)
 
 
 def read_with_pyav(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
@@ -240,11 +244,11 @@ def _present(notes: list[str | None]) -> list[str]:
 
 def _frames_at(path: str, indices: list[int]) -> tuple[list[np.ndarray], list[str]]:
     """The frames, and what is to be said of them."""
-    same_size = SameSize()
     frames = []
     wanted = set(indices)
     with open_with_pyav(path) as container:
-        packets = VideoPackets(container, _stream_in_threads(container))
+        stream = _stream_in_threads(container)
+        packets, same_size = VideoPackets(container, stream), SameSize(FrameConverter(stream))
         for index, frame in zip(range(indices[-1] + 1), decoded_frames(packets), strict=False):
             same_size.see(frame)
             if index in wanted:

@@ -5,9 +5,10 @@ import os
 import numpy as np
 import torch
 from PIL.Image import Image
-from torchvision.transforms.v2.functional import pil_to_tensor
 from transformers.image_utils import ChannelDimension, infer_channel_dimension_format
 from transformers.video_utils import VideoInput, is_valid_video_frame
+
+from .image_decoding import rgb_pixels
 
 
 def split_into_videos(
@@ -23,7 +24,7 @@ def split_into_videos(
 
     Returns:
         Paths and URLs as strings, frames as tensors (frames, channels, height, width) of the dtype and on the
-        device they came in. PIL images become RGB, uint8.
+        device they came in. PIL images become RGB, uint8: the upper 8 of 16 bits, transparent pixels on black.
 
     Raises:
         ValueError: If there is no video, something is none of these kinds, a video has no frames, its frames differ
@@ -52,7 +53,7 @@ def split_into_videos(
 
 def _stack_frames(frames: list, input_data_format: str | ChannelDimension | None) -> torch.Tensor:
     tensors = [
-        pil_to_tensor(frame.convert("RGB"))
+        torch.from_numpy(rgb_pixels(frame)).movedim(-1, 0)
         if isinstance(frame, Image)
         else _channels_first(_as_tensor(frame)[None], input_data_format)[0]
         for frame in frames

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +23,8 @@ from transformers.utils import TensorType, logging
 from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoInput, VideoMetadata, VideoMetadataType, make_batched_metadata
 
+from .decoder_backends import check_backend_name
+from .frame_folders import check_frame_order
 from .frame_sampling import evaluation_frame_indices
 from .resizing import resize_frames
 from .video_decoding import read_video
@@ -37,10 +40,16 @@ class LGIFormerVideoProcessorKwargs(VideosKwargs, total=False):
         Step between the frames of a clip, in frames of the video.
     num_segments (`int`, *optional*, defaults to 1):
         Clips that are taken of each video.
+    backend (`str`, *optional*):
+        What decodes video files: `"pyav"`, `"decord"` or `"torchcodec"`.
+    frame_order (`str`, *optional*, defaults to `"natural"`):
+        Order of the frames of a folder: `"natural"` or `"name"`.
     """
 
     sampling_rate: int | None
     num_segments: int | None
+    backend: str | None
+    frame_order: str | None
 
 
 class LGIFormerVideoProcessor(BaseVideoProcessor):
@@ -71,12 +80,19 @@ class LGIFormerVideoProcessor(BaseVideoProcessor):
             Step between the frames of a clip, in frames of the video. MAE-DFER uses 1 for FERV39k.
         num_segments (`int`, defaults to 1):
             Clips that are taken of each video. MAE-DFER averages its predictions over 2.
+        backend (`str`, *optional*):
+            What decodes video files: `"pyav"`, `"decord"` or `"torchcodec"`. By default it is PyAV, which finds every
+            frame exactly and shows it as players do. decord may return other frames than those it was asked for (in
+            AVI, MPEG-TS and WMV, and where B-frames open a group of pictures), and ignores what `FrameConverter` does.
+        frame_order (`str`, defaults to `"natural"`):
+            Order of the frames of a folder or archive. `"natural"`: 2.png before 10.png. `"name"`: 10.png before
+            2.png, as the published code sorts. Names with leading zeros come in the same order either way.
         do_resize, do_rescale, do_normalize, do_convert_rgb, do_sample_frames (`bool`, default to `True`):
             Switch single steps off. Without `do_sample_frames` the frames of a video are one clip, as they are.
 
     Raises:
-        ValueError: If a count is not a positive whole number, or `fps` is given: it is `sampling_rate` that
-            determines which frames are taken.
+        ValueError: If a count is not a positive whole number, the backend or frame order is unknown, or `fps` is
+            given: it is `sampling_rate` that determines which frames are taken.
 
     Example:
 
@@ -107,11 +123,13 @@ class LGIFormerVideoProcessor(BaseVideoProcessor):
     num_frames = 16
     sampling_rate = 4
     num_segments = 1
+    backend = None
+    frame_order = "natural"
     model_input_names = ["pixel_values"]
     valid_kwargs = LGIFormerVideoProcessorKwargs
 
     def __init__(self, **kwargs: Unpack[LGIFormerVideoProcessorKwargs]):
-        _check_sampling(kwargs)
+        _check_settings(kwargs)
         super().__init__(**kwargs)
 
     def preprocess(
@@ -121,8 +139,8 @@ class LGIFormerVideoProcessor(BaseVideoProcessor):
         Process one or several videos.
 
         Args:
-            videos: A path (`str` or `Path`) or URL of a video file, a folder of frames (`*.jpg`, `*.jpeg`, `*.png`, in
-                the order of their names) or an image; a list of PIL images (one video); an array or tensor of 4
+            videos: A path (`str` or `Path`) or URL of a video file, a folder of frames (`*.jpg`, `*.png`, `*.webp`,
+                ..., in their `frame_order`) or an image; a list of PIL images (one video); an array or tensor of 4
                 dimensions (one video) or 5 (several), channels second or last; or a list of any of these, mixed. A
                 flat list of paths is a list of videos. Pixels are 0 to 255, whatever the dtype: if yours are 0 to 1,
                 pass `do_rescale=False`.
@@ -135,12 +153,14 @@ class LGIFormerVideoProcessor(BaseVideoProcessor):
             `return_metadata`, also `video_metadata`, one `VideoMetadata` for each clip.
 
         Raises:
-            ValueError: If a setting is impossible or `videos` is none of the above.
+            ValueError: If a setting is impossible, the backend is not installed, or `videos` is none of the above.
             VideoReadError: If a video cannot be read (a `ValueError`, too).
         """
         kwargs = {name: value for name, value in kwargs.items() if value is not None}
-        _check_sampling(kwargs)
+        _check_settings(kwargs)
         videos = split_into_videos(videos, kwargs.pop("input_data_format", self.input_data_format))
+        backend, frame_order = (kwargs.get(name, getattr(self, name)) for name in ("backend", "frame_order"))
+        videos = [_Source(video, backend, frame_order) if isinstance(video, str) else video for video in videos]
         return super().preprocess(videos, input_data_format=ChannelDimension.FIRST, **kwargs)
 
     def sample_frames(
@@ -160,17 +180,22 @@ class LGIFormerVideoProcessor(BaseVideoProcessor):
         )
 
     def fetch_videos(
-        self, video_url_or_urls: str | list[str], sample_indices_fn: Callable | None = None
+        self,
+        video_url_or_urls: str | list[str],
+        sample_indices_fn: Callable | None = None,
+        backend: str | None = None,
+        frame_order: str | None = None,
     ) -> tuple[np.ndarray, VideoMetadata] | list[tuple]:
         """Read a video, or a list of them, as `read_video` does. Without `sample_indices_fn`, all frames, one clip."""
+        reading = {"backend": backend or self.backend, "frame_order": frame_order or self.frame_order}
         if isinstance(video_url_or_urls, list):
-            videos = [self.fetch_videos(video, sample_indices_fn) for video in video_url_or_urls]
+            videos = [self.fetch_videos(video, sample_indices_fn, **reading) for video in video_url_or_urls]
             return list(zip(*videos, strict=True))
-        return read_video(video_url_or_urls, sample_indices_fn or every_frame)
+        return read_video(video_url_or_urls, sample_indices_fn or every_frame, **reading)
 
     def _decode_and_sample_videos(
         self,
-        videos: list[str | torch.Tensor],
+        videos: list["_Source | torch.Tensor"],
         video_metadata: VideoMetadataType | None,
         do_sample_frames: bool | None = None,
         sample_indices_fn: Callable | None = None,
@@ -179,8 +204,8 @@ class LGIFormerVideoProcessor(BaseVideoProcessor):
         known = make_batched_metadata(videos, video_metadata) if video_metadata else [None] * len(videos)
         sampled_videos, clip_metadata = [], []
         for video, metadata in zip(videos, known, strict=True):
-            if isinstance(video, str):
-                frames, metadata = self.fetch_videos(video, sample_indices_fn)
+            if isinstance(video, _Source):
+                frames, metadata = self.fetch_videos(video.path, sample_indices_fn, video.backend, video.frame_order)
                 clips = rearrange(torch.from_numpy(frames), "s t h w c -> s t c h w")
             else:
                 clips, metadata = _sample_tensor(video, metadata, sample_indices_fn or every_frame)
@@ -270,12 +295,29 @@ def processor_for(config: PreTrainedConfig, **sampling) -> LGIFormerVideoProcess
     return LGIFormerVideoProcessor(size=size, num_frames=config.num_frames, **sampling)
 
 
+def reading_of(processor: BaseVideoProcessor) -> dict:
+    """How a processor of any family reads videos: `backend` and `frame_order`, as `read_video` takes them."""
+    if not hasattr(processor, "frame_order"):  # the `backend` of other families is what resizes their frames
+        return {"backend": None, "frame_order": "natural"}
+    return {"backend": processor.backend, "frame_order": processor.frame_order}
+
+
 def every_frame(metadata: VideoMetadata) -> np.ndarray:
     """Indices of all frames of a video, as `read_video` asks for them: int64 (1, frames), one clip."""
     return np.arange(metadata.total_num_frames)[None]
 
 
-def _check_sampling(settings: dict):
+class _Source(NamedTuple):
+    """A video that is to be read, and the settings of the call for it."""
+
+    path: str
+    backend: str | None
+    frame_order: str
+
+
+def _check_settings(settings: dict):
+    check_backend_name(settings.get("backend"))
+    check_frame_order(settings.get("frame_order") or "natural")
     for name in ("num_frames", "sampling_rate", "num_segments"):
         value = settings.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):

@@ -26,7 +26,14 @@ PLATE = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # under what must
 
 
 def annotate_video(
-    video, result: dict, path: str | os.PathLike, frame_rate: float | None = None, show_progress: bool = False
+    video,
+    result: dict,
+    path: str | os.PathLike,
+    frame_rate: float | None = None,
+    show_progress: bool = False,
+    *,
+    backend: str | None = None,
+    frame_order: str = "natural",
 ):
     """Write a video again with what `FacialExpressionPipeline` says about it.
 
@@ -42,6 +49,7 @@ def annotate_video(
             name only when it is whole.
         frame_rate: As the pipeline was given it.
         show_progress: Show a progress bar.
+        backend, frame_order: As the pipeline, or its processor, was given them.
 
     Raises:
         VideoReadError: If the video cannot be read.
@@ -50,7 +58,7 @@ def annotate_video(
     path = Path(path)
     with (
         whole_file(path) as file,
-        open_frames(video, frame_rate) as stream,
+        open_frames(video, frame_rate, backend=backend, frame_order=frame_order) as stream,
         _create(file, path) as container,
     ):
         painter, pts = None, -1

@@ -15,7 +15,17 @@ from tqdm import tqdm
 from transformers import Pipeline
 from transformers.video_utils import is_valid_video_frame
 
-from ..image_processing import FaceCropper, FrameStream, TimedFrame, crop_face, open_frames, sample_in_time
+from ..image_processing import (
+    FaceCropper,
+    FrameStream,
+    TimedFrame,
+    crop_face,
+    open_frames,
+    reading_of,
+    sample_in_time,
+)
+from ..image_processing.decoder_backends import check_backend_name
+from ..image_processing.frame_folders import check_frame_order
 from ..image_processing.frame_stream import FRAME_RATE
 from .prediction import labels_of, score_clips
 from .timeline import summarise
@@ -23,6 +33,7 @@ from .windows import Clip, PersonFrame, Windows
 
 
 DEFAULT_BATCH_SIZE = 8
+READING = ("frame_rate", "backend", "frame_order")  # settings of `open_frames`
 DEFAULT_SAMPLING_RATE = 4  # of the published recipes, for processors that have none
 
 
@@ -30,7 +41,7 @@ DEFAULT_SAMPLING_RATE = 4  # of the published recipes, for processors that have 
 class _Settings:
     """Those of a pipeline and of a call together."""
 
-    frame_rate: float | None
+    reading: dict
     preprocess: dict
     postprocess: dict
 
@@ -84,17 +95,29 @@ class FacialExpressionPipeline(Pipeline):
         _check_batch_size(self._batch_size)
 
     def _sanitize_parameters(
-        self, crop_faces=None, window=None, stride=None, frame_rate=None, return_boxes=None, show_progress=None
+        self,
+        crop_faces=None,
+        window=None,
+        stride=None,
+        frame_rate=None,
+        return_boxes=None,
+        show_progress=None,
+        backend=None,
+        frame_order=None,
     ):
         for name, setting in (("window", window), ("stride", stride), ("frame_rate", frame_rate)):
             if setting is not None and not _is_positive(setting):
                 raise ValueError(f"{name}={setting!r} must be a finite number above 0.")
+        check_backend_name(backend)
+        check_frame_order(frame_order or "natural")
         preprocess_params = {
             "crop_faces": crop_faces,
             "window": window,
             "stride": stride,
             "frame_rate": frame_rate,
             "show_progress": show_progress,
+            "backend": backend,
+            "frame_order": frame_order,
         }
         postprocess_params = {"return_boxes": return_boxes}
         return _given(preprocess_params), {}, _given(postprocess_params)
@@ -117,6 +140,7 @@ class FacialExpressionPipeline(Pipeline):
             frame_rate (`float`, defaults to 25): Frames per second of folders and arrays, which do not tell.
             return_boxes (`bool`, defaults to `False`): Tell where the faces are.
             show_progress (`bool`, defaults to `False`): Show a progress bar, in seconds of the video.
+            backend, frame_order (`str`, *optional*): As for `LGIFormerVideoProcessor`; the processor's by default.
 
         Returns:
             A dictionary, ready for JSON; a list of them for a list of videos, an iterator for a generator or data set:
@@ -145,12 +169,12 @@ class FacialExpressionPipeline(Pipeline):
     def stream(self, video, batch_size: int | None = None, **kwargs) -> Iterator[dict]:
         """The entries of one video's timeline, each as soon as it is known. Takes what a call takes."""
         settings = self._settings(kwargs)
-        with open_frames(video, settings.frame_rate) as frames:
+        with open_frames(video, **settings.reading) as frames:
             yield from self._entries(frames, batch_size, settings)
 
     def _result(self, video, batch_size: int | None, kwargs: dict) -> dict:
         settings = self._settings(kwargs)
-        with open_frames(video, settings.frame_rate) as frames:
+        with open_frames(video, **settings.reading) as frames:
             timeline = sorted(self._entries(frames, batch_size, settings), key=lambda e: (e["start"], e["person"]))
         name = os.fspath(video) if isinstance(video, (str, os.PathLike)) else None
         summary = summarise(timeline)
@@ -161,8 +185,9 @@ class FacialExpressionPipeline(Pipeline):
     def _settings(self, kwargs: dict) -> "_Settings":
         preprocess_params, _, postprocess_params = self._sanitize_parameters(**kwargs)
         preprocess_params = {**self._preprocess_params, **preprocess_params}
-        frame_rate = preprocess_params.pop("frame_rate", None)
-        return _Settings(frame_rate, preprocess_params, {**self._postprocess_params, **postprocess_params})
+        reading = reading_of(self.video_processor)
+        reading |= {name: preprocess_params.pop(name) for name in READING if name in preprocess_params}
+        return _Settings(reading, preprocess_params, {**self._postprocess_params, **postprocess_params})
 
     def _entries(self, frames: FrameStream, batch_size: int | None, settings: "_Settings") -> Iterator[dict]:
         _check_batch_size(batch_size)

@@ -14,10 +14,29 @@ from transformers import HfArgumentParser, TrainingArguments
 
 from ..command_line import SuggestsNearest, nearest, spell_with_underscores
 from ..configuration import DATASET_TERMS
+from ..image_processing.decoder_backends import BACKENDS, chosen_backend
+from ..image_processing.frame_folders import FRAME_ORDERS, check_frame_order
 from .precision import device_has_bf16
 
 
 RECIPES = Path(__file__).parent.parent / "configuration" / "recipes"
+
+
+BACKEND_HELP = (
+    "What decodes video files (default: pyav, which is exact; decord may return other frames than those it was asked "
+    "for)."
+)
+
+
+def check_reading(backend: str | None, frame_order: str | None):
+    """
+    Raises:
+        ValueError: If the frame order is unknown, or the backend is unknown or not installed. Recipes are not checked
+            by the parser.
+    """
+    check_frame_order(frame_order or "natural")
+    if backend is not None:
+        chosen_backend(backend)
 
 
 class RecipeError(ValueError):
@@ -98,6 +117,15 @@ class DataArguments:
         default=None,
         metadata={"help": "Step between the frames of a clip (default: the starting model's, else 4)."},
     )
+    backend: str | None = field(default=None, metadata={"help": BACKEND_HELP, "choices": list(BACKENDS)})
+    frame_order: str = field(
+        default="natural",
+        metadata={
+            "help": "Order of the frames of a folder: 'natural' (2.png before 10.png), or 'name' (10.png before "
+            "2.png, as the published code sorts).",
+            "choices": list(FRAME_ORDERS),
+        },
+    )
     max_skipped_fraction: float = field(
         default=0.01, metadata={"help": "Share of the videos that may turn out unreadable before the run stops."}
     )
@@ -105,6 +133,14 @@ class DataArguments:
         default=False,
         metadata={"help": "Only read every video once and write the list of the broken ones; do not train."},
     )
+
+    def __post_init__(self):
+        check_reading(self.backend, self.frame_order)
+
+    @property
+    def reading(self) -> dict:
+        """Settings of `read_video`."""
+        return {"backend": self.backend, "frame_order": self.frame_order}
 
 
 @dataclass

@@ -6,7 +6,8 @@ from pathlib import Path
 import pyarrow as pa
 from transformers.utils import logging
 
-from ..image_processing.video_decoding import FRAME_ARCHIVE_SUFFIX, IMAGE_SUFFIXES, VIDEO_SUFFIXES, holds_frames
+from ..image_processing.frame_folders import FRAME_ARCHIVE_SUFFIX, IMAGE_SUFFIXES, holds_frames
+from ..image_processing.video_decoding import VIDEO_SUFFIXES
 from .annotation_files import Annotations
 from .labels import AnnotationError
 

@@ -46,6 +46,7 @@ class ClipDataset(torch.utils.data.Dataset):
         skipped: Where videos that cannot be read are listed.
         sampler: The order in which items are to be read, if not any is as good, such as `ShardOrder`.
             `LGIFormerTrainer` follows it.
+        reading: Settings of `read_video`: `backend` and `frame_order`.
 
     Items are `pixel_values`, float32 (frames, 3, size, size); `labels`, int, if there are labels; `video`, the name of
     the video that the clip is of, its path if it has one; and `seed`, int, for what is random in collating.
@@ -63,6 +64,7 @@ class ClipDataset(torch.utils.data.Dataset):
         seed: int,
         skipped: SkippedVideos,
         sampler: torch.utils.data.Sampler | None = None,
+        reading: dict | None = None,
     ):
         self.videos = videos
         self.sample_indices = sample_indices
@@ -70,6 +72,7 @@ class ClipDataset(torch.utils.data.Dataset):
         self.seed = seed
         self.skipped = skipped
         self.sampler = sampler
+        self.reading = reading
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # workers that persist see it change
 
     def set_epoch(self, epoch: int):
@@ -85,7 +88,7 @@ class ClipDataset(torch.utils.data.Dataset):
             row = self.videos[candidate]
             name = video_name(row["video"])
             try:
-                pixel_values = read_clip(row["video"], self.sample_indices, self.transform, seed)
+                pixel_values = read_clip(row["video"], self.sample_indices, self.transform, seed, reading=self.reading)
             except VideoReadError as error:
                 self.skipped.skip(name, str(error))
                 continue
@@ -164,6 +167,7 @@ def read_clip(
     transform: ClipTransform,
     seed: int,
     name: str | None = None,
+    reading: dict | None = None,
 ) -> torch.Tensor:
     """Read a random clip of a video; only its frames are decoded.
 
@@ -172,6 +176,7 @@ def read_clip(
         sample_indices, transform: As for `ClipDataset`.
         seed: Of all that is random.
         name: What messages call a video that is not a local file; by default `video_name`.
+        reading: As for `ClipDataset`.
 
     Raises:
         VideoReadError: If the video cannot be read.
@@ -184,7 +189,7 @@ def read_clip(
         return sample_indices(metadata.total_num_frames, generator.manual_seed(seed))
 
     with local_video(video, name) as path:
-        frames, _ = read_video(path, clip_indices)
+        frames, _ = read_video(path, clip_indices, **(reading or {}))
     try:
         return transform(rearrange(torch.from_numpy(frames), "t h w c -> t c h w"), generator)
     except ValueError as error:  # the video is not broken: it is not left out, as after a VideoReadError

@@ -19,7 +19,10 @@ BYTES_READ_AT_ONCE = 256 * 2**20  # bounds the frames of a long video in memory,
 
 
 def check_data(
-    sources: Sequence[datasets.Dataset | ShardedVideos], output_path: str | os.PathLike, num_workers: int = 0
+    sources: Sequence[datasets.Dataset | ShardedVideos],
+    output_path: str | os.PathLike,
+    num_workers: int = 0,
+    reading: dict | None = None,
 ) -> dict[str, str]:
     """Decode every frame of every distinct video, with a progress bar, and write the list of the broken ones.
 
@@ -27,11 +30,12 @@ def check_data(
         sources: Data sets with the column `video`, as `ClipDataset` takes them.
         output_path: CSV file to write, with the columns `path` and `reason`. Only its header if all videos are good.
         num_workers: Processes to read with; 0 reads in this one.
+        reading: As for `ClipDataset`.
 
     Returns:
         The videos that cannot be read and why, in the order of `sources`; those that are paths come first.
     """
-    loader = DataLoader(_Problems(_distinct(sources)), batch_size=None, num_workers=num_workers)
+    loader = DataLoader(_Problems(_distinct(sources), reading), batch_size=None, num_workers=num_workers)
     broken = {}
     with tqdm(loader, "Checking videos", len(loader), unit="video") as progress:
         for name, problem in progress:
@@ -52,8 +56,9 @@ def _distinct(sources: Sequence[datasets.Dataset | ShardedVideos]) -> ConcatData
 class _Problems(Dataset):
     """What each video is called and what is wrong with it; None if nothing is."""
 
-    def __init__(self, rows: Dataset):
+    def __init__(self, rows: Dataset, reading: dict | None):
         self.rows = rows
+        self.reading = reading
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -62,22 +67,27 @@ class _Problems(Dataset):
         video = self.rows[index]["video"]
         try:
             with local_video(video) as path:
-                read_all_frames(path)
+                read_all_frames(path, self.reading)
         except VideoReadError as error:
             return video_name(video), str(error)
         return video_name(video), None
 
 
-def read_all_frames(video: str):
+def read_all_frames(video: str, reading: dict | None = None):
     """Decode all frames of a video, one part after another.
+
+    Args:
+        video: Its path.
+        reading: As for `ClipDataset`.
 
     Raises:
         VideoReadError: If one cannot be read.
     """
-    frames, metadata = read_video(video, lambda metadata: np.zeros(1, dtype=np.int64))
+    reading = reading or {}
+    frames, metadata = read_video(video, lambda metadata: np.zeros(1, dtype=np.int64), **reading)
     frames_at_once = max(BYTES_READ_AT_ONCE // frames.nbytes, 1)
     for start in range(0, metadata.total_num_frames, frames_at_once):
-        read_video(video, _Part(start, frames_at_once))
+        read_video(video, _Part(start, frames_at_once), **reading)
 
 
 def read_first_and_last_frame(video: str | os.PathLike):

@@ -7,10 +7,12 @@ from pathlib import Path
 from transformers import PreTrainedModel
 
 from ..image_processing import LGIFormerVideoProcessor, processor_for
+from ..image_processing.decoder_backends import BACKENDS
+from ..image_processing.frame_folders import FRAME_ORDERS
 from ..inference.prediction import labels_of
 from ..loading import load_classifier
 from ..out_of_memory import ADVICE_FOR_EVALUATION
-from .arguments import RecipeTrainingArguments
+from .arguments import BACKEND_HELP, RecipeTrainingArguments, check_reading
 from .classes import warn_of_empty_classes
 from .clips import ViewDataset
 from .collators import ViewCollator
@@ -51,6 +53,14 @@ class EvaluationArguments:
         default=None,
         metadata={"help": "Step between the frames of a clip (default: the processor's)."},
     )
+    backend: str | None = field(default=None, metadata={"help": BACKEND_HELP, "choices": list(BACKENDS)})
+    frame_order: str | None = field(
+        default=None,
+        metadata={
+            "help": "Order of the frames of a folder: 'natural' or 'name' (default: the processor's).",
+            "choices": list(FRAME_ORDERS),
+        },
+    )
     batch_size: int = field(default=8, metadata={"help": "Videos that a device evaluates at once."})
     num_workers: int = field(default=0, metadata={"help": "Processes that read videos, for each device."})
     max_skipped_fraction: float = field(
@@ -63,6 +73,7 @@ class EvaluationArguments:
         for name in ("model", "data"):
             if getattr(self, name) is None:
                 raise ValueError(f"--{name} is needed.")
+        check_reading(self.backend, self.frame_order)
         if self.output_dir is None:
             self.output_dir = str(Path(self.model, "evaluation")) if Path(self.model).is_dir() else "evaluation"
 
@@ -115,18 +126,18 @@ def evaluate(arguments: EvaluationArguments) -> int:
 
 
 def load_for_evaluation(arguments: EvaluationArguments) -> tuple[PreTrainedModel, LGIFormerVideoProcessor]:
-    """Model and processor, which samples frames as it is asked to. A VideoMAE that was not fine-tuned here has a
-    processor without sampling of its own; it gets ours.
+    """Model and processor, which reads videos and samples frames as the options say. A VideoMAE that was not
+    fine-tuned here has a processor without sampling of its own; it gets ours.
 
     Raises:
         ValueError, OSError: If there is no such model, or it was never fine-tuned.
     """
     model, processor = load_classifier(arguments.model, device="cpu")  # the trainer moves it
-    sampling = {"sampling_rate": arguments.sampling_rate, "num_segments": arguments.num_segments}
-    sampling = {name: value for name, value in sampling.items() if value is not None}
+    names = ("sampling_rate", "num_segments", "backend", "frame_order")
+    settings = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
     if not isinstance(processor, LGIFormerVideoProcessor):
-        return model, processor_for(model.config, **sampling)
-    return model, LGIFormerVideoProcessor.from_dict(processor.to_dict() | sampling)
+        return model, processor_for(model.config, **settings)
+    return model, LGIFormerVideoProcessor.from_dict(processor.to_dict() | settings)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -18,7 +18,10 @@ from transformers.utils import logging
 
 from ..command_line import escaped
 from ..image_processing import FaceCropper, crop_face, open_frames
-from ..image_processing.video_decoding import IMAGE_SUFFIXES, VIDEO_SUFFIXES, holds_frames
+from ..image_processing.animated_images import is_animation
+from ..image_processing.frame_folders import IMAGE_SUFFIXES, check_frame_order, holds_frames
+from ..image_processing.video_decoding import VIDEO_SUFFIXES
+from ..image_processing.video_sources import check_file
 from ..whole_file import whole_file
 from .folder_lock import only_writer
 
@@ -58,6 +61,7 @@ def crop_corpus(
     cropper: FaceCropper,
     size: int = 224,
     num_workers: int = 1,
+    frame_order: str = "natural",
 ) -> list[Outcome]:
     """Write each video's main face as a folder of JPEG frames, under the video's own relative path.
 
@@ -67,11 +71,12 @@ def crop_corpus(
     name only when all of its frames are there.
 
     Args:
-        source: Folder with videos (files and folders of frames) in it at any depth, or one video.
+        source: Folder with videos (files, animated images and folders of frames) in it at any depth, or one video.
         output_dir: Folder to write to, made if needed.
         cropper: Follows and cuts out faces.
         size: Height and width of the crops in pixels. Corpora are shipped with 224 or 256.
         num_workers: Videos worked on at once, each in a thread.
+        frame_order: Order of the frames of a folder, as for `read_video`.
 
     Files and folders that are left out, because they are no videos, are counted in a warning.
 
@@ -79,9 +84,10 @@ def crop_corpus(
         All videos' outcomes, those of earlier calls included, in the order of their paths.
 
     Raises:
-        ValueError: If there is no video, or `output_dir` holds the source, was made of another corpus, with other
-            settings, not by this function, or is being written to.
+        ValueError: If there is no video, a folder holds both frames and videos, or `output_dir` holds the source, was
+            made of another corpus, with other settings, not by this function, or is being written to.
     """
+    check_frame_order(frame_order)
     # Absolute, since "." has no name and ".." a name that would lead out of `output_dir`.
     source, output_dir = Path(os.path.abspath(source)), Path(os.path.abspath(output_dir))
     if source.resolve().is_relative_to(output_dir.resolve()):
@@ -92,21 +98,23 @@ def crop_corpus(
     if visible and not (output_dir / SETTINGS_FILE).exists():
         raise ValueError(f"'{output_dir}' is not empty, and not of this command's making. Choose another folder.")
     with only_writer(output_dir, f".{LIST_FILE}.lock"):
-        _check_settings(output_dir, {"source": str(root.resolve()), "size": size, "margin": cropper.margin})
-        return _crop_all(root, videos, output_dir, cropper, size, num_workers)
+        settings = {"source": str(root.resolve()), "size": size, "margin": cropper.margin, "frame_order": frame_order}
+        _check_settings(output_dir, settings)
+        return _crop_all(root, videos, output_dir, cropper, size, num_workers, frame_order)
 
 
 def _find_videos(source: Path, output_dir: Path) -> tuple[Path, list[str]]:
     """The folder that paths are relative to, and the paths of the videos. What is no video is reported."""
     if not source.exists():
         raise ValueError(f"There is no file or folder '{source}'. Check the path.")
+    if source.is_dir() and holds_frames(source):
+        _refuse_mixture(source)
+        return source.parent, [source.name]
+    if not source.is_dir():
+        check_file(source)
+        return source.parent, [source.name]
     left_out = []
-    if source.is_file() or holds_frames(source):
-        root, videos = source.parent, [source.name]
-        left_out += _beside_frames(source)
-    else:
-        root = source
-        videos = sorted(str(path.relative_to(root)) for path in _videos_in(source, output_dir.resolve(), left_out))
+    videos = sorted(str(path.relative_to(source)) for path in _videos_in(source, output_dir.resolve(), left_out))
     if not videos:
         raise ValueError(
             f"'{source}' holds no videos: neither files ({', '.join(VIDEO_SUFFIXES)}) nor folders of frames "
@@ -115,10 +123,10 @@ def _find_videos(source: Path, output_dir: Path) -> tuple[Path, list[str]]:
     if left_out:
         logger.warning(
             f"{len(left_out)} files and folders in '{source}' are left out, such as "
-            f"'{min(left_out).relative_to(root)}': they are neither videos ({', '.join(VIDEO_SUFFIXES)}) nor folders "
-            "of frames, or lie in a folder of frames."
+            f"'{min(left_out).relative_to(source)}': they are neither videos ({', '.join(VIDEO_SUFFIXES)}, animated "
+            "images) nor folders of frames."
         )
-    return root, videos
+    return source, videos
 
 
 def _videos_in(folder: Path, output_dir: Path, left_out: list[Path]) -> Iterator[Path]:
@@ -129,31 +137,37 @@ def _videos_in(folder: Path, output_dir: Path, left_out: list[Path]) -> Iterator
         if entry.is_dir() and not holds_frames(entry):
             yield from _videos_in(entry, output_dir, left_out)
         elif entry.is_dir():
-            left_out += _beside_frames(entry)
+            _refuse_mixture(entry)
             yield entry
-        elif entry.suffix.lower() in VIDEO_SUFFIXES:
+        elif _is_video(entry):
             yield entry
         else:
             left_out.append(entry)
 
 
-def _beside_frames(source: Path) -> list[Path]:
-    """Folders and videos in a folder of frames, of which only the frames are read."""
-    if source.is_file():
-        return []
-    with os.scandir(source) as entries:
-        return [
-            Path(entry.path)
-            for entry in entries
-            if not entry.name.startswith(".") and (Path(entry.name).suffix.lower() in VIDEO_SUFFIXES or entry.is_dir())
-        ]
+def _is_video(file: Path) -> bool:
+    return file.suffix.lower() in VIDEO_SUFFIXES or is_animation(file)
+
+
+def _refuse_mixture(folder: Path):
+    """
+    Raises:
+        ValueError: If a folder of frames holds a video, too, which would be left out.
+    """
+    for entry in sorted(folder.iterdir()):
+        if not entry.name.startswith(".") and (holds_frames(entry) if entry.is_dir() else _is_video(entry)):
+            raise ValueError(
+                f"'{folder}' holds both frames and a video ('{entry.name}'). Move the images or the video to a folder "
+                "of their own."
+            )
 
 
 def _check_settings(output_dir: Path, settings: dict):
     file = output_dir / SETTINGS_FILE
     if not file.exists():
         file.write_text(json.dumps(settings))
-    elif json.loads(file.read_text()) != settings:
+    # Before there was a choice, frames came in the order of their names.
+    elif {"frame_order": "name"} | json.loads(file.read_text()) != settings:
         raise ValueError(
             f"'{output_dir}' has crops made with {file.read_text()}, but {json.dumps(settings)} is asked for. Crops "
             "of a corpus should be made alike, and those of two not be mixed: use the same settings or another folder."
@@ -161,7 +175,13 @@ def _check_settings(output_dir: Path, settings: dict):
 
 
 def _crop_all(
-    root: Path, videos: list[str], output_dir: Path, cropper: FaceCropper, size: int, num_workers: int
+    root: Path,
+    videos: list[str],
+    output_dir: Path,
+    cropper: FaceCropper,
+    size: int,
+    num_workers: int,
+    frame_order: str,
 ) -> list[Outcome]:
     listed = {outcome.video: outcome for outcome in _listed(output_dir, videos) if _is_done(outcome, output_dir)}
     _write_list(output_dir, listed.values())
@@ -169,7 +189,7 @@ def _crop_all(
     stop = threading.Event()
 
     def crop(video: str) -> Outcome:
-        return _crop_video(root / video, video, output_dir, cropper, size, stop)
+        return _crop_video(root / video, video, output_dir, cropper, size, stop, frame_order)
 
     remaining = [video for video in videos if video not in done]
     numbers = Counter(outcome.status for outcome in done.values())
@@ -201,10 +221,16 @@ class _StoppedError(Exception):
 
 
 def _crop_video(
-    path: Path, video: str, output_dir: Path, cropper: FaceCropper, size: int, stop: threading.Event
+    path: Path,
+    video: str,
+    output_dir: Path,
+    cropper: FaceCropper,
+    size: int,
+    stop: threading.Event,
+    frame_order: str,
 ) -> Outcome:
     try:
-        return _crop_into(path, video, output_dir, cropper, size, stop)
+        return _crop_into(path, video, output_dir, cropper, size, stop, frame_order)
     except _StoppedError:
         raise
     except Exception as error:  # whatever is wrong with one video must not cost the others
@@ -219,14 +245,20 @@ def unfinished_folder(target: Path) -> Path:
 
 
 def _crop_into(
-    path: Path, video: str, output_dir: Path, cropper: FaceCropper, size: int, stop: threading.Event
+    path: Path,
+    video: str,
+    output_dir: Path,
+    cropper: FaceCropper,
+    size: int,
+    stop: threading.Event,
+    frame_order: str,
 ) -> Outcome:
     target = output_dir / video
     folder = unfinished_folder(target)
     shutil.rmtree(folder, ignore_errors=True)  # of a call that was killed
     folder.mkdir(parents=True)
     try:
-        room = _write_crops(path, folder, cropper, size, stop)
+        room = _write_crops(path, folder, cropper, size, stop, frame_order)
         if not room:
             return Outcome(video, NO_FACE)
         main = folder / str(room.most_common(1)[0][0])
@@ -239,14 +271,16 @@ def _crop_into(
         shutil.rmtree(folder)
 
 
-def _write_crops(path: Path, folder: Path, cropper: FaceCropper, size: int, stop: threading.Event) -> Counter:
+def _write_crops(
+    path: Path, folder: Path, cropper: FaceCropper, size: int, stop: threading.Event, frame_order: str
+) -> Counter:
     """Write every person's crops to a folder of their number in `folder`.
 
     Returns:
         By person, how much room the face took: the sum of its areas over the frames, in pixels.
     """
     room = Counter()
-    with open_frames(path) as stream:
+    with open_frames(path, frame_order=frame_order) as stream:
         for frame, faces in cropper.follow(stream):
             if stop.is_set():
                 raise _StoppedError

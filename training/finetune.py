@@ -100,7 +100,7 @@ def finetune_once(
     check_output_dir(training)
     videos, evaluated, label_names = open_labelled(data)
     if data.check_data:
-        return check_videos([videos, *evaluated], training)
+        return check_videos([videos, *evaluated], data, training)
     set_seed(training.seed)
     model = load_model_to_finetune(model_arguments, label_names, data.drop_path_rate)
     if data.sampling_rate is None:
@@ -109,7 +109,12 @@ def finetune_once(
         training.output_dir, count_videos(videos, *evaluated, training=training), data.max_skipped_fraction
     )
     facts = known_facts(model_arguments, data, training)
-    processor = processor_for(model.config, sampling_rate=data.sampling_rate, num_segments=data.num_segments)
+    processor = processor_for(
+        model.config,
+        sampling_rate=data.sampling_rate,
+        num_segments=data.num_segments,
+        **data.reading,
+    )
     views = [ViewDataset(videos, processor, skipped=skipped) for videos in evaluated]
     trainer = LGIFormerTrainer(
         model,

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..image_processing.video_decoding import FRAME_ARCHIVE_SUFFIX, IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from ..image_processing.frame_folders import FRAME_ARCHIVE_SUFFIX, IMAGE_SUFFIXES
+from ..image_processing.video_decoding import VIDEO_SUFFIXES
 from .labels import AnnotationError
 
 

@@ -111,7 +111,7 @@ def pretrain(model_arguments: ModelArguments, data: PretrainingArguments, traini
     check_output_dir(training)
     videos = open_training_videos(data)
     if data.check_data:
-        return check_videos([videos], training)
+        return check_videos([videos], data, training)
     set_seed(training.seed)
     model = load_model_to_pretrain(model_arguments, data.mask_ratio)
     if data.sampling_rate is None:
@@ -131,7 +131,7 @@ def pretrain(model_arguments: ModelArguments, data: PretrainingArguments, traini
         training,
         train_dataset=clips,
         data_collator=PretrainingCollator(make_masking(model.config, data.mask_ratio, data.mask_symmetry)),
-        processing_class=processor_for(model.config, sampling_rate=data.sampling_rate),
+        processing_class=processor_for(model.config, sampling_rate=data.sampling_rate, **data.reading),
         base_learning_rate=training.base_learning_rate,
         layer_decay=training.layer_decay,
         ema_decay=training.ema_decay,

@@ -16,7 +16,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..image_processing.video_decoding import without_passwords
+from ..image_processing.video_sources import without_passwords
 from ..whole_file import whole_file
 
 

@@ -80,11 +80,18 @@ def training_clips(
             process_index=training.process_index,
             num_processes=training.world_size,
             label_names=label_names,
+            reading=arguments.reading,
         )
     order = None
     if isinstance(videos, ShardedVideos):
         order = ShardOrder(videos.counts, training.seed, _shuffle_buffer(arguments, SHARD_SHUFFLE_BUFFER))
-    return ClipDataset(videos, sample_indices, transform, seed=training.seed, skipped=skipped, sampler=order)
+    return ClipDataset(
+        *(videos, sample_indices, transform),
+        seed=training.seed,
+        skipped=skipped,
+        sampler=order,
+        reading=arguments.reading,
+    )
 
 
 def _shuffle_buffer(arguments: DataArguments, default: int) -> int:
@@ -127,7 +134,9 @@ def count_videos(
     return videos + training.max_steps * batch_size
 
 
-def check_videos(videos: list[datasets.Dataset | ShardedVideos], training: RecipeTrainingArguments) -> int:
+def check_videos(
+    videos: list[datasets.Dataset | ShardedVideos], arguments: DataArguments, training: RecipeTrainingArguments
+) -> int:
     """Read every video once, write the list of the broken ones and say how many; the exit status of the command.
 
     Raises:
@@ -136,6 +145,6 @@ def check_videos(videos: list[datasets.Dataset | ShardedVideos], training: Recip
     if any(isinstance(source, datasets.IterableDataset) for source in videos):
         raise ValueError("check_data reads lists of videos; a stream is checked where its shards are made.")
     output = Path(training.output_dir, BAD_VIDEOS_FILE)
-    broken = check_data(videos, output, training.dataloader_num_workers)
+    broken = check_data(videos, output, training.dataloader_num_workers, arguments.reading)
     print(f"{len(broken)} videos cannot be read. They are listed in {output}." if broken else "All videos are good.")
     return 1 if broken else 0

@@ -16,7 +16,8 @@ from datasets import IterableDataset, Video, load_dataset
 from datasets.distributed import split_dataset_by_node
 
 from ..image_processing import VideoReadError
-from ..image_processing.video_decoding import FRAME_ARCHIVE_SUFFIX, VIDEO_SUFFIXES
+from ..image_processing.frame_folders import FRAME_ARCHIVE_SUFFIX
+from ..image_processing.video_decoding import VIDEO_SUFFIXES
 from .clips import ClipTransform, FrameSampling, derived_seeds, read_clip
 from .labels import label_index, written_label
 from .skipping import SkippedVideos
@@ -72,6 +73,7 @@ class ClipStream(torch.utils.data.IterableDataset):
         process_index, num_processes: Which part of the stream is this process's. (A data loader of it must not be
             split once more by `accelerator.prepare`.)
         label_names: The classes in the order of their indices, if the stream's labels are names.
+        reading: As for `ClipDataset`.
 
     Items are those of `ClipDataset`.
 
@@ -93,6 +95,7 @@ class ClipStream(torch.utils.data.IterableDataset):
         process_index: int = 0,
         num_processes: int = 1,
         label_names: Sequence[str] | None = None,
+        reading: dict | None = None,
     ):
         self.video_column, self.label_column = _video_column(videos), _label_column(videos)
         columns = (self.video_column, self.label_column, *KEY_COLUMNS)
@@ -105,6 +108,7 @@ class ClipStream(torch.utils.data.IterableDataset):
         self.process_index = process_index
         self.num_processes = num_processes
         self.label_names = label_names
+        self.reading = reading
 
     def __iter__(self) -> Iterator[dict]:
         for round_number in itertools.count():
@@ -139,7 +143,7 @@ class ClipStream(torch.utils.data.IterableDataset):
         name = _name(row, video)
         seed, _ = derived_seeds(self.seed, round_number, content_digest(name.encode()))
         try:
-            pixel_values = read_clip(video, self.sample_indices, self.transform, seed, name)
+            pixel_values = read_clip(video, self.sample_indices, self.transform, seed, name, self.reading)
         except VideoReadError as error:
             self.skipped.skip(name, str(error))
             return None

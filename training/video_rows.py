@@ -11,7 +11,9 @@ import fsspec
 from datasets import Dataset, Value
 
 from ..image_processing import VideoReadError
-from ..image_processing.video_decoding import FRAME_ARCHIVE_SUFFIX, IMAGE_SUFFIXES, VIDEO_SUFFIXES, download, is_url
+from ..image_processing.frame_folders import FRAME_ARCHIVE_SUFFIX, IMAGE_SUFFIXES
+from ..image_processing.video_decoding import VIDEO_SUFFIXES
+from ..image_processing.video_sources import download, is_file_url, is_url, path_of_file_url
 from .sharded_videos import StoredVideo
 
 
@@ -69,6 +71,8 @@ def local_video(video: RowVideo, name: str | None = None) -> Iterator[str]:
     if content is None and is_url(path):
         with download(path) as file:
             yield str(file)
+    elif content is None and is_file_url(path):
+        yield str(path_of_file_url(path))
     elif content is None and not is_address(path):
         yield path
     else:

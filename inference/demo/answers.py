@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from transformers.video_processing_utils import BaseVideoProcessor
 
 from ...figures import draw_reconstruction, reconstruct
-from ...image_processing import FaceCropper, crop_face, open_frames, sample_in_time
+from ...image_processing import FaceCropper, crop_face, open_frames, reading_of, sample_in_time
 from ...image_processing.frame_stream import FRAME_RATE
 from ...modeling_lgi_former import LGIFormerForPreTraining
 from ..annotated_video import annotate_video
@@ -63,6 +63,7 @@ class Recognition:
         self.labels = labels_of(model.config)
         self._is_regression = is_regression(model.config)
         self.columns = ["person", "from (s)", "to (s)", *self.labels]
+        self._reading = reading_of(video_processor)
         self._recognise = FacialExpressionPipeline(
             model=model,
             video_processor=video_processor,
@@ -92,7 +93,7 @@ class Recognition:
             note=f"{self._best(result['scores'])}, from {seen} in {result['duration']:.1f} seconds.",
             rows=self._rows(result),
             timeline=draw_timeline(result, title="Scores over time"),
-            video=_annotated(video, result),
+            video=_annotated(video, result, self._reading),
         )
 
     def _best(self, scores: dict[str, float]) -> str:
@@ -111,10 +112,10 @@ class Recognition:
         return [round(scored["scores"][label], 3) for label in self.labels]
 
 
-def _annotated(video: str, result: dict) -> bytes:
+def _annotated(video: str, result: dict, reading: dict) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "annotated.mp4")
-        annotate_video(video, result, path, show_progress=True)
+        annotate_video(video, result, path, show_progress=True, **reading)
         return path.read_bytes()
 
 
@@ -191,7 +192,7 @@ class Reconstruction:
     def _crops(self, video: str) -> list[np.ndarray]:
         step = self._video_processor.sampling_rate / FRAME_RATE
         by_person = {}
-        with open_frames(video) as stream:
+        with open_frames(video, **reading_of(self._video_processor)) as stream:
             for frame, faces in self._face_cropper.follow(sample_in_time(stream, step)):
                 for face in faces:
                     crops = by_person.setdefault(face.person, [])

@@ -13,10 +13,10 @@ from lgi_former.image_processing import (
     TimedFrame,
     VideoReadError,
     open_frames,
-    pyav_decoding,
     read_video,
     sample_in_time,
 )
+from lgi_former.image_processing.frame_pixels import FrameConverter
 
 
 def read_all(video, **options):
@@ -46,8 +46,13 @@ def test_a_cover_picture_before_the_video_is_passed_over(write_after_cover, numb
 
 def test_pixels_are_converted_only_when_they_are_asked_for(write_video, monkeypatch):
     converted = []
-    to_rgb = pyav_decoding.upright_rgb
-    monkeypatch.setattr(pyav_decoding, "upright_rgb", lambda frame: converted.append(frame.pts) or to_rgb(frame))
+    to_rgb = FrameConverter.__call__
+
+    def counted(self, frame):
+        converted.append(frame.pts)
+        return to_rgb(self, frame)
+
+    monkeypatch.setattr(FrameConverter, "__call__", counted)
     with open_frames(write_video("a.mp4")) as stream:
         for frame in stream:
             if frame.index == 7:

@@ -7,6 +7,7 @@ import torch
 from transformers.video_utils import VIDEO_DECODERS
 
 from lgi_former.image_processing import pyav_decoding
+from lgi_former.image_processing.frame_pixels import FrameConverter
 from lgi_former.image_processing.pyav_decoding import read_by_packets
 from lgi_former.image_processing.video_decoding import read_video
 
@@ -196,7 +197,8 @@ def test_where_packets_do_not_tell_all_is_decoded(codec, change, reason, tmp_pat
     with pytest.raises(ValueError, match=reason):
         read_by_packets(path, lambda metadata: [15, 30])
     with av.open(path) as container:
-        expected = [pyav_decoding.upright_rgb(frame) for frame in container.decode(video=0)]
+        to_rgb = FrameConverter(container.streams.video[0])
+        expected = [to_rgb(frame) for frame in container.decode(video=0)]
     frames, metadata = read_video(path, lambda metadata: np.array([15, 30]))
     assert (frames == np.stack(expected)[[15, 30]]).all()
     assert metadata.total_num_frames == len(expected)

@@ -1,4 +1,5 @@
 import gc
+import os
 
 import decord
 import numpy as np
@@ -7,7 +8,7 @@ import torch
 from PIL import Image
 from transformers.video_utils import VIDEO_DECODERS, VideoMetadata
 
-from lgi_former.image_processing import VideoReadError, read_video, video_decoding
+from lgi_former.image_processing import VideoReadError, decoder_backends, read_video, video_decoding
 
 
 CLIPS = np.array([[8, 4, 4], [40, 59, 0]])  # two clips, out of order and with a repetition
@@ -52,7 +53,7 @@ def test_frames_are_those_asked_for(name, codec, write_video, read_numbers):
 
 @pytest.fixture
 def without_pyav(monkeypatch):
-    monkeypatch.setattr(video_decoding, "is_av_available", lambda: False)
+    monkeypatch.setattr(decoder_backends, "is_av_available", lambda: False)
 
 
 def test_each_frame_is_asked_for_once(write_video, read_numbers, monkeypatch, without_pyav):
@@ -71,8 +72,8 @@ def test_torchcodec_takes_over_where_others_are_missing(write_video, monkeypatch
         return numbers[:, None, None, None].expand(-1, 3, 48, 64), metadata
 
     monkeypatch.setitem(VIDEO_DECODERS, "torchcodec", read)
-    monkeypatch.setattr(video_decoding, "is_decord_available", lambda: False)
-    monkeypatch.setattr(video_decoding, "is_torchcodec_available", lambda: True)
+    monkeypatch.setattr(decoder_backends, "is_decord_available", lambda: False)
+    monkeypatch.setattr(decoder_backends, "is_torchcodec_available", lambda: True)
     frames, metadata = read_video(write_video("a.mp4"), take_clips)
     assert metadata.video_backend == "torchcodec"
     assert (frames == CLIPS[..., None, None, None]).all() and frames.shape == (2, 3, 48, 64, 3)
@@ -246,5 +247,5 @@ def test_unreadable_folder(tmp_path, monkeypatch):
     def refuse(folder):
         raise PermissionError(13, "Permission denied", str(folder))
 
-    monkeypatch.setattr(video_decoding.os, "listdir", refuse)
+    monkeypatch.setattr(os, "listdir", refuse)
     assert_cannot_read(tmp_path, "Permission denied")

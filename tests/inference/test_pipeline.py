@@ -340,3 +340,33 @@ def test_scores_that_are_not_finite_are_refused(recognise, people_video):
         recognise.model.classifier.weight.fill_(math.nan)
     with pytest.raises(ValueError, match="not finite"):
         recognise(people_video({80: (0, 39)}, count=40))
+
+
+# How videos are read
+
+
+def test_videos_are_read_as_the_processor_or_the_call_says(tiny_classifier, tiny_processor, tmp_path, monkeypatch):
+    asked = []
+    open_video = frame_stream.open_frames
+
+    def counted(video, **reading):
+        asked.append((reading["backend"], reading["frame_order"]))
+        return open_video(video, **reading)
+
+    monkeypatch.setattr("lgi_former.inference.pipeline.open_frames", counted)
+    Image.new("RGB", (32, 32)).save(tmp_path / "1.png")
+    plain, own = tiny_processor(), tiny_processor(backend="decord", frame_order="name")
+    for processor in (plain, own):
+        recognise = FacialExpressionPipeline(
+            model=tiny_classifier(), video_processor=processor, device="cpu", crop_faces=False
+        )
+        recognise(tmp_path)
+        recognise(tmp_path, backend="pyav", frame_order="natural")
+        list(recognise.stream(tmp_path, frame_order="name"))
+    assert asked == [
+        *[(None, "natural"), ("pyav", "natural"), (None, "name")],
+        *[("decord", "name"), ("pyav", "natural"), ("decord", "name")],
+    ]
+    for setting, message in (({"backend": "opencv"}, "backend='opencv'"), ({"frame_order": "x"}, "frame_order='x'")):
+        with pytest.raises(ValueError, match=message):
+            recognise(tmp_path, **setting)

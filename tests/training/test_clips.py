@@ -8,7 +8,7 @@ from datasets import Dataset
 from torch.utils.data import DataLoader
 
 from lgi_former import LGIFormerVideoProcessor
-from lgi_former.image_processing import VideoReadError, video_decoding
+from lgi_former.image_processing import VideoReadError, decoder_backends
 from lgi_former.training.clips import ClipDataset, ViewDataset
 from lgi_former.training.collators import ViewCollator
 from lgi_former.training.skipping import SkippedVideos, TooManySkippedVideosError
@@ -145,13 +145,13 @@ def test_too_many_skipped_videos_stop_the_run(num_workers, clips):
 def test_clip_does_not_depend_on_the_decoder(clips, monkeypatch):
     expected = clips(["good 0.mp4"])[0]
     asked = []
-    read = video_decoding.read_by_packets
+    read = decoder_backends.read_by_packets
 
     def fail_late(path, sample_indices_fn):
         asked.append(read(path, sample_indices_fn))
         raise RuntimeError("the decoder gives up")
 
-    monkeypatch.setattr(video_decoding, "read_by_packets", fail_late)
+    monkeypatch.setattr(decoder_backends, "read_by_packets", fail_late)
     item = clips(["good 0.mp4"])[0]
     assert len(asked) == 1
     assert torch.equal(item["pixel_values"] % 1, expected["pixel_values"] % 1)

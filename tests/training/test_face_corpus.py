@@ -1,6 +1,7 @@
 """Cropping a corpus: what is written where, and that a call that was stopped goes on."""
 
 import csv
+import json
 import shutil
 import sys
 
@@ -227,21 +228,11 @@ def test_a_long_name_costs_no_other_video(detector, tmp_path):
 
 
 def test_what_is_no_video_is_counted_in_a_warning(corpus, crop, caplog):
-    (corpus / "happy" / "one" / "whole.mp4").write_bytes(b"a video beside frames")
+    (corpus / "happy" / "notes.txt").write_text("no video")
     (corpus / "sad" / ".hidden").touch()
     assert set(crop()) == {"happy/one", "happy/two", "sad/nobody", "sad/broken.mp4"}
     (message,) = [record.getMessage() for record in caplog.records]
-    assert message.startswith(f"2 files and folders in '{corpus}' are left out, such as 'happy/one/whole.mp4':")
-
-
-def test_a_folder_of_frames_that_holds_videos_is_reported(tmp_path, detector, caplog):
-    """A picture beside a corpus's videos makes a folder of frames of it."""
-    write_frames(tmp_path / "corpus", left=20)
-    for name in ("a.mp4", "b.mp4"):
-        (tmp_path / "corpus" / name).touch()
-    outcomes = crop_corpus(tmp_path / "corpus", tmp_path / "crops", FaceCropper(detector), size=32)
-    assert [outcome.video for outcome in outcomes] == ["corpus"]
-    assert "2 files and folders" in caplog.text and "corpus/a.mp4" in caplog.text
+    assert message.startswith(f"1 files and folders in '{corpus}' are left out, such as 'happy/notes.txt':")
 
 
 def test_a_corpus_of_videos_alone_is_taken_without_a_word(tmp_path, detector, caplog):
@@ -265,3 +256,66 @@ def test_names_that_are_no_text_are_listed_escaped_and_known_again(tmp_path, det
     assert sorted(listed) == ["caf\\udce9", "幸せ"]
     pictures = detector.pictures
     assert crop() == (outcomes, listed) and detector.pictures == pictures  # nothing is done again
+
+
+# Frames in order, and animated images
+
+
+def write_growing(folder, count=12):
+    """Frames 1.png to 12.png, whose square grows."""
+    folder.mkdir(parents=True)
+    for number in range(1, count + 1):
+        image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+        image[4 : 14 + number, 4 : 14 + number] = 130 + 10 * number
+        Image.fromarray(image).save(folder / f"{number}.png")
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"), [({}, range(1, 13)), ({"frame_order": "name"}, [1, *range(10, 13), *range(2, 10)])]
+)
+def test_frames_come_in_the_order_asked_for(options, expected, tmp_path, detector):
+    write_growing(tmp_path / "corpus" / "video")
+    crop_corpus(tmp_path / "corpus", tmp_path / "out", FaceCropper(detector), size=32, **options)
+    frames = [np.array(Image.open(file)) for file in sorted((tmp_path / "out" / "video").iterdir())]
+    brightest = [round((int(np.median(frame[12:20, 12:20])) - 130) / 10) for frame in frames]
+    assert brightest == list(expected)
+
+
+def test_the_order_is_one_of_the_settings(tmp_path, detector):
+    write_growing(tmp_path / "corpus" / "video")
+    crop = lambda **options: crop_corpus(tmp_path / "corpus", tmp_path / "out", FaceCropper(detector), 32, **options)  # noqa: E731
+    crop(frame_order="name")
+    with pytest.raises(ValueError, match=r'"frame_order": "natural"'):
+        crop()
+    settings = json.loads((tmp_path / "out" / "faces.json").read_text())
+    del settings["frame_order"]  # as it was written before there was a choice
+    (tmp_path / "out" / "faces.json").write_text(json.dumps(settings))
+    assert [outcome.status for outcome in crop(frame_order="name")] == ["cropped"]
+    with pytest.raises(ValueError, match=r'"frame_order": "natural"'):
+        crop()
+
+
+def test_animated_images_are_videos(tmp_path, detector):
+    write_growing(tmp_path / "frames", count=4)
+    pictures = [Image.open(tmp_path / "frames" / f"{number}.png") for number in range(1, 5)]
+    for name in ("a.gif", "b.webp", "c.png"):
+        (tmp_path / "corpus").mkdir(exist_ok=True)
+        pictures[0].save(tmp_path / "corpus" / name, save_all=True, append_images=pictures[1:], duration=100)
+    outcomes = crop_corpus(tmp_path / "corpus", tmp_path / "out", FaceCropper(detector), 32)
+    assert [(outcome.video, outcome.status, outcome.frames) for outcome in outcomes] == [
+        (name, "cropped", 4) for name in ("a.gif", "b.webp", "c.png")
+    ]
+    single = crop_corpus(tmp_path / "corpus" / "b.webp", tmp_path / "one", FaceCropper(detector), 32)
+    assert [(outcome.video, outcome.frames) for outcome in single] == [("b.webp", 4)]
+
+
+@pytest.mark.parametrize("name", ["video.mp4", "video.gif", "folder"])
+def test_a_folder_of_frames_and_videos_is_refused(name, tmp_path, detector):
+    write_frames(tmp_path / "corpus" / "one", left=20)
+    if name == "folder":
+        write_frames(tmp_path / "corpus" / "one" / name, left=20)
+    else:
+        (tmp_path / "corpus" / "one" / name).write_bytes(b"GIF89a")
+    for source in (tmp_path / "corpus", tmp_path / "corpus" / "one"):
+        with pytest.raises(ValueError, match=f"one' holds both frames and a video \\('{name}'\\)"):
+            crop_corpus(source, tmp_path / "out", FaceCropper(detector), 32)

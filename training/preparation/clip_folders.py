@@ -4,7 +4,8 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ...image_processing.video_decoding import VIDEO_SUFFIXES, holds_frames
+from ...image_processing.frame_folders import holds_frames
+from ...image_processing.video_decoding import VIDEO_SUFFIXES
 
 
 _GIT_LFS_POINTER = b"version https://git-lfs"

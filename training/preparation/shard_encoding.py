@@ -9,7 +9,7 @@ import av
 from PIL import Image
 
 from ...image_processing import VideoReadError, open_frames
-from ...image_processing.video_decoding import FRAME_ARCHIVE_SUFFIX, consists_of_images, frame_files
+from ...image_processing.frame_folders import FRAME_ARCHIVE_SUFFIX, consists_of_images, frame_files
 from ..data_check import read_all_frames, read_first_and_last_frame
 from ..video_rows import RowVideo, format_suffix, local_video
 
@@ -25,7 +25,7 @@ ENCODING = {"crf": "18", "g": "16", "threads": "1", "mbtree": "0"}
 PIXEL_FORMAT = "yuv420p"
 
 
-def encode_video(video: RowVideo, size: int | None) -> tuple[str, bytes]:
+def encode_video(video: RowVideo, size: int | None, frame_order: str = "natural") -> tuple[str, bytes]:
     """A video as one file, the same bytes every time.
 
     Without `size`, nothing is encoded anew: files stay as they are, and of a folder the image files go into a zip
@@ -35,6 +35,8 @@ def encode_video(video: RowVideo, size: int | None) -> tuple[str, bytes]:
     Args:
         video: The video of a row.
         size: Length in pixels that the shorter side is made, if it is longer.
+        frame_order: With `size`, the order of the frames of a folder, as for `read_video`. An archive keeps the names,
+            and the reader decides on their order.
 
     Returns:
         The suffix that tells the format, in lower case, and the bytes.
@@ -45,7 +47,7 @@ def encode_video(video: RowVideo, size: int | None) -> tuple[str, bytes]:
     """
     with local_video(video) as path:
         if size is not None:
-            return REENCODED_SUFFIX, _reencoded(path, size)
+            return REENCODED_SUFFIX, _reencoded(path, size, frame_order)
         file = Path(path)
         _check_readable(file)
         try:
@@ -56,10 +58,10 @@ def encode_video(video: RowVideo, size: int | None) -> tuple[str, bytes]:
             raise VideoReadError(f"'{path}' cannot be read: {error}.") from error
 
 
-def can_be_encoded(video: RowVideo, size: int | None) -> bool:
+def can_be_encoded(video: RowVideo, size: int | None, frame_order: str = "natural") -> bool:
     """Whether `encode_video` succeeds."""
     try:
-        encode_video(video, size)
+        encode_video(video, size, frame_order)
     except VideoReadError:
         return False
     return True
@@ -81,11 +83,11 @@ def _archived(folder: Path) -> bytes:
     return content.getvalue()
 
 
-def _reencoded(path: str, size: int) -> bytes:
+def _reencoded(path: str, size: int, frame_order: str) -> bytes:
     content = io.BytesIO()
     stream = None
     with (
-        open_frames(path, num_threads=1) as frames,
+        open_frames(path, num_threads=1, frame_order=frame_order) as frames,
         av.open(content, "w", format="mp4", options={"fflags": "+bitexact"}) as container,
     ):
         for frame in frames:

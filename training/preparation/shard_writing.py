@@ -90,19 +90,19 @@ class ShardFiles:
             return None
         return WrittenShard(self._shard(told), told["skipped"], is_new=False)
 
-    def write(self, samples: Iterable[Sample], size: int | None) -> WrittenShard:
+    def write(self, samples: Iterable[Sample], size: int | None, frame_order: str = "natural") -> WrittenShard:
         """Write the shard. Videos that cannot be read are left out.
 
         Args:
             samples: The videos in their order.
-            size: See `encode_video`.
+            size, frame_order: See `encode_video`.
 
         Raises:
             OSError: If there is no room, for example.
         """
         # The table gets its name before the tar file: one without a table would seem to be a user's.
         with whole_file(self.tar) as tar, whole_file(self.members) as table:
-            members, skipped = _write_tar(tar, samples, size)
+            members, skipped = _write_tar(tar, samples, size, frame_order)
             told = {
                 "plan": self.plan,
                 "filesize": tar.stat().st_size,
@@ -152,13 +152,15 @@ def _digest(members: list[dict]) -> str:
     return hashlib.sha256(json.dumps(members).encode()).hexdigest()
 
 
-def _write_tar(path: Path, samples: Iterable[Sample], size: int | None) -> tuple[list[dict], dict[str, str]]:
+def _write_tar(
+    path: Path, samples: Iterable[Sample], size: int | None, frame_order: str
+) -> tuple[list[dict], dict[str, str]]:
     """Write a tar file; returns the rows of its table, and which videos could not be read, and why."""
     members, skipped = [], {}
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as tar:
         for sample in samples:
             try:
-                suffix, content = encode_video(sample.video, size)
+                suffix, content = encode_video(sample.video, size, frame_order)
             except VideoReadError as error:
                 # The table is not to depend on where the corpus is.
                 skipped[sample.name] = str(error).replace(video_name(sample.video), sample.name)

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 from tqdm import tqdm
 
+from ...image_processing.frame_folders import check_frame_order
 from ..annotations import check_that_videos_are_there
 from ..classes import names_of_classes, warn_of_empty_classes
 from ..folder_lock import only_writer
@@ -25,7 +26,7 @@ from .shard_writing import Sample, ShardFiles, WrittenShard
 
 
 LOCK_FILE = ".shards.lock"
-ENCODING_VERSION = 2  # to be raised when the same videos come to be other bytes
+ENCODING_VERSION = 3  # to be raised when the same videos come to be other bytes
 
 
 @dataclass
@@ -53,6 +54,7 @@ def pack_shards(
     size: int | None = None,
     seed: int = 0,
     num_workers: int = 0,
+    frame_order: str = "natural",
 ) -> PackedShards:
     """Pack videos into tar shards in the format of WebDataset, with an index from which any one can be read.
 
@@ -73,6 +75,7 @@ def pack_shards(
             taken as they are, and folders of frames as zip archives; see `encode_video`.
         seed: Of the order.
         num_workers: Processes, each of which packs one shard at a time; 0 packs in this one.
+        frame_order: With `size`, the order of the frames of a folder, as for `read_video`. An archive keeps the names.
 
     Returns:
         What there is now.
@@ -85,7 +88,8 @@ def pack_shards(
     """
     output_dir = Path(output_dir)
     classes = _classes(videos)
-    packing = _Packing(videos, output_dir, os.fspath(root), clips_per_shard, size, seed)
+    check_frame_order(frame_order)
+    packing = _Packing(videos, output_dir, os.fspath(root), clips_per_shard, size, seed, frame_order)
     if not (output_dir / INDEX_FILE).exists():
         check_that_videos_are_there(videos)
     with only_writer(output_dir, LOCK_FILE):
@@ -127,13 +131,21 @@ class _Packing(TorchDataset):
     """The shards of a corpus; an item is written, or found, when it is asked for."""
 
     def __init__(
-        self, videos: Dataset, output_dir: Path, root: str, clips_per_shard: int, size: int | None, seed: int
+        self,
+        videos: Dataset,
+        output_dir: Path,
+        root: str,
+        clips_per_shard: int,
+        size: int | None,
+        seed: int,
+        frame_order: str,
     ):
         self.videos = videos
         self.output_dir = output_dir
         self.root = os.path.join(root, "")  # with a slash at the end, unless it is empty
         self.clips_per_shard = clips_per_shard
         self.size = size
+        self.frame_order = frame_order
         self.order = np.random.default_rng(seed).permutation(len(videos))
         self.has_labels = "label" in videos.column_names
 
@@ -147,7 +159,10 @@ class _Packing(TorchDataset):
             found = files.found()
             if found is not None and not self._any_can_be_read_now(number, found.skipped):
                 return found
-            return replace(files.write(self._samples(number), self.size), was_damaged=was_there and found is None)
+            return replace(
+                files.write(self._samples(number), self.size, self.frame_order),
+                was_damaged=was_there and found is None,
+            )
         except (ShardError, OSError) as error:
             if isinstance(error, OSError) and error.errno and not error.filename:  # a full disk does not say which
                 error.filename = str(files.tar)
@@ -165,13 +180,16 @@ class _Packing(TorchDataset):
 
     def _plan(self, number: int) -> str:
         samples = [(sample.key, sample.name, sample.label) for sample in self._samples(number)]
-        decisive = [ENCODING_VERSION, self.size, samples]
+        frame_order = None if self.size is None else self.frame_order
+        decisive = [ENCODING_VERSION, self.size, frame_order, samples]
         return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
 
     def _any_can_be_read_now(self, number: int, skipped: dict[str, str]) -> bool:
         """Whether videos that were left out have been repaired, or are found under another root."""
         return bool(skipped) and any(
-            can_be_encoded(sample.video, self.size) for sample in self._samples(number) if sample.name in skipped
+            can_be_encoded(sample.video, self.size, self.frame_order)
+            for sample in self._samples(number)
+            if sample.name in skipped
         )
 
 

@@ -24,6 +24,7 @@ from lgi_former.training.preparation.shards import pack_shards, verify_shards
 from lgi_former.training.shard_index import ShardError
 from lgi_former.training.sharded_videos import ShardedVideos
 from lgi_former.training.streaming import open_stream
+from lgi_former.training.video_rows import local_video
 
 
 spec = importlib.util.spec_from_file_location("rough_corpus", Path(__file__).parent.parent / "rough_corpus.py")
@@ -154,7 +155,7 @@ def test_finished_shards_are_left_alone_and_damaged_ones_made_again(pack, tmp_pa
     written = []
     encode = shard_writing.encode_video
     monkeypatch.setattr(
-        shard_writing, "encode_video", lambda video, size: written.append(video) or encode(video, size)
+        shard_writing, "encode_video", lambda video, *options: written.append(video) or encode(video, *options)
     )
     packed = pack()
     assert packed.num_found == 0 and packed.mended == ["shard-000000.tar", "shard-000002.tar"]
@@ -172,7 +173,7 @@ def test_with_a_wrong_root_nothing_is_written(pack, tmp_path):
 
 
 def test_a_shard_that_is_not_whole_has_no_name(pack, tmp_path, monkeypatch):
-    def fail(video, size):
+    def fail(video, *options):
         raise OSError(errno.ENOSPC, "disk full")
 
     monkeypatch.setattr(shard_writing, "encode_video", fail)
@@ -275,3 +276,38 @@ def test_rows_that_hold_videos(rough_corpus, tmp_path):
     pack_shards(load_annotations(Dataset.from_dict(rows, Features({"video": Video()}))), tmp_path / "shards")
     (member,) = members_of(tmp_path / "shards")
     assert (member["path"], member["size"], member["label"]) == ("a.mp4", len(content), None)
+
+
+# Frames in order
+
+
+@pytest.fixture
+def unpadded(tmp_path):
+    """One folder of the frames 1.png to 12.png, whose grey level tells the number."""
+    folder = tmp_path / "corpus" / "video"
+    folder.mkdir(parents=True)
+    for number in range(1, 13):
+        Image.new("L", (32, 32), 20 * number).save(folder / f"{number}.png")
+    return Dataset.from_dict({"video": [str(folder)]})
+
+
+def numbers_in_shard(folder, **reading):
+    video = ShardedVideos(str(folder / "index.json"))[0]["video"]
+    with local_video(video) as path:
+        (frames,), _ = read_video(path, every_frame, **reading)
+    return np.rint(frames[:, 16, 16, 0] / 20).astype(int).tolist()
+
+
+def test_reencoded_frames_come_in_the_order_asked_for(unpadded, tmp_path):
+    by_name = [1, 10, 11, 12, *range(2, 10)]
+    pack_shards(unpadded, tmp_path / "natural", size=32)
+    pack_shards(unpadded, tmp_path / "name", size=32, frame_order="name")
+    assert numbers_in_shard(tmp_path / "natural") == list(range(1, 13))
+    assert numbers_in_shard(tmp_path / "name") == by_name
+    with pytest.raises(ShardError, match="other options"):
+        pack_shards(unpadded, tmp_path / "name", size=32)
+    pack_shards(unpadded, tmp_path / "archives")
+    assert numbers_in_shard(tmp_path / "archives") == list(range(1, 13))
+    assert numbers_in_shard(tmp_path / "archives", frame_order="name") == by_name
+    with pytest.raises(ValueError, match="frame_order='random'"):
+        pack_shards(unpadded, tmp_path / "random", size=32, frame_order="random")
