@@ -4,7 +4,6 @@
 """
 
 import contextlib
-import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
@@ -15,19 +14,17 @@ import torch
 
 from .animated_images import Animation, is_animation
 from .decoder_backends import OpenVideo, check_backend_name, chosen_backend, open_with_backend
+from .frame_clock import SAME_TIME, FrameClock
 from .frame_folders import check_frame_order, consists_of_images, frame_files
-from .frame_pixels import FrameConverter, decoder_of
-from .pyav_decoding import open_with_pyav, video_stream
-from .video_decoding import damaged_animation, read_image
+from .pyav_decoding import SameSize, decoded_frames, open_with_pyav, video_stream
+from .video_decoding import damaged_animation, read_image, warn_of
 from .video_inputs import split_into_videos
+from .video_packets import VideoPackets
 from .video_sources import VideoReadError, local_path
 
 
 FRAME_RATE = 25.0
 """Frames per second of what has no frame rate of its own, as the videos of the training corpora have."""
-
-LONGEST_PAUSE = 60.0  # seconds between two frames; more is a mistake in a file's timestamps
-SAME_TIME = 1e-3  # seconds; containers round timestamps
 
 
 class TimedFrame:
@@ -38,11 +35,16 @@ class TimedFrame:
         time: Seconds from the video's first frame to this one.
         read: Returns its pixels, uint8 RGB (height, width, 3). Called when they are first asked for, since
             converting them takes time and memory that most frames of a video need not cost.
+
+    Attributes:
+        duration (`float`, *optional*): Seconds for which it is shown if it is the video's last frame. By default one
+            interval of the video's frame rate. The times of other frames tell how long they are shown.
     """
 
     def __init__(self, index: int, time: float, read: Callable[[], np.ndarray]):
         self.index = index
         self.time = time
+        self.duration = None
         self._read = read
 
     @cached_property
@@ -61,10 +63,12 @@ class FrameStream:
     Args:
         frames: The frames.
         frame_rate: Frames per second, on average.
-        num_frames: How many frames there are, if that is known beforehand; files exaggerate.
+        num_frames: How many frames there are, if that is known beforehand. Files may announce more than they hold.
 
     Attributes:
-        passed (`float`): Seconds of the video that are over when the frame is that came last.
+        passed (`float`): Seconds from the beginning of the first frame to the end of the frame that came last. After
+            the last frame this is the duration of the video.
+        notes (`list[str]`): Sentences on what is missing or unusual in the video. Complete after the last frame.
     """
 
     def __init__(self, frames: Iterable[TimedFrame], frame_rate: float, num_frames: int | None):
@@ -72,15 +76,16 @@ class FrameStream:
         self.frame_rate = frame_rate
         self.num_frames = num_frames
         self.passed = 0.0
+        self.notes = []
 
     @property
     def duration(self) -> float | None:
-        """Seconds that the video takes, if that is known beforehand."""
+        """Seconds that the video is announced to take, to show progress. `passed` is exact."""
         return None if self.num_frames is None else self.num_frames / self.frame_rate
 
     def __iter__(self) -> Iterator[TimedFrame]:
         for frame in self._frames:
-            self.passed = frame.time + 1 / self.frame_rate
+            self.passed = frame.time + (frame.duration or 1 / self.frame_rate)
             yield frame
 
 
@@ -143,7 +148,7 @@ def _open(
     backend = chosen_backend(backend, path)
     if backend != "pyav":
         return _frames_of_backend(backend, path, num_threads)
-    return _video_frames(path, num_threads, stack)
+    return _video_frames(path, video, num_threads, stack)
 
 
 def sample_in_time(stream: FrameStream, step: float) -> Iterator[TimedFrame]:
@@ -186,12 +191,16 @@ def _animation_frames(path: Path) -> FrameStream:
         durations = animation.durations()
     except Exception as error:  # Pillow raises OSError, SyntaxError and more, depending on where a file is damaged
         raise damaged_animation(path, error) from error
-    times = itertools.accumulate(durations, initial=0.0)
-    frames = (
-        TimedFrame(index, time, lambda pixels=pixels: pixels)
-        for index, (time, (_, pixels)) in enumerate(zip(times, animation, strict=False))
-    )
-    return FrameStream(frames, len(durations) / sum(durations), len(durations))
+
+    def timed() -> Iterator[TimedFrame]:
+        time = 0.0
+        for index, (duration, pixels) in enumerate(animation):
+            frame = TimedFrame(index, time, lambda pixels=pixels: pixels)
+            frame.duration = duration
+            yield frame
+            time += duration
+
+    return FrameStream(timed(), len(durations) / sum(durations), len(durations))
 
 
 def _frames_of_backend(backend: str, path: Path, num_threads: int) -> FrameStream:
@@ -212,8 +221,8 @@ def _frames_of_backend(backend: str, path: Path, num_threads: int) -> FrameStrea
     return FrameStream(timed(video), video.frame_rate, video.num_frames)
 
 
-def _video_frames(path: Path, num_threads: int, stack: contextlib.ExitStack) -> FrameStream:
-    """Frames of a video file, which stays open as long as `stack`."""
+def _video_frames(path: Path, name: str, num_threads: int, stack: contextlib.ExitStack) -> FrameStream:
+    """Frames of a video file, which stays open as long as `stack`. `name` is what notes call it."""
     try:
         container = stack.enter_context(open_with_pyav(str(path)))
         stream = video_stream(container)
@@ -221,7 +230,11 @@ def _video_frames(path: Path, num_threads: int, stack: contextlib.ExitStack) -> 
     except Exception as error:  # PyAV has an exception for every error number of FFmpeg
         raise _undecodable(path, str(error)) from error
     frame_rate = float(stream.average_rate or stream.guessed_rate or FRAME_RATE)
-    return FrameStream(_decoded(container, stream, frame_rate, path), frame_rate, _announced(stream, frame_rate))
+    notes = []
+    frames = _decoded(VideoPackets(container, stream), frame_rate, path, name, notes)
+    opened = FrameStream(frames, frame_rate, _announced(stream, frame_rate))
+    opened.notes = notes
+    return opened
 
 
 def _announced(stream, frame_rate: float) -> int | None:
@@ -234,45 +247,23 @@ def _announced(stream, frame_rate: float) -> int | None:
     return round(duration * 1e-6 * frame_rate) if duration else None
 
 
-def _decoded(container, stream, frame_rate: float, path: Path) -> Iterator[TimedFrame]:
-    clock, decoder, to_rgb = _Clock(frame_rate), decoder_of(stream), FrameConverter(stream)
-    reason = "it has no frames"
-    index = 0
-    packets = container.demux(stream)
-    while True:
-        try:
-            if (packet := next(packets, None)) is None:
-                break
-            frames = decoder.decode(packet)
-        except Exception as error:  # a broken packet; the next may be whole
-            frames, reason = [], str(error)
-        for frame in frames:
-            yield TimedFrame(index, clock.time(frame.time), lambda frame=frame: to_rgb(frame))
-            index += 1
-    if index == 0:
-        raise _undecodable(path, reason)
-
-
-class _Clock:
-    """Seconds since the first frame, from timestamps that may start anywhere, be missing or jump.
-
-    Args:
-        frame_rate: Frames per second where timestamps do not tell.
-    """
-
-    def __init__(self, frame_rate: float):
-        self.usual = 1 / frame_rate
-        self.stamp = None
-        self.now = None
-
-    def time(self, stamp: float | None) -> float:
-        """When the next frame is shown, whose timestamp is `stamp`."""
-        passed = self.usual
-        if stamp is not None and self.stamp is not None and 0 < stamp - self.stamp < LONGEST_PAUSE:
-            passed = stamp - self.stamp
-        self.now = 0.0 if self.now is None else self.now + passed
-        self.stamp = stamp
-        return self.now
+def _decoded(
+    packets: VideoPackets, frame_rate: float, path: Path, name: str, notes: list[str]
+) -> Iterator[TimedFrame]:
+    """The frames; adds what is to be said of the video to `notes` when they are over."""
+    clock = FrameClock(packets, 1 / frame_rate)
+    same_size = SameSize(packets.stream)
+    try:
+        for index, frame in enumerate(decoded_frames(packets)):
+            same_size.see(frame)
+            timed = TimedFrame(index, clock.time(frame), lambda frame=frame: same_size.pixels(frame))
+            timed.duration = clock.duration(frame)
+            yield timed
+    except ValueError as error:
+        raise _undecodable(path, str(error)) from error
+    for note in (packets.missing_end() or packets.damage, same_size.note, clock.note):
+        if note is not None:
+            notes.append(warn_of(name, note))
 
 
 def _undecodable(path: Path, reason: str, backend: str = "PyAV") -> VideoReadError:

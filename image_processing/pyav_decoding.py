@@ -7,14 +7,17 @@ height, width, 3), and the metadata, and raise whatever is wrong.
 
 import bisect
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from PIL import Image
 from transformers.video_utils import VideoMetadata
 
 from .frame_pixels import FrameConverter, decoder_of
+from .video_packets import VideoPackets, count_frames
 
 
 MOST_THREADS = 16  # that FFmpeg recommends
@@ -28,6 +31,17 @@ SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flv")
 UNDECODED = {"h264": "NONREF"}
 
 
+@dataclass
+class NotedMetadata(VideoMetadata):
+    """Metadata of a video file.
+
+    Attributes:
+        notes (`list[str]`): What a user should know of the file: predicates of sentences, whose subject is the file.
+    """
+
+    notes: list[str] = field(default_factory=list)
+
+
 def open_with_pyav(path: str):
     """PyAV's container of a video file, for a `with` block."""
     try:
@@ -35,6 +49,61 @@ def open_with_pyav(path: str):
     except ImportError as error:
         raise ImportError("PyAV is not installed; install it with: pip install av") from error
     return av.open(path)
+
+
+class SameSize:
+    """Pixels of the frames of a video, all in the size of its first frame.
+
+    Attributes:
+        note (`str`, *optional*): What is to be said if frames changed their size, the predicate of a sentence.
+    """
+
+    def __init__(self, stream):
+        self.note = None
+        self._first = None
+        self._to_rgb = FrameConverter(stream)
+
+    def see(self, frame):
+        """Take notice of a frame. To be called for each frame in order, whether its pixels are needed or not."""
+        if self._first is None:
+            self._first = frame
+        elif self.note is None and _size(frame) != _size(self._first):
+            self.note = (
+                f"has frames of {_size(self._first)} and of {_size(frame)} pixels. All are scaled to the size of the "
+                "first one."
+            )
+
+    def pixels(self, frame) -> np.ndarray:
+        """Pixels of a frame that was seen, uint8 RGB (height, width, 3)."""
+        pixels = self._to_rgb(frame)
+        if _size(frame) == _size(self._first):
+            return pixels
+        height, width = self._to_rgb(self._first).shape[:2]
+        return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
+
+
+def _size(frame) -> str:
+    return f"{frame.width} x {frame.height}"
+
+
+def decoded_frames(packets: VideoPackets) -> Iterator:
+    """The frames of a file in the order in which they are shown. Damaged packets are left out, as players do.
+
+    Raises:
+        ValueError: If there is no frame.
+    """
+    decoder = decoder_of(packets.stream)
+    count, problem = 0, "it has no frames"
+    for packet in itertools.chain(packets, [None]):  # None asks the decoder for what it still has
+        try:
+            frames = decoder.decode(packet)
+        except Exception as error:  # PyAV has an exception for every error number of FFmpeg
+            frames, problem = [], str(error)
+            packets.leave_out_one()
+        count += len(frames)
+        yield from frames
+    if count == 0:
+        raise ValueError(problem)
 
 
 def read_by_packets(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
@@ -49,8 +118,9 @@ def read_by_packets(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray,
     """
     with open_with_pyav(path) as container:
         stream = _stream_in_threads(container)
-        times, keyframes = _times(container, stream)
-        metadata = _metadata(stream, len(times))
+        packets = VideoPackets(container, stream)
+        times, keyframes = _times(container, stream, packets)
+        metadata = _metadata(stream, len(times), [packets.missing_end()])
         wanted = [times[index] for index in sample_indices_fn(metadata=metadata)]
         frames = {}
         for start, group in itertools.groupby(wanted, lambda time: keyframes[bisect.bisect(keyframes, time) - 1]):
@@ -60,18 +130,22 @@ def read_by_packets(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray,
     return np.stack([frames[time] for time in wanted]), metadata
 
 
-def _times(container, stream) -> tuple[list[int], list[int]]:
+def _times(container, stream, packets: VideoPackets) -> tuple[list[int], list[int]]:
     """When the frames are shown and which of these times are those of keyframes, in ascending order."""
     if container.format.name not in SEEKABLE:
         raise ValueError(f"its container is {container.format.name}, in which keyframes are not found by their times")
-    packets = [_Header(p.pts, p.is_keyframe, p.is_discard, _holds_frame(p)) for p in container.demux(stream) if p.size]
+    codec = stream.codec_context.name
+    packets = [_Header(p.pts, p.is_keyframe, p.is_discard, count_frames(p, codec) == 1) for p in packets.whole()]
     times = {packet.time for packet in packets if packet.holds_frame and packet.time is not None}
     if not len(times) == len(packets) == (stream.frames or len(packets)):
         raise ValueError("its packets are not one a frame")
     if not packets or not packets[0].is_keyframe or packets[0].time > min(times):  # what needs one before is left out
         raise ValueError("it does not begin with a keyframe")
-    if stream.codec_context.has_b_frames and all(a.time < b.time for a, b in itertools.pairwise(packets)):
+    ascending = all(a.time < b.time for a, b in itertools.pairwise(packets))
+    if stream.codec_context.has_b_frames and ascending:
         raise ValueError("its frames have the times at which they are decoded")  # as those from AVI have
+    if not stream.codec_context.has_b_frames and not ascending:
+        raise ValueError("its frames are not in the order of their times")
     shown = sorted(packet.time for packet in packets if not packet.is_discarded)
     return shown, sorted(packet.time for packet in packets if packet.is_keyframe)
 
@@ -85,32 +159,34 @@ class _Header(NamedTuple):
     holds_frame: bool
 
 
-def _holds_frame(packet) -> bool:
-    """Whether a frame is shown for a packet, without a doubt."""
-    codec = packet.stream.codec_context.name
-    if codec == "vp8":
-        return bool(memoryview(packet)[0] & 0x10)  # the bit for that; frames without it are only predicted from
-    return codec != "mpeg4" or packet.size > 7  # a header, which may say that the last frame stays
-
-
 def _decode_wanted(container, stream, start: int, wanted: set[int]) -> dict[int, np.ndarray]:
     """Frames by their times, decoded from the keyframe at `start` on."""
     container.seek(start, stream=stream)
     decoder, to_rgb = decoder_of(stream), FrameConverter(stream)
+    size = stream.codec_context.width, stream.codec_context.height
     frames = {}
     ahead = set(wanted)
     for packet in container.demux(stream):
         decoder.skip_frame = "DEFAULT" if packet.pts in wanted else UNDECODED.get(decoder.name, "DEFAULT")
-        _keep_wanted(decoder.decode(packet), start, wanted, frames, to_rgb)
+        _keep_wanted(decoder.decode(packet), size, start, wanted, frames, to_rgb)
         ahead.discard(packet.pts)
         if not ahead:
             break
-    _keep_wanted(decoder.decode(None), start, wanted, frames, to_rgb)
+    _keep_wanted(decoder.decode(None), size, start, wanted, frames, to_rgb)
     return frames
 
 
-def _keep_wanted(decoded: Iterable, start: int, wanted: set[int], frames: dict[int, np.ndarray], to_rgb: Callable):
+def _keep_wanted(
+    decoded: Iterable,
+    size: tuple[int, int],
+    start: int,
+    wanted: set[int],
+    frames: dict[int, np.ndarray],
+    to_rgb: Callable,
+):
     for frame in decoded:
+        if (frame.width, frame.height) != size:
+            raise ValueError("its frames change their size")
         if frame.is_corrupt:  # what is made up for lost parts of it depends on the frames before
             raise ValueError("a frame of it is damaged")
         if frame.pts == start and not frame.key_frame:
@@ -124,15 +200,17 @@ def read_with_pyav(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray, 
     # Not the reader of transformers.video_utils: that one takes containers without a frame count (Matroska, WebM,
     # MPEG-TS) for empty and leaves videos of turned cameras lying on their side.
     with open_with_pyav(path) as container:
-        stream = _stream_in_threads(container)
-        # Of AVI, all of which is read here, decoding twice would take long. Its header counts dropped frames, too.
-        is_avi = container.format.name == "avi"
-        metadata = _metadata(stream, _count_packets(container, stream) if is_avi else _count_frames(path))
+        packets = VideoPackets(container, _stream_in_threads(container))
+        # All of AVI is read here. Decoding it twice would take long. Its header counts dropped frames, too.
+        count = _count_packets if container.format.name == "avi" else _count_frames
+        metadata = _metadata(packets.stream, count(packets), [packets.missing_end()])
     indices = sample_indices_fn(metadata=metadata)
-    frames = _frames_at(path, indices)
-    if len(frames) < len(indices):  # the end of AVI may be cut off in the middle of a frame
-        metadata.total_num_frames = _count_frames(path)
-        frames = _frames_at(path, sample_indices_fn(metadata=metadata))
+    frames, notes = _frames_at(path, indices)
+    if len(frames) < len(indices):  # not every packet of AVI has become a frame
+        with open_with_pyav(path) as container:
+            metadata.total_num_frames = _count_frames(VideoPackets(container, _stream_in_threads(container)))
+        frames, notes = _frames_at(path, sample_indices_fn(metadata=metadata))
+    metadata.notes += notes
     return np.stack(frames), metadata
 
 
@@ -152,30 +230,37 @@ def _stream_in_threads(container):
     return stream
 
 
-def _metadata(stream, total_num_frames: int) -> VideoMetadata:
+def _metadata(stream, total_num_frames: int, notes: list[str | None]) -> NotedMetadata:
     fps = float(stream.average_rate) if stream.average_rate else None
-    return VideoMetadata(total_num_frames=total_num_frames, fps=fps, video_backend="pyav")
+    return NotedMetadata(total_num_frames, fps, video_backend="pyav", notes=_present(notes))
 
 
-def _frames_at(path: str, indices: list[int]) -> list[np.ndarray]:
+def _present(notes: list[str | None]) -> list[str]:
+    return [note for note in notes if note is not None]
+
+
+def _frames_at(path: str, indices: list[int]) -> tuple[list[np.ndarray], list[str]]:
+    """The frames, and what is to be said of them."""
     frames = []
+    wanted = set(indices)
     with open_with_pyav(path) as container:
-        stream = _stream_in_threads(container)
-        decoder, to_rgb = decoder_of(stream), FrameConverter(stream)
-        decoded = itertools.chain.from_iterable(map(decoder.decode, container.demux(stream)))
-        for frame in itertools.compress(decoded, np.isin(range(indices[-1] + 1), indices)):
-            frames.append(to_rgb(frame))
-    return frames
+        packets = VideoPackets(container, _stream_in_threads(container))
+        same_size = SameSize(packets.stream)
+        for index, frame in zip(range(indices[-1] + 1), decoded_frames(packets), strict=False):
+            same_size.see(frame)
+            if index in wanted:
+                frames.append(same_size.pixels(frame))
+    return frames, _present([packets.damage, same_size.note])
 
 
-def _count_packets(container, stream) -> int:
-    return sum(1 for packet in container.demux(stream) if packet.size and _holds_frame(packet))
-
-
-def _count_frames(path: str) -> int:
-    # By decoding: headers count what is cut off or hidden by an edit list, and packets may hold no frame of their own.
-    with open_with_pyav(path) as container:
-        num_frames = sum(1 for _ in container.decode(_stream_in_threads(container)))
-    if num_frames == 0:
+def _count_packets(packets: VideoPackets) -> int:
+    for _ in packets:
+        pass
+    if packets.num_frames == 0:
         raise ValueError("it has no frames")
-    return num_frames
+    return packets.num_frames
+
+
+def _count_frames(packets: VideoPackets) -> int:
+    # By decoding: headers count what is cut off or hidden by an edit list, and packets may hold no frame of their own.
+    return sum(1 for _ in decoded_frames(packets))

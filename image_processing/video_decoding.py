@@ -11,14 +11,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from transformers.utils import logging
 from transformers.video_utils import VideoMetadata
 
 from .animated_images import Animation, is_animation
 from .decoder_backends import check_backend_name, frame_readers
 from .frame_folders import check_frame_order, consists_of_images, frame_names
 from .image_decoding import ImageContentError, decode_image
-from .video_sources import VideoReadError, local_path
+from .video_sources import VideoReadError, local_path, without_passwords
 
+
+logger = logging.get_logger(__name__)
 
 VIDEO_SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".flv", ".avi"),
@@ -62,13 +65,37 @@ def read_video(
     source = os.fspath(source)
     try:
         with local_path(source) as path:
-            if is_animation(path):
-                return _read_animation(path, sample_indices_fn)
-            if consists_of_images(path):
-                return _read_images(path, sample_indices_fn, frame_order)
-            return _read_video_file(path, sample_indices_fn, backend)
+            frames, metadata = _read_path(path, sample_indices_fn, backend, frame_order)
     except OSError as error:
         raise VideoReadError(f"{source!r} cannot be read: {error}. Check that it exists and is readable.") from error
+    for note in getattr(metadata, "notes", []):
+        warn_of(source, note)
+    return frames, metadata
+
+
+def _read_path(
+    path: Path, sample_indices_fn: Callable, backend: str | None, frame_order: str
+) -> tuple[np.ndarray, VideoMetadata]:
+    if is_animation(path):
+        return _read_animation(path, sample_indices_fn)
+    if consists_of_images(path):
+        return _read_images(path, sample_indices_fn, frame_order)
+    return _read_video_file(path, sample_indices_fn, backend)
+
+
+def warn_of(video: str, note: str) -> str:
+    """Log a warning about a video, once per process.
+
+    Args:
+        video: The video, as it was given.
+        note: What is to be said of it: the predicate of a sentence.
+
+    Returns:
+        The sentence.
+    """
+    sentence = f"'{without_passwords(video)}' {note}"
+    logger.warning_once(sentence)
+    return sentence
 
 
 def _read_images(path: Path, sample_indices_fn: Callable, frame_order: str) -> tuple[np.ndarray, VideoMetadata]:

@@ -61,15 +61,19 @@ def annotate_video(
         open_frames(video, frame_rate, backend=backend, frame_order=frame_order) as stream,
         _create(file, path) as container,
     ):
-        painter = None
+        painter, pts = None, -1
         for frame in tqdm(stream, "Annotating", stream.num_frames, leave=False, disable=not show_progress):
             if painter is None:
                 painter = _Painter(result, *frame.image.shape[:2])
                 output = _add_stream(container, painter.size, stream.frame_rate, path)
             painted = av.VideoFrame.from_image(painter.paint(frame.image, frame.time))
-            painted.pts, painted.time_base = round(frame.time / TIME_BASE), TIME_BASE
+            pts = max(round(frame.time / TIME_BASE), pts + 1)  # an encoder takes no time twice
+            painted.pts, painted.time_base = pts, TIME_BASE
             container.mux(output.encode(painted))
-        container.mux(output.encode())
+        for packet in output.encode():
+            if packet.pts * packet.time_base == pts * TIME_BASE:
+                packet.duration = round((stream.passed - pts * TIME_BASE) / packet.time_base)
+            container.mux(packet)
 
 
 def _create(file: Path, named: Path):

@@ -147,7 +147,9 @@ class FacialExpressionPipeline(Pipeline):
             - `video` (`str`, *optional*): path or URL, None for arrays.
             - `duration` (`float`): seconds of the video.
             - `scores` (`dict[str, float]`, *optional*): of the whole video by label, highest first: the mean over
-              its people, weighted by their time. None if no face was found; then `note` says so.
+              its people, weighted by their time. None if no face was found.
+            - `note` (`str`): only if no face was found, or something is missing or unusual in the video, such as the
+              end of a file that is cut off; says so.
             - `people` (`list[dict]`): `person`, `start`, `end` (seconds) and `scores`, the mean over the windows.
             - `timeline` (`list[dict]`): for each window `person`, `start`, `end`, `scores` (in the order of the
               labels) and, if asked for, `boxes`: a row `time, left, top, right, bottom` (seconds, pixels) a frame.
@@ -174,7 +176,10 @@ class FacialExpressionPipeline(Pipeline):
         with open_frames(video, **settings.reading) as frames:
             timeline = sorted(self._entries(frames, batch_size, settings), key=lambda e: (e["start"], e["person"]))
         name = os.fspath(video) if isinstance(video, (str, os.PathLike)) else None
-        return {"video": name, "duration": round(frames.passed, 3), **summarise(timeline), "timeline": timeline}
+        summary = summarise(timeline)
+        if notes := [*([summary["note"]] if "note" in summary else []), *frames.notes]:
+            summary["note"] = " ".join(notes)
+        return {"video": name, "duration": round(frames.passed, 3), **summary, "timeline": timeline}
 
     def _settings(self, kwargs: dict) -> "_Settings":
         preprocess_params, _, postprocess_params = self._sanitize_parameters(**kwargs)
@@ -208,7 +213,7 @@ class FacialExpressionPipeline(Pipeline):
         parts = math.ceil(step / self._cropper().interval) if crop_faces else 1
         sampled = _with_progress(sample_in_time(frames, step / parts), frames.duration, show_progress)
         people = self._cropped(sampled, parts) if crop_faces else self._whole(sampled)
-        yield from Windows(num_frames, stride_frames, step, frames.duration).clips(people)
+        yield from Windows(num_frames, stride_frames, step, lambda: frames.passed).clips(people)
 
     def _forward(self, model_inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         return score_clips(self.model, model_inputs["pixel_values"])

@@ -33,6 +33,8 @@ class TablePrinter:
             hint = "If the video is cropped to a face already, add --no_crop_faces."
             self.console.print(f"{result['note']} {hint}", soft_wrap=True)
             return
+        if "note" in result:
+            self.console.print(result["note"], soft_wrap=True)
         table = Table("expression", box=box.SIMPLE)
         table.add_column("score", justify="right")
         for label, score in list(result["scores"].items())[: self.top_k]:

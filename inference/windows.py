@@ -1,8 +1,8 @@
 """Windows that slide over the frames of each person and become clips, while the frames come one after another."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -61,37 +61,43 @@ class Windows:
         num_frames (`int`): Frames of a window.
         stride (`int`): Frames from the begin of a window to that of the next.
         step (`float`): Seconds from a frame to the next.
-        duration (`float`, *optional*): Seconds of the video, after which no window ends.
+        duration (`Callable`, *optional*): Returns the seconds of the video, after which no window ends. Called when
+            the moments are over, since only then the duration is known.
     """
 
     num_frames: int
     stride: int
     step: float
-    duration: float | None = None
+    duration: Callable[[], float] | None = None
 
     def clips(self, moments: Iterable[list[PersonFrame]]) -> Iterator[Clip]:
-        """The clips of all people, each as soon as its last frame is there.
+        """The clips of all people, each as soon as it is known that its last frame is shown to the end.
 
         Args:
             moments: For each moment of the video, `step` seconds apart, the people who are there. Somebody who leaves
                 does not come back.
         """
         people = {}
+        complete = []
         for moment in moments:
-            for frame in moment:
-                seen = people.setdefault(frame.person, _Seen(self.num_frames, next_clip=self.num_frames))
-                seen.recent.append(frame)
-                seen.count += 1
-                if seen.count == seen.next_clip:
-                    seen.next_clip += self.stride
-                    seen.num_pending = 0
-                    yield self._clip(seen)
-                else:
-                    seen.num_pending += 1
+            yield from complete  # there is a next moment, so that the video lasts until then
+            complete = [clip for frame in moment for clip in self._add(people, frame)]
             for person in people.keys() - {frame.person for frame in moment}:
                 yield from self._rest(people.pop(person))
-        for seen in people.values():
-            yield from self._rest(seen)
+        for clip in (*complete, *(clip for seen in people.values() for clip in self._rest(seen))):
+            yield self._within_video(clip)
+
+    def _add(self, people: dict[int, "_Seen"], frame: PersonFrame) -> Iterator[Clip]:
+        """Add a frame to those of its person; yields the clip that it completes."""
+        seen = people.setdefault(frame.person, _Seen(self.num_frames, next_clip=self.num_frames))
+        seen.recent.append(frame)
+        seen.count += 1
+        if seen.count == seen.next_clip:
+            seen.next_clip += self.stride
+            seen.num_pending = 0
+            yield self._clip(seen)
+        else:
+            seen.num_pending += 1
 
     def _rest(self, seen: "_Seen") -> Iterator[Clip]:
         if seen.num_pending:
@@ -100,9 +106,13 @@ class Windows:
     def _clip(self, seen: "_Seen") -> Clip:
         frames = list(seen.recent)
         start, end = frames[0].time, frames[-1].time + self.step
-        if self.duration is not None:
-            end = min(end, max(self.duration, frames[-1].time))
         return Clip(frames + frames[-1:] * (self.num_frames - len(frames)), start, end)
+
+    def _within_video(self, clip: Clip) -> Clip:
+        """A clip whose last frame may be shown for less than a step, because the video ends."""
+        if self.duration is None:
+            return clip
+        return replace(clip, end=min(clip.end, max(self.duration(), clip.frames[-1].time)))
 
 
 class _Seen:

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -68,12 +69,18 @@ def local_video(video: RowVideo, name: str | None = None) -> Iterator[str]:
     else:
         # Through a file, because all decoders take files, and are chosen by its suffix.
         with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder, f"video{format_suffix(path or '')}")
+            file = Path(folder, _file_name(name, format_suffix(path or "")))
             file.write_bytes(_fetched(path) if content is None else content)
             try:
                 yield str(file)
             except VideoReadError as error:
                 raise VideoReadError(str(error).replace(str(file), name)) from error
+
+
+def _file_name(name: str, suffix: str) -> str:
+    """A name for a temporary file by which a user recognises a video in warnings."""
+    stem = re.sub(r"[^\w-]", "_", PurePosixPath(name).stem)[:60]
+    return f"{stem or 'video'}{suffix}"
 
 
 def holds_paths(videos) -> bool:

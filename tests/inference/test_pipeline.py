@@ -4,6 +4,8 @@ import gc
 import json
 import math
 import weakref
+from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -21,6 +23,7 @@ from transformers import (
 from lgi_former import FacialExpressionPipeline
 from lgi_former.image_processing import FaceCropper, FacesExtraMissingError, face_detection, frame_stream
 from lgi_former.inference import predict_video
+from lgi_former.inference.prediction_output import TablePrinter
 
 
 @pytest.fixture
@@ -166,6 +169,39 @@ def write_video(path, frames, frame_rate=25):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
     return str(path)
+
+
+def test_the_missing_end_of_a_file_is_in_the_result_and_in_the_table(recognise, people_video, tmp_path, capsys):
+    video = write_video(tmp_path / "a.avi", people_video({80: (0, 99)}))
+    assert "note" not in recognise(video)
+    content = Path(video).read_bytes()
+    Path(video).write_bytes(content[: len(content) * 2 // 3])
+    result = recognise(video)
+    assert result["note"].startswith(f"'{video}' is cut off: its header announces 100 frames")
+    assert 1 < result["duration"] < 3.6
+    assert result["timeline"][-1]["end"] == result["duration"]
+    TablePrinter().print_result(result)
+    assert result["note"] in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("count", [60, 61, 63])
+@pytest.mark.parametrize("crop_faces", [True, False])
+def test_the_last_window_ends_with_the_last_frame_of_a_variable_rate(
+    crop_faces, count, recognise, people_video, tmp_path
+):
+    times = [33 * index for index in range(40)] + [1320 + 100 * index for index in range(count - 40)]
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"bf": "2"})
+        stream.height, stream.width, stream.pix_fmt = 80, 240, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for pixels, time in zip(people_video({80: (0, count - 1)}, count=count), times, strict=True):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = time, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    result = recognise(tmp_path / "a.mkv", crop_faces=crop_faces)
+    assert result["duration"] == pytest.approx(times[-1] / 1000 + 0.1, abs=2e-3)
+    assert result["timeline"][-1]["end"] == result["duration"]
 
 
 def test_files_folders_arrays_and_images_are_videos(recognise, people_video, tmp_path):

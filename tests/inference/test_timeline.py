@@ -1,11 +1,13 @@
 """What is said about people and videos, and how it is shown."""
 
+from fractions import Fraction
+
 import av
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from lgi_former.image_processing import VideoReadError
+from lgi_former.image_processing import VideoReadError, open_frames
 from lgi_former.inference.annotated_video import annotate_video, draw_legend
 from lgi_former.inference.timeline import stretches, summarise
 from lgi_former.inference.timeline_figure import draw_timeline, label_colours, longest_there
@@ -109,6 +111,36 @@ def test_a_container_that_cannot_be_written_is_told_with_those_that_can(name, tm
     with pytest.raises(OSError, match=rf"/{name}' cannot be written as a video .*\.mp4, \.mkv, \.webm, \.avi"):
         annotate_video(np.zeros((3, 64, 64, 3), np.uint8), result_of([], 0.12), tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+def write_pictures(path, times, sizes):
+    """A video in which each frame has its time in milliseconds and its size."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.height, stream.width, stream.pix_fmt = *sizes[0], "yuvj420p"
+        for time, (height, width) in zip(times, sizes, strict=True):
+            encoder = av.CodecContext.create("mjpeg", "w")
+            encoder.height, encoder.width, encoder.pix_fmt = height, width, "yuvj420p"
+            encoder.time_base = Fraction(1, 25)
+            picture = av.VideoFrame.from_ndarray(np.full((height, width, 3), 90, np.uint8), format="rgb24")
+            (encoded, *_) = [*encoder.encode(picture), *encoder.encode()]
+            packet = av.Packet(bytes(encoded))
+            packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, 1000), True
+            packet.pts = packet.dts = time
+            container.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_an_annotated_video_has_whole_frames_and_the_times_of_a_video_of_changing_size_and_rate(suffix, tmp_path):
+    times = [0, 33, 66, 99, 199, 299, 399]
+    video = write_pictures(tmp_path / "a.mkv", times, [(64, 96)] * 3 + [(128, 192)] * 4)
+    annotate_video(video, result_of([], 0.5), tmp_path / f"out{suffix}")
+    with open_frames(tmp_path / f"out{suffix}") as stream:
+        frames = [(frame.time, frame.image) for frame in stream]
+    assert [time for time, _ in frames] == pytest.approx([time / 1000 for time in times], abs=2e-3)
+    assert stream.passed == pytest.approx(0.499, abs=5e-3)
+    assert {image.shape for _, image in frames} == {(64, 96, 3)}
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".webm", ".avi", ".mov"])

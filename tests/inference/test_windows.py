@@ -46,15 +46,25 @@ def test_each_person_has_windows_of_their_own_from_when_they_appear():
     ]
 
 
-def test_clips_come_as_soon_as_their_last_frame_is_there():
+def test_clips_come_as_soon_as_their_last_frame_is_shown_to_the_end():
     taken = []
     watched = (taken.append(index) or moment for index, moment in enumerate(moments(p0=(0, 99))))
     next(Windows(4, 2, 0.1).clips(watched))
-    assert taken == [0, 1, 2, 3]
+    assert taken == [0, 1, 2, 3, 4]
 
 
 def test_times_reach_from_the_first_frame_to_the_end_of_the_last():
     clip, *_ = Windows(4, 2, 0.1).clips(moments(p0=(2, 5)))
     assert (clip.start, clip.end) == pytest.approx((0.2, 0.6))
-    clip, *_ = Windows(4, 2, 0.1, duration=0.55).clips(moments(p0=(2, 5)))
-    assert clip.end == pytest.approx(0.55)
+
+
+def test_only_the_last_window_ends_with_the_video():
+    passed = [0.0]  # grows as frames are decoded, and is exact only when the moments are over
+
+    def decoding():
+        for index, moment in enumerate(moments(p0=(0, 5))):
+            passed[0] = index / 10 + 0.05
+            yield moment
+
+    first, second = Windows(4, 2, 0.1, duration=lambda: passed[0]).clips(decoding())
+    assert (first.end, second.end) == pytest.approx((0.4, 0.55))

@@ -3,6 +3,8 @@
 import importlib.util
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 import torch
 from datasets import Dataset, load_dataset
@@ -10,6 +12,7 @@ from datasets.table import embed_table_storage
 from torch.utils.data import DataLoader
 
 from lgi_former import LGIFormerVideoProcessor
+from lgi_former.image_processing import read_video
 from lgi_former.training.annotations import load_annotations
 from lgi_former.training.clips import ClipDataset, ViewDataset
 from lgi_former.training.data_check import check_data
@@ -99,3 +102,17 @@ def test_rows_without_a_video_are_skipped(pushed, tmp_path):
 def test_decoded_videos_are_refused():
     with pytest.raises(TypeError, match=r"Turn decoding off with `decode\(False\)`"), local_video(torch.zeros(1)):
         pass
+
+
+def test_a_warning_about_a_video_in_memory_has_its_name(tmp_path, caplog):
+    with av.open(str(tmp_path / "a.avi"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        for pixels in np.random.default_rng(0).integers(0, 255, (30, 48, 64, 3), dtype=np.uint8):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+    content = (tmp_path / "a.avi").read_bytes()
+    with local_video({"path": "happy/clip 17.avi", "bytes": content[: len(content) * 2 // 3]}) as path:
+        read_video(path, lambda metadata: np.array([0]))
+    (record,) = caplog.records
+    assert "clip_17.avi' is cut off" in record.getMessage()

@@ -1,0 +1,454 @@
+"""All readers see the same frames of a file, in the same order, with times that are those of the frames."""
+
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from lgi_former.image_processing import open_frames, read_video, sample_in_time
+from lgi_former.image_processing.frame_pixels import FrameConverter
+from lgi_former.training.data_check import read_first_and_last_frame
+from lgi_former.training.preparation.shard_encoding import encode_video
+
+
+FRAMES = 30
+PLACEHOLDER = b"\x00\x00\x01\xb6\x52\xcf\x7f"  # of MPEG-4, for a frame that was packed into the packet before
+PREDICTED_TWICE = 2  # the number of B-frames in headers of MPEG-4
+
+CASES = {
+    "h264.mp4": ("libx264", {}),
+    "h264.mov": ("libx264", {}),
+    "h264.mkv": ("libx264", {}),
+    "h264.flv": ("libx264", {}),
+    "h264.ts": ("libx264", {}),
+    "h264.avi": ("libx264", {"bf": "3"}),
+    "no_b_frames.mp4": ("libx264", {"bf": "0"}),
+    "no_b_frames.avi": ("libx264", {"bf": "0"}),
+    "open_gop.mp4": ("libx264", {"x264-params": "open-gop=1:keyint=6:min-keyint=2:log-level=-1"}),
+    "open_gop.avi": ("libx264", {"x264-params": "open-gop=1:keyint=6:min-keyint=2:log-level=-1"}),
+    "hevc.mp4": ("libx265", {"x265-params": "log-level=none"}),
+    "hevc.mkv": ("libx265", {"x265-params": "log-level=none"}),
+    "mpeg4.mp4": ("mpeg4", {"bf": "2"}),
+    "mpeg4.mkv": ("mpeg4", {"bf": "2"}),
+    "mpeg4.avi": ("mpeg4", {"bf": "2"}),
+    "mpeg2.mpg": ("mpeg2video", {"bf": "2"}),
+    "mpeg2.ts": ("mpeg2video", {"bf": "2"}),
+    "mpeg2.mkv": ("mpeg2video", {"bf": "2"}),
+    "vp8.webm": ("libvpx", {"auto-alt-ref": "1", "lag-in-frames": "16"}),
+    "vp9.webm": ("libvpx-vp9", {"cpu-used": "8"}),
+    "wmv.wmv": ("wmv2", {}),
+    "flv.flv": ("flv", {}),
+    "mjpeg.avi": ("mjpeg", {}),
+    "theora.ogv": ("libtheora", {}),
+    "gif.gif": ("gif", {}),
+}
+
+
+def encode(
+    path,
+    codec,
+    options=None,
+    times=None,
+    rate=25,
+    count=FRAMES,
+    size=(48, 64),
+    noise=False,
+    last=None,
+    container_options=None,
+):
+    """Write a video whose frames become brighter; `times` are milliseconds, `last` is the last frame's duration."""
+    if codec not in av.codecs_available:
+        pytest.skip(f"PyAV has no encoder {codec} here")
+    random = np.random.default_rng(0)
+
+    def mux(packets):
+        for packet in packets:
+            if times and last and packet.pts * packet.time_base == Fraction(times[-1], 1000):
+                packet.duration = round(last / 1000 / packet.time_base)
+            container.mux(packet)
+
+    with av.open(str(path), "w", options=container_options or {}) as container:
+        stream = container.add_stream(codec, rate=25, options=options or {})
+        stream.height, stream.width = size
+        stream.pix_fmt = {"gif": "rgb8", "mjpeg": "yuvj420p"}.get(codec, "yuv420p")
+        stream.codec_context.gop_size = 12
+        if times:
+            stream.codec_context.time_base = Fraction(1, 1000)
+        for number in range(count):
+            pixels = np.full((*size, 3), 8 * number % 256, np.uint8)
+            if noise:  # so that the file is large enough to be cut off in any of its frames
+                pixels[: size[0] // 2] = random.integers(0, 255, (size[0] // 2, size[1], 3))
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            if times:
+                frame.pts, frame.time_base = times[number], Fraction(1, 1000)
+            mux(stream.encode(frame))
+        mux(stream.encode())
+    return path
+
+
+def rewrite(source, target, change):
+    """Write the packets of a video again. `change` makes of the list of (content, pts, dts) another one."""
+    with av.open(str(source)) as old, av.open(str(target), "w") as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        packets = [packet for packet in old.demux(video=0) if packet.size]
+        time_base, step = packets[0].time_base, packets[0].duration
+        for content, pts, dts in change([(bytes(packet), packet.pts, packet.dts) for packet in packets], step):
+            packet = av.Packet(content)
+            packet.stream, packet.time_base, packet.pts, packet.dts = stream, time_base, pts, dts
+            new.mux(packet)
+    return target
+
+
+def picture_type(content):
+    return content[content.index(b"\x00\x00\x01\xb6") + 4] >> 6
+
+
+def pack(packets, step):
+    """Pack as DivX does: a frame and the B-frame behind it in one packet, further B-frames, then a placeholder."""
+    contents = [content for content, _, _ in packets]
+    contents[0] = contents[0].replace(b"\x00\x00\x01\xb6", b"\x00\x00\x01\xb2DivX503b1393p\x00\x00\x01\xb6", 1)
+    packed = []
+    for content, following in zip(contents, [*contents[1:], None], strict=True):
+        is_b = picture_type(content) == PREDICTED_TWICE
+        next_is_b = following is not None and picture_type(following) == PREDICTED_TWICE
+        if not is_b:
+            packed.append(content + following if next_is_b else content)
+        else:
+            packed.append(following if next_is_b else PLACEHOLDER)
+    return [(content, number * step, number * step) for number, content in enumerate(packed)]
+
+
+@pytest.fixture
+def packed(tmp_path):
+    """`packed(name, num_b_frames)`: path of a new video with packed B-frames."""
+
+    def write(name, num_b_frames="1"):
+        encode(tmp_path / "unpacked.avi", "mpeg4", {"bf": num_b_frames})
+        return rewrite(tmp_path / "unpacked.avi", tmp_path / name, pack)
+
+    return write
+
+
+def plain(path):
+    """Brightness of the frames that plain decoding gives."""
+    with av.open(str(path)) as container:
+        to_rgb = FrameConverter(container.streams.video[0])
+        return [to_rgb(frame).mean() for frame in container.decode(video=0)]
+
+
+def gone_through(path):
+    """Brightness and times of the frames of `open_frames`, seconds in all, and notes."""
+    with open_frames(path) as stream:
+        frames = [(frame.image.mean(), frame.time) for frame in stream]
+    brightness, times = zip(*frames, strict=True)
+    return list(brightness), np.array(times), stream.passed, stream.notes
+
+
+def read(path):
+    frames, metadata = read_video(path, lambda metadata: np.arange(metadata.total_num_frames))
+    assert len(frames) == metadata.total_num_frames
+    return frames.mean(axis=(1, 2, 3)).tolist()
+
+
+def read_one(path, index):
+    return read_video(path, lambda metadata: np.array([index]))[0].mean()
+
+
+def in_shard(path, tmp_path):
+    """Brightness of the frames of the file that `prepare shards --size` makes."""
+    suffix, content = encode_video(str(path), size=48)
+    shard = tmp_path / f"in_shard{suffix}"
+    shard.write_bytes(content)
+    return read(shard)
+
+
+def assert_all_agree(path, tmp_path, expected):
+    assert gone_through(path)[0] == pytest.approx(expected, abs=1)
+    assert read(path) == pytest.approx(expected, abs=1)
+    some = [1, 8, 13, len(expected) - 1]
+    assert [read_one(path, index) for index in some] == pytest.approx([expected[index] for index in some], abs=1)
+    assert in_shard(path, tmp_path) == pytest.approx(expected, abs=4)
+    read_first_and_last_frame(path)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_all_readers_see_all_frames_in_order(name, tmp_path):
+    path = encode(tmp_path / name, *CASES[name])
+    expected = plain(path)
+    assert len(expected) == FRAMES and expected == sorted(expected)
+    assert_all_agree(path, tmp_path, expected)
+    _, times, passed, notes = gone_through(path)
+    assert times == pytest.approx(np.arange(FRAMES) / 25, abs=2e-3)
+    assert passed == pytest.approx(FRAMES / 25, abs=2e-3)
+    assert not notes
+
+
+@pytest.mark.parametrize("num_b_frames", ["1", "2", "3"])
+@pytest.mark.parametrize("name", ["packed.avi", "packed.mkv"])
+def test_packed_b_frames_are_seen_in_order(name, num_b_frames, packed, tmp_path):
+    path = packed(name, num_b_frames)
+    with av.open(str(path)) as container:
+        sizes = [packet.size for packet in container.demux(video=0) if packet.size]
+    assert len(sizes) == FRAMES and sum(size <= 7 for size in sizes) >= FRAMES // 4
+    expected = plain(path)
+    assert len(expected) == FRAMES and expected == sorted(expected)
+    assert_all_agree(path, tmp_path, expected)
+    _, times, passed, _ = gone_through(path)
+    assert times == pytest.approx(np.arange(FRAMES) / 25, abs=2e-3)
+    assert passed == pytest.approx(FRAMES / 25, abs=2e-3)
+
+
+def test_a_frame_that_stays_is_shown_longer(packed, tmp_path):
+    """A placeholder that stands for no packed frame says that the last frame stays."""
+
+    def leave_one_out(packets, step):
+        return [(PLACEHOLDER if number == 7 else content, number, number) for number, (content, *_) in packets]
+
+    encode(tmp_path / "whole.avi", "mpeg4", {"bf": "0"})
+    path = rewrite(tmp_path / "whole.avi", tmp_path / "a.avi", lambda all, step: leave_one_out(enumerate(all), step))
+    expected = plain(path)
+    assert len(expected) == FRAMES - 1
+    assert_all_agree(path, tmp_path, expected)
+    _, times, _, _ = gone_through(path)
+    assert times == pytest.approx(np.delete(np.arange(FRAMES), 7) / 25)
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "mpeg4"])
+def test_times_of_decoding_become_times_at_which_frames_are_shown(codec, tmp_path):
+    options = {"libx265": {"x265-params": "log-level=none"}, "mpeg4": {"bf": "2"}}.get(codec)
+    path = rewrite(encode(tmp_path / "whole.mkv", codec, options), tmp_path / "a.mkv", show_when_decoded_from_zero)
+    expected = plain(path)
+    assert expected == sorted(expected)
+    assert_all_agree(path, tmp_path, expected)
+    _, times, passed, _ = gone_through(path)
+    assert times == pytest.approx(np.arange(FRAMES) / 25, abs=2e-3)
+    assert passed == pytest.approx(FRAMES / 25, abs=2e-3)
+
+
+def show_when_decoded_from_zero(packets, step):
+    return [(content, 40 * number, 40 * number) for number, (content, *_) in enumerate(packets)]
+
+
+VARIABLE = [33 * index for index in range(20)] + [660 + 100 * index for index in range(10)]
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv"])
+@pytest.mark.parametrize("num_b_frames", ["0", "3"])
+def test_variable_rate_has_the_times_of_its_frames(name, num_b_frames, tmp_path):
+    path = encode(tmp_path / name, "libx264", {"bf": num_b_frames}, times=VARIABLE, last=100)
+    assert_all_agree(path, tmp_path, plain(path))
+    _, times, passed, _ = gone_through(path)
+    assert times == pytest.approx(np.array(VARIABLE) / 1000, abs=2e-3)
+    assert passed == pytest.approx((VARIABLE[-1] + 100) / 1000, abs=2e-3)
+    with open_frames(path) as stream:
+        sampled = [frame.time for frame in sample_in_time(stream, 0.05)]
+    assert sampled[-1] == pytest.approx(passed - 0.05, abs=0.05)
+
+
+def test_the_last_frame_has_its_own_duration(tmp_path):
+    path = encode(tmp_path / "a.mp4", "libx264", {"bf": "0"}, times=VARIABLE, last=700)
+    assert gone_through(path)[2] == pytest.approx((VARIABLE[-1] + 700) / 1000, abs=2e-3)
+
+
+def test_a_gif_has_the_delays_of_its_frames(tmp_path):
+    from PIL import Image
+
+    images = [Image.new("L", (64, 48), 40 * index) for index in range(5)]
+    images[0].save(tmp_path / "a.gif", save_all=True, append_images=images[1:], duration=[100, 300, 50, 200, 1500])
+    brightness, times, passed, _ = gone_through(tmp_path / "a.gif")
+    assert len(brightness) == 5
+    assert times == pytest.approx([0, 0.1, 0.4, 0.45, 0.65])
+    assert passed == pytest.approx(2.15)
+
+
+# The end of a file is missing
+
+
+CUT = {
+    "a.mp4": ("libx264", {"movflags": "faststart"}, "lists 60 frames"),
+    "fragments.mp4": ("libx264", {"movflags": "frag_keyframe+empty_moov"}, "frames"),
+    "a.mov": ("mpeg4", {"movflags": "faststart"}, "lists 60 frames"),
+    "a.mkv": ("libx264", {}, "announces 2.4 seconds"),
+    "a.webm": ("libvpx", {}, "announces 2.4 seconds"),
+    "a.avi": ("mpeg4", {}, "announces 60 frames"),
+    "a.flv": ("flv", {}, "announces 2.4 seconds"),
+}
+
+
+@pytest.fixture
+def cut(tmp_path):
+    """`cut(name, share)`: path of a new video of 60 frames, without its end."""
+
+    def write(name, share):
+        codec, container_options, _ = CUT[name]
+        encode(tmp_path / name, codec, count=60, noise=True, container_options=container_options)
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(whole[: int(share * len(whole))])
+        return tmp_path / name
+
+    return write
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_a_file_that_is_cut_off_is_read_as_far_as_it_goes_and_reported_once(name, cut, tmp_path, caplog):
+    assert not gone_through(cut(name, 1))[3]
+    path = cut(name, 0.6)
+    brightness, _, passed, notes = gone_through(path)
+    assert 15 < len(brightness) < 45
+    assert passed == pytest.approx(len(brightness) / 25, abs=2e-3)
+    assert read(path) == pytest.approx(brightness, abs=1)
+    assert read_one(path, 3) == pytest.approx(brightness[3], abs=1)
+    read_first_and_last_frame(path)
+    assert len(in_shard(path, tmp_path)) == len(brightness)
+    (note,) = notes
+    assert f"'{path}' is cut off" in note and CUT[name][2] in note and "\n" not in note
+    assert [record.getMessage() for record in caplog.records] == [note]
+
+
+@pytest.mark.parametrize("duration", [200, 600])
+def test_an_edit_list_that_hides_the_end_hides_no_damage(duration, tmp_path):
+    path = encode(tmp_path / "a.mp4", "libx264", {"bf": "0"})
+    content = bytearray(path.read_bytes())
+    place = content.index(b"elst") + 12
+    content[place : place + 4] = duration.to_bytes(4, "big")  # milliseconds that are shown
+    path.write_bytes(content)
+    brightness, _, _, notes = gone_through(path)
+    assert len(brightness) == len(plain(path)) == len(read(path)) == duration / 40
+    assert not notes
+
+
+def test_sound_that_goes_on_after_the_pictures_is_no_missing_end(tmp_path):
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        pictures, sound = container.add_stream("mpeg4", rate=25), container.add_stream("pcm_s16le", rate=8000)
+        pictures.height, pictures.width, pictures.pix_fmt = 48, 64, "yuv420p"
+        for _ in range(10):
+            container.mux(pictures.encode(av.VideoFrame(64, 48, "yuv420p")))
+        container.mux(pictures.encode())
+        for number in range(40):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 8000, 800 * number
+            container.mux(sound.encode(frame))
+        container.mux(sound.encode())
+    brightness, _, passed, notes = gone_through(tmp_path / "a.mkv")
+    assert (len(brightness), passed, notes) == (10, pytest.approx(0.4), [])
+
+
+def test_a_damaged_packet_is_left_out_and_reported(tmp_path):
+    def break_two(packets, step):
+        return [(b"\x00" * 50 if n in (5, 6) else content, *times) for n, (content, *times) in enumerate(packets)]
+
+    path = rewrite(encode(tmp_path / "whole.mkv", "mjpeg"), tmp_path / "a.mkv", break_two)
+    brightness, _, _, notes = gone_through(path)
+    assert len(brightness) == FRAMES - 2
+    assert read(path) == pytest.approx(brightness, abs=1)
+    assert len(notes) == 1 and "is damaged" in notes[0]
+
+
+# The size of the frames changes
+
+
+def joined(tmp_path, name, codec, sizes):
+    """A file in which videos of 10 frames follow each other."""
+    parts = []
+    for number, size in enumerate(sizes):
+        with av.open(str(encode(tmp_path / f"{number}.{name}", codec, count=10, size=size))) as part:
+            parts += [(bytes(p), p.is_keyframe) for p in part.demux(video=0) if p.size]
+    with av.open(str(tmp_path / f"0.{name}")) as first, av.open(str(tmp_path / name), "w") as target:
+        stream = target.add_stream_from_template(first.streams.video[0])
+        for number, (content, is_keyframe) in enumerate(parts):
+            packet = av.Packet(content)
+            packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, 25), is_keyframe
+            packet.pts = packet.dts = number
+            target.mux(packet)
+    return tmp_path / name
+
+
+@pytest.mark.parametrize("sizes", [((48, 64), (96, 128)), ((96, 128), (48, 64), (64, 48))], ids=str)
+@pytest.mark.parametrize(("name", "codec"), [("a.webm", "libvpx"), ("a.webm", "libvpx-vp9"), ("a.mkv", "mjpeg")])
+def test_frames_that_change_their_size_are_scaled_to_the_first_one(name, codec, sizes, tmp_path, caplog):
+    path = joined(tmp_path, name, codec, sizes)
+    expected = plain(path)
+    assert len(expected) == 10 * len(sizes)
+    with open_frames(path) as stream:
+        images = [frame.image for frame in stream]
+    assert {image.shape for image in images} == {(*sizes[0], 3)}
+    assert [image.mean() for image in images] == pytest.approx(expected, abs=2)
+    frames, _ = read_video(path, lambda metadata: np.arange(metadata.total_num_frames))
+    assert frames.shape == (len(expected), *sizes[0], 3)
+    assert (frames == np.stack(images)).all()
+    later, _ = read_video(path, lambda metadata: np.array([15, 18]))  # none is of the first size
+    assert (later == frames[[15, 18]]).all()
+    assert len(in_shard(path, tmp_path)) == len(expected)
+    (message,) = {record.getMessage() for record in caplog.records}
+    first, second = (f"{width} x {height}" for height, width in sizes[:2])
+    assert f"has frames of {first} and of {second} pixels" in message and str(path) in message
+    assert len(caplog.records) == 1
+
+
+# Timestamps that are wrong
+
+
+def write_stamps(path, stamps):
+    """Write frames of which each is decoded by itself, with these timestamps in milliseconds."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuvj420p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for number, stamp in enumerate(stamps):
+            pixels = np.full((48, 64, 3), 8 * number, np.uint8)
+            for encoded in stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")):
+                packet = av.Packet(bytes(encoded))
+                packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, 1000), True
+                packet.pts, packet.dts = 100 + stamp, number
+                container.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("stamps", "times", "seconds"),
+    [
+        ([0, 40, 40, 80, 120, 160, 200], [0, 0.04, 0.08, 0.1, 0.12, 0.16, 0.2], 0.24),
+        ([0] * 6, np.arange(6) / 25, 0.24),
+        ([0, 0, 80, 80, 160, 160, 240], np.arange(7) / 25, 0.28),
+        ([400, 440, 480, 520, 0, 40, 80], np.arange(7) / 25, 0.28),
+        ([0, 80, 40, 120, 160, 200], [0, 0.08, 0.1, 0.12, 0.16, 0.2], 0.24),
+        ([0, 40, 30_000, 30_040], [0, 0.04, 30, 30.04], 30.08),
+        ([0, 40, 90_000, 90_040], [0, 0.04, 0.08, 0.12], 0.16),
+    ],
+    ids=["repeated", "all equal", "pairs", "start again", "exchanged", "pause", "too long a pause"],
+)
+def test_times_ascend_without_drifting(stamps, times, seconds, tmp_path):
+    path = write_stamps(tmp_path / "a.mkv", stamps)
+    brightness, found, passed, notes = gone_through(path)
+    assert brightness == sorted(brightness) and read(path) == pytest.approx(brightness, abs=1)
+    assert found == pytest.approx(times, abs=2e-3)
+    assert passed == pytest.approx(seconds, abs=2e-3)
+    assert [("pause of 90 seconds" in note) for note in notes] == [True] * bool(max(np.diff(stamps)) > 60_000)
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg2video"])
+def test_timestamps_of_mpeg_ts_wrap(codec, tmp_path):
+    def shift(packets, step):
+        start = 2**33 - 15 * step
+        return [(content, pts + start, dts + start) for content, pts, dts in packets]
+
+    path = rewrite(encode(tmp_path / "whole.ts", codec), tmp_path / "a.ts", shift)
+    _, times, passed, _ = gone_through(path)
+    assert times == pytest.approx(np.arange(FRAMES) / 25, abs=2e-3)
+    assert passed == pytest.approx(FRAMES / 25, abs=2e-3)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.h264", "libx264"), ("a.m4v", "mpeg4"), ("a.m2v", "mpeg2video")])
+def test_streams_without_timestamps_have_those_of_their_rate(name, codec, tmp_path):
+    path = encode(tmp_path / name, codec, {"bf": "2"})
+    assert_all_agree(path, tmp_path, plain(path))
+    assert gone_through(path)[1] == pytest.approx(np.arange(FRAMES) / 25, abs=2e-3)
+
+
+def test_recordings_that_were_joined_go_on(tmp_path):
+    path = encode(tmp_path / "a.ts", "libx264", count=10)
+    path.write_bytes(path.read_bytes() * 3)
+    _, times, passed, _ = gone_through(path)
+    assert times == pytest.approx(np.arange(30) / 25, abs=2e-3)
+    assert passed == pytest.approx(1.2, abs=2e-3)
