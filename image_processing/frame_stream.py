@@ -4,7 +4,6 @@
 """
 
 import contextlib
-import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
@@ -17,7 +16,6 @@ from .animated_images import Animation, is_animation
 from .decoder_backends import OpenVideo, check_backend_name, chosen_backend, open_with_backend
 from .frame_clock import SAME_TIME, FrameClock
 from .frame_folders import check_frame_order, consists_of_images, frame_files
-from .frame_pixels import FrameConverter
 from .pyav_decoding import SameSize, decoded_frames, open_with_pyav, video_stream
 from .video_decoding import damaged_animation, read_image, warn_of
 from .video_inputs import split_into_videos
@@ -193,12 +191,16 @@ def _animation_frames(path: Path) -> FrameStream:
         durations = animation.durations()
     except Exception as error:  # Pillow raises OSError, SyntaxError and more, depending on where a file is damaged
         raise damaged_animation(path, error) from error
-    times = itertools.accumulate(durations, initial=0.0)
-    frames = (
-        TimedFrame(index, time, lambda pixels=pixels: pixels)
-        for index, (time, (_, pixels)) in enumerate(zip(times, animation, strict=False))
-    )
-    return FrameStream(frames, len(durations) / sum(durations), len(durations))
+
+    def timed() -> Iterator[TimedFrame]:
+        time = 0.0
+        for index, (duration, pixels) in enumerate(animation):
+            frame = TimedFrame(index, time, lambda pixels=pixels: pixels)
+            frame.duration = duration
+            yield frame
+            time += duration
+
+    return FrameStream(timed(), len(durations) / sum(durations), len(durations))
 
 
 def _frames_of_backend(backend: str, path: Path, num_threads: int) -> FrameStream:
@@ -250,7 +252,7 @@ def _decoded(
 ) -> Iterator[TimedFrame]:
     """The frames; adds what is to be said of the video to `notes` when they are over."""
     clock = FrameClock(packets, 1 / frame_rate)
-    same_size = SameSize(FrameConverter(packets.stream))
+    same_size = SameSize(packets.stream)
     try:
         for index, frame in enumerate(decoded_frames(packets)):
             same_size.see(frame)

@@ -55,16 +55,16 @@ class SameSize:
     """Pixels of the frames of a video, all in the size of its first frame.
 
     Args:
-        to_rgb: Converts the frames of the stream.
+        stream: The video stream of PyAV that the frames are of.
 
     Attributes:
         note (`str`, *optional*): What is to be said if frames changed their size, the predicate of a sentence.
     """
 
-    def __init__(self, to_rgb: FrameConverter):
+    def __init__(self, stream):
         self.note = None
-        self._to_rgb = to_rgb
         self._first = None
+        self._to_rgb = FrameConverter(stream)
 
     def see(self, frame):
         """Take notice of a frame. To be called for each frame in order, whether its pixels are needed or not."""
@@ -165,8 +165,8 @@ class _Header(NamedTuple):
 def _decode_wanted(container, stream, start: int, wanted: set[int]) -> dict[int, np.ndarray]:
     """Frames by their times, decoded from the keyframe at `start` on."""
     container.seek(start, stream=stream)
-    size = stream.codec_context.width, stream.codec_context.height
     decoder, to_rgb = decoder_of(stream), FrameConverter(stream)
+    size = stream.codec_context.width, stream.codec_context.height
     frames = {}
     ahead = set(wanted)
     for packet in container.demux(stream):
@@ -247,8 +247,8 @@ def _frames_at(path: str, indices: list[int]) -> tuple[list[np.ndarray], list[st
     frames = []
     wanted = set(indices)
     with open_with_pyav(path) as container:
-        stream = _stream_in_threads(container)
-        packets, same_size = VideoPackets(container, stream), SameSize(FrameConverter(stream))
+        packets = VideoPackets(container, _stream_in_threads(container))
+        same_size = SameSize(packets.stream)
         for index, frame in zip(range(indices[-1] + 1), decoded_frames(packets), strict=False):
             same_size.see(frame)
             if index in wanted:

@@ -65,17 +65,22 @@ def read_video(
     source = os.fspath(source)
     try:
         with local_path(source) as path:
-            if is_animation(path):
-                frames, metadata = _read_animation(path, sample_indices_fn)
-            elif consists_of_images(path):
-                frames, metadata = _read_images(path, sample_indices_fn, frame_order)
-            else:
-                frames, metadata = _read_video_file(path, sample_indices_fn, backend)
+            frames, metadata = _read_path(path, sample_indices_fn, backend, frame_order)
     except OSError as error:
         raise VideoReadError(f"{source!r} cannot be read: {error}. Check that it exists and is readable.") from error
     for note in getattr(metadata, "notes", []):
         warn_of(source, note)
     return frames, metadata
+
+
+def _read_path(
+    path: Path, sample_indices_fn: Callable, backend: str | None, frame_order: str
+) -> tuple[np.ndarray, VideoMetadata]:
+    if is_animation(path):
+        return _read_animation(path, sample_indices_fn)
+    if consists_of_images(path):
+        return _read_images(path, sample_indices_fn, frame_order)
+    return _read_video_file(path, sample_indices_fn, backend)
 
 
 def warn_of(video: str, note: str) -> str:

@@ -39,6 +39,9 @@ def test_all_pictures_are_frames(name, tmp_path):
     frames, times = read_both(path)
     assert frames.shape == (3, 20, 30, 3) and frames[:, 5, 5, 0].tolist() == list(GREYS)
     assert times == pytest.approx([0, 0.04, 0.14])
+    with open_frames(path) as stream:
+        assert len(list(stream)) == stream.num_frames == 3
+        assert stream.passed == pytest.approx(0.34)
 
 
 def test_single_frames_are_read_in_any_order(tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lgi_former.image_processing import open_frames, read_video, sample_in_time
+from lgi_former.image_processing.frame_pixels import FrameConverter
 from lgi_former.training.data_check import read_first_and_last_frame
 from lgi_former.training.preparation.shard_encoding import encode_video
 
@@ -132,7 +133,8 @@ def packed(tmp_path):
 def plain(path):
     """Brightness of the frames that plain decoding gives."""
     with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="rgb24").mean() for frame in container.decode(video=0)]
+        to_rgb = FrameConverter(container.streams.video[0])
+        return [to_rgb(frame).mean() for frame in container.decode(video=0)]
 
 
 def gone_through(path):
