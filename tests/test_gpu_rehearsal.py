@@ -1,5 +1,6 @@
 """What runs on a lent GPU is rehearsed on the processor: every section of `benchmarks/gpu.py`, and `tests/gpu`."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -29,14 +30,16 @@ TABLES = {
 
 @pytest.fixture(scope="module")
 def gpu():
-    """The module `benchmarks/gpu.py`, imported from its folder as a script would be."""
+    """The module `benchmarks/gpu.py`. Its own name is that of the folder `tests/gpu`, too."""
     sys.path.insert(0, str(BENCHMARKS))
     try:
-        import gpu
-
-        yield gpu
+        spec = importlib.util.spec_from_file_location("gpu_benchmark", BENCHMARKS / "gpu.py")
+        module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        yield module
     finally:
         sys.path.remove(str(BENCHMARKS))
+        sys.modules.pop("gpu_benchmark", None)
 
 
 @pytest.mark.slow

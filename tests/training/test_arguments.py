@@ -47,6 +47,7 @@ def test_shipped_recipes_are_the_published_ones(name):
     model, data, training = parse(name, data=data_kind)
     assert (model.image_size, model.num_frames) == (160, 16)
     assert data.sampling_rate == (1 if name == "finetune_ferv39k" else 4)
+    assert data.frame_order == ("name" if name == "finetune_ferv39k" else "natural")
     assert training.lr_scheduler_type == "cosine_with_min_lr"
     assert training.num_train_epochs == 100 and training.num_train_epochs * training.warmup_steps == 5
     assert training.per_device_train_batch_size == (40 if name == "finetune_ferv39k" else 32)
