@@ -1,5 +1,7 @@
 """A lack of memory is one sentence that says what to lower, whatever ran out and whichever command it was."""
 
+import shutil
+
 import pytest
 import torch
 
@@ -52,9 +54,11 @@ def raise_out_of_memory(*args, **kwargs):
 def folder(tmp_path_factory, save_tiny_model):
     folder = tmp_path_factory.mktemp("memory")
     write_sample_clip(folder / "face.mp4")
+    for label in LABELS:
+        shutil.copy(folder / "face.mp4", folder / f"{label}.mp4")
     save_tiny_model(LGIFormerForVideoClassification, folder / "classifier", LABELS)
     save_tiny_model(LGIFormerForPreTraining, folder / "autoencoder", LABELS)
-    (folder / "list.csv").write_text("path,label\n" + "".join(f"face.mp4,{label}\n" for label in LABELS))
+    (folder / "list.csv").write_text("path,label\n" + "".join(f"{label}.mp4,{label}\n" for label in LABELS))
     return folder
 
 

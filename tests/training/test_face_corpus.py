@@ -232,7 +232,7 @@ def test_what_is_no_video_is_counted_in_a_warning(corpus, crop, caplog):
     (corpus / "sad" / ".hidden").touch()
     assert set(crop()) == {"happy/one", "happy/two", "sad/nobody", "sad/broken.mp4"}
     (message,) = [record.getMessage() for record in caplog.records]
-    assert message.startswith(f"1 files and folders in '{corpus}' are left out, such as 'happy/notes.txt':")
+    assert message.startswith(f"2 files and folders in '{corpus}' are left out, such as 'happy/notes.txt':")
 
 
 def test_a_corpus_of_videos_alone_is_taken_without_a_word(tmp_path, detector, caplog):
