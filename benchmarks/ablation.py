@@ -21,12 +21,12 @@ from transformers import AutoModelForVideoClassification, VideoMAEConfig, VideoM
 
 from lgi_former import LGIFormerConfig, LGIFormerForPreTraining
 from lgi_former.image_processing import processor_for
-from lgi_former.training import quickstart
-from lgi_former.training.clips import ViewDataset
-from lgi_former.training.decoded_clips import DecodedClips
-from lgi_former.training.evaluation import evaluate_views
-from lgi_former.training.quickstart import Plan
-from lgi_former.training.skipping import SkippedVideos
+from lgi_former.training.data.clips import ViewDataset
+from lgi_former.training.data.skipped_videos import SkippedVideos
+from lgi_former.training.evaluation.evaluate_views import evaluate_views
+from lgi_former.training.quickstart import run as quickstart
+from lgi_former.training.quickstart.decoded_clips import DecodedClips
+from lgi_former.training.quickstart.outcome import Plan
 
 
 def lgi_former(**fields):

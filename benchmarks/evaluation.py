@@ -21,10 +21,10 @@ from transformers import set_seed
 
 from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification
 from lgi_former.image_processing import processor_for
-from lgi_former.training.arguments import RecipeTrainingArguments
-from lgi_former.training.clips import ViewDataset
-from lgi_former.training.collators import ViewCollator
-from lgi_former.training.skipping import SkippedVideos
+from lgi_former.training.data.clips import ViewDataset
+from lgi_former.training.data.collators import ViewCollator
+from lgi_former.training.data.skipped_videos import SkippedVideos
+from lgi_former.training.run.arguments import RecipeTrainingArguments
 from lgi_former.training.trainer import LGIFormerTrainer
 
 

@@ -26,9 +26,9 @@ from transformers.image_utils import IMAGENET_DEFAULT_STD
 from lgi_former import LGIFormerConfig
 from lgi_former.image_processing import read_video
 from lgi_former.image_processing.augmentation import FinetuningAugmentation
-from lgi_former.training.clips import read_clip
-from lgi_former.training.sources import finetuning_sampling
-from lgi_former.training.synthetic_faces import LABELS, draw_faces
+from lgi_former.training.data.clips import read_clip
+from lgi_former.training.quickstart.drawn_faces import LABELS, draw_faces
+from lgi_former.training.run.run_data import finetuning_sampling
 
 
 JPEG_SIZE, JPEG_QUALITY = 256, 95

@@ -85,7 +85,8 @@ class SquareDetector:
 
 def measure(video: str, model_name_or_path: str | None) -> dict:
     """Go through a video; resident memory in MiB before, when the model is there, and at most."""
-    from lgi_former.image_processing import FaceCropper, frame_stream
+    from lgi_former.image_processing import FaceCropper
+    from lgi_former.image_processing.decoding import frame_stream
     from lgi_former.inference import FacialExpressionPipeline
 
     decoding = count_frames(frame_stream)
@@ -125,7 +126,7 @@ def count_frames(frame_stream) -> dict:
 def load(model_name_or_path: str | None):
     """The classifier and its processor, or small ones."""
     from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification, LGIFormerVideoProcessor
-    from lgi_former.loading import load_classifier
+    from lgi_former.hub.loading import load_classifier
 
     if model_name_or_path:
         return load_classifier(model_name_or_path, "cpu")

@@ -17,13 +17,13 @@ from PIL import Image, ImageEnhance, ImageOps
 from torchvision.transforms.functional import pil_to_tensor
 from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
-from lgi_former.image_processing.augmentation import (
+from lgi_former.image_processing.augmentation.clip_augmentation import (
     CROP_ASPECT,
     ERASED_AREA,
     ERASED_ASPECT,
     draw_box,
 )
-from lgi_former.image_processing.rand_augment import draw_operations
+from lgi_former.image_processing.augmentation.rand_augment import draw_operations
 
 
 IMAGE_SIZE = 160

@@ -74,8 +74,8 @@ def write_tree(folder: Path, number: int):
 
 def write_record(folder: Path):
     """Write that all videos have been read."""
-    from lgi_former.training.preparation.clip_folders import clips_below
-    from lgi_former.training.preparation.readability import RECORD_FILE, ReadabilityRecord
+    from lgi_former.training.preparation.corpora.clip_folders import clips_below
+    from lgi_former.training.preparation.corpora.readability import RECORD_FILE, ReadabilityRecord
 
     record = ReadabilityRecord(folder / "lists" / RECORD_FILE)
     for found in clips_below(folder / "dev" / "mp4", depth=3):
@@ -84,8 +84,8 @@ def write_record(folder: Path):
 
 def measure(folder: Path, check: bool) -> dict:
     """List the clips; resident memory in MiB at most, before, when all is imported, and after."""
-    from lgi_former.training.preparation.corpora import CORPORA
-    from lgi_former.training.preparation.preparation import PreparationOptions, prepare_unlabelled
+    from lgi_former.training.preparation.corpora.descriptions import CORPORA
+    from lgi_former.training.preparation.corpora.preparation import PreparationOptions, prepare_unlabelled
 
     options = PreparationOptions(root=folder, output=folder / "lists")
     before, start = peak_memory(), time.time()

@@ -5,7 +5,7 @@ import inspect
 import os
 import typing
 
-from ..command_line import fail, first_line, silence_libraries
+from ..messages import fail, first_line, silence_libraries
 
 
 SUMMARY = "a published MAE-DFER checkpoint to a Transformers model"
@@ -40,7 +40,7 @@ def run(args) -> int:
     config.json, model.safetensors, the video processor, and the code for where this package is not installed."""
     from huggingface_hub.errors import StrictDataclassError
 
-    from .. import convert_mae_dfer_checkpoint
+    from ..conversion import convert_mae_dfer_checkpoint
 
     silence_libraries()
     config_fields = {name: getattr(args, name) for name in _config_fields() if hasattr(args, name)}
@@ -61,7 +61,7 @@ def run(args) -> int:
 
 
 def _read_config(path: str):
-    from .. import LGIFormerConfig
+    from ..configuration import LGIFormerConfig
 
     if not os.path.exists(path):
         raise FileNotFoundError(f"{path} does not exist; --config takes a config.json or the directory that holds it.")
@@ -69,7 +69,8 @@ def _read_config(path: str):
 
 
 def _print_conversion(output_dir: os.PathLike):
-    from .. import LGIFormerConfig, LGIFormerForPreTraining, LGIFormerForVideoClassification, LGIFormerModel
+    from ..configuration import LGIFormerConfig
+    from ..modeling_lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification, LGIFormerModel
 
     model_classes = (LGIFormerForPreTraining, LGIFormerForVideoClassification, LGIFormerModel)
     config = LGIFormerConfig.from_pretrained(output_dir)

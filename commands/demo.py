@@ -1,7 +1,8 @@
 """`lgi-former demo`."""
 
-from ..command_line import add_device, fail, first_line, positive_number, silence_libraries
+from ..messages import fail, first_line, silence_libraries
 from ..out_of_memory import ADVICE_FOR_ONE_CLIP
+from .options import add_device, positive_number
 
 
 SUMMARY = "a page in the browser to try a model with"

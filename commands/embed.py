@@ -2,18 +2,8 @@
 
 import sys
 
-from ..command_line import (
-    add_device,
-    add_output,
-    add_reading,
-    add_videos,
-    check_output,
-    fail,
-    first_line,
-    positive_int,
-    silence_libraries,
-    whole_number,
-)
+from ..messages import fail, first_line, silence_libraries
+from .options import add_device, add_output, add_reading, add_videos, check_output, positive_int, whole_number
 
 
 SUMMARY = "embeddings of videos, for other models"
@@ -67,7 +57,7 @@ def run(args) -> int:
         videos, labels = _listed(args) if args.data else (args.videos, None)
     except (OSError, ValueError) as error:
         return fail(first_line(error))
-    from ..loading import load_encoder, set_reading
+    from ..hub.loading import load_encoder, set_reading
 
     try:
         model, processor = load_encoder(args.model, args.device)
@@ -84,7 +74,7 @@ def _listed(args) -> tuple[list[str], list | None]:
     """Videos and, if there are any, their labels, by name where names are known."""
     from datasets import ClassLabel
 
-    from ..training.annotations import load_annotations
+    from ..training.data.annotations import load_annotations
 
     annotations = load_annotations(args.data, args.data_root, one_label=False)
     if "label" not in annotations.column_names:

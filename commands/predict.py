@@ -5,18 +5,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ..command_line import (
+from ..messages import fail, first_line, silence_libraries
+from .options import (
     FIGURE_SUFFIXES,
     VIDEO_SUFFIXES,
     add_device,
     add_reading,
     add_videos,
     check_output_of,
-    fail,
-    first_line,
     positive_int,
     positive_number,
-    silence_libraries,
 )
 
 
@@ -123,7 +121,7 @@ def _check_file(option: str, path: Path, suffixes: tuple[str, ...], args):
 
 
 def _write_sample_clip(folder: str) -> str:
-    from ..inference.sample_clip import write_sample_clip
+    from ..training.quickstart.sample_clip import write_sample_clip
 
     return str(write_sample_clip(os.path.join(folder, "sample.mp4")))
 
@@ -132,8 +130,9 @@ def _save_untrained_classifier(folder: str) -> str:
     """Write a small classifier with random weights, and its processor, to `folder`; say so; return the folder."""
     import torch
 
-    from .. import LGIFormerConfig, LGIFormerForVideoClassification, LGIFormerVideoProcessor
-    from ..configuration import DATASET_LABELS
+    from ..configuration import DATASET_LABELS, LGIFormerConfig
+    from ..image_processing import LGIFormerVideoProcessor
+    from ..modeling_lgi_former import LGIFormerForVideoClassification
 
     print(
         "No --model was given, so this is a small model with random weights. It was never trained: its scores mean "
@@ -152,10 +151,10 @@ def _predict_each(videos: list[str], model_name_or_path: str, args) -> int:
     """Predict and print video by video; return the exit status."""
     from tqdm import tqdm
 
+    from ..hub.loading import load_classifier
     from ..image_processing import FaceCropper, FacesExtraMissingError, reading_of
     from ..inference.prediction import labels_of
-    from ..inference.prediction_output import CsvPrinter, JsonPrinter, TablePrinter
-    from ..loading import load_classifier
+    from .prediction_output import CsvPrinter, JsonPrinter, TablePrinter
 
     try:
         reading = _given_reading(args)
@@ -199,7 +198,7 @@ def _given_reading(args) -> dict:
     Raises:
         ValueError: If the backend is not installed. This is refused once, not for each video.
     """
-    from ..image_processing.decoder_backends import chosen_backend
+    from ..image_processing.decoding.decoder_backends import chosen_backend
 
     if args.backend is not None:
         chosen_backend(args.backend)
@@ -209,8 +208,8 @@ def _given_reading(args) -> dict:
 
 def _predictor(model, processor, cropper, args):
     """A function from a video to its result: by the published views, or by windows over time."""
+    from ..hub.loading import set_reading
     from ..inference import FacialExpressionPipeline, predict_video
-    from ..loading import set_reading
 
     if args.num_segments is not None:
         set_reading(processor, args.backend, args.frame_order)

@@ -1,11 +1,11 @@
 """`lgi-former push`."""
 
-import os
 import sys
 import tempfile
 from pathlib import Path
 
-from ..command_line import fail, first_line, silence_libraries
+from ..hub.upload import check_logged_in, check_repo_id, files_to_upload, reason, upload
+from ..messages import fail, first_line, silence_libraries
 
 
 SUMMARY = "a model to the Hugging Face Hub"
@@ -45,71 +45,6 @@ def run(args) -> int:
     return 0
 
 
-def check_repo_id(repo_id: str):
-    """
-    Raises:
-        ValueError: If it is no name of a repository with its owner.
-    """
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
-    try:
-        validate_repo_id(repo_id)
-    except HFValidationError as error:
-        raise ValueError(f"{repo_id!r} cannot be the name of a repository: {first_line(error)}") from error
-    if repo_id.count("/") != 1:
-        raise ValueError(f"{repo_id!r} does not say whose repository it is: write USER/NAME.")
-
-
-def check_logged_in():
-    """
-    Raises:
-        ValueError: If there is no token to upload with.
-    """
-    from huggingface_hub import get_token
-
-    if get_token() is None:
-        raise ValueError("you are not logged in to the Hub. Run `hf auth login`, or set HF_TOKEN.")
-
-
-def files_to_upload(model_dir: str | os.PathLike, repo_id: str, staging: str | os.PathLike) -> dict[str, Path]:
-    """What is uploaded: path by name. The card is one for `repo_id`, unless somebody has edited it, and a model that
-    was saved without its code gets it. Both are made in the empty folder `staging`: the directory stays as it is.
-
-    Raises:
-        OSError, ValueError: If there is no model with its weights in the directory.
-    """
-    from ..hub import check_uploadable, model_files
-    from ..model_card import card_for_repository
-
-    model_dir = Path(model_dir)
-    if not model_dir.is_dir():
-        raise NotADirectoryError(f"{model_dir} is not a directory; give one that `save_pretrained` wrote.")
-    check_uploadable(model_dir)
-    files = {path.name: path for path in model_files(model_dir)}
-    if not {"config.json", "adapter_config.json"} & files.keys():
-        raise FileNotFoundError(f"{model_dir} is not a model's directory: it has no config.json.")
-    if not any(name.endswith(".safetensors") for name in files):
-        raise FileNotFoundError(f"{model_dir} has no weights to upload (model.safetensors).")
-    if "config.json" in files:
-        save_missing_code(model_dir, staging)
-        card = card_for_repository(model_dir, repo_id)
-        if card is not None:
-            Path(staging, "README.md").write_text(card, encoding="utf-8")
-    return dict(sorted((files | {path.name: path for path in model_files(staging)}).items()))
-
-
-def save_missing_code(model_dir: Path, staging: str | os.PathLike):
-    """Save configuration and processor once more, with code, if that is not there."""
-    from transformers import AutoConfig, AutoVideoProcessor
-
-    from ..hub import names_missing_code
-
-    for auto_class, name in ((AutoConfig, "config.json"), (AutoVideoProcessor, "video_preprocessor_config.json")):
-        if (model_dir / name).is_file() and names_missing_code(model_dir / name):
-            auto_class.from_pretrained(model_dir, trust_remote_code=False).save_pretrained(staging)
-
-
 def print_files(files: dict[str, Path], repo_id: str):
     """Print the table of files, with their sizes."""
     from rich import box
@@ -135,41 +70,3 @@ def confirm(repo_id: str, private: bool) -> bool:
         return Confirm.ask(f"Upload to {'the private repository ' if private else ''}{repo_id}?", default=False)
     except EOFError:
         return False
-
-
-def upload(files: dict[str, Path], repo_id: str, private: bool) -> str:
-    """Upload in one commit; returns the repository's address.
-
-    Raises:
-        ValueError: If the repository is to be private, but is there already and public.
-        HTTPError, OSError: If the Hub cannot be reached or refuses.
-    """
-    from huggingface_hub import CommitOperationAdd, HfApi
-    from huggingface_hub.utils import enable_progress_bars
-
-    if sys.stderr.isatty():
-        enable_progress_bars()
-    hub = HfApi()
-    address = hub.create_repo(repo_id, private=private or None, exist_ok=True)
-    if private and not hub.model_info(repo_id).private:
-        raise ValueError("it is there already and public. Make it private on its page first, or choose another name.")
-    additions = [CommitOperationAdd(name, path) for name, path in files.items()]
-    hub.create_commit(repo_id, additions, commit_message="Upload model with lgi-former")
-    return str(address)
-
-
-def reason(error: Exception) -> str:
-    """Why an upload failed, in a sentence."""
-    from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
-
-    advice = {
-        401: "the Hub does not know your token. Run `hf auth login`, or set HF_TOKEN.",
-        403: "your token does not allow it: it must have the permission to write to this repository.",
-    }
-    if isinstance(error, OfflineModeIsEnabled):
-        return "HF_HUB_OFFLINE is set."
-    if isinstance(error, HfHubHTTPError):
-        return advice.get(error.response.status_code, first_line(error))
-    if isinstance(error, HTTPError):
-        return f"the Hub cannot be reached ({error})."
-    return first_line(error)

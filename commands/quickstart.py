@@ -2,7 +2,7 @@
 
 import os
 
-from ..command_line import fail, first_line
+from ..messages import fail, first_line
 
 
 SUMMARY = "the whole method on drawn faces, within minutes"
@@ -18,8 +18,8 @@ def run(args) -> int:
     """Draw a corpus of faces, pre-train on its unlabelled part, fine-tune on its labelled part, and evaluate on people
     of neither. Two controls are trained on the same labels for as many steps: the same model from scratch, and the
     pre-trained one on single frames."""
-    from ..training.quickstart import quickstart
-    from ..training.report import REPORT_FILE, print_results
+    from ..training.quickstart.report import REPORT_FILE, print_results
+    from ..training.quickstart.run import quickstart
 
     try:
         outcome = quickstart(args.output, args.minutes, args.seed)

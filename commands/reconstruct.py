@@ -1,17 +1,8 @@
 """`lgi-former reconstruct`."""
 
-from ..command_line import (
-    FIGURE_SUFFIXES,
-    add_device,
-    add_output,
-    add_reading,
-    check_output,
-    fail,
-    first_line,
-    silence_libraries,
-    whole_number,
-)
+from ..messages import fail, first_line, silence_libraries
 from ..out_of_memory import ADVICE_FOR_ONE_CLIP
+from .options import FIGURE_SUFFIXES, add_device, add_output, add_reading, check_output, whole_number
 
 
 SUMMARY = "a figure of what a pre-trained model makes of a masked video"
@@ -36,7 +27,7 @@ def run(args) -> int:
 
     from ..figures import draw_reconstruction, reconstruct
     from ..figures.style import save_figure
-    from ..loading import load_autoencoder, set_reading
+    from ..hub.loading import load_autoencoder, set_reading
 
     silence_libraries()
     try:

@@ -3,18 +3,9 @@
 import os
 import sys
 
-from ..command_line import (
-    FIGURE_SUFFIXES,
-    add_device,
-    add_output,
-    add_reading,
-    check_output,
-    fail,
-    first_line,
-    silence_libraries,
-    whole_number,
-)
+from ..messages import fail, first_line, silence_libraries
 from ..out_of_memory import ADVICE_FOR_ONE_CLIP
+from .options import FIGURE_SUFFIXES, add_device, add_output, add_reading, check_output, whole_number
 
 
 SUMMARY = "figures of embeddings, attention and losses"
@@ -76,9 +67,9 @@ def _embed_evaluation(args):
     """Embeddings, labels and label names of the videos of an evaluation, but for those that have gone since."""
     import numpy as np
 
+    from ..hub.loading import load_encoder, set_reading
     from ..inference import embed_videos
-    from ..loading import load_encoder, set_reading
-    from ..training.evaluation_report import PREDICTIONS_FILE, read_predictions
+    from ..training.evaluation.report import PREDICTIONS_FILE, read_predictions
 
     if not os.path.isfile(os.path.join(args.source, PREDICTIONS_FILE)):
         raise ValueError(f"'{args.source}' holds no {PREDICTIONS_FILE}: it is not the folder of an evaluation.")
@@ -142,7 +133,7 @@ def _draw_attention(args):
     """Draw where the attentions of a layer look: what representative tokens read in their regions (S1) and which of
     them local tokens read (S3), laid over the frames of a video; and what regions read of one another (S2, S3)."""
     from ..figures import attend, draw_attention
-    from ..loading import load_encoder, set_reading
+    from ..hub.loading import load_encoder, set_reading
 
     model, processor = load_encoder(args.model, args.device)
     set_reading(processor, args.backend, args.frame_order)

@@ -1,5 +1,10 @@
+"""Configuration of models, recipes, Accelerate configurations and known data sets.
+
+Imports no other room.
+"""
+
 from .configuration_lgi_former import LGIFormerConfig
-from .datasets import DATASET_LABELS, DATASET_SAMPLING_RATES, DATASET_TERMS, DatasetTerms
+from .known_datasets import DATASET_LABELS, DATASET_SAMPLING_RATES, DATASET_TERMS, DatasetTerms
 
 
 __all__ = ["DATASET_LABELS", "DATASET_SAMPLING_RATES", "DATASET_TERMS", "DatasetTerms", "LGIFormerConfig"]

@@ -5,7 +5,7 @@ from pathlib import Path
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from ..command_line import escaped
+from ..messages import escaped
 
 
 WIDTH = 9.0  # inches

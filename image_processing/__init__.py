@@ -1,10 +1,15 @@
-from .face_cropping import Face, FaceCropper, crop_face
-from .face_detection import CenterFaceDetector, FacesExtraMissingError
+"""Video processor, frame sampling, and the rooms `decoding`, `augmentation` and `faces`.
+
+Imports no other room: most files here ship beside saved models.
+"""
+
+from .decoding.frame_stream import FrameStream, TimedFrame, open_frames, sample_in_time
+from .decoding.video_decoding import read_video
+from .decoding.video_sources import VideoReadError
+from .faces.face_cropping import Face, FaceCropper, crop_face
+from .faces.face_detection import CenterFaceDetector, FacesExtraMissingError
 from .frame_sampling import evaluation_frame_indices
-from .frame_stream import FrameStream, TimedFrame, open_frames, sample_in_time
-from .video_decoding import read_video
 from .video_processing_lgi_former import LGIFormerVideoProcessor, every_frame, processor_for, reading_of
-from .video_sources import VideoReadError
 
 
 __all__ = [

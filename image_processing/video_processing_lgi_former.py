@@ -23,12 +23,12 @@ from transformers.utils import TensorType, logging
 from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoInput, VideoMetadata, VideoMetadataType, make_batched_metadata
 
-from .decoder_backends import check_backend_name
-from .frame_folders import check_frame_order
+from .decoding.decoder_backends import check_backend_name
+from .decoding.frame_folders import check_frame_order
+from .decoding.video_decoding import read_video
+from .decoding.video_inputs import split_into_videos
 from .frame_sampling import evaluation_frame_indices
 from .resizing import resize_frames
-from .video_decoding import read_video
-from .video_inputs import split_into_videos
 
 
 logger = logging.get_logger(__name__)

@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from ..figures.style import text_colour_on
+from ..files import whole_file
 from ..image_processing import open_frames
-from ..whole_file import whole_file
 from .timeline import best_label
 from .timeline_figure import draw_strip, label_colours, longest_there
 

@@ -14,8 +14,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..command_line import escaped
-from ..whole_file import unfinished
+from ..files import unfinished
+from ..messages import escaped
 
 
 SUFFIXES = (".npy", ".parquet")

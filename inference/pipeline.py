@@ -15,18 +15,10 @@ from tqdm import tqdm
 from transformers import Pipeline
 from transformers.video_utils import is_valid_video_frame
 
-from ..image_processing import (
-    FaceCropper,
-    FrameStream,
-    TimedFrame,
-    crop_face,
-    open_frames,
-    reading_of,
-    sample_in_time,
-)
-from ..image_processing.decoder_backends import check_backend_name
-from ..image_processing.frame_folders import check_frame_order
-from ..image_processing.frame_stream import FRAME_RATE
+from ..image_processing import FaceCropper, FrameStream, TimedFrame, crop_face, open_frames, reading_of, sample_in_time
+from ..image_processing.decoding.decoder_backends import check_backend_name
+from ..image_processing.decoding.frame_folders import check_frame_order
+from ..image_processing.decoding.frame_stream import FRAME_RATE
 from .prediction import labels_of, score_clips
 from .timeline import summarise
 from .windows import Clip, PersonFrame, Windows

@@ -1,3 +1,8 @@
+"""The model. Every file here except `masking.py` ships beside saved models.
+
+May import `configuration` and nothing else of this package.
+"""
+
 from .masking import RegionTubeMasking
 from .modeling_lgi_former import (
     LGIFormerForPreTraining,

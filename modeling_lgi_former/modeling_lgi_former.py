@@ -16,9 +16,9 @@ from transformers.utils.generic import can_return_tuple
 from transformers.utils.output_capturing import capture_outputs
 
 from ..configuration import LGIFormerConfig
+from .activation_checkpointing import with_named_context
 from .attention import LGIFormerAttention
-from .checkpointing import with_named_context
-from .classification import classification_loss
+from .classification_loss import classification_loss
 from .clip_size import AdaptsToClipSize
 from .decoder import LGIFormerDecoder
 from .embeddings import LGIFormerEmbeddings

@@ -10,7 +10,16 @@ import lgi_former
 
 
 ROOT = Path(lgi_former.__file__).parent
-ROOMS = ["configuration", "figures", "image_processing", "inference", "modeling_lgi_former", "training"]
+ROOMS = [
+    "configuration",
+    "conversion",
+    "figures",
+    "hub",
+    "image_processing",
+    "inference",
+    "modeling_lgi_former",
+    "training",
+]
 WITH_EXAMPLES = [
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for room in ROOMS

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from accelerate.commands.launch import launch_command_parser
 
-from lgi_former.training.arguments import ModelArguments, RecipeParser, RecipeTrainingArguments
 from lgi_former.training.pretrain import PretrainingArguments
+from lgi_former.training.run.arguments import ModelArguments, RecipeParser, RecipeTrainingArguments
 
 
 SCRIPT = Path(__file__).parent.parent / "docs" / "slurm" / "pretrain.sbatch"

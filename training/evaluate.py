@@ -6,24 +6,24 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
+from ..hub.loading import load_classifier
 from ..image_processing import LGIFormerVideoProcessor, processor_for
-from ..image_processing.decoder_backends import BACKENDS
-from ..image_processing.frame_folders import FRAME_ORDERS
+from ..image_processing.decoding.decoder_backends import BACKENDS
+from ..image_processing.decoding.frame_folders import FRAME_ORDERS
 from ..inference.prediction import labels_of
-from ..loading import load_classifier
 from ..out_of_memory import ADVICE_FOR_EVALUATION
-from .arguments import BACKEND_HELP, RecipeTrainingArguments, check_reading
-from .classes import warn_of_empty_classes
-from .clips import ViewDataset
-from .collators import ViewCollator
-from .entry_point import run_entry_point
-from .evaluation import evaluate_views
-from .evaluation_report import METRICS_FILE
-from .run import report_skipped
-from .skipping import SkippedVideos
-from .sources import open_videos
+from .data.classes import warn_of_empty_classes
+from .data.clips import ViewDataset
+from .data.collators import ViewCollator
+from .data.skipped_videos import SkippedVideos
+from .data.video_rows import count_distinct
+from .evaluation.evaluate_views import evaluate_views
+from .evaluation.report import METRICS_FILE
+from .run.arguments import BACKEND_HELP, RecipeTrainingArguments, check_reading
+from .run.entry_point import run_entry_point
+from .run.lifecycle import report_skipped
+from .run.run_data import open_videos
 from .trainer import LGIFormerTrainer
-from .video_rows import count_distinct
 
 
 @dataclass

@@ -6,23 +6,30 @@ from dataclasses import dataclass, field
 import datasets
 from transformers import set_seed
 
+from ..hub.model_card import ModelFacts
 from ..image_processing import processor_for
 from ..image_processing.augmentation import FinetuningAugmentation
-from ..model_card import ModelFacts
-from .arguments import DataArguments, ModelArguments, RecipeTrainingArguments
-from .classes import check_classes_to_train, names_of_classes, warn_of_empty_classes
-from .clips import ViewDataset
-from .collators import FinetuningCollator, ViewCollator
-from .cross_validation import cross_validate, refuse_placeholder
-from .entry_point import run_entry_point
-from .evaluation import evaluate_views
-from .metrics import make_compute_metrics
-from .models import load_model_to_finetune, starting_sampling_rate
-from .run import check_output_dir, publish, report_skipped, train_and_save
-from .sharded_videos import ShardedVideos
-from .skipping import SkippedVideos
-from .sources import check_videos, count_videos, finetuning_sampling, open_training_videos, open_videos, training_clips
-from .streaming import LABEL_COLUMNS
+from .data.classes import check_classes_to_train, names_of_classes, warn_of_empty_classes
+from .data.clip_stream import LABEL_COLUMNS
+from .data.clips import ViewDataset
+from .data.collators import FinetuningCollator, ViewCollator
+from .data.sharded_videos import ShardedVideos
+from .data.skipped_videos import SkippedVideos
+from .evaluation.evaluate_views import evaluate_views
+from .evaluation.metrics import make_compute_metrics
+from .run.arguments import DataArguments, ModelArguments, RecipeTrainingArguments
+from .run.cross_validation import cross_validate, refuse_placeholder
+from .run.entry_point import run_entry_point
+from .run.lifecycle import check_output_dir, publish, report_skipped, train_and_save
+from .run.run_data import (
+    check_videos,
+    count_videos,
+    finetuning_sampling,
+    open_training_videos,
+    open_videos,
+    training_clips,
+)
+from .run.starting_model import load_model_to_finetune, starting_sampling_rate
 from .trainer import LGIFormerTrainer
 
 

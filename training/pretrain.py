@@ -5,16 +5,16 @@ from dataclasses import dataclass, field
 
 from transformers import set_seed
 
+from ..hub.model_card import ModelFacts
 from ..image_processing import processor_for
 from ..image_processing.augmentation import PretrainingAugmentation
-from ..model_card import ModelFacts
-from .arguments import DataArguments, ModelArguments, RecipeTrainingArguments
-from .collators import PretrainingCollator
-from .entry_point import run_entry_point
-from .models import load_model_to_pretrain, make_masking, starting_sampling_rate
-from .run import check_output_dir, publish, report_skipped, train_and_save
-from .skipping import SkippedVideos
-from .sources import check_videos, count_videos, open_training_videos, pretraining_sampling, training_clips
+from .data.collators import PretrainingCollator
+from .data.skipped_videos import SkippedVideos
+from .run.arguments import DataArguments, ModelArguments, RecipeTrainingArguments
+from .run.entry_point import run_entry_point
+from .run.lifecycle import check_output_dir, publish, report_skipped, train_and_save
+from .run.run_data import check_videos, count_videos, open_training_videos, pretraining_sampling, training_clips
+from .run.starting_model import load_model_to_pretrain, make_masking, starting_sampling_rate
 from .trainer import LGIFormerTrainer
 
 

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from lgi_former.image_processing import read_video
 from lgi_former.image_processing.augmentation import FinetuningAugmentation
 from lgi_former.image_processing.training_frame_sampling import finetuning_frame_indices
-from lgi_former.training.synthetic_faces import LABELS, draw_faces
+from lgi_former.training.quickstart.drawn_faces import LABELS, draw_faces
 
 from .setting import Setting
 from .timing import wait

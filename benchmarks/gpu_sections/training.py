@@ -14,9 +14,9 @@ from transformers import TrainerCallback
 from transformers.utils.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification, LGIFormerTrainer, RegionTubeMasking
-from lgi_former.training.arguments import RecipeTrainingArguments
-from lgi_former.training.collators import FinetuningCollator, PretrainingCollator
-from lgi_former.training.synthetic_faces import LABELS, draw_faces
+from lgi_former.training.data.collators import FinetuningCollator, PretrainingCollator
+from lgi_former.training.quickstart.drawn_faces import LABELS, draw_faces
+from lgi_former.training.run.arguments import RecipeTrainingArguments
 
 from .setting import Setting
 from .stages import autocast

@@ -1,3 +1,8 @@
+"""The demo: a web page that shows predictions and reconstructions, and its export as a Space.
+
+May import what `inference` may import.
+"""
+
 from .launch import DemoExtraMissingError, launch_demo
 from .space import export_space
 from .uploads import UploadLimits

@@ -12,7 +12,7 @@ from transformers.video_processing_utils import BaseVideoProcessor
 
 from ...figures import draw_reconstruction, reconstruct
 from ...image_processing import FaceCropper, crop_face, open_frames, reading_of, sample_in_time
-from ...image_processing.frame_stream import FRAME_RATE
+from ...image_processing.decoding.frame_stream import FRAME_RATE
 from ...modeling_lgi_former import LGIFormerForPreTraining
 from ..annotated_video import annotate_video
 from ..pipeline import FacialExpressionPipeline

@@ -6,8 +6,8 @@ import signal
 import tempfile
 from pathlib import Path
 
+from ...hub.loading import is_autoencoder, load_autoencoder, load_classifier
 from ...image_processing import FaceCropper
-from ...loading import is_autoencoder, load_autoencoder, load_classifier
 from .answers import Recognition, Reconstruction
 from .uploads import MEGABYTE, UploadLimits
 

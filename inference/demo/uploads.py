@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...command_line import first_line
-from ...image_processing.pyav_decoding import open_with_pyav, video_stream
-from ...image_processing.video_sources import VideoReadError, check_file
+from ...image_processing.decoding.pyav_decoding import open_with_pyav, video_stream
+from ...image_processing.decoding.video_sources import VideoReadError, check_file
+from ...messages import first_line
 
 
 CONTAINERS = {"asf", "avi", "flv", "matroska", "mov", "mp4", "mpeg", "mpegts", "ogg", "webm"}

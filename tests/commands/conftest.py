@@ -1,7 +1,7 @@
 import pytest
 
 from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification
-from lgi_former.inference.sample_clip import write_sample_clip
+from lgi_former.training.quickstart.sample_clip import write_sample_clip
 
 
 LABELS = ("happy", "sad", "neutral")

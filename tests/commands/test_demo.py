@@ -5,8 +5,8 @@ import importlib.util
 
 import pytest
 
-from lgi_former.cli import main
-from lgi_former.image_processing import face_detection
+from lgi_former.commands.cli import main
+from lgi_former.image_processing.faces import face_detection
 from lgi_former.inference.demo import UploadLimits, launch
 from lgi_former.inference.demo.answers import Recognition, Reconstruction
 

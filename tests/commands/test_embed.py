@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from lgi_former import LGIFormerVideoProcessor
-from lgi_former.cli import main
+from lgi_former.commands.cli import main
 
 
 def _embed(*arguments):

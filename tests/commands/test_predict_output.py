@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from lgi_former import FacialExpressionPipeline, LGIFormerForVideoClassification
-from lgi_former.cli import main
-from lgi_former.image_processing import FaceCropper, face_cropping
+from lgi_former.commands.cli import main
+from lgi_former.hub.loading import load_classifier
+from lgi_former.image_processing import FaceCropper
+from lgi_former.image_processing.faces import face_cropping
 from lgi_former.inference import predict_video
-from lgi_former.loading import load_classifier
 
 
 NAMES = ["幸せ😀.mp4", "naïve café.mp4", 'a,b"c.mp4']

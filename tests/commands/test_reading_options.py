@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lgi_former.cli import main
+from lgi_former.commands.cli import main
 from lgi_former.image_processing import open_frames
-from lgi_former.image_processing.decoder_backends import chosen_backend
+from lgi_former.image_processing.decoding.decoder_backends import chosen_backend
 from lgi_former.inference.annotated_video import annotate_video
 
 

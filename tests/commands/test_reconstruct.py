@@ -6,7 +6,7 @@ import pytest
 from transformers import VideoMAEConfig, VideoMAEForPreTraining
 
 from lgi_former import LGIFormerConfig, LGIFormerVideoProcessor
-from lgi_former.cli import main
+from lgi_former.commands.cli import main
 
 
 def _reconstruct(*arguments):

@@ -6,9 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-from lgi_former.cli import main
+from lgi_former.commands.cli import main
 from lgi_former.inference.embedding_file import writing_embeddings
-from lgi_former.training.evaluation_report import write_evaluation
+from lgi_former.training.evaluation.report import write_evaluation
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def test_faces_on_the_cuda_provider():
     pytest.importorskip("onnx")
     if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
         pytest.skip("this onnxruntime has no CUDA provider")
-    from lgi_former.image_processing.face_detection import _network
+    from lgi_former.image_processing.faces.face_detection import _network
 
     pixels = np.random.default_rng(0).uniform(0, 255, (1, 3, 64, 96)).astype(np.float32)
     heatmaps = [

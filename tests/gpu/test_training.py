@@ -146,8 +146,8 @@ def test_the_trainer_with_fp16_scales_its_loss(stage, base_config, device, tmp_p
     pytest.importorskip("datasets")
     pytest.importorskip("evaluate")
     from lgi_former import LGIFormerTrainer
-    from lgi_former.training.arguments import RecipeTrainingArguments
-    from lgi_former.training.collators import FinetuningCollator, PretrainingCollator
+    from lgi_former.training.data.collators import FinetuningCollator, PretrainingCollator
+    from lgi_former.training.run.arguments import RecipeTrainingArguments
 
     config, on_gpu = base_config(), device.type == "cuda"
     is_pretraining = stage == "pre-training"
@@ -179,7 +179,7 @@ def test_the_trainer_with_fp16_scales_its_loss(stage, base_config, device, tmp_p
 
 
 def test_a_lack_of_memory_is_one_sentence(device):
-    from lgi_former.command_line import first_line
+    from lgi_former.messages import first_line
     from lgi_former.out_of_memory import is_out_of_memory
 
     with pytest.raises(RuntimeError) as raised:

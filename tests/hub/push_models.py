@@ -14,7 +14,7 @@ from load_models import predictions_of
 from transformers import AutoModelForVideoClassification
 
 from lgi_former import LGIFormerForPreTraining, LGIFormerModel, convert_mae_dfer_checkpoint
-from lgi_former.cli import main
+from lgi_former.commands.cli import main
 from lgi_former.hub import model_files
 from lgi_former.image_processing import processor_for
 
@@ -82,7 +82,7 @@ def push_pretraining_model_and_encoder(config):
 
 def push_conversions(folder):
     """`someone/converted-classification` and `someone/converted-pretraining`."""
-    published = module_of_tests(TESTS / "test_conversion.py")
+    published = module_of_tests(TESTS / "conversion" / "test_conversion.py")
     for kind in ("classification", "pretraining"):
         _, weights, config, arguments = published.golden(f"{kind}_default")
         checkpoint = published.save(folder / f"{kind}.pth", weights, **arguments)

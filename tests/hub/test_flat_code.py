@@ -5,12 +5,12 @@ import sys
 
 import pytest
 
-from lgi_former import hub
+from lgi_former.hub import flat_code
 
 
 # What transformers, torch and torchvision bring.
 ALLOWED = {*sys.stdlib_module_names, "transformers", "huggingface_hub", "torch", "torchvision", "numpy", "PIL"}
-CODE = hub.all_flat_code()
+CODE = flat_code.all_flat_code()
 
 
 def imports_of(source):
@@ -41,7 +41,7 @@ def test_a_flat_file_imports_what_is_there(name):
 def test_a_flat_file_is_the_package_module_but_for_its_imports(name):
     header, _, *lines = CODE[name].splitlines()
     module = header.removeprefix("# Derived from lgi_former's ").split(",")[0]
-    own = (hub.PACKAGE / module).read_text().splitlines()
+    own = (flat_code.PACKAGE / module).read_text().splitlines()
     assert module.endswith(name)
     assert [line for line in lines if "import" not in line] == [line for line in own if "import" not in line]
 
@@ -54,7 +54,7 @@ def test_code_for_training_and_conversion_is_left_out():
 
 
 def test_a_processor_brings_no_modelling_code():
-    code = hub.flat_code("video_processing_lgi_former")
+    code = flat_code.flat_code("video_processing_lgi_former")
     assert "frame_sampling.py" in code and "modeling_lgi_former.py" not in code
 
 
@@ -64,15 +64,15 @@ def test_a_processor_brings_no_modelling_code():
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """Writes modules of another package, and returns the flat code of its `main`."""
-    monkeypatch.setattr(hub, "PACKAGE", tmp_path)
-    monkeypatch.setattr(hub, "_MODULE_OF_FLAT_FILE", {"main": "room/main.py"})
+    monkeypatch.setattr(flat_code, "PACKAGE", tmp_path)
+    monkeypatch.setattr(flat_code, "_MODULE_OF_FLAT_FILE", {"main": "room/main.py"})
 
     def derive(main, **modules):
         for name, source in {"room/main": main, **modules}.items():
             path = tmp_path / f"{name}.py"
             path.parent.mkdir(exist_ok=True)
             path.write_text(source)
-        return hub.flat_code.__wrapped__("main")
+        return flat_code.flat_code.__wrapped__("main")
 
     return derive
 

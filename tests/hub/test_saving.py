@@ -7,7 +7,8 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForVideoClassification, AutoVideoProcessor
 
-from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification, hub
+from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification
+from lgi_former.hub import flat_code, repository_files, saving
 from lgi_former.image_processing import processor_for
 
 
@@ -33,15 +34,18 @@ def test_a_model_and_its_processor_are_saved_with_the_code(model, tmp_path):
     model.save_pretrained(tmp_path)
     assert (
         names_in(tmp_path)
-        == CONFIG_AND_WEIGHTS | hub.flat_code("configuration_lgi_former", "modeling_lgi_former").keys()
+        == CONFIG_AND_WEIGHTS | flat_code.flat_code("configuration_lgi_former", "modeling_lgi_former").keys()
     )
     processor_for(model.config).save_pretrained(tmp_path)
-    assert names_in(tmp_path) == CONFIG_AND_WEIGHTS | {"video_preprocessor_config.json"} | hub.all_flat_code().keys()
-    assert set(hub.model_files(tmp_path)) == set(tmp_path.iterdir())
-    assert auto_map_of(tmp_path) == hub.CONFIG_AUTO_MAP
-    assert auto_map_of(tmp_path, "video_preprocessor_config.json") == hub.PROCESSOR_AUTO_MAP
+    assert (
+        names_in(tmp_path)
+        == CONFIG_AND_WEIGHTS | {"video_preprocessor_config.json"} | flat_code.all_flat_code().keys()
+    )
+    assert set(repository_files.model_files(tmp_path)) == set(tmp_path.iterdir())
+    assert auto_map_of(tmp_path) == saving.CONFIG_AUTO_MAP
+    assert auto_map_of(tmp_path, "video_preprocessor_config.json") == saving.PROCESSOR_AUTO_MAP
     text = "".join(path.read_text() for path in tmp_path.iterdir() if path.suffix != ".safetensors")
-    assert str(hub.PACKAGE) not in text and str(Path.home()) not in text
+    assert str(flat_code.PACKAGE) not in text and str(Path.home()) not in text
 
 
 def test_a_configuration_alone_is_saved_with_the_code(tmp_path):
@@ -60,7 +64,7 @@ def test_save_code_leaves_it_out(model, tmp_path):
     assert auto_map_of(tmp_path / "without") is None
     assert auto_map_of(tmp_path / "without", "video_preprocessor_config.json") is None
     loaded.save_pretrained(tmp_path / "again")
-    assert auto_map_of(tmp_path / "again") == hub.CONFIG_AUTO_MAP
+    assert auto_map_of(tmp_path / "again") == saving.CONFIG_AUTO_MAP
 
 
 def test_json_alone_brings_no_code(model, tmp_path):
@@ -73,10 +77,10 @@ def test_saving_anew_in_shards_leaves_a_whole_directory(model, tmp_path):
     model.save_pretrained(tmp_path)
     (tmp_path / "regions.py").write_text((tmp_path / "regions.py").read_text() + "# of an older version\n")
     model.save_pretrained(tmp_path, max_shard_size="20KB")
-    assert (tmp_path / "regions.py").read_text() == hub.all_flat_code()["regions.py"]
+    assert (tmp_path / "regions.py").read_text() == flat_code.all_flat_code()["regions.py"]
     (tmp_path / "model.safetensors").unlink()  # Transformers leaves it, too
-    shards = {path.name for path in hub.model_files(tmp_path) if path.suffix == ".safetensors"}
-    assert len(shards) > 1 and tmp_path / "model.safetensors.index.json" in hub.model_files(tmp_path)
+    shards = {path.name for path in repository_files.model_files(tmp_path) if path.suffix == ".safetensors"}
+    assert len(shards) > 1 and tmp_path / "model.safetensors.index.json" in repository_files.model_files(tmp_path)
     assert AutoModelForVideoClassification.from_pretrained(tmp_path)
 
 
@@ -87,16 +91,16 @@ def test_a_file_of_the_users_is_not_replaced(model, tmp_path):
     assert names_in(tmp_path) == {"encoder.py"} and (tmp_path / "encoder.py").read_text() == "precious = True\n"
     model.save_pretrained(tmp_path, save_code=False)
     assert names_in(tmp_path) == {"encoder.py", *CONFIG_AND_WEIGHTS}
-    assert {path.name for path in hub.model_files(tmp_path)} == CONFIG_AND_WEIGHTS
+    assert {path.name for path in repository_files.model_files(tmp_path)} == CONFIG_AND_WEIGHTS
 
 
 @pytest.mark.parametrize("left", ["", "# Deri", "\0" * 100, "\n"])
 def test_what_a_killed_process_left_of_the_code_is_replaced(model, tmp_path, left):
     (tmp_path / "encoder.py").write_text(left)
     (tmp_path / ".encoder.unfinished.py").write_text("# Derived from lgi_former's")
-    assert not hub.model_files(tmp_path)
+    assert not repository_files.model_files(tmp_path)
     model.save_pretrained(tmp_path)
-    assert (tmp_path / "encoder.py").read_text() == hub.all_flat_code()["encoder.py"]
+    assert (tmp_path / "encoder.py").read_text() == flat_code.all_flat_code()["encoder.py"]
     assert not (tmp_path / ".encoder.unfinished.py").exists()
 
 
@@ -122,7 +126,7 @@ def test_code_of_a_subclass_stays_named(model, tmp_path):
     of_a_repository = "someone/model--configuration_lgi_former.LGIFormerConfig"
     model.config.auto_map = {"AutoModel": "my_model.MyModel", "AutoConfig": of_a_repository}
     model.save_pretrained(tmp_path / "with")
-    assert auto_map_of(tmp_path / "with") == hub.CONFIG_AUTO_MAP | {"AutoModel": "my_model.MyModel"}
+    assert auto_map_of(tmp_path / "with") == saving.CONFIG_AUTO_MAP | {"AutoModel": "my_model.MyModel"}
     model.save_pretrained(tmp_path / "without", save_code=False)
     assert auto_map_of(tmp_path / "without") == {"AutoModel": "my_model.MyModel"}
 
@@ -131,7 +135,7 @@ def test_an_adapter_is_saved_as_one(model, tmp_path):
     peft = pytest.importorskip("peft")
     peft.get_peft_model(model, peft.LoraConfig(target_modules=["q_proj"])).save_pretrained(tmp_path)
     assert names_in(tmp_path) == {"README.md", "adapter_config.json", "adapter_model.safetensors"}
-    assert set(hub.model_files(tmp_path)) == set(tmp_path.iterdir())
+    assert set(repository_files.model_files(tmp_path)) == set(tmp_path.iterdir())
 
 
 def test_with_the_package_the_code_is_not_run(model, tmp_path):
@@ -156,7 +160,7 @@ def test_model_files_are_told_from_the_users(model, tmp_path):
     for folder in ("checkpoint-1", "runs", "__pycache__", "model_of_another.safetensors"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "config.json").write_text("{}")
-    assert {path.name for path in hub.model_files(tmp_path)} == {*names, "README.md"}
+    assert {path.name for path in repository_files.model_files(tmp_path)} == {*names, "README.md"}
 
 
 def test_code_of_the_user_that_auto_map_names_belongs_to_the_model(model, tmp_path):
@@ -166,5 +170,5 @@ def test_code_of_the_user_that_auto_map_names_belongs_to_the_model(model, tmp_pa
     (tmp_path / "config.json").write_text(json.dumps(config))
     for name in ("my_model.py", "my_notes.py", "model_backup.safetensors"):
         (tmp_path / name).touch()
-    names = {path.name for path in hub.model_files(tmp_path)}
+    names = {path.name for path in repository_files.model_files(tmp_path)}
     assert "my_model.py" in names and not names & {"my_notes.py", "model_backup.safetensors"}

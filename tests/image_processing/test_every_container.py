@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from lgi_former.image_processing import open_frames, read_video, sample_in_time
-from lgi_former.image_processing.frame_pixels import FrameConverter
-from lgi_former.training.data_check import read_first_and_last_frame
-from lgi_former.training.preparation.shard_encoding import encode_video
+from lgi_former.image_processing.decoding.frame_pixels import FrameConverter
+from lgi_former.training.data.data_check import read_first_and_last_frame
+from lgi_former.training.preparation.shards.encoding import encode_video
 
 
 FRAMES = 30

@@ -15,7 +15,7 @@ from lgi_former import (
     LGIFormerVideoProcessor,
 )
 from lgi_former.inference import embed_video, embed_videos
-from lgi_former.inference.sample_clip import write_sample_clip
+from lgi_former.training.quickstart.sample_clip import write_sample_clip
 
 
 TINY = {

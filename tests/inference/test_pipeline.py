@@ -21,9 +21,11 @@ from transformers import (
 )
 
 from lgi_former import FacialExpressionPipeline
-from lgi_former.image_processing import FaceCropper, FacesExtraMissingError, face_detection, frame_stream
+from lgi_former.commands.prediction_output import TablePrinter
+from lgi_former.image_processing import FaceCropper, FacesExtraMissingError
+from lgi_former.image_processing.decoding import frame_stream
+from lgi_former.image_processing.faces import face_detection
 from lgi_former.inference import predict_video
-from lgi_former.inference.prediction_output import TablePrinter
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from lgi_former import LGIFormerForPreTraining
-from lgi_former.image_processing import face_cropping
+from lgi_former.hub.loading import load_classifier
+from lgi_former.image_processing.faces import face_cropping
 from lgi_former.inference import predict_video
-from lgi_former.inference.sample_clip import write_sample_clip
-from lgi_former.loading import load_classifier
+from lgi_former.training.quickstart.sample_clip import write_sample_clip
 
 
 class _Processor:

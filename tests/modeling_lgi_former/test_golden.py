@@ -8,8 +8,8 @@ import torch
 from safetensors import safe_open
 
 from lgi_former import LGIFormerConfig, LGIFormerForPreTraining, LGIFormerForVideoClassification
+from lgi_former.conversion.published_names import classifier_names, from_published, pretraining_names
 from lgi_former.modeling_lgi_former.attention import LGIFormerAttention
-from lgi_former.modeling_lgi_former.published_names import classifier_names, from_published, pretraining_names
 from lgi_former.modeling_lgi_former.reconstruction import reconstruction_targets
 
 

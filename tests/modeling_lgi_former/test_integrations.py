@@ -5,12 +5,7 @@ import torch
 from datasets import Dataset
 from transformers import Trainer, TrainingArguments
 
-from lgi_former import (
-    LGIFormerForPreTraining,
-    LGIFormerForVideoClassification,
-    LGIFormerModel,
-    RegionTubeMasking,
-)
+from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification, LGIFormerModel, RegionTubeMasking
 from lgi_former.modeling_lgi_former.attention import LGIFormerAttention
 
 

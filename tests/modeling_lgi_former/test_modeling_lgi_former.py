@@ -11,12 +11,7 @@ from transformers import (
 )
 
 import lgi_former
-from lgi_former import (
-    LGIFormerForPreTraining,
-    LGIFormerForVideoClassification,
-    LGIFormerModel,
-    RegionTubeMasking,
-)
+from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification, LGIFormerModel, RegionTubeMasking
 
 
 VARIANTS = {

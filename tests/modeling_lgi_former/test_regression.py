@@ -9,8 +9,8 @@ from packaging import version
 from transformers import AutoModelForVideoClassification, Trainer, TrainingArguments, VideoClassificationPipeline
 
 from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification, LGIFormerVideoProcessor
-from lgi_former.training.arguments import ModelArguments
-from lgi_former.training.models import load_model_to_finetune
+from lgi_former.training.run.arguments import ModelArguments
+from lgi_former.training.run.starting_model import load_model_to_finetune
 
 
 reads_the_problem_type = pytest.mark.skipif(

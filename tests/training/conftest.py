@@ -4,7 +4,7 @@ import pytest
 import torch
 from datasets import Dataset
 
-from lgi_former.training.preparation.shards import pack_shards
+from lgi_former.training.preparation.shards.packing import pack_shards
 
 
 @pytest.fixture(autouse=True, scope="module")

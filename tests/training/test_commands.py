@@ -13,7 +13,7 @@ import torch
 from huggingface_hub import ModelCard
 from transformers import AutoModelForVideoClassification, AutoVideoProcessor
 
-from lgi_former.cli import main
+from lgi_former.commands.cli import main
 from lgi_former.image_processing import LGIFormerVideoProcessor
 
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification
-from lgi_former.training.arguments import RECIPES
-from lgi_former.training.checkpoints import what_a_checkpoint_lacks
+from lgi_former.training.run.arguments import RECIPES
+from lgi_former.training.trainer.whole_checkpoints import what_a_checkpoint_lacks
 
 
 pytestmark = pytest.mark.slow

@@ -3,7 +3,7 @@
 import pytest
 
 from lgi_former import LGIFormerForVideoClassification
-from lgi_former.cli import main
+from lgi_former.commands.cli import main
 from lgi_former.image_processing import processor_for
 
 

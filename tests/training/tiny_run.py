@@ -13,12 +13,12 @@ from torch.utils.data import Dataset, IterableDataset
 from transformers import TrainerCallback, TrainingArguments
 
 from lgi_former import LGIFormerConfig, LGIFormerForPreTraining, LGIFormerForVideoClassification, RegionTubeMasking
-from lgi_former.training.clips import ClipDataset
-from lgi_former.training.collators import FinetuningCollator, PretrainingCollator, ViewCollator
-from lgi_former.training.metrics import make_compute_metrics
-from lgi_former.training.shard_order import ShardOrder
-from lgi_former.training.sharded_videos import ShardedVideos
-from lgi_former.training.skipping import SkippedVideos
+from lgi_former.training.data.clips import ClipDataset
+from lgi_former.training.data.collators import FinetuningCollator, PretrainingCollator, ViewCollator
+from lgi_former.training.data.shard_order import ShardOrder
+from lgi_former.training.data.sharded_videos import ShardedVideos
+from lgi_former.training.data.skipped_videos import SkippedVideos
+from lgi_former.training.evaluation.metrics import make_compute_metrics
 from lgi_former.training.trainer import LGIFormerTrainer
 
 

@@ -1,1 +1,4 @@
-"""Preparation of corpora for training: annotation files from what their owners give away, and tar shards."""
+"""Preparation of corpora for training: lists of clips, tar shards, cropped faces.
+
+May import the rooms of `training` from `data` to `run`.
+"""

@@ -7,7 +7,7 @@ from lgi_former import LGIFormerForPreTraining
 from lgi_former.image_processing import FaceCropper
 from lgi_former.inference.demo import UploadLimits
 from lgi_former.inference.demo.answers import Recognition, Reconstruction
-from lgi_former.inference.sample_clip import write_sample_clip
+from lgi_former.training.quickstart.sample_clip import write_sample_clip
 
 
 @pytest.fixture

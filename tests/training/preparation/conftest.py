@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from lgi_former.cli import main
+from lgi_former.commands.cli import main
 
 
 @pytest.fixture(scope="session")

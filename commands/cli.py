@@ -1,0 +1,100 @@
+"""The `lgi-former` command.
+
+Exit status: 0 if all was done, 1 if some of several videos failed, 2 if nothing could be done (wrong usage, a model or
+checkpoint that cannot be loaded). Results go to stdout, everything else to stderr.
+
+Commands are the other files of this room; those that `accelerate launch -m` starts are modules of `training/`.
+"""
+
+import argparse
+import importlib
+import inspect
+import os
+import sys
+
+from ..messages import SuggestsNearest, escape_what_cannot_be_printed, fail, spell_with_underscores
+from ..out_of_memory import is_out_of_memory, out_of_memory_sentence
+from ..version import __version__
+from . import convert, demo, embed, predict, prepare, push, quickstart, reconstruct, visualize
+
+
+class _Parser(SuggestsNearest, argparse.ArgumentParser):
+    """A parser that gets its arguments when it is first used, and suggests the nearest word for a misspelt one.
+
+    Args:
+        add_arguments: Called with the parser before it parses; may import what takes long.
+    """
+
+    def __init__(self, *args, add_arguments=None, **kwargs):
+        super().__init__(*args, allow_abbrev=False, **kwargs)
+        self.add_arguments = add_arguments
+
+    def parse_known_args(self, args=None, namespace=None):
+        if self.add_arguments is not None:
+            self.add_arguments(self)
+        return super().parse_known_args(args, namespace)
+
+
+COMMANDS = {
+    "quickstart": quickstart,
+    "predict": predict,
+    "embed": embed,
+    "reconstruct": reconstruct,
+    "visualize": visualize,
+    "demo": demo,
+    "prepare": prepare,
+    "convert": convert,
+    "push": push,
+}
+
+TRAINING_COMMANDS = {
+    "pretrain": "masked autoencoding of unlabelled videos, by a recipe",
+    "finetune": "a classifier from labelled videos, by a recipe; cross-validation",
+    "evaluate": "UAR, WAR and predictions of a classifier on labelled videos",
+}
+"""Commands that are modules of `training`, for `accelerate launch -m`; they parse their own options."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command with `argv`, by default the process's, and return its exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    escape_what_cannot_be_printed()
+    try:
+        if argv and argv[0] in TRAINING_COMMANDS:
+            return importlib.import_module(f"..training.{argv[0]}", __package__).main(argv[1:])
+        parser = _build_parser()
+        args, unknown = parser.parse_known_args(spell_with_underscores(argv))
+        if unknown:
+            args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return args.run(args)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return fail(out_of_memory_sentence(error))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of our output, `head` for example, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _build_parser() -> _Parser:
+    parser = _Parser(
+        prog="lgi-former",
+        description="Facial expression recognition in videos with LGI-Former (MAE-DFER).",
+        epilog="Option names may be spelt with hyphens or underscores.",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, module in COMMANDS.items():
+        command = commands.add_parser(
+            name, help=module.SUMMARY, description=inspect.getdoc(module.run), add_arguments=module.add_arguments
+        )
+        command.set_defaults(run=module.run, parser=command)
+    for name, summary in TRAINING_COMMANDS.items():
+        commands.add_parser(name, help=summary)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

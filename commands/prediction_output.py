@@ -1,0 +1,129 @@
+"""Predictions on the terminal: as tables for people, JSON lines for programs, CSV for spreadsheets.
+
+A printer takes a result of `FacialExpressionPipeline`, or of `predict_video` as a dictionary.
+"""
+
+import csv
+import json
+import sys
+from collections.abc import Iterable
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..inference.timeline import stretches
+
+
+class TablePrinter:
+    """Prints overall scores, and the timeline in short.
+
+    Args:
+        top_k: How many of the highest overall scores; all without it.
+    """
+
+    def __init__(self, top_k: int | None = None):
+        self.top_k = top_k
+        self.console = Console(highlight=False)
+
+    def print_result(self, result: dict):
+        """Print what is said about a video."""
+        self.console.print(Text(result["video"]), soft_wrap=True)
+        if result["scores"] is None:
+            hint = "If the video is cropped to a face already, add --no_crop_faces."
+            self.console.print(f"{result['note']} {hint}", soft_wrap=True)
+            return
+        if "note" in result:
+            self.console.print(result["note"], soft_wrap=True)
+        table = Table(box=box.SIMPLE)
+        table.add_column("expression", overflow="fold")  # on several lines rather than cut
+        table.add_column("score", justify="right", min_width=6)
+        for label, score in list(result["scores"].items())[: self.top_k]:
+            table.add_row(Text(label), f"{score:.4f}")
+        self.console.print(table)
+        if len(result.get("timeline", [])) > 1:
+            self.console.print(_timeline_table(result["timeline"]))
+
+    def print_failure(self, video: str, message: str):
+        """Print nothing: the command reports failures on stderr."""
+
+
+def _timeline_table(timeline: list[dict]) -> Table:
+    table = Table(box=box.SIMPLE)
+    table.add_column("seconds", min_width=10)
+    table.add_column("person", min_width=6)
+    table.add_column("expression", overflow="fold")
+    table.add_column("score", justify="right", min_width=6)
+    for stretch in stretches(timeline):
+        seconds = f"{stretch['start']:.1f} to {stretch['end']:.1f}"
+        table.add_row(seconds, str(stretch["person"]), Text(stretch["label"]), f"{stretch['score']:.4f}")
+    return table
+
+
+class JsonPrinter:
+    """Prints each result as a line of JSON, and failures as lines with `video` and `error`.
+
+    Args:
+        top_k: How many of the highest overall scores; all without it.
+    """
+
+    def __init__(self, top_k: int | None = None):
+        self.top_k = top_k
+
+    def print_result(self, result: dict):
+        """Print all that is known about a video."""
+        scores = result["scores"] and dict(list(result["scores"].items())[: self.top_k])
+        print(json.dumps({**result, "scores": scores}), flush=True)
+
+    def print_failure(self, video: str, message: str):
+        """Print that a video failed."""
+        print(json.dumps({"video": video, "error": message}), flush=True)
+
+
+class CsvPrinter:
+    """Prints a row for each window: video, person, begin and end in seconds, a column for each label, and a note.
+
+    A video without a timeline has one row, without times. A video without a face, or one that failed, has one row
+    too: its scores are empty, and its note says why. A note also says if the end of a video is missing.
+    Every video that was given is in the table.
+
+    Args:
+        labels: The model's, a column each, in alphabetical order. A label with the name of another column is called
+            "score of ...".
+    """
+
+    COLUMNS = ("video", "person", "start", "end")
+
+    def __init__(self, labels: Iterable[str]):
+        self.labels = sorted(set(labels))
+        self.writer = csv.writer(sys.stdout, lineterminator="\n")
+        self.has_header = False
+
+    def print_result(self, result: dict):
+        """Print a video's rows, after a header if it is the first."""
+        if result["scores"] is None:
+            self._print_note(result["video"], result["note"])
+            return
+        self._print_header()
+        for entry in result.get("timeline", [{"scores": result["scores"]}]):
+            times = [entry.get(name, "") for name in self.COLUMNS[1:]]
+            scores = [entry["scores"][label] for label in self.labels]
+            self.writer.writerow([result["video"], *times, *scores, result.get("note", "")])
+        sys.stdout.flush()
+
+    def print_failure(self, video: str, message: str):
+        """Print that a video failed."""
+        self._print_note(video, message)
+
+    def _print_note(self, video: str, note: str):
+        self._print_header()
+        self.writer.writerow([video, *[""] * (len(self.COLUMNS) - 1 + len(self.labels)), note])
+        sys.stdout.flush()
+
+    def _print_header(self):
+        if not self.has_header:
+            others = {*self.COLUMNS, "note"}
+            titles = [f"score of {label}" if label in others else label for label in self.labels]
+            self.writer.writerow([*self.COLUMNS, *titles, "note"])
+            self.has_header = True

@@ -1,0 +1,30 @@
+"""`lgi-former prepare`: what is done to a corpus before training, one subcommand a preparation."""
+
+import inspect
+
+from . import faces, index, shards, verify
+from .corpus import NUM_FOLDS, CorpusPreparation
+
+
+SUMMARY = "a corpus for training: lists of its clips, cut-out faces, tar shards"
+
+PREPARATIONS = {
+    "faces": faces,
+    "shards": shards,
+    "index": index,
+    "verify": verify,
+} | {name: CorpusPreparation(name) for name in NUM_FOLDS}
+
+
+def add_arguments(parser):
+    preparations = parser.add_subparsers(metavar="PREPARATION", required=True)
+    for name, module in PREPARATIONS.items():
+        preparation = preparations.add_parser(
+            name, help=module.SUMMARY, description=inspect.getdoc(module.run), add_arguments=module.add_arguments
+        )
+        preparation.set_defaults(prepare=module.run, parser=preparation)
+
+
+def run(args) -> int:
+    """Prepare a corpus for training."""
+    return args.prepare(args)

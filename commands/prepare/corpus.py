@@ -1,0 +1,125 @@
+"""`lgi-former prepare dfew`, `... voxceleb2` and those between: one subcommand for each corpus of the paper."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from ...messages import fail, first_line
+from ..options import num_cpus, positive_int, share
+
+
+# Here, too, since the descriptions of the corpora take long to import.
+NUM_FOLDS = {"dfew": 5, "ferv39k": 0, "mafw": 5, "crema-d": 5, "ravdess": 6, "enterface": 5, "voxceleb2": 0}
+UNLABELLED = ("voxceleb2",)
+
+
+class CorpusPreparation:
+    """The subcommand for a corpus, with what a module of a subcommand has.
+
+    Args:
+        name: Which corpus.
+    """
+
+    def __init__(self, name: str):
+        self.name = name
+        self.SUMMARY = f"lists to {'pre-train on' if name in UNLABELLED else 'train and test on'} {name}"
+
+    def add_arguments(self, parser: argparse.ArgumentParser):
+        parser.add_argument("--root", type=Path, metavar="DIR", required=True, help="folder of the corpus")
+        parser.add_argument("--output", type=Path, metavar="DIR", required=True, help="folder to write to")
+        parser.add_argument("--clips", metavar="DIR", help="folder of the clips in --root (default: the owners')")
+        if NUM_FOLDS[self.name]:
+            folds = range(1, NUM_FOLDS[self.name] + 1)
+            parser.add_argument(
+                "--fold", type=int, choices=folds, metavar="K", help=f"from 1 to {folds[-1]} (default: all)"
+            )
+        parser.add_argument(
+            "--max_missing_fraction",
+            type=share,
+            default=0.01,
+            metavar="F",
+            help="share of the clips that may be missing (default: %(default)s)",
+        )
+        parser.add_argument("--dry_run", action="store_true", help="only say what would be written")
+        parser.add_argument("--overwrite", action="store_true", help="replace lists that have other content")
+        if self.name in UNLABELLED:
+            parser.add_argument(
+                "--no_check", action="store_true", help="do not read the videos; only empty ones are then left out"
+            )
+            parser.add_argument(
+                "--num_workers",
+                type=positive_int,
+                default=num_cpus(),
+                help="processes to read with (default: the CPUs it may use)",
+            )
+
+    def run(self, args: argparse.Namespace) -> int:
+        """Find the clips of a corpus as its owners distribute it, or as `lgi-former prepare faces` has cut out its
+        faces, check that they are there, and write lists of them that training reads, with paths relative to --root.
+        Clips that are missing are told, listed in missing.csv and left out, and the exit status is 1; if they are too
+        many, no list is written, and it is 2. To do it again changes nothing, and goes on with what was not done."""
+        from ...training.preparation.corpora.descriptions import CORPORA
+        from ...training.preparation.corpora.preparation import ListsNotWrittenError
+
+        corpus, options = CORPORA[self.name], _options(args)
+        try:
+            return (_prepare_unlabelled if self.name in UNLABELLED else _prepare_labelled)(corpus, options, args)
+        except ListsNotWrittenError as error:
+            _tell_missing(corpus, error.found, options, are_listed=False)
+            return fail(first_line(error))
+        except (ValueError, OSError) as error:
+            return fail(first_line(error))
+
+
+def _prepare_labelled(corpus, options, args: argparse.Namespace) -> int:
+    from ...training.preparation.corpora.preparation import prepare_labelled
+    from ...training.preparation.corpora.report import describe_shared, print_clips
+
+    folds = [None]
+    if corpus.clips.num_folds:
+        folds = list(range(1, corpus.clips.num_folds + 1)) if args.fold is None else [args.fold]
+    found = prepare_labelled(corpus, options, folds)
+    print_clips(corpus, found)
+    for line in describe_shared(found):
+        print(line, file=sys.stderr)
+    return _conclude(corpus, found, options, folds)
+
+
+def _prepare_unlabelled(corpus, options, args: argparse.Namespace) -> int:
+    from ...training.preparation.corpora.preparation import prepare_unlabelled
+    from ...training.preparation.corpora.report import print_count
+
+    found = prepare_unlabelled(corpus, options, check=not args.no_check, num_workers=args.num_workers)
+    print_count(corpus, found)
+    return _conclude(corpus, found, options, [None])
+
+
+def _options(args: argparse.Namespace):
+    from ...training.preparation.corpora.preparation import PreparationOptions
+
+    return PreparationOptions(
+        args.root, args.output, args.clips, args.max_missing_fraction, args.overwrite, args.dry_run
+    )
+
+
+def _conclude(corpus, found, options, folds: list[int | None]) -> int:
+    """Say what is missing and how to go on; returns the exit status."""
+    from ...training.preparation.corpora.preparation import too_many_missing
+    from ...training.preparation.corpora.report import next_command, starting_model
+
+    _tell_missing(corpus, found, options, are_listed=not options.dry_run)
+    if too_many_missing(found, options):
+        return 2
+    if options.dry_run:
+        print("This was a dry run: nothing was written.")
+    else:
+        print(f"The lists are in {options.output}. To train on them{starting_model(corpus)}:")
+        print(f"  {next_command(corpus, options, folds)}")
+    return 1 if found.num_missing else 0
+
+
+def _tell_missing(corpus, found, options, are_listed: bool):
+    from ...training.preparation.corpora.report import describe_missing
+
+    if found.num_missing:
+        print(describe_missing(corpus, found, options, are_listed), file=sys.stderr)

@@ -1,0 +1,52 @@
+"""`lgi-former prepare faces`."""
+
+import os
+
+from ...messages import fail, first_line
+from ..options import add_frame_order, at_least_one, num_cpus, positive_int
+
+
+SUMMARY = "the main face of each video, as a folder of square frames"
+
+
+def add_arguments(parser):
+    parser.add_argument("source", metavar="IN", help="folder with videos or folders of frames, at any depth")
+    parser.add_argument("output_dir", metavar="OUT", help="folder to write to; one begun before is gone on with")
+    parser.add_argument(
+        "--size", type=positive_int, default=224, help="height and width of the frames (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--margin",
+        type=at_least_one,
+        default=1.3,
+        metavar="M",
+        help="side of the square in longer sides of the detected face (default: %(default)s)",
+    )
+    add_frame_order(parser, "natural")
+    parser.add_argument(
+        "--num_workers", type=positive_int, default=num_cpus(), help="videos at once (default: the CPUs it may use)"
+    )
+
+
+def run(args) -> int:
+    """Find and follow the faces in every video of a corpus and write the main one, the face that takes most room for
+    longest, as a folder of JPEG frames. The folder has the video's own relative path, file ending included, so that
+    annotation files stay valid: give OUT as --data_root. What happened to each video is listed in OUT/faces.csv. The
+    exit status is 1 if some videos could not be read; having no face is not an error."""
+    from ...image_processing import CenterFaceDetector, FaceCropper
+    from ...training.preparation.faces import CROPPED, FAILED, LIST_FILE, NO_FACE, crop_corpus
+
+    try:
+        detector = CenterFaceDetector(num_threads=1)
+        cropper = FaceCropper(detector, margin=args.margin)
+        outcomes = crop_corpus(
+            args.source, args.output_dir, cropper, args.size, args.num_workers, args.frame_order or "natural"
+        )
+    except (ValueError, OSError) as error:
+        return fail(first_line(error))
+    except ImportError as error:
+        return fail(str(error))
+    numbers = {status: [o.status for o in outcomes].count(status) for status in (CROPPED, NO_FACE, FAILED)}
+    print(", ".join(f"{status}: {number}" for status, number in numbers.items()))
+    print(f"Each video is listed in {os.path.join(args.output_dir, LIST_FILE)}.")
+    return 1 if numbers[FAILED] else 0

@@ -1,0 +1,28 @@
+"""`lgi-former prepare index`."""
+
+import os
+
+from ...messages import fail, first_line
+
+
+SUMMARY = "one index for shards that were packed in parts"
+
+
+def add_arguments(parser):
+    parser.add_argument("output_dir", metavar="OUT", help="folder to write index.json to")
+    parser.add_argument("parts", metavar="PART", nargs="+", help="folder, index.json or URL of shards")
+
+
+def run(args) -> int:
+    """Write OUT/index.json of all shards of several parts, which stay where they are. So a corpus whose list is too
+    long for one machine's memory is packed part by part, by `lgi-former prepare shards`."""
+    from ...training.data.shard_index import INDEX_FILE
+    from ...training.preparation.shards.joining import join_parts
+
+    try:
+        joined = join_parts(args.parts, args.output_dir)
+    except (ValueError, OSError) as error:
+        return fail(first_line(error))
+    print(f"{sum(shard.nsamples for shard in joined.shards)} videos in {len(joined.shards)} shards.")
+    print(f"Train with --train_data {os.path.join(args.output_dir, INDEX_FILE)}")
+    return 0

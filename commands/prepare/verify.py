@@ -1,0 +1,25 @@
+"""`lgi-former prepare verify`."""
+
+from ...messages import fail, first_line
+
+
+SUMMARY = "whether shards still have their checksums"
+
+
+def add_arguments(parser):
+    parser.add_argument("shards", metavar="SHARDS", help="folder, index.json or URL of shards")
+
+
+def run(args) -> int:
+    """Read all shards of an index again, wherever they are, and compare them with its checksums. Nothing is changed:
+    `lgi-former prepare shards` makes damaged ones again. The exit status is 1 if a file is damaged or missing."""
+    from ...training.preparation.shards.packing import verify_shards
+
+    try:
+        problems = verify_shards(args.shards)
+    except (ValueError, OSError) as error:
+        return fail(first_line(error))
+    for problem in problems:
+        fail(problem)
+    print(f"{len(problems)} files are damaged or missing." if problems else "All shards have their checksums.")
+    return 1 if problems else 0

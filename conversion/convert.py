@@ -1,0 +1,126 @@
+"""Turning a checkpoint of the published MAE-DFER code into a directory that Transformers loads."""
+
+import copy
+import os
+from pathlib import Path
+
+from ..configuration import DATASET_LABELS, DATASET_SAMPLING_RATES, LGIFormerConfig
+from ..hub.model_card import ModelFacts, write_model_card
+from ..image_processing import processor_for
+from ..modeling_lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification, LGIFormerModel
+from .published_checkpoint import PublishedCheckpoint
+from .published_names import classifier_names, encoder_names, from_published, pretraining_names
+
+
+_MODEL_OF_KIND = {
+    "pretraining": (LGIFormerForPreTraining, pretraining_names),
+    "classification": (LGIFormerForVideoClassification, classifier_names),
+    "encoder": (LGIFormerModel, encoder_names),
+}
+
+
+def convert_mae_dfer_checkpoint(
+    checkpoint_path: str | os.PathLike,
+    output_dir: str | os.PathLike,
+    *,
+    config: LGIFormerConfig | None = None,
+    dataset: str | None = None,
+    labels: list[str] | None = None,
+    overwrite: bool = False,
+    **config_fields,
+) -> Path:
+    """Convert a released or own MAE-DFER checkpoint, pre-trained or fine-tuned, to a Transformers model directory.
+
+    Args:
+        checkpoint_path: a `.pth` file of the published code. It is read without running any code of it.
+        output_dir: where `config.json`, `model.safetensors`, `video_preprocessor_config.json` and the model's card,
+            `README.md`, go.
+        config: taken as it is; nothing is inferred then.
+        dataset: `"dfew"`, `"ferv39k"`, `"mafw"`, `"crema-d"`, `"ravdess"` or `"enterface"`: whose labels, in the
+            published order, and sampling rate the classifier has. By default the
+            one that the checkpoint says it was trained on.
+        labels: names of the classes, in order, instead of a dataset's.
+        overwrite: write into `output_dir` even if there is something in it. A card that somebody has edited is kept.
+        config_fields: fields of the configuration that the checkpoint does not tell, such as `num_attention_heads`,
+            `region_size`, `num_frames`, `image_size`, `pooling`. Without, the published defaults.
+
+    Returns:
+        The path of `output_dir`.
+
+    Raises:
+        FileNotFoundError: If there is no such checkpoint.
+        FileExistsError: If there is something in `output_dir` and `overwrite` is not set.
+        ValueError: If the checkpoint is truncated, foreign, unsafe, or does not fit configuration or labels.
+    """
+    output_dir = Path(output_dir)
+    _check_output(output_dir, overwrite)
+    if config is not None and config_fields:
+        raise ValueError(f"A whole config was given, so {', '.join(config_fields)} cannot be set beside it.")
+    _check_fields(config_fields)
+    checkpoint = PublishedCheckpoint(checkpoint_path)
+    _check_dataset(dataset)
+    if config is not None:
+        config = copy.deepcopy(config)
+    else:
+        config = checkpoint.infer_config(**config_fields)
+        if dataset is None and labels is None:
+            dataset = _dataset_of(checkpoint, config)
+    _set_labels(config, checkpoint, labels if labels is not None else DATASET_LABELS.get(dataset))
+
+    model_class, names_of = _MODEL_OF_KIND[checkpoint.kind]
+    add_pooling = {"add_pooling_layer": False} if checkpoint.kind == "encoder" else {}
+    model = model_class(config, **add_pooling)
+    shapes = {name: weight.shape for name, weight in model.state_dict().items()}
+    model.load_state_dict(from_published(checkpoint.weights, names_of(config), shapes))
+
+    model.save_pretrained(output_dir)
+    sampling_rate = checkpoint.arguments.get("sampling_rate") or DATASET_SAMPLING_RATES.get(dataset, 4)
+    processor_for(config, sampling_rate=sampling_rate).save_pretrained(output_dir)
+    write_model_card(output_dir, ModelFacts(checkpoint_file=checkpoint_path, dataset=dataset))
+    return output_dir
+
+
+def _check_output(output_dir, overwrite):
+    if output_dir.exists() and not output_dir.is_dir():
+        raise FileExistsError(f"{output_dir} is a file; give the path of a directory.")
+    if output_dir.is_dir() and any(output_dir.iterdir()) and not overwrite:
+        raise FileExistsError(f"{output_dir} is not empty; choose another directory, or pass overwrite (--overwrite).")
+
+
+def _check_fields(config_fields):
+    unknown = sorted(set(config_fields) - set(LGIFormerConfig().to_dict()))
+    if unknown:
+        raise ValueError(f"LGIFormerConfig has no field {', '.join(unknown)}.")
+
+
+def _check_dataset(dataset):
+    if dataset is not None and dataset not in DATASET_LABELS:
+        raise ValueError(f"dataset={dataset!r} is unknown; known are {', '.join(DATASET_LABELS)}.")
+
+
+def _dataset_of(checkpoint, config):
+    """The corpus that the checkpoint's own arguments name, if it is a known one with as many labels."""
+    named = str(checkpoint.arguments.get("data_set", "")).lower().replace("_", "-")
+    return named if len(DATASET_LABELS.get(named, ())) == config.num_labels else None
+
+
+def _set_labels(config, checkpoint, labels):
+    if checkpoint.kind != "classification":
+        if labels:
+            raise ValueError(
+                f"{checkpoint.path} is a pre-training checkpoint: it has no classes, so leave out dataset and labels."
+            )
+        return
+    num_outputs = checkpoint.weights["head.weight"].shape[0]
+    if labels is None:
+        return
+    if isinstance(labels, str):
+        raise ValueError(f"labels={labels!r} is a string; give a list of one name a class.")
+    if len(labels) != num_outputs:
+        raise ValueError(
+            f"{checkpoint.path} has {num_outputs} outputs, but {len(labels)} labels were given: {', '.join(labels)}."
+        )
+    if len(set(labels)) != len(labels):
+        raise ValueError(f"Labels must differ from one another, but were {', '.join(labels)}.")
+    config.id2label = dict(enumerate(labels))
+    config.label2id = {label: index for index, label in enumerate(labels)}

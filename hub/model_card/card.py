@@ -1,0 +1,140 @@
+"""Writing a card: the `README.md` of a model's directory, which the Hub shows and reads for its metadata.
+
+A card ends in a digest of itself. So one that somebody has edited can be told from one as it was written, and only the
+latter is ever overwritten.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from huggingface_hub.constants import REPOCARD_NAME
+from transformers import AutoConfig, PreTrainedConfig
+from transformers.utils import CONFIG_NAME, logging
+
+from ...files import whole_file
+from .facts import ModelFacts
+from .sections import FIGURES, card_text, kind_of, usage_code
+
+
+logger = logging.get_logger(__name__)
+
+HUB_METRICS = {"uar": "recall", "war": "accuracy", "weighted_f1": "f1", "micro_f1": "f1", "macro_f1": "f1"}
+"""The Hub's names of the figures' metrics."""
+
+_LAST_LINE = re.compile(r"\n<!-- Written by lgi-former, digest ([0-9a-f]{64})\. An edited card is kept\. -->\n\Z")
+_CODE = re.compile(r"(?<=^```python\n).*?(?=^```$)", re.DOTALL | re.MULTILINE)
+
+
+def write_model_card(
+    folder: str | os.PathLike, facts: ModelFacts, repo_id: str | None = None, metadata: Mapping | None = None
+) -> bool:
+    """Write the card of the model in `folder`, unless the one that is there was edited or is of another hand.
+
+    Args:
+        folder: A directory that `save_pretrained` wrote.
+        facts: What is known of the model.
+        repo_id: The Hub repository that the card is for. Without it, it tells how to use the directory.
+        metadata: Fields of `ModelCardData` to set beside ours or instead of them; `tags` are added to ours.
+
+    Returns:
+        Whether it was written. If not, that is logged as a warning.
+
+    Raises:
+        FileNotFoundError: If there is no model in `folder`.
+    """
+    path = Path(folder, REPOCARD_NAME)
+    if path.exists() and not is_as_written(_read(path)):
+        logger.warning(f"{path} was edited or is not ours, and is kept as it is: this model's card is not written.")
+        return False
+    card = _new_card(folder, facts, repo_id, metadata or {})
+    with whole_file(path) as unfinished:  # part of a card would pass for one that was edited
+        unfinished.write_text(card, encoding="utf-8")
+    return True
+
+
+def card_for_repository(folder: str | os.PathLike, repo_id: str) -> str | None:
+    """Text of the card in `folder`, with its example for `repo_id`. Where there is no card, it is made of the model's
+    configuration alone.
+
+    Returns:
+        None if the card was edited or is of another hand: then it is to be taken as it is.
+
+    Raises:
+        FileNotFoundError: If there is no model in `folder`.
+    """
+    path = Path(folder, REPOCARD_NAME)
+    if not path.exists():
+        return _new_card(folder, ModelFacts(), repo_id, {})
+    card = _read(path)
+    if not is_as_written(card):
+        return None
+    usage = usage_code(_stored_config(folder), repo_id)
+    return _with_digest(_CODE.sub(lambda _: usage, _LAST_LINE.sub("", card), count=1))
+
+
+def is_as_written(card: str) -> bool:
+    """Whether this is the text of a card that `write_model_card` wrote and nobody has edited since."""
+    last_line = _LAST_LINE.search(card)
+    return last_line is not None and last_line[1] == _digest(card[: last_line.start()])
+
+
+def _read(path):
+    return path.read_text(encoding="utf-8", errors="replace")  # whatever somebody has put there
+
+
+def _new_card(folder, facts, repo_id, metadata):
+    config = _stored_config(folder)
+    name = Path(folder).resolve().name if repo_id is None else repo_id
+    data = _card_data(config, facts, name.split("/")[-1], dict(metadata))
+    text = card_text(config, facts, name)
+    return _with_digest(str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text}")))
+
+
+def _stored_config(folder) -> PreTrainedConfig:
+    if not Path(folder, CONFIG_NAME).is_file():
+        raise FileNotFoundError(f"{folder} has no {CONFIG_NAME}: save the model there before its card is written.")
+    return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+
+
+def _with_digest(card):
+    return f"{card}\n<!-- Written by lgi-former, digest {_digest(card)}. An edited card is kept. -->\n"
+
+
+def _digest(card):
+    return hashlib.sha256(card.encode("utf-8")).hexdigest()
+
+
+def _card_data(config, facts, model_name, given):
+    given = {name: value for name, value in given.items() if value is not None}
+    task = "video-classification" if kind_of(config) == "classifier" else "feature-extraction"
+    task = given.pop("pipeline_tag", task)
+    model_name = given.pop("model_name", model_name)
+    tags = [config.model_type, "mae-dfer", "facial-expression-recognition", "emotion-recognition", "video"]
+    tags += [facts.dataset_tag] if facts.dataset_tag else []
+    tags += given.pop("tags", [])
+    ours = {"library_name": "transformers", "base_model": facts.base_repository}
+    if results := _eval_results(facts, task, given.pop("dataset_args", None)):
+        ours |= {"eval_results": results, "model_name": model_name, "metrics": sorted({*HUB_METRICS.values()})}
+    return ModelCardData(**ours | given, pipeline_tag=task, tags=tags)
+
+
+def _eval_results(facts, task, dataset_args):
+    if not facts.figures:
+        return None
+    return [
+        EvalResult(
+            task_type=task,
+            dataset_type=facts.dataset_tag or "unknown",
+            dataset_name=facts.dataset_terms.title if facts.dataset_terms else "unknown",
+            dataset_config=None if facts.fold is None else f"fold {facts.fold}",
+            dataset_args=dataset_args,
+            metric_type=metric,
+            metric_name=FIGURES[name],
+            metric_value=facts.figures[name],
+        )
+        for name, metric in HUB_METRICS.items()
+    ]

@@ -1,0 +1,4 @@
+"""Detection, tracking and cropping of faces.
+
+May import `decoding`.
+"""

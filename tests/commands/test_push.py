@@ -1,0 +1,202 @@
+"""`lgi-former push`: what it uploads, that the card's example then runs, and a sentence for what is wrong."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from huggingface_hub.errors import HfHubHTTPError, Response
+
+from lgi_former import LGIFormerForVideoClassification, hub
+from lgi_former.commands.cli import main
+from lgi_former.hub.upload import reason
+from lgi_former.training.quickstart.sample_clip import write_sample_clip
+
+
+MODEL_FILES = {"README.md", "config.json", "model.safetensors", "video_preprocessor_config.json"}
+NOT_UPLOADED = ["training_args.bin", "trainer_state.json", "predictions.csv", "checkpoint-1/optimizer.pt"]
+
+
+@pytest.fixture
+def model_dir(save_tiny_model, tmp_path):
+    """A run's folder: a model that was saved without code, and what is nobody else's."""
+    folder = tmp_path / "finetuned"
+    save_tiny_model(LGIFormerForVideoClassification, folder, ["happy", "sad", "neutral"], save_code=False)
+    (folder / "checkpoint-1").mkdir()
+    for name in NOT_UPLOADED:
+        (folder / name).write_text("private")
+    return folder
+
+
+@pytest.fixture
+def on_loopback(loopback_hub, monkeypatch, tmp_path):
+    """The Hub's client in this process talks to the loopback one: it has these settings from the environment, which it
+    reads when it is first imported."""
+    for name, value in loopback_hub.environment(tmp_path / "home").items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", loopback_hub.url)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+    return loopback_hub
+
+
+def push(*arguments):
+    return main(["push", *map(str, arguments)])
+
+
+def test_the_model_is_uploaded_in_one_commit_and_nothing_else(model_dir, on_loopback, capsys):
+    before = {path: path.read_bytes() for path in model_dir.rglob("*") if path.is_file()}
+    assert push(model_dir, "someone/one-commit") == 0
+    files = on_loopback.files("someone/one-commit")
+    assert files.keys() == MODEL_FILES | hub.all_flat_code().keys()
+    assert all("auto_map" in json.loads(files[name]) for name in MODEL_FILES if name.endswith(".json"))
+    assert len(on_loopback.repositories["someone/one-commit"].messages) == 2  # that of creation, and ours
+    assert files["model.safetensors"] == (model_dir / "model.safetensors").read_bytes()
+    shown = capsys.readouterr().out
+    assert all(re.search(rf"^ +{re.escape(name)} +[\d.]+ (bytes|kB)", shown, re.MULTILINE) for name in files)
+    assert f"{len(files)} files" in shown and f"Uploaded: {on_loopback.url}/someone/one-commit" in shown
+    assert {path: path.read_bytes() for path in model_dir.rglob("*") if path.is_file()} == before
+
+
+def test_the_command_alone_uploads(model_dir, loopback_hub, tmp_path):
+    command = [sys.executable, "-m", "lgi_former", "push", str(model_dir), "someone/command"]
+    environment = os.environ | loopback_hub.environment(tmp_path / "home")
+    done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"Uploaded: {loopback_hub.url}/someone/command" in done.stdout
+    assert loopback_hub.files("someone/command").keys() == MODEL_FILES | hub.all_flat_code().keys()
+
+
+def test_code_that_is_incomplete_is_uploaded_whole(model_dir, on_loopback):
+    """As after somebody has copied weights and configurations alone."""
+    model = LGIFormerForVideoClassification.from_pretrained(model_dir)
+    model.save_pretrained(model_dir)
+    (model_dir / "regions.py").unlink()
+    assert push(model_dir, "someone/whole-code") == 0
+    assert on_loopback.files("someone/whole-code").keys() == MODEL_FILES | hub.all_flat_code().keys()
+
+
+def test_the_uploaded_cards_example_runs(model_dir, on_loopback, tmp_path, monkeypatch, capsys):
+    assert push(model_dir, "someone/example", "--private") == 0
+    assert on_loopback.repositories["someone/example"].private
+    capsys.readouterr()
+    repository = tmp_path / "someone" / "example"  # which Transformers then finds without downloading
+    repository.mkdir(parents=True)
+    for name, content in on_loopback.files("someone/example").items():
+        (repository / name).write_bytes(content)
+    write_sample_clip(tmp_path / "face.mp4")
+    monkeypatch.chdir(tmp_path)
+    (example,) = re.findall(
+        r"^```python\n(.*?)^```$", (repository / "README.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    exec(example, {})
+    assert {score["label"] for score in eval(capsys.readouterr().out)} == {"happy", "sad", "neutral"}
+
+
+def test_an_edited_card_is_uploaded_as_it_is(model_dir, on_loopback):
+    (model_dir / "README.md").write_text("---\nlicense: mit\n---\nMine.\n")
+    assert push(model_dir, "someone/edited") == 0
+    assert on_loopback.files("someone/edited")["README.md"] == b"---\nlicense: mit\n---\nMine.\n"
+
+
+@pytest.mark.parametrize(("answer", "status"), [("y", 0), ("n", 2)])
+def test_on_a_terminal_it_asks(answer, status, model_dir, on_loopback, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda *args: answer)
+    repo_id = f"someone/answered-{answer}"
+    assert push(model_dir, repo_id) == status
+    assert (repo_id in on_loopback.repositories) == (answer == "y")
+    assert f"Upload to {repo_id}?" in capsys.readouterr().out
+    assert push(model_dir, repo_id, "--yes") == 0
+
+
+def test_no_answer_means_no(model_dir, on_loopback, monkeypatch):
+    def end_of_input(*args):
+        raise EOFError
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", end_of_input)
+    assert push(model_dir, "someone/unanswered") == 2
+    assert "someone/unanswered" not in on_loopback.repositories
+
+
+def test_a_missing_processor_is_told(model_dir, on_loopback, capsys):
+    (model_dir / "video_preprocessor_config.json").unlink()
+    assert push(model_dir, "someone/no-processor") == 0
+    assert "there is no video processor with it" in capsys.readouterr().err
+
+
+def test_a_public_repository_does_not_get_what_should_be_private(model_dir, on_loopback, capsys):
+    assert push(model_dir, "someone/public") == 0
+    (model_dir / "README.md").write_text("secret")
+    assert push(model_dir, "someone/public", "--private") == 2
+    assert "cannot upload to someone/public: it is there already and public" in capsys.readouterr().err
+    assert b"secret" not in on_loopback.files("someone/public")["README.md"]
+
+
+@pytest.mark.parametrize(
+    ("break_it", "repo_id", "message"),
+    [
+        (lambda folder: None, "model", "'model' does not say whose repository it is: write USER/NAME"),
+        (lambda folder: None, "a/b/c", "'a/b/c' cannot be the name of a repository: "),
+        (lambda folder: None, "someone/a b", "'someone/a b' cannot be the name of a repository: "),
+        (
+            lambda folder: (folder / "config.json").unlink(),
+            "someone/x",
+            "is not a model's directory: it has no config",
+        ),
+        (lambda folder: (folder / "model.safetensors").unlink(), "someone/x", "has no weights to upload"),
+        (lambda folder: folder.rename(folder.with_name("moved")), "someone/x", "is not a directory"),
+        (lambda folder: (folder / "config.json").write_text("{"), "someone/x", "config.json cannot be read: "),
+        (
+            lambda folder: (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "/home/me"}'),
+            "someone/x",
+            "names the adapter's base model by its path on this machine, '/home/me'",
+        ),
+        (
+            lambda folder: (folder / "model.safetensors.index.json").write_text("{}"),
+            "someone/x",
+            "has two sets of weights, model.safetensors and model.safetensors.index.json",
+        ),
+    ],
+)
+def test_what_cannot_be_uploaded_is_told_before_the_hub_is_asked(
+    break_it, repo_id, message, model_dir, on_loopback, capsys
+):
+    asked = len(on_loopback.requests)
+    break_it(model_dir)
+    assert push(model_dir, repo_id) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("lgi-former: ") and message in error and error.count("\n") == 1
+    assert len(on_loopback.requests) == asked
+
+
+@pytest.mark.parametrize(
+    ("constant", "token", "message"),
+    [
+        ({}, "", "you are not logged in to the Hub. Run `hf auth login`, or set HF_TOKEN."),
+        ({}, "hf_wrong", "the Hub does not know your token."),
+        ({"ENDPOINT": "http://127.0.0.1:9"}, "hf_any", "the Hub cannot be reached"),
+        ({"HF_HUB_OFFLINE": True}, "hf_any", "HF_HUB_OFFLINE is set."),
+    ],
+    ids=["no token", "wrong token", "no network", "offline"],
+)
+def test_why_the_hub_did_not_take_it_is_told(constant, token, message, model_dir, on_loopback, monkeypatch, capsys):
+    monkeypatch.setenv("HF_TOKEN", token)
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(model_dir / "no_token"))
+    for name, value in constant.items():
+        monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
+    assert push(model_dir, "someone/refused") == 2
+    error = capsys.readouterr().err
+    assert error.startswith("lgi-former: ") and message in error and error.count("\n") == 1
+    assert "someone/refused" not in on_loopback.repositories
+
+
+@pytest.mark.parametrize(
+    ("status", "message"), [(403, "your token does not allow it"), (500, "Internal error"), (413, "Too large")]
+)
+def test_answers_of_the_hub_are_told(status, message):
+    error = HfHubHTTPError(f"{message}\nand more", response=Response(status, request=object()))
+    assert reason(error).startswith(message) and "more" not in reason(error)

@@ -1,0 +1,121 @@
+"""Animated images are videos, for both readers and with the times of their pictures."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lgi_former.image_processing import VideoReadError, every_frame, open_frames, read_video
+from lgi_former.image_processing.decoding import animated_images
+from lgi_former.image_processing.decoding.animated_images import is_animation
+
+
+GREYS = (10, 100, 200)
+LOSSLESS = {"webp": {"lossless": True}}
+
+
+def save(path, pictures, **options):
+    options = LOSSLESS.get(path.suffix[1:], {}) | options
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], **options)
+    return path
+
+
+def plain(size=(30, 20)):
+    return [Image.new("RGB", size, (grey, grey, grey)) for grey in GREYS]
+
+
+def read_both(path):
+    """Frames, which both readers give alike, and their times."""
+    (frames,), _ = read_video(path, every_frame)
+    with open_frames(path) as stream:
+        streamed = list(stream)
+    assert (np.stack([frame.image for frame in streamed]) == frames).all()
+    assert [frame.index for frame in streamed] == list(range(len(frames)))
+    return frames, [frame.time for frame in streamed]
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.png", "a.webp", "A.GIF", "without_a_suffix"])
+def test_all_pictures_are_frames(name, tmp_path):
+    kind = {} if "." in name else {"format": "WEBP", "lossless": True}
+    path = save(tmp_path / name, plain(), duration=[40, 100, 200], **kind)
+    frames, times = read_both(path)
+    assert frames.shape == (3, 20, 30, 3) and frames[:, 5, 5, 0].tolist() == list(GREYS)
+    assert times == pytest.approx([0, 0.04, 0.14])
+    with open_frames(path) as stream:
+        assert len(list(stream)) == stream.num_frames == 3
+        assert stream.passed == pytest.approx(0.34)
+
+
+def test_single_frames_are_read_in_any_order(tmp_path):
+    path = save(tmp_path / "a.webp", plain())
+    frames, metadata = read_video(path, lambda metadata: np.array([[2, 0], [1, 1]]))
+    assert frames[..., 0, 0, 0].tolist() == [[200, 10], [100, 100]]
+    assert (metadata.total_num_frames, metadata.height, metadata.width) == (3, 20, 30)
+
+
+@pytest.mark.parametrize(("name", "options"), [("a.gif", {"disposal": 2}), ("a.png", {"disposal": 1}), ("a.webp", {})])
+def test_transparent_pixels_are_black(name, options, tmp_path):
+    pictures = [Image.new("RGBA", (24, 8), (90, 90, 90, 0)) for _ in range(3)]
+    for index, picture in enumerate(pictures):
+        picture.paste((200, 40, 40, 255), (8 * index, 0, 8 * index + 8, 8))
+    frames, _ = read_both(save(tmp_path / name, pictures, duration=100, **options))
+    assert (frames[:, 4, [4, 12, 20], 0] == 200 * np.eye(3)).all()
+
+
+@pytest.mark.parametrize("milliseconds", [0, 10])
+@pytest.mark.parametrize("suffix", ["gif", "png", "webp"])
+def test_times_without_a_sense_are_those_of_browsers(suffix, milliseconds, tmp_path):
+    _, times = read_both(save(tmp_path / f"a.{suffix}", plain(), duration=milliseconds))
+    assert times == pytest.approx([0, 0.1, 0.2])
+
+
+def test_the_picture_for_other_programs_is_no_frame(tmp_path):
+    pictures = [Image.new("RGB", (8, 8), "red"), *plain((8, 8))]
+    path = save(tmp_path / "a.png", pictures, default_image=True, duration=[40, 50, 60])
+    frames, times = read_both(path)
+    assert frames[:, 0, 0, 0].tolist() == list(GREYS) and times == pytest.approx([0, 0.04, 0.09])
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.png", "a.webp"])
+def test_a_still_image_is_one_frame(name, tmp_path):
+    plain()[1].save(tmp_path / name, **LOSSLESS.get(name[2:], {}))
+    frames, times = read_both(tmp_path / name)
+    assert frames.shape == (1, 20, 30, 3) and (frames == 100).all() and times == [0]
+    assert is_animation(tmp_path / name) == name.endswith("gif")
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp"])
+def test_an_animation_that_is_cut_off_is_refused(suffix, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (3, 32, 32, 3), np.uint8)
+    path = save(tmp_path / f"a.{suffix}", [Image.fromarray(pixels) for pixels in noise])
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    for read in (lambda: read_video(path, every_frame), lambda: open_frames(path).__enter__()):
+        with pytest.raises(VideoReadError, match=rf"a\.{suffix}' cannot be decoded as an animated image"):
+            read()
+
+
+def test_a_gif_that_is_cut_off_is_reported(tmp_path, monkeypatch):
+    warnings = []
+    monkeypatch.setattr(animated_images.logger, "warning_once", warnings.append)
+    path = save(tmp_path / "a.gif", plain())
+    assert len(read_both(path)[0]) == 3 and not warnings
+    path.write_bytes(path.read_bytes()[:-1])  # between two pictures; within one, decoding fails
+    assert len(read_both(path)[0]) == 3
+    assert warnings[0] == f"'{path}' is cut off. The pictures that are left are read."
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp", "tif"])
+def test_a_frame_is_one_picture(suffix, tmp_path):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    save(folder / f"1.{suffix}", plain())
+    with pytest.raises(VideoReadError, match=rf"1\.{suffix}.*holds 3 pictures"):
+        read_video(folder, every_frame)
+
+
+def test_a_file_is_an_animation_by_its_content(tmp_path):
+    (tmp_path / "a.gif").write_text("no picture")
+    plain()[0].save(tmp_path / "b.png", format="WEBP")
+    save(tmp_path / "c.png", plain(), format="WEBP")
+    assert [is_animation(tmp_path / name) for name in ("a.gif", "b.png", "c.png", "missing.gif")] == [
+        *(False, False, True, False)
+    ]

@@ -1,0 +1,90 @@
+"""Paths and addresses of videos: what is read, and what is refused in a sentence instead of waiting for ever."""
+
+import os
+import socket
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lgi_former.image_processing import VideoReadError, open_frames, read_video
+from lgi_former.training.data.video_rows import local_video
+
+
+def take_first(metadata):
+    return np.array([0])
+
+
+def shapes(source):
+    """The shape of the first frame, by both readers."""
+    frames, _ = read_video(source, take_first)
+    with open_frames(source) as stream:
+        return frames.shape[1:], next(iter(stream)).image.shape
+
+
+def refusals(source):
+    """What both readers say."""
+    with pytest.raises(VideoReadError) as first:
+        read_video(source, take_first)
+    with pytest.raises(VideoReadError) as second, open_frames(source) as stream:
+        _ = next(iter(stream)).image
+    return str(first.value), str(second.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("name", ["a.mp4", "a.png", "a.gif", "a.zip", "a"])
+def test_a_named_pipe_is_refused(name, tmp_path):
+    os.mkfifo(tmp_path / name)
+    for message in refusals(tmp_path / name):
+        assert message.startswith(f"'{tmp_path / name}' is a pipe, a socket or a device")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/null"), reason="needs devices")
+def test_devices_and_sockets_are_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind("a.mp4")
+        for source in ("/dev/null", "/dev/zero", "a.mp4"):
+            assert all("is a pipe, a socket or a device" in message for message in refusals(source))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_among_frames_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "1.png")
+    assert all("1.png' is not a file" in message for message in refusals(tmp_path))
+
+
+@pytest.mark.parametrize("form", ["file://{}", "FILE://{}", "file://localhost{}"])
+def test_file_addresses_are_read(form, write_video, tmp_path):
+    folder = tmp_path / "with spaces"
+    folder.mkdir()
+    path = write_video("a.mp4").rename(folder / "ä 100%.mp4")
+    source = form.format(path.as_uri().removeprefix("file://"))
+    assert "%20" in source
+    assert shapes(source) == ((48, 64, 3), (48, 64, 3))
+    with local_video(source) as found:
+        assert found == str(path)
+
+
+def test_a_folder_may_be_a_file_address(write_frames):
+    assert shapes(write_frames("frames").as_uri()) == ((48, 64, 3), (48, 64, 3))
+
+
+def test_the_case_of_an_address_does_not_matter(write_video, tmp_path, serve):
+    write_video("a.mp4")
+    Image.new("RGB", (64, 48)).save(tmp_path / "b.png")
+    with serve(tmp_path) as address:
+        for name in ("a.mp4", "b.png"):
+            assert shapes(f"{address.replace('http', 'HTTP')}/{name}") == ((48, 64, 3), (48, 64, 3))
+
+
+@pytest.mark.parametrize("source", ["rtsp://u:secret@host/x", "FTP://host/x.mp4", "s3://bucket/x.mp4", "hf://a/b.mp4"])
+def test_other_addresses_are_refused(source):
+    for message in refusals(source):
+        assert "is an address of a kind that is not read here" in message and "https://" in message
+        assert "secret" not in message
+
+
+def test_file_addresses_that_are_not_there_are_refused(tmp_path):
+    assert all("There is no file" in message for message in refusals((tmp_path / "a.mp4").as_uri()))
+    assert all("'server'" in message for message in refusals("file://server/a.mp4"))

@@ -1,0 +1,100 @@
+"""Which detections become one track, and where a track's face is in between."""
+
+import numpy as np
+import pytest
+
+from lgi_former.image_processing.faces.face_tracking import FaceTracker
+
+
+def face(left, top=0, size=100, score=0.9):
+    return np.array([left, top, left + size, top + size, score])
+
+
+def track(*rounds, **settings):
+    """A tracker that was told of the faces of each round, a fifth of a second apart."""
+    tracker = FaceTracker(**settings)
+    for index, faces in enumerate(rounds):
+        tracker.update(index / 5, np.reshape(faces, (-1, 5)))
+    return tracker
+
+
+def test_overlapping_faces_are_one_track():
+    tracker = track(*[[face(10 * k)] for k in range(10)])
+    (only,) = tracker.tracks
+    assert (only.start, only.end, only.num_detections) == (0, pytest.approx(1.8), 10)
+
+
+def test_two_people_side_by_side_stay_apart_whatever_the_order_of_their_faces():
+    left, right = [face(5 * k) for k in range(6)], [face(160 - 5 * k) for k in range(6)]
+    tracker = track(*[[a, b] if k % 2 else [b, a] for k, (a, b) in enumerate(zip(left, right, strict=True))])
+    starts = sorted(one.box(0, 0)[0] for one in tracker.tracks)
+    ends = sorted(one.box(1, 0)[0] for one in tracker.tracks)
+    assert starts + ends == pytest.approx([0, 160, 25, 135])
+
+
+def test_faces_are_assigned_so_that_the_overlap_is_largest_altogether():
+    # Alone, the first track would take the second's face, which it overlaps more than its own.
+    tracker = track([face(0), face(60)], [face(40), face(110)])
+    assert sorted(one.box(0.2, 0)[0] for one in tracker.tracks) == pytest.approx([40, 110])
+    assert [one.num_detections for one in tracker.tracks] == [2, 2]
+
+
+def test_poor_overlaps_do_not_outweigh_a_good_one():
+    # 0.36 for one pair; 0.23 each for the two pairs that exclude it, which are too poor to be tracks.
+    tracker = track([face(75, 90, 82), face(145, 109, 125)], [face(94, 81, 113), face(83, 140, 60)])
+    assert sorted(one.num_detections for one in tracker.tracks) == [1, 1, 2]
+
+
+@pytest.mark.parametrize(("missed", "num_tracks"), [(4, 1), (5, 2)])
+def test_a_track_survives_a_gap_up_to_a_second(missed, num_tracks):
+    tracker = track([face(0)], *[[]] * missed, [face(0)], max_gap=1.0)
+    assert len(tracker.tracks) == num_tracks
+
+
+def test_boxes_in_a_gap_lie_on_a_straight_line():
+    (only,) = track([face(0)], [], [], [face(30)]).tracks
+    assert only.box(0.2, reach=0).tolist() == pytest.approx([10, 0, 110, 100])
+    assert only.box(0.4, reach=0).tolist() == pytest.approx([20, 0, 120, 100])
+
+
+def test_there_is_no_box_before_the_first_and_after_the_last_detection():
+    (only,) = track([], [face(0)], [face(0)]).tracks
+    assert only.box(0.1, reach=0.4) is None
+    assert only.box(0.5, reach=0.4) is None
+
+
+def test_smoothing_takes_away_tremble_and_keeps_steady_motion():
+    random = np.random.default_rng(0)
+    tremble = random.normal(scale=4, size=(100, 4))
+    trembling = [np.append(np.array([k, 0, 100 + k, 100]) + tremble[k], 0.9) for k in range(100)]
+    (only,) = track(*trembling).tracks
+    times = np.arange(5, 95) / 5
+    raw, smooth = (np.std([only.box(time, reach)[0] - 5 * time for time in times]) for reach in (0, 0.4))
+    assert smooth < raw * 0.7
+    assert np.mean([only.box(time, 0.4)[0] - 5 * time for time in times]) == pytest.approx(0, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("rounds", "expected"),
+    [
+        ([[face(0)]] * 3, True),
+        ([[face(0)]] * 2 + [[]] * 3, False),  # too short
+        ([[face(0, score=0.5)]] * 5, False),  # never sure
+        ([[face(0, score=0.5)]] * 4 + [[face(0, score=0.7)]], True),
+        ([[face(0)]], True),  # a single image
+    ],
+)
+def test_a_person_is_found_several_times_and_once_for_sure(rounds, expected):
+    tracker = track(*rounds)
+    assert [tracker.is_person(one) for one in tracker.tracks] == [expected]
+
+
+def test_what_is_forgotten_does_not_change_later_boxes():
+    rounds = [[face(k * k / 10)] for k in range(30)]
+    whole, pruned = track(*rounds), track(*rounds)
+    pruned.forget_before(4.0, reach=0.4)
+    for time in (4.0, 4.3, 5.8):
+        assert (pruned.tracks[0].box(time, 0.4) == whole.tracks[0].box(time, 0.4)).all()
+    assert len(pruned.tracks[0]._times) < 15
+    pruned.forget_before(6.0, reach=0.4)
+    assert pruned.tracks == []

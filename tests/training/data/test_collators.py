@@ -1,0 +1,156 @@
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from lgi_former import LGIFormerConfig, RegionTubeMasking
+from lgi_former.training.data.collators import FinetuningCollator, PretrainingCollator, ViewCollator
+
+
+@pytest.fixture
+def masking() -> RegionTubeMasking:
+    return RegionTubeMasking(LGIFormerConfig(image_size=16, patch_size=4, num_frames=8, region_size=(2, 2, 4)))
+
+
+@pytest.fixture
+def items() -> list[dict]:
+    """Five clips, the pixels of clip i all i, of class i; size 20 x 10."""
+    return [
+        {"pixel_values": torch.full((2, 3, 20, 10), float(i)), "labels": i, "seed": 100 + i, "video": f"{i}.mp4"}
+        for i in range(5)
+    ]
+
+
+def _with_seeds(items: list[dict], first_seed: int) -> list[dict]:
+    return [{**item, "seed": first_seed + i} for i, item in enumerate(items)]
+
+
+def test_pretraining_batches_hold_clips_masks_and_names(masking, items):
+    batch = PretrainingCollator(masking)(items)
+    assert set(batch) == {"pixel_values", "bool_masked_pos", "videos"}
+    assert batch["pixel_values"].shape == (5, 2, 3, 20, 10) and batch["pixel_values"][3].eq(3).all()
+    assert batch["videos"] == ["0.mp4", "1.mp4", "2.mp4", "3.mp4", "4.mp4"]
+    mask = batch["bool_masked_pos"]
+    assert mask.shape == (5, 64) and mask.dtype == torch.bool
+    assert len(mask.unique(dim=0)) > 1
+    regions = mask.view(5, 2, 2, 2, 2, 4).transpose(2, 3)[:, :, 0]
+    assert (regions.sum(dim=(-1, -2)) == regions.sum(dim=(-1, -2))[0, 0, 0]).all()
+
+
+def test_a_clips_mask_depends_on_its_own_seed_alone(masking, items):
+    collate = PretrainingCollator(masking)
+    together = collate(items)["bool_masked_pos"]
+    torch.manual_seed(1)
+    apart = torch.cat([collate(items[i : i + 2])["bool_masked_pos"] for i in (0, 2, 4)])
+    assert torch.equal(together, apart)
+    other = collate(_with_seeds(items, 7))["bool_masked_pos"]
+    assert not torch.equal(together, other)
+
+
+def test_batches_do_not_depend_on_the_number_of_workers(masking, items):
+    for collate in (PretrainingCollator(masking), FinetuningCollator(num_labels=5)):
+        alone, helped = (
+            list(DataLoader(items, batch_size=2, collate_fn=collate, num_workers=workers)) for workers in (0, 2)
+        )
+        assert len(alone) == 3
+        for batch, same in zip(alone, helped, strict=True):
+            assert batch.keys() == same.keys() and batch.pop("videos") == same.pop("videos")
+            assert all(torch.equal(batch[name], same[name]) for name in batch)
+
+
+def test_items_without_a_seed_are_refused(masking, items):
+    del items[1]["seed"]
+    for collate in (PretrainingCollator(masking), FinetuningCollator(num_labels=5)):
+        with pytest.raises(ValueError, match="has no 'seed'"):
+            collate(items)
+
+
+def _shares(labels: torch.Tensor, smoothing: float) -> torch.Tensor:
+    """Soft labels before smoothing."""
+    return (labels - smoothing / labels.shape[1]) / (1 - smoothing)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5])
+@pytest.mark.parametrize("alphas", [(0.8, 0), (0, 1.0), (0.8, 1.0)], ids=["mixup", "cutmix", "either"])
+def test_labels_are_mixed_as_the_pixels_are(items, batch_size, alphas):
+    collate = FinetuningCollator(5, mixup_alpha=alphas[0], cutmix_alpha=alphas[1])
+    items, values = items[:batch_size], torch.arange(5.0)
+    for seed in range(30):
+        batch = collate(_with_seeds(items, seed))
+        assert batch["labels"].shape == (batch_size, 5) and batch["labels"].dtype == torch.float32
+        torch.testing.assert_close(batch["labels"].sum(dim=1), torch.ones(batch_size))
+        shares = _shares(batch["labels"], 0.1)
+        # The pixels of a clip are its class, so their mean tells the shares; each frame is mixed alike.
+        torch.testing.assert_close(batch["pixel_values"].mean(dim=(2, 3, 4)), (shares @ values)[:, None].expand(-1, 2))
+        own = shares[torch.arange(batch_size), torch.arange(batch_size)]
+        partner = shares[torch.arange(batch_size), torch.arange(batch_size).flip(0)]
+        torch.testing.assert_close(
+            torch.where(torch.arange(batch_size) == torch.arange(batch_size).flip(0), own, own + partner),
+            torch.ones(batch_size),
+        )
+    assert batch["videos"] == [item["video"] for item in items]
+
+
+def _is_cutmix(batch: dict) -> bool:
+    return torch.isin(batch["pixel_values"], torch.arange(5.0)).all().item()
+
+
+def test_mixup_and_cutmix_take_half_of_the_batches_each(items):
+    collate = FinetuningCollator(5)
+    batches = [collate(_with_seeds(items[:2], seed)) for seed in range(0, 800, 2)]
+    assert 160 < sum(_is_cutmix(batch) for batch in batches) < 240
+
+
+def test_shares_follow_their_beta_distributions(items):
+    for alphas, variance in (((0.8, 0), 1 / (4 * (2 * 0.8 + 1))), ((1e6, 0), 0)):
+        collate = FinetuningCollator(5, mixup_alpha=alphas[0], cutmix_alpha=alphas[1], label_smoothing=0)
+        shares = [collate(_with_seeds(items[:2], seed))["labels"][0, 0].item() for seed in range(0, 1000, 2)]
+        assert np.mean(shares) == pytest.approx(0.5, abs=0.05)
+        assert np.var(shares) == pytest.approx(variance, abs=0.015)
+
+
+def test_cutmix_puts_one_box_of_rows_and_columns_into_all_frames(items):
+    collate = FinetuningCollator(5, mixup_alpha=0, label_smoothing=0)
+    centres = []
+    for seed in range(0, 400, 2):
+        batch = collate(_with_seeds(items[:2], seed))
+        changed = batch["pixel_values"][0] == 1
+        assert (changed == changed[:1, :1]).all()
+        box = changed[0, 0].nonzero()
+        if len(box):
+            (top, left), (bottom, right) = box.min(dim=0).values.tolist(), box.max(dim=0).values.tolist()
+            assert (bottom - top + 1) * (right - left + 1) == len(box)
+            centres.append(((top + bottom + 1) / 40, (left + right + 1) / 20))
+        assert batch["labels"][0, 0].item() == pytest.approx(1 - len(box) / 200)  # the box as it is, not as drawn
+    assert np.mean(centres, axis=0) == pytest.approx([0.5, 0.5], abs=0.06)
+
+
+def test_without_mixing_labels_are_only_smoothed(items):
+    batch = FinetuningCollator(5, mixup_alpha=0, cutmix_alpha=0)(items)
+    torch.testing.assert_close(batch["labels"], 0.9 * torch.eye(5) + 0.02)
+    assert torch.equal(batch["pixel_values"], torch.stack([item["pixel_values"] for item in items]))
+
+
+def test_items_are_left_as_they_were(items):
+    FinetuningCollator(5)(items)
+    assert all(item["pixel_values"].eq(i).all() for i, item in enumerate(items))
+
+
+def _views(count: int, value: float) -> dict:
+    clips = torch.full((count, 2, 3, 4, 4), value)
+    return {"pixel_values": clips, "view_weights": torch.full((count,), 1 / count), "video": f"{value}.mp4"}
+
+
+def test_views_of_several_videos_are_one_batch_of_clips():
+    items = [{**_views(2, 0.0), "labels": 4}, {**_views(1, 1.0), "labels": 0}, {**_views(3, 2.0), "labels": 1}]
+    batch = ViewCollator()(items)
+    assert batch["pixel_values"].shape == (6, 2, 3, 4, 4)
+    assert batch["video_index"].tolist() == [0, 0, 1, 2, 2, 2] and batch["video_index"].dtype == torch.int64
+    assert batch["pixel_values"].amax(dim=(1, 2, 3, 4)).tolist() == [0, 0, 1, 2, 2, 2]
+    torch.testing.assert_close(batch["view_weights"], torch.tensor([0.5, 0.5, 1.0, 1 / 3, 1 / 3, 1 / 3]))
+    assert batch["labels"].tolist() == [4, 0, 1] and batch["labels"].dtype == torch.int64
+    assert batch["videos"] == ["0.0.mp4", "1.0.mp4", "2.0.mp4"]
+
+
+def test_views_of_videos_without_labels_have_none():
+    assert "labels" not in ViewCollator()([_views(2, 0.0), _views(1, 1.0)])

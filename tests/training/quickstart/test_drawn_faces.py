@@ -1,0 +1,46 @@
+"""The drawn corpus: real video files, all classes alike often, people that depend on the seed alone."""
+
+import numpy as np
+import torch
+
+from lgi_former.image_processing import read_video
+from lgi_former.training.data.annotations import load_annotations
+from lgi_former.training.quickstart.drawn_faces import LABELS, TIME_ORDER_LABELS, Part, draw_faces, write_part
+
+
+def draw(labels, seed=0, **sizes):
+    return draw_faces([list(LABELS).index(label) for label in labels], torch.Generator().manual_seed(seed), **sizes)
+
+
+def test_clips_depend_on_the_seed_alone():
+    clips = draw(["happy", "sad"], num_frames=4, size=32)
+    assert clips.shape == (2, 4, 32, 32, 3) and clips.dtype == torch.uint8
+    assert torch.equal(clips, draw(["happy", "sad"], num_frames=4, size=32))
+    assert not torch.equal(clips, draw(["happy", "sad"], seed=1, num_frames=4, size=32))
+
+
+def test_the_same_person_looks_different_when_happy():
+    happy, sad = draw(["happy"]), draw(["sad"])
+    difference = (happy.int() - sad.int()).abs().float().mean(dim=(0, 2, 3, 4))
+    assert difference[3] > 4 * difference[0]  # at the apex, and before the onset
+
+
+def test_classes_of_time_order_show_the_same_two_expressions():
+    assert set(TIME_ORDER_LABELS) == {"happy to sad", "sad to happy", "surprise to anger", "anger to surprise"}
+    there, back, happy, sad = (draw([name])[0].float() for name in ("happy to sad", "sad to happy", "happy", "sad"))
+    for early, late in ((there, back), (back, there)):
+        assert (early[2] - late[2]).abs().mean() > 1  # same person, same moment, other expression
+    assert (there[2] - happy[2]).abs().mean() < (there[2] - sad[2]).abs().mean()
+    assert (there[5] - sad[5]).abs().mean() < (there[5] - happy[5]).abs().mean()
+
+
+def test_a_part_is_a_folder_of_videos_and_their_list(tmp_path):
+    annotations = write_part(Part(tmp_path / "corpus" / "test", 9, seed=3), num_workers=2)
+    videos = load_annotations(annotations, label_names=list(LABELS))
+    assert videos["label"] == [0, 1, 2, 3, 4, 5, 6, 0, 1]
+    frames, metadata = read_video(videos[1]["video"], lambda metadata: np.arange(metadata.total_num_frames))
+    assert frames.shape == (8, 64, 64, 3) and metadata.fps == 8
+    again = write_part(Part(tmp_path / "again", 9, seed=3), num_workers=1)
+    other = write_part(Part(tmp_path / "other", 9, seed=4), num_workers=1)
+    contents = [(path.with_suffix("") / "00004.mp4").read_bytes() for path in (annotations, again, other)]
+    assert contents[0] == contents[1] != contents[2]

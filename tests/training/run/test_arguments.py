@@ -1,0 +1,184 @@
+"""Options of the training commands: recipes, the command line, and what is said of mistakes."""
+
+import re
+
+import pytest
+
+from lgi_former.configuration import DATASET_LABELS, DATASET_TERMS
+from lgi_former.training.finetune import FinetuningArguments
+from lgi_former.training.pretrain import PretrainingArguments
+from lgi_former.training.run.arguments import (
+    ModelArguments,
+    RecipeError,
+    RecipeParser,
+    RecipeTrainingArguments,
+    read_recipe,
+    shipped,
+)
+
+
+def parse(*argv, data=FinetuningArguments):
+    parser = RecipeParser(ModelArguments, data, RecipeTrainingArguments, prog="lgi-former finetune", description="")
+    return parser.parse(list(argv))
+
+
+def write(folder, text):
+    path = folder / "recipe.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_the_command_line_wins_over_the_recipe(tmp_path):
+    recipe = write(tmp_path, "image_size: 32\nlearning_rate: 1e-3\nconfig_overrides: {hidden_size: 64}\nfolds: [1]\n")
+    model, data, training = parse(recipe, "--learning-rate", "0.5", "--output_dir", str(tmp_path / "out"))
+    assert training.learning_rate == 0.5
+    assert model.config_fields == {"hidden_size": 64, "image_size": 32}
+    assert data.folds == [1]
+
+
+def test_a_dictionary_of_the_recipe_reaches_training_arguments(tmp_path):
+    recipe = write(tmp_path, "output_dir: out\nlr_scheduler_kwargs: {min_lr: 1.0e-6}\n")
+    assert parse(recipe)[2].lr_scheduler_kwargs == {"min_lr": 1e-6}
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_shipped_recipes_are_the_published_ones(name):
+    data_kind = PretrainingArguments if name.startswith("pretrain") else FinetuningArguments
+    model, data, training = parse(name, data=data_kind)
+    assert (model.image_size, model.num_frames) == (160, 16)
+    assert data.sampling_rate == (1 if name == "finetune_ferv39k" else 4)
+    assert data.frame_order == ("name" if name == "finetune_ferv39k" else "natural")
+    assert training.lr_scheduler_type == "cosine_with_min_lr"
+    assert training.num_train_epochs == 100 and training.num_train_epochs * training.warmup_steps == 5
+    assert training.per_device_train_batch_size == (40 if name == "finetune_ferv39k" else 32)
+    assert training.gradient_accumulation_steps == 1
+    assert training.optim.startswith("adamw_torch")
+    assert (training.weight_decay, training.adam_epsilon, training.seed) == (0.05, 1e-8, 0)
+    assert training.max_grad_norm == 0
+    assert training.ema_decay is None
+    assert data.dataset_name in DATASET_TERMS
+    if data_kind is PretrainingArguments:
+        assert (training.base_learning_rate, training.lr_scheduler_kwargs["min_lr"]) == (3e-4, 1e-5)
+        assert (training.adam_beta1, training.adam_beta2, training.layer_decay) == (0.9, 0.95, 1)
+        assert (data.mask_ratio, data.mask_symmetry) == (0.9, None)
+        assert (data.crop, data.crop_frame_size) == ([0, 32, 160, 160], [224, 224])
+    else:
+        assert (training.base_learning_rate, training.lr_scheduler_kwargs["min_lr"]) == (1e-3, 1e-6)
+        assert (training.adam_beta1, training.adam_beta2, training.layer_decay) == (0.9, 0.999, 0.75)
+        assert (data.mixup_alpha, data.cutmix_alpha, training.label_smoothing_factor) == (0.8, 1.0, 0.1)
+        assert (data.drop_path_rate, data.randaugment_operations, data.crop_area) == (0.1, 4, [0.08, 1.0])
+        assert (data.flip_probability, data.erasing_probability, data.num_segments) == (0.5, 0.25, 2)
+        assert not training.load_best_model_at_end  # published figures are those of the last epoch
+        assert data.labels == DATASET_LABELS[data.dataset_name]
+        assert len(data.labels) == {"finetune_mafw": 11, "finetune_ravdess": 8}.get(
+            name, 6 if name in ("finetune_crema_d", "finetune_enterface") else 7
+        )
+
+
+@pytest.mark.parametrize("word", ["none", "None", "null", "~", '"none"', "[none]"])
+def test_a_recipe_can_switch_the_crop_off(word, tmp_path):
+    recipe = write(tmp_path, f"output_dir: out\ncrop: {word}\n")
+    assert parse(recipe, data=PretrainingArguments)[1].crop is None
+
+
+@pytest.mark.parametrize("word", ["none", "None", "NONE"])
+def test_the_command_line_can_switch_the_crop_of_a_recipe_off(word):
+    data = parse("pretrain_voxceleb2", "--crop", word, data=PretrainingArguments)[1]
+    assert data.crop is None and data.crop_frame_size is None
+
+
+def test_the_crop_of_a_recipe_can_be_replaced():
+    options = ["--crop", "1", "2", "30", "40", "--crop_frame_size", "50", "60"]
+    data = parse("pretrain_voxceleb2", *options, data=PretrainingArguments)[1]
+    assert (data.crop, data.crop_frame_size) == ([1, 2, 30, 40], [50, 60])
+    data = parse("pretrain_voxceleb2", *options[:-2], "none", data=PretrainingArguments)[1]
+    assert (data.crop, data.crop_frame_size) == ([1, 2, 30, 40], None)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "names"),
+    [
+        ("crop", "0 32 160", "4 whole numbers of pixels (top, left, height, width), or none."),
+        ("crop", "0 32 160 160 1", "4 whole numbers"),
+        ("crop", "0 32 160 0", "4 whole numbers"),
+        ("crop", "-1 32 160 160", "4 whole numbers"),
+        ("crop", "0.5 32 160 160", "4 whole numbers"),
+        ("crop", "none 32 160 160", "4 whole numbers"),
+        ("crop", "face", "4 whole numbers"),
+        ("crop_frame_size", "224", "2 whole numbers of pixels (height, width), or none."),
+        ("crop_frame_size", "224 x", "2 whole numbers"),
+    ],
+)
+def test_a_crop_that_is_no_box_is_refused(option, value, names, tmp_path):
+    with pytest.raises(ValueError, match=re.escape(f"{option}={value} must be {names}")):
+        parse("pretrain_voxceleb2", f"--{option}", *value.split(), data=PretrainingArguments)
+    recipe = write(tmp_path, f"output_dir: out\n{option}: [{', '.join(value.split())}]\n")
+    with pytest.raises(ValueError, match=re.escape(f"{option}={value} must be {names}")):
+        parse(recipe, data=PretrainingArguments)
+
+
+def test_a_frame_size_that_does_not_go_with_the_crop_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="crop_frame_size is given without crop"):
+        parse("--output_dir", "out", "--crop_frame_size", "224", "224", data=PretrainingArguments)
+    with pytest.raises(ValueError, match=r"crop=\[0, 32, 160, 160\] reaches beyond crop_frame_size=\[128, 128\]"):
+        parse("pretrain_voxceleb2", "--crop_frame_size", "128", "128", data=PretrainingArguments)
+
+
+def test_all_published_runs_have_a_recipe():
+    corpora = ("crema_d", "dfew", "enterface", "ferv39k", "mafw", "ravdess")
+    assert shipped() == [*(f"finetune_{corpus}" for corpus in corpora), "pretrain_voxceleb2"]
+
+
+def test_a_misspelt_option_is_an_error_with_a_suggestion(capsys):
+    with pytest.raises(SystemExit):
+        parse("--output_dir", "out", "--lerning_rate=1")
+    assert "unrecognized arguments: --lerning_rate=1; did you mean --learning_rate?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("layer_deacy: 0.75", "unknown option 'layer_deacy'; did you mean layer_decay?"),
+        ("- a list", "lines of 'option: value'"),
+        ("a: [", "is not YAML"),
+    ],
+)
+def test_a_recipe_that_cannot_be_understood_is_refused(text, message, tmp_path):
+    with pytest.raises(RecipeError, match=message.replace("[", r"\[").replace("?", r"\?")):
+        parse(write(tmp_path, text))
+
+
+def test_a_recipe_of_another_command_is_told_as_one():
+    with pytest.raises(RecipeError, match="it is a recipe of `lgi-former pretrain`"):
+        parse("pretrain_voxceleb2")
+
+
+def test_an_unknown_recipe_names_the_nearest():
+    with pytest.raises(RecipeError, match=r"did you mean finetune_dfew\?"):
+        read_recipe("finetune_dfw")
+
+
+@pytest.mark.parametrize("text", ["{", "[1]"])
+def test_configuration_fields_that_are_no_json_object_are_refused(text):
+    with pytest.raises(ValueError, match="config_overrides="):
+        ModelArguments(config_overrides=text)
+
+
+def test_an_output_folder_is_needed():
+    with pytest.raises(ValueError, match="output_dir is missing"):
+        RecipeTrainingArguments()
+
+
+def test_half_precision_is_left_alone_when_it_is_chosen(tmp_path):
+    assert RecipeTrainingArguments(output_dir=str(tmp_path), bf16=False, use_cpu=True).bf16 is False
+
+
+@pytest.mark.parametrize(("num_workers", "chosen", "kept"), [(2, True, True), (0, True, False), (2, False, False)])
+def test_workers_are_kept_from_epoch_to_epoch_if_there_are_any(num_workers, chosen, kept, tmp_path):
+    training = RecipeTrainingArguments(
+        output_dir=str(tmp_path),
+        use_cpu=True,
+        dataloader_num_workers=num_workers,
+        dataloader_persistent_workers=chosen,
+    )
+    assert training.dataloader_persistent_workers is kept

@@ -1,0 +1,230 @@
+"""A run that was killed goes on as if it had not been; a half-written checkpoint is not taken for a whole one."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import TrainerCallback
+
+from lgi_former import LGIFormerForVideoClassification
+from lgi_former.training.trainer.whole_checkpoints import (
+    SEAL,
+    make_way,
+    newest_whole_checkpoint,
+    seal_checkpoint,
+    what_a_checkpoint_lacks,
+)
+
+
+SCRIPT = Path(__file__).parents[1] / "tiny_run.py"
+
+
+def checkpoint(output_dir, step):
+    folder = output_dir / f"checkpoint-{step}"
+    (folder / "inner").mkdir(parents=True)
+    for name in ("model.safetensors", "optimizer.pt", "inner/part.bin"):
+        (folder / name).write_bytes(b"0123456789")
+    seal_checkpoint(folder)
+    return folder
+
+
+def test_whole_checkpoint(tmp_path):
+    folder = checkpoint(tmp_path, 10)
+    (folder / "notes.txt").write_text("A file more does no harm.")
+    assert what_a_checkpoint_lacks(folder) is None
+    assert not list(folder.glob("*unfinished*"))
+
+
+@pytest.mark.parametrize(
+    ("damage", "lack"),
+    [
+        (lambda folder: (folder / SEAL).unlink(), "it has no checkpoint_files.json, which is written last"),
+        (lambda folder: (folder / SEAL).write_text(""), "its checkpoint_files.json is damaged"),
+        (lambda folder: (folder / SEAL).write_text("[1]"), "its checkpoint_files.json is damaged"),
+        (lambda folder: (folder / "optimizer.pt").unlink(), "optimizer.pt is missing"),
+        (lambda folder: os.truncate(folder / "model.safetensors", 4), "model.safetensors has 4 bytes of 10"),
+        (lambda folder: os.truncate(folder / "inner" / "part.bin", 0), "inner/part.bin has 0 bytes of 10"),
+    ],
+)
+def test_half_written_checkpoint_is_passed_over(tmp_path, damage, lack):
+    older, newest = checkpoint(tmp_path, 9), checkpoint(tmp_path, 10)
+    assert newest_whole_checkpoint(tmp_path) == newest
+    damage(newest)
+    assert what_a_checkpoint_lacks(newest) == lack
+    assert newest_whole_checkpoint(tmp_path) == older
+    damage(older)
+    assert newest_whole_checkpoint(tmp_path) is None
+
+
+def test_no_checkpoint(tiny_run, tmp_path):
+    (tmp_path / "checkpoint-best").mkdir()
+    assert newest_whole_checkpoint(tmp_path) is None
+    assert newest_whole_checkpoint(tmp_path / "nowhere") is None
+    with pytest.raises(ValueError, match="There is no whole checkpoint in"):
+        tiny_run.finetuning(tmp_path).train(resume_from_checkpoint=True)
+    with pytest.raises(ValueError, match="there is no such folder"):
+        tiny_run.finetuning(tmp_path).train(resume_from_checkpoint=tmp_path / "checkpoint-3")
+
+
+def test_checkpoint_is_removed_only_when_a_newer_one_is_whole(tiny_run, tmp_path, monkeypatch):
+    """Of a run that keeps one checkpoint there is a whole one at any time."""
+    trainer = tiny_run.finetuning(tmp_path, max_steps=3, save_strategy="steps", save_steps=1, save_total_limit=1)
+    whole_before_sealing = []
+
+    def seal(folder):
+        whole_before_sealing.append(newest_whole_checkpoint(tmp_path))
+        seal_checkpoint(folder)
+
+    monkeypatch.setattr("lgi_former.training.trainer.trainer.seal_checkpoint", seal)
+    trainer.train()
+    assert whole_before_sealing == [None, tmp_path / "checkpoint-1", tmp_path / "checkpoint-2"]
+    assert [folder.name for folder in tmp_path.glob("checkpoint-*")] == ["checkpoint-3"]
+    assert trainer.args.save_total_limit == 1
+
+
+def test_checkpoint_that_is_written_again_is_not_whole_meanwhile(tiny_run, tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise OSError("disk full")
+
+    trainer = tiny_run.finetuning(tmp_path, max_steps=1, save_strategy="steps", save_steps=1)
+    trainer.train()
+    assert newest_whole_checkpoint(tmp_path)
+    monkeypatch.setattr(trainer, "_save_optimizer_and_scheduler", fail)
+    with pytest.raises(OSError, match="disk full"):
+        trainer.train()
+    assert newest_whole_checkpoint(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"encoder.py": ""},
+        {"encoder.py": "# Derived fr"},
+        {"encoder.py": "\0" * 4096},
+        {"encoder.py": "half a line of somebody"},
+        {"config.json": '{"model_type": "lgi_fo', "README.md": "---\nlicense: [", "trainer_state.json": ""},
+        {"trained_weights.safetensors": "", "pytorch_model_fsdp.bin": "", ".regions.unfinished.py": "import"},
+    ],
+)
+def test_checkpoint_of_a_killed_run_is_replaced(tiny_run, tmp_path, damage):
+    """Whatever it holds; the other files of the run's folder stay as they are."""
+    fields = {"max_steps": 2, "save_strategy": "steps", "save_steps": 1}
+    tiny_run.finetuning(tmp_path, **fields).train()
+    unfinished = tmp_path / "checkpoint-2"
+    (unfinished / SEAL).unlink()
+    for name, content in damage.items():
+        (unfinished / name).write_text(content)
+    foreign = [unfinished / "notes.txt", tmp_path / "checkpoint-best" / "encoder.py", tmp_path / "encoder.py"]
+    for file in foreign:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("precious")
+    resumed = tiny_run.finetuning(tmp_path, **fields)
+    resumed.train(resume_from_checkpoint=True)
+    assert newest_whole_checkpoint(tmp_path) == unfinished
+    assert all(file.read_text() == "precious" for file in foreign)
+    leftovers = {"trained_weights.safetensors", "pytorch_model_fsdp.bin", ".regions.unfinished.py", "README.md"}
+    assert not leftovers & {path.name for path in unfinished.iterdir()}
+    LGIFormerForVideoClassification.from_pretrained(unfinished)
+    assert (unfinished / "encoder.py").read_text() == (tmp_path / "checkpoint-1" / "encoder.py").read_text()
+    tiny_run.finetuning(tmp_path, **fields).train(resume_from_checkpoint=unfinished)
+
+
+def test_folder_that_is_no_checkpoint_is_left_alone(tmp_path):
+    folder = tmp_path / "checkpoint-2"
+    for name in ("encoder.py", "README.md", "config.json"):
+        folder.mkdir(exist_ok=True)
+        (folder / name).write_text("precious")
+    make_way(folder)
+    assert {path.name for path in folder.iterdir()} == {"encoder.py", "README.md", "config.json"}
+    make_way(tmp_path / "checkpoint-3")
+    assert not (tmp_path / "checkpoint-3").exists()
+
+
+def test_mark_of_transformers_is_not_sealed(tmp_path):
+    """With `enable_jit_checkpoint` Transformers removes its mark after the checkpoint was sealed."""
+    folder = checkpoint(tmp_path, 1)
+    mark = folder / "checkpoint-is-incomplete.txt"
+    mark.write_text("in progress")
+    seal_checkpoint(folder)
+    mark.unlink()
+    assert what_a_checkpoint_lacks(folder) is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("run", "left", "resumed_from", "is_sharded"),
+    [("run_killed", [4], 4, True), ("run_killed_while_saving", [4, 8], 4, False)],
+)
+def test_killed_run_resumes_exactly(tiny_run, tiny_shards, tmp_path, run, left, resumed_from, is_sharded):
+    def train(output_dir, **fields):
+        clips = tiny_run.sharded_clips(tiny_shards, output_dir) if is_sharded else None
+        return tiny_run.finetuning(output_dir, clips=clips, **fields, **tiny_run.INTERRUPTED)
+
+    uninterrupted = train(tmp_path / "uninterrupted")
+    uninterrupted.train()
+    killed = subprocess.run(
+        [sys.executable, str(SCRIPT), run, str(tmp_path), str(tiny_shards)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},  # on which sums depend in the last digit
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert sorted(int(folder.name.split("-")[1]) for folder in tmp_path.glob("checkpoint-*")) == left
+
+    class NoteStart(TrainerCallback):
+        def on_train_begin(self, args, state, control, **kwargs):
+            self.step = state.global_step
+
+    start = NoteStart()
+    resumed = train(tmp_path, callbacks=[start])
+    resumed.train(resume_from_checkpoint=True)
+    assert start.step == resumed_from
+    assert tiny_run.losses(resumed) == tiny_run.losses(uninterrupted)
+    for name, weight in uninterrupted.model.named_parameters():
+        assert torch.equal(weight, resumed.model.get_parameter(name)), name
+    if is_sharded:
+        steps = tiny_run.seen(tmp_path)
+        first_epoch = sorted(video for step in range(1, 7) for video in steps[step])
+        assert first_epoch == sorted(f"{number}.mp4" for number in range(24))
+        assert len({video for step in range(7, 11) for video in steps[step]}) == 16
+
+
+@pytest.mark.parametrize(("accumulation", "step"), [(1, 2), (1, 6), (1, 8), (2, 3), (2, 5)])
+def test_resumed_run_equals_the_whole_one(tiny_run, tmp_path, accumulation, step):
+    """From the middle of the first or second epoch and from an end, with dropout, mixup and shuffling."""
+    fields = {
+        "model_fields": tiny_run.DROPOUT,
+        "max_steps": step + 2,
+        "save_strategy": "steps",
+        "save_steps": 1,
+        "gradient_accumulation_steps": accumulation,
+    }
+    whole = tiny_run.finetuning(tmp_path / "whole", **fields)
+    whole.train()
+    resumed = tiny_run.finetuning(tmp_path / "resumed", **fields)
+    resumed.train(resume_from_checkpoint=tmp_path / "whole" / f"checkpoint-{step}")
+    assert tiny_run.losses(resumed) == tiny_run.losses(whole)
+    for name, weight in whole.model.named_parameters():
+        assert torch.equal(weight, resumed.model.get_parameter(name)), name
+
+
+def test_resumed_run_has_the_same_batches(tiny_run, tmp_path):
+    def train(max_steps, clips=24, **fields):
+        trainer = tiny_run.finetuning(tmp_path, max_steps=max_steps, clips=tiny_run.Clips(clips), **fields)
+        trainer.train(resume_from_checkpoint=tmp_path / "checkpoint-1" if max_steps > 1 else None)
+
+    train(1, save_strategy="steps", save_steps=1)
+    for name, changed in {
+        "total batch was 4 and is 3, steps an epoch was 6 and is 8": {"per_device_train_batch_size": 3},
+        "seed was 42 and is 1": {"seed": 1},
+        "number of videos was 24 and is 23": {"clips": 23},
+    }.items():
+        with pytest.raises(ValueError, match=rf"checkpoint-1 is of a run with other batches: {name}\. In the rest"):
+            train(2, **changed)
+    train(2, per_device_train_batch_size=2, gradient_accumulation_steps=2)
+    train(2, seed=1, ignore_data_skip=True)

@@ -1,0 +1,230 @@
+"""Which videos there are and what they show: from a list, class folders or a data set to one table."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from datasets import ClassLabel, Dataset, Features, Value, Video
+from transformers.utils import logging
+
+from .annotation_files import LABEL_COLUMN, Annotations, read_annotation_file
+from .class_folders import list_class_folders
+from .labels import AnnotationError, label_column, written_label
+from .video_rows import ADDRESS, is_address
+
+
+logger = logging.get_logger(__name__)
+
+
+ROWS_AT_ONCE = 100  # of a data set that may hold its videos itself
+VIDEOS_LOOKED_FOR = 1000  # before any is read
+
+_WINDOWS_ROOT = r"[A-Za-z]:[/\\]|\\"
+_ABSOLUTE = rf"^(/|{_WINDOWS_ROOT})|{ADDRESS}"
+"""Paths that begin at a root of any system, and addresses."""
+
+
+def load_annotations(
+    source: str | os.PathLike | Dataset,
+    data_root: str | os.PathLike | None = None,
+    label_names: Sequence[str] | None = None,
+    one_label: bool = True,
+) -> Dataset:
+    """Load the list of a data set's videos. Nothing is decoded, and missing videos are found when they are read.
+
+    Args:
+        source: One of
+
+            - a text file with a line `path label` for each video. Spaces or one tab separate them, and the path may
+              hold spaces. Without any labels, as for pre-training, a line is a path. It may hold spaces if it ends in
+              the suffix of a video file.
+            - a table (CSV): its header names a column `video`, `path`, `video_name` or `file_name` and, if there are
+              labels, a column `label`, in any case. Commas, tabs, semicolons or bars separate the columns. The header
+              decides, not the suffix of the file, because plain lists are called `.csv`, too.
+            - a folder with a folder for each class, which holds the class's videos, or its images as still clips.
+            - a `datasets.Dataset` with such columns `video` (paths, or `datasets.Video`, of files or of videos that it
+              holds itself) and `label`, as `load_dataset("videofolder", ...)` returns it.
+
+            Files are in UTF-8, or in UTF-16 with a byte order mark, and have line ends of any system. Blank lines and
+            lines that begin with `# ` are skipped. A video is a video file or a folder of frames.
+        data_root: Where relative paths begin. By default the folder of the list. URLs and paths that are absolute on
+            any system stay as they are. So do class folders, and videos that a data set holds itself.
+        label_names: The classes in the order of their indices. Labels may then be names or indices, counted from 0.
+            Without it, classes of a column of `ClassLabel` stay as they are; other labels that are names get indices
+            in alphabetical order, and labels that are numbers stay so.
+        one_label: Whether a list that gives a video two labels is refused. If not, each line is a row.
+
+    Returns:
+        Data set with the columns `video` and, if there are labels, `label`. `video` is a path, str; or
+        `Video(decode=False)`, if the source holds videos itself, which then are not read here, or lacks some. `label`
+        is a `ClassLabel` if the classes' names are known, else int64.
+
+    Raises:
+        AnnotationError: If the source cannot be read or lists no video, or a line is wrong or ambiguous. Labels that
+            are real numbers, several labels of a video, labels that differ in spelling only, and a video with two
+            labels are refused, too. docs/datasets.md has the table of all.
+
+    Example:
+
+    ```python
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from lgi_former.training.data.annotations import load_annotations
+
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "train.txt").write_text("first clip.mp4 happy\\nsecond.mp4  sad\\n")
+    ...     videos = load_annotations(Path(folder, "train.txt"), data_root="clips", label_names=["sad", "happy"])
+    >>> videos[0], videos.features["label"].names
+    ({'video': 'clips/first clip.mp4', 'label': 1}, ['sad', 'happy'])
+
+    ```
+    """
+    if isinstance(source, Dataset):
+        _check_columns(source)
+        label_names = _own_names(source) if label_names is None else label_names
+        if isinstance(source.features["video"], Video) and not _all_are_paths(source):
+            return _held_videos(source, label_names)
+        annotations = _from_dataset(source)
+        data_root = "" if data_root is None else data_root
+    elif Path(source).is_dir():
+        annotations = list_class_folders(Path(source))
+        data_root = source
+    else:
+        annotations = read_annotation_file(Path(source))
+        data_root = Path(source).parent if data_root is None else data_root
+    columns = {"video": _located(annotations.paths, data_root)}
+    features = Features({"video": Value("string")})
+    if annotations.labels is not None:
+        columns["label"], features["label"] = label_column(annotations.labels, label_names, annotations.place)
+    if not isinstance(source, Dataset):
+        _check_repeated(annotations, columns.get("label"), one_label)
+    # Not `from_dict`, which looks at every row.
+    return Dataset(pa.table(columns, schema=features.arrow_schema))
+
+
+def check_that_videos_are_there(videos: Dataset):
+    """Refuse a list if none of its videos is there, as with a wrong root. Reading them would try one after another.
+
+    Args:
+        videos: As from `load_annotations`. At most `VIDEOS_LOOKED_FOR` from all parts of the list are looked for,
+            until one is found.
+
+    Raises:
+        AnnotationError: If so.
+    """
+    step = -(-len(videos) // VIDEOS_LOOKED_FOR)
+    rows = range(0, len(videos), step)
+    if any(_may_be_there(videos[row]["video"]) for row in rows):
+        return
+    which = f"{len(videos)} videos" if step == 1 else f"{len(rows)} videos that were looked for"
+    example = videos[0]["video"]
+    raise AnnotationError(f"None of the {which} is there, such as '{example}'. {_what_to_do(example)}")
+
+
+def _may_be_there(video: str | dict | None) -> bool:
+    return not isinstance(video, str) or is_address(video) or os.path.exists(video)
+
+
+def _what_to_do(missing: str) -> str:
+    if os.sep == "/" and re.match(_WINDOWS_ROOT, missing):
+        return "This is a path of Windows. Write it as it is on this machine, or relative to --data_root."
+    backslash = " and write / between folders" if os.sep == "/" and "\\" in missing else ""
+    return f"Say with --data_root in which folder the paths of the list begin{backslash}."
+
+
+def _located(paths: pa.Array, data_root: str | os.PathLike) -> pa.Array:
+    """Join relative paths to where they begin, all at once."""
+    stay = pc.match_substring_regex(paths, _ABSOLUTE)
+    return pc.if_else(stay, paths, pc.binary_join_element_wise(os.path.join(data_root, ""), paths, ""))
+
+
+def _check_repeated(annotations: Annotations, labels: np.ndarray | None, one_label: bool):
+    """Refuse a list that gives a video two labels if `one_label` is true, and warn if it lists a video twice.
+
+    Args:
+        annotations: What the list says.
+        labels: Class indices, int64 (videos,), or None.
+    """
+    paths = annotations.paths
+    if any(pc.any(pc.match_substring(paths, part)).as_py() for part in ("./", "//")):
+        paths = pc.replace_substring_regex(paths, r"/(\.?/)+", "/")
+        paths = pc.replace_substring_regex(paths, r"^(\./)+", "")
+    videos = pa.table({"path": paths})["path"].combine_chunks().dictionary_encode()
+    if len(videos.dictionary) == len(videos):
+        return
+    _, first_rows, numbers = np.unique(videos.indices.to_numpy(), return_index=True, return_inverse=True)
+    firsts = first_rows[numbers]
+    repeated = np.flatnonzero(firsts != np.arange(len(firsts)))
+    if labels is not None and one_label and (labels != labels[firsts]).any():
+        row = int(np.flatnonzero(labels != labels[firsts])[0])
+        first = int(firsts[row])
+        raise AnnotationError(
+            f"{annotations.place(row)} gives '{annotations.paths[row]}' two labels, one of them "
+            f"'{annotations.labels[row]}': {annotations.place(first)} says '{annotations.labels[first]}'. Leave one "
+            "line."
+        )
+    row = int(repeated[0])
+    logger.warning(
+        f"{annotations.place(row)} repeats '{annotations.paths[row]}' of {annotations.place(int(firsts[row]))}. A "
+        f"repeated video counts more than once (lines that repeat one: {len(repeated)})."
+    )
+
+
+def _check_columns(source: Dataset):
+    if "video" not in source.column_names:
+        raise AnnotationError(
+            f"The data set has no column 'video', only {', '.join(source.column_names)}. Rename one with "
+            "`rename_column`."
+        )
+    if len(source) == 0:
+        raise AnnotationError("The data set holds no video.")
+
+
+def _all_are_paths(source: Dataset) -> bool:
+    """Whether each row of a column of `Video` has a path alone. No video is copied to find out."""
+    tables = source.select_columns("video").with_format("arrow").iter(batch_size=ROWS_AT_ONCE)
+    return all(
+        pc.struct_field(table["video"], "bytes").null_count == len(table)
+        and pc.struct_field(table["video"], "path").null_count == 0
+        for table in tables
+    )
+
+
+def _from_dataset(source: Dataset) -> Annotations:
+    if isinstance(source.features["video"], Video):
+        videos = source.select_columns("video").cast_column("video", Video(decode=False))["video"]
+        paths = [video["path"] for video in videos]
+    else:
+        paths = [str(path) for path in source["video"]]
+    return Annotations(pa.array(paths), _labels_of(source), _place_in_dataset)
+
+
+def _held_videos(source: Dataset, label_names: Sequence[str] | None) -> Dataset:
+    videos = source.select_columns("video").cast_column("video", Video(decode=False))
+    labels = _labels_of(source)
+    if labels is None:
+        return videos
+    indices, feature = label_column(labels, label_names, _place_in_dataset)
+    return videos.add_column("label", indices, feature=feature)
+
+
+def _labels_of(source: Dataset) -> pa.Array | None:
+    if LABEL_COLUMN not in source.column_names:
+        return None
+    labels = list(source[LABEL_COLUMN])
+    if None in labels:
+        raise AnnotationError(f"{_place_in_dataset(labels.index(None))} has no label. Leave it out with `filter`.")
+    return pa.array([written_label(label, source.features[LABEL_COLUMN]) for label in labels])
+
+
+def _own_names(source: Dataset) -> list[str] | None:
+    feature = source.features.get(LABEL_COLUMN)
+    return feature.names if isinstance(feature, ClassLabel) else None
+
+
+def _place_in_dataset(row: int) -> str:
+    return f"Row {row} of the data set"

@@ -1,0 +1,86 @@
+"""A folder of class folders: which clips are in it, with the folders' names as labels."""
+
+import os
+from pathlib import Path
+
+import pyarrow as pa
+from transformers.utils import logging
+
+from ...image_processing.decoding.frame_folders import FRAME_ARCHIVE_SUFFIX, IMAGE_SUFFIXES, holds_frames
+from ...image_processing.decoding.video_decoding import VIDEO_SUFFIXES
+from .annotation_files import Annotations
+from .labels import AnnotationError
+
+
+logger = logging.get_logger(__name__)
+
+
+def list_class_folders(root: Path) -> Annotations:
+    """List the clips in the folders of a folder, each of which is named after a class.
+
+    Clips are video files, folders of frames and zip archives of frames. In a class folder that holds none of these,
+    each image is a clip: a still, which is repeated.
+
+    Raises:
+        AnnotationError: If there is no class folder, one holds no clip, one holds class folders itself, or a name is
+            not in UTF-8.
+    """
+    folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not _is_hidden(entry))
+    if not folders:
+        raise AnnotationError(
+            f"The folder '{root}' holds no folders of classes. Videos are expected in '{root / 'CLASS'}'. (A folder "
+            "of `save_to_disk` is loaded in Python, see docs/datasets.md.)"
+        )
+    paths, labels, num_stills, num_left_out = [], [], 0, 0
+    for folder in folders:
+        videos, images = _clips_in(folder)
+        clips = videos or images
+        if not clips:
+            raise AnnotationError(
+                f"The class folder '{folder}' holds no videos: neither video files nor folders of frames, and no "
+                "images. Add some or remove the folder."
+            )
+        num_stills += 0 if videos else len(images)
+        num_left_out += len(images) if videos else 0
+        paths += [os.path.join(folder.name, clip) for clip in clips]
+        labels += [folder.name] * len(clips)
+    if num_stills:
+        logger.warning(
+            f"'{root}': {num_stills} images are taken as clips, each a still. (The frames of a video need a folder of "
+            "their own.)"
+        )
+    if num_left_out:
+        logger.warning(f"'{root}': {num_left_out} images beside videos are left out. Move stills to another root.")
+    try:
+        return Annotations(pa.array(paths), pa.array(labels), lambda row: f"The class folder '{root / labels[row]}'")
+    except UnicodeEncodeError as error:
+        raise AnnotationError(f"'{root}' holds {error.object!r}, a name that is not in UTF-8. Rename it.") from error
+
+
+def _clips_in(folder: Path) -> tuple[list[str], list[str]]:
+    """The names of videos and of images in a class folder, sorted."""
+    entries = sorted(entry for entry in folder.iterdir() if not _is_hidden(entry))
+    videos = [entry for entry in entries if _may_be_video(entry)]
+    # One folder shows the level. Looking into all of them takes minutes on a shared disk.
+    inner = next((entry for entry in videos if entry.is_dir()), None)
+    if inner is not None and _is_class_folder(inner):
+        raise AnnotationError(
+            f"'{inner}' in the class folder '{folder}' holds no frames but videos or folders. Give the folder whose "
+            "folders are the classes."
+        )
+    images = [entry.name for entry in entries if entry.suffix.lower() in IMAGE_SUFFIXES and entry.is_file()]
+    return [video.name for video in videos], images
+
+
+def _may_be_video(entry: Path) -> bool:
+    # An empty folder counts: it is a broken video, and is reported when it is read.
+    return entry.suffix.lower() in (*VIDEO_SUFFIXES, FRAME_ARCHIVE_SUFFIX) or entry.is_dir()
+
+
+def _is_class_folder(folder: Path) -> bool:
+    """Whether what should be a folder of frames holds videos instead."""
+    return not holds_frames(folder) and any(_may_be_video(entry) for entry in folder.iterdir())
+
+
+def _is_hidden(entry: Path) -> bool:
+    return entry.name.startswith(".")

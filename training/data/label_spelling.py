@@ -1,0 +1,82 @@
+"""What a label in a list looks like: the name or index of one class, or something that is not supported."""
+
+import re
+import unicodedata
+from collections.abc import Container, Iterable
+
+from ...image_processing.decoding.video_decoding import VIDEO_SUFFIXES
+
+
+LONGEST_LABEL = 200  # characters
+_MISSING = ("nan", "<na>", "na", "n/a", "#n/a", "null", "nat")
+_VIDEO = rf"({'|'.join(map(re.escape, VIDEO_SUFFIXES))})(\s|$)"
+_SEPARATORS = r"[;|,]"
+_CONNECTORS = r"[\s+&/_-]+"
+
+
+def problem_of_label(label: str, labels: Container[str]) -> str | None:
+    """Why a label is no name or index of one class, in a sentence; None if it may be one.
+
+    Args:
+        label: A label as it is written.
+        labels: All labels of the list. A label that joins some of them, such as `happy+sad`, names several classes.
+    """
+    if len(label) > LONGEST_LABEL:
+        return f"the label {label[:40]!r}... has {len(label)} characters, and {LONGEST_LABEL} are allowed."
+    if not label.isprintable():
+        return f"the label {label!r} holds an invisible character. Remove it."
+    if label.lower() in _MISSING:
+        return f"the label {label!r} stands for a missing value. Remove the line, or name this class with --labels."
+    if re.fullmatch(r"-?\d+", label):
+        return None
+    if _is_real(label):
+        return (
+            f"the label {label!r} is a real number. Numbers as labels are not supported yet (they will be with "
+            "--task regression). Labels are names of classes, or their indices, which are whole numbers from 0 and "
+            "have no decimal point."
+        )
+    if re.search(_VIDEO, label.lower()):
+        return f"the label {label!r} looks like a video. Write the path first and the label behind it."
+    if re.search(r"""^'.*'$|^"|"$""", label):
+        return f"the label {label!r} has quotation marks. Remove them."
+    if _names_several(label, labels):
+        return (
+            f"the label {label!r} looks like several labels. Several labels of a video are not supported yet (they "
+            "will be with --task multi-label). Write one, or name this class with --labels."
+        )
+    return None
+
+
+def same_but_for_spelling(labels: Iterable[str]) -> tuple[str, str] | None:
+    """The first two labels that differ in case, spaces or invisible characters alone; None if none do."""
+    met = {}
+    for label in labels:
+        first = met.setdefault(_spelling(label), label)
+        if first != label:
+            return first, label
+    return None
+
+
+def _spelling(label: str) -> str:
+    if re.fullmatch(r"-?\d+", label):
+        return label  # of numbers, 01 and 1 are the same index
+    visible = "".join(char for char in label if unicodedata.category(char) != "Cf")
+    return " ".join(unicodedata.normalize("NFKC", visible).casefold().split())
+
+
+def _is_real(label: str) -> bool:
+    text = label.replace("\u2212", "-")  # the minus sign of typesetting
+    if re.fullmatch(r"[+-]?\d+,\d+", text):  # a decimal comma
+        return True
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _names_several(label: str, labels: Container[str]) -> bool:
+    if re.search(_SEPARATORS, label) or re.fullmatch(r"[\[({].*[\])}]|\W*\d[\W\d]*", label):
+        return True
+    parts = re.split(_CONNECTORS, label)
+    return len(parts) > 1 and all(part in labels for part in parts)

@@ -1,0 +1,156 @@
+"""Labels as they are written, names or numbers, and the class indices that they stand for."""
+
+import difflib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pyarrow as pa
+from datasets import ClassLabel, Value
+from transformers.utils import logging
+
+from .label_spelling import problem_of_label, same_but_for_spelling
+
+
+UNREADABLE_LABEL = -100
+"""The label of a video that could not be read: it has a row in predictions but does not count."""
+
+
+logger = logging.get_logger(__name__)
+
+HIGHEST_INDEX = 999_999
+"""A number above this is no class index but, for example, an identifier or a date."""
+
+FROM_ONE = (
+    "If the list counts from 1, as DFEW's own do, subtract 1 from each label (`lgi-former prepare` does), or write "
+    "the names."
+)
+
+
+class AnnotationError(ValueError):
+    """Annotations cannot be understood. The message says where, what is wrong and what to do."""
+
+
+def label_index(label: str, label_names: Sequence[str] | None, place: str) -> int:
+    """The class index that a label (a name or a number) stands for.
+
+    Args:
+        label: The label as it is written.
+        label_names: The classes. Without them, only numbers are understood. If one of them is a number itself, labels
+            are names only: `2` is the class of this name.
+        place: Where the label is, for the message.
+
+    Raises:
+        AnnotationError: If there is no such class.
+    """
+    if label_names is not None and label in label_names:
+        return list(label_names).index(label)
+    if not _is_number(label) or (label_names is not None and any(map(_is_number, label_names))):
+        raise AnnotationError(f"{place}: the label {label!r} is {_unknown(label, label_names)}.")
+    index = int(label)
+    highest = HIGHEST_INDEX if label_names is None else len(label_names) - 1
+    if not 0 <= index <= highest:
+        classes = "" if label_names is None else f" to {highest}, for {', '.join(label_names)}"
+        advice = f" {FROM_ONE}" if label_names is not None and index == highest + 1 else ""
+        raise AnnotationError(f"{place}: the label {index} is out of range. Labels count from 0{classes}.{advice}")
+    return index
+
+
+def refuse_repeated_names(label_names: Sequence[str]):
+    """Refuse class names of which two are the same.
+
+    Raises:
+        AnnotationError: If so.
+    """
+    if len(set(label_names)) < len(label_names):
+        raise AnnotationError(f"The classes {', '.join(label_names)} repeat a name. Give each class its own name.")
+
+
+def _unknown(label: str, label_names: Sequence[str] | None) -> str:
+    if label_names is None:
+        return "not a number, and the names of the classes are not given"
+    near = [name for name in label_names if name.casefold() == label.casefold()]
+    near = near or difflib.get_close_matches(label, label_names, n=1)
+    question = f" (is it {near[0]!r}?)" if near else ""
+    return f"unknown{question}; the labels are {', '.join(label_names)}"
+
+
+def _is_number(label: str) -> bool:
+    return label.removeprefix("-").isdecimal()
+
+
+def label_column(
+    labels: pa.Array | pa.ChunkedArray, label_names: Sequence[str] | None, place: Callable[[int], str]
+) -> tuple[np.ndarray, object]:
+    """Class indices and the type of their column.
+
+    Args:
+        labels: The labels as they are written, string (rows,).
+        label_names: The classes in the order of their indices. Without them, labels that are names get indices in
+            alphabetical order, and labels that are numbers stay so.
+        place: Called with the number of a row, says where its label is.
+
+    Returns:
+        Class indices, int64 (rows,), and `ClassLabel`, or `Value("int64")` where the classes have no names.
+
+    Raises:
+        AnnotationError: If there is no such class, a label is no name or index of one class, names differ in
+            spelling only, some labels are names and some numbers, or two of the classes have the same name.
+    """
+    # Distinct labels, and for each row which of them it has.
+    encoded = pa.table({"label": labels})["label"].combine_chunks().dictionary_encode()
+    numbers = encoded.indices.to_numpy()
+    _, rows = np.unique(numbers, return_index=True)
+    first_rows = dict(zip(encoded.dictionary.to_pylist(), rows.tolist(), strict=True))
+    _refuse_wrong_spelling(first_rows, label_names or (), place)
+    if label_names is None:
+        label_names = _names_in(first_rows, place)
+    else:
+        refuse_repeated_names(label_names)
+        _warn_if_none_is_zero(first_rows, label_names, place)
+    indices = [label_index(label, label_names, place(row)) for label, row in first_rows.items()]
+    feature = Value("int64") if label_names is None else ClassLabel(names=list(label_names))
+    return np.array(indices, dtype=np.int64)[numbers], feature
+
+
+def _refuse_wrong_spelling(first_rows: dict[str, int], label_names: Sequence[str], place: Callable[[int], str]):
+    """Refuse labels that are no name or number of one class. Names that the user gives are never wrong."""
+    unknown = [label for label in first_rows if label not in label_names]
+    known = {*first_rows, *label_names}
+    for label in unknown:
+        if (problem := problem_of_label(label, known)) is not None:
+            raise AnnotationError(f"{place(first_rows[label])}: {problem}")
+    if not label_names and (pair := same_but_for_spelling(unknown)) is not None:
+        one, other = pair
+        raise AnnotationError(
+            f"{place(first_rows[other])}: the label {other!r} is spelt {one!r} elsewhere "
+            f"({place(first_rows[one])}). Spell it in one way, or name the classes with --labels."
+        )
+
+
+def _warn_if_none_is_zero(first_rows: dict[str, int], label_names: Sequence[str], place: Callable[[int], str]):
+    unnamed = [label for label in first_rows if label not in label_names]
+    if len(unnamed) == len(first_rows) and all(map(_is_number, unnamed)) and 0 not in map(int, unnamed):
+        logger.warning(
+            f"{place(0)}: the labels of the list are numbers, and none is 0, the index of {label_names[0]!r}. "
+            f"{FROM_ONE}"
+        )
+
+
+def _names_in(first_rows: dict[str, int], place: Callable[[int], str]) -> list[str] | None:
+    """The names that occur, in alphabetical order; None if the labels are numbers."""
+    names = sorted(label for label in first_rows if not _is_number(label))
+    if names and len(names) < len(first_rows):
+        number = next(label for label in first_rows if _is_number(label))
+        raise AnnotationError(
+            f"{place(first_rows[names[0]])}: the label {names[0]!r} is a name, but {place(first_rows[number])} has "
+            f"the number {number}. Write all labels in one way, or name the classes."
+        )
+    return names or None
+
+
+def written_label(label: int | str, feature) -> str:
+    """A label as `label_index` takes it, by the type of its column: the name of a class, so that it does not matter
+    which index that has there."""
+    if isinstance(feature, ClassLabel) and label is not None and label >= 0:
+        return feature.int2str(label)
+    return str(label)

@@ -1,0 +1,192 @@
+"""A whole preparation: find the clips of a corpus, and write the lists that training reads."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ....configuration import DATASET_LABELS
+from ....files import only_writer
+from ...data.skipped_videos import replace_list
+from .clip_folders import first_file_below
+from .descriptions import Corpus
+from .labelled import LabelledClips, find_clips
+from .readability import RECORD_FILE, ReadabilityRecord
+from .staged_files import StagedFiles
+from .unlabelled import UnlabelledCount, list_clips, read_all
+
+
+LABELS_FILE = "labels.json"
+MISSING_FILE = "missing.csv"
+LOCK_FILE = ".preparation.lock"
+
+
+@dataclass(frozen=True)
+class PreparationOptions:
+    """How a corpus is prepared.
+
+    Attributes:
+        root: Folder of the corpus; paths in the lists are relative to it.
+        output: Folder to write to, made if needed.
+        clips: Folder of the clips, relative to `root`; None for the first of the usual ones that is there.
+        max_missing_fraction: Share of the clips that may be missing.
+        overwrite: Whether lists that are there with other content may be replaced.
+        dry_run: Whether nothing is to be written, and nothing to be decoded.
+    """
+
+    root: Path
+    output: Path
+    clips: str | None = None
+    max_missing_fraction: float = 0.01
+    overwrite: bool = False
+    dry_run: bool = False
+
+
+class ListsNotWrittenError(ValueError):
+    """The corpus is there, but its lists cannot be written. Those of an earlier run stay as they are.
+
+    Attributes:
+        found: What there is of the corpus now.
+    """
+
+    def __init__(self, message: str, found: LabelledClips | UnlabelledCount):
+        super().__init__(message)
+        self.found = found
+
+
+def folder_of_clips(corpus: Corpus, options: PreparationOptions) -> str:
+    """Where the clips of a corpus are, relative to `options.root`.
+
+    Raises:
+        ValueError: If there is no such folder.
+    """
+    if not options.root.is_dir():
+        raise ValueError(f"There is no folder '{options.root}'. {corpus.how_to_obtain}")
+    candidates = corpus.folders if options.clips is None else (Path(options.clips).as_posix(),)
+    for folder in candidates:
+        if (options.root / folder).is_dir():
+            return folder
+    inside = sorted(child for child in options.root.iterdir() if any((child / name).is_dir() for name in candidates))
+    nearby = f"; did you mean --root '{inside[0]}'?" if inside else "."
+    raise ValueError(
+        f"'{options.root}' has no clips of {corpus.title}: there is no folder {' or '.join(candidates)} in it "
+        f"(--clips names another){nearby} {corpus.how_to_obtain}"
+    )
+
+
+def prepare_labelled(corpus: Corpus, options: PreparationOptions, folds: Sequence[int | None]) -> LabelledClips:
+    """Write `train.csv` and `test.csv` of each fold into `fold_K`, or into the output itself, and `labels.json`.
+
+    If clips are missing, `missing.csv` says which; if too many are, nothing else is written.
+
+    Args:
+        corpus: One of labelled clips.
+        options: Where from, where to, and how.
+        folds: Numbers of folds; `[None]` for a corpus that has none.
+
+    Returns:
+        What was found.
+
+    Raises:
+        ValueError: If the corpus is not found or understood.
+        ListsNotWrittenError: If a split is empty, or other lists are in the way.
+        OSError: If something cannot be read or written.
+    """
+    folder = folder_of_clips(corpus, options)
+    found = find_clips(corpus, options.root, folder, folds)
+    if not found.num_found:
+        example = next((f", such as '{options.root / clip}'" for clip in found.missing), "")
+        other = first_file_below(options.root / folder)
+        raise ValueError(
+            f"None of the {found.num_expected} clips of {corpus.title} is in '{options.root / folder}'{example}"
+            f"{f'; what is there is, for example, {other!r}' if other else ''}. {corpus.how_to_obtain}"
+        )
+    if options.dry_run:
+        return found
+    with only_writer(options.output, LOCK_FILE), StagedFiles(options.overwrite) as staged:
+        if not too_many_missing(found, options):
+            _write_splits(staged, options, found)
+            with staged.open(options.output / LABELS_FILE) as file:
+                file.write(json.dumps(DATASET_LABELS[corpus.name]) + "\n")
+        _write_missing(staged, options, found)
+    return found
+
+
+def prepare_unlabelled(
+    corpus: Corpus, options: PreparationOptions, check: bool = True, num_workers: int = 0
+) -> UnlabelledCount:
+    """Write `train.csv`, a line for each clip that can be read; `missing.csv` says which cannot.
+
+    What was found in reading them is remembered in `readability.jsonl` of the output.
+
+    Args:
+        corpus: One of unlabelled clips.
+        options: Where from, where to, and how.
+        check: Whether to read videos that have not been read before; those that are empty are found without.
+        num_workers: Processes to read with; 0 reads in this one.
+
+    Returns:
+        How many were found.
+
+    Raises:
+        ValueError: If the corpus is not found.
+        ListsNotWrittenError: If another list is in the way.
+        OSError: If something cannot be read or written.
+    """
+    folder = folder_of_clips(corpus, options)
+    clips, record_file = corpus.clips, options.output / RECORD_FILE
+    if options.dry_run:
+        with open(os.devnull, "w") as nowhere:
+            found = list_clips(clips, options.root, folder, ReadabilityRecord(record_file), nowhere)
+        _check_any_found(corpus, found, options.root / folder)
+        return found
+    with only_writer(options.output, LOCK_FILE):
+        record = ReadabilityRecord(record_file)
+        if check:
+            read_all(clips, options.root / folder, record, num_workers)
+        with StagedFiles(options.overwrite) as staged:
+            with staged.open(options.output / "train.csv") as file:
+                found = list_clips(clips, options.root, folder, record, file)
+            if too_many_missing(found, options):
+                staged.discard()
+            _write_missing(staged, options, found)
+            _check_any_found(corpus, found, options.root / folder)
+    return found
+
+
+def _write_missing(staged: StagedFiles, options: PreparationOptions, found: LabelledClips | UnlabelledCount):
+    """Write `missing.csv`, unless other lists are in the way: they lack other clips than it would name."""
+    try:
+        staged.check_places()
+    except ValueError as error:
+        raise ListsNotWrittenError(str(error), found) from error
+    replace_list(options.output / MISSING_FILE, found.missing)
+
+
+def _check_any_found(corpus: Corpus, found: UnlabelledCount, folder: Path):
+    if not found.num_found:
+        raise ValueError(
+            f"There is no clip to read in '{folder}', {corpus.clips.depth} folders down. {corpus.how_to_obtain}"
+        )
+
+
+def too_many_missing(found: LabelledClips | UnlabelledCount, options: PreparationOptions) -> bool:
+    """Whether more clips are missing than may be."""
+    return found.num_missing > options.max_missing_fraction * found.num_expected
+
+
+def folder_of_fold(fold: int | str | None) -> str:
+    """Where the lists of a fold are, relative to the output."""
+    return "." if fold is None else f"fold_{fold}"
+
+
+def _write_splits(staged: StagedFiles, options: PreparationOptions, found: LabelledClips):
+    for fold, splits in found.folds.items():
+        for split, rows in splits.items():
+            path = options.output / folder_of_fold(fold) / f"{split}.csv"
+            if not rows:
+                message = f"No clip is left for '{path}': all of them are missing. No list was written."
+                raise ListsNotWrittenError(message, found)
+            with staged.open(path) as file:
+                file.writelines(f"{clip} {label}\n" for clip, label in rows)

@@ -1,0 +1,110 @@
+"""What a preparation tells: clips per class and split, what is missing, and how to go on."""
+
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+from itertools import islice
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ....configuration import DATASET_LABELS
+from ...run.arguments import read_recipe
+from .descriptions import SPLITS, Corpus
+from .labelled import LabelledClips
+from .preparation import MISSING_FILE, PreparationOptions, folder_of_fold, too_many_missing
+from .unlabelled import UnlabelledCount
+
+
+CLIPS_NAMED = 5  # of those that are missing
+
+
+def print_clips(corpus: Corpus, found: LabelledClips):
+    """Print a table of clips: a row for each class, a column for each fold with those of its splits."""
+    table = Table(corpus.title, box=box.SIMPLE, caption=f"clips: {' / '.join(SPLITS)}")
+    counts = {}
+    for fold, splits in found.folds.items():
+        table.add_column("clips" if fold is None else f"fold {fold}", justify="right")
+        counts[fold] = [Counter(label for _, label in splits[split]) for split in SPLITS]
+    for index, label in enumerate(DATASET_LABELS[corpus.name]):
+        table.add_row(Text(label), *(_cell(count[index] for count in of_fold) for of_fold in counts.values()))
+    table.add_section()
+    table.add_row("all", *(_cell(sum(count.values()) for count in of_fold) for of_fold in counts.values()))
+    Console(highlight=False).print(table)
+
+
+def describe_shared(found: LabelledClips) -> list[str]:
+    """A line for each fold of whose test data some is training data, too, as lists of owners may have it."""
+    lines = []
+    for fold, splits in found.folds.items():
+        train, test = ({clip for clip, _ in splits[split]} for split in SPLITS)
+        if shared := sorted(train & test):
+            where = "" if fold is None else f" of fold {fold}"
+            lines.append(
+                f"{len(shared)} clips{where} are listed both to train and to test, such as {shared[0]}. They are "
+                "kept, though a test on them says nothing."
+            )
+    return lines
+
+
+def print_count(corpus: Corpus, found: UnlabelledCount):
+    """Print how many unlabelled clips there are."""
+    print(
+        f"{corpus.title}: {found.num_found} clips, {found.num_missing} more cannot be read. Its "
+        f"owners distribute {corpus.clips.num_clips}."
+    )
+
+
+def describe_missing(
+    corpus: Corpus, found: LabelledClips | UnlabelledCount, options: PreparationOptions, are_listed: bool
+) -> str:
+    """How many clips are missing, the first of them, where they were looked for and how to obtain them; some lines.
+
+    Args:
+        corpus, found, options: As of the preparation.
+        are_listed: Whether `missing.csv` has all of them.
+    """
+    lines = [f"{found.num_missing} of {found.num_expected} clips are missing or cannot be read:"]
+    lines += [f"  {options.root / clip} {problem}" for clip, problem in islice(found.missing.items(), CLIPS_NAMED)]
+    if len(found.missing) > CLIPS_NAMED:
+        where = f"; all are in {options.output / MISSING_FILE}" if are_listed else ""
+        lines.append(f"  and {len(found.missing) - CLIPS_NAMED} more{where}")
+    if unnamed := found.num_missing - len(found.missing):
+        lines.append(
+            f"  {'and ' if found.missing else ''}{unnamed} whose names are not known, since the owners' list of clips "
+            f"is not in '{options.root}'"
+        )
+    lines.append(corpus.how_to_obtain)
+    if too_many_missing(found, options):
+        lines.append(
+            f"These are more than --max_missing_fraction {options.max_missing_fraction:g} allows: no list is written."
+        )
+    else:
+        lines.append(f"They {'are' if are_listed else 'would be'} left out of the lists.")
+    return "\n".join(lines)
+
+
+def starting_model(corpus: Corpus) -> str:
+    """What the recipe starts from, as a part of a sentence; nothing if it starts from scratch."""
+    model = read_recipe(corpus.recipe).get("model_name_or_path")
+    if model is None:
+        return ""
+    return f", from the model in {model} (--model_name_or_path: another that `lgi-former pretrain` or `convert` wrote)"
+
+
+def next_command(corpus: Corpus, options: PreparationOptions, folds: Sequence[int | None]) -> str:
+    """The command that trains on what was prepared, for a shell."""
+    folder = options.output / folder_of_fold(None if folds == [None] else "{fold}")
+    words = ["lgi-former", corpus.recipe.partition("_")[0], corpus.recipe, "--train_data", str(folder / "train.csv")]
+    if corpus.name in DATASET_LABELS:
+        words += ["--eval_data", str(folder / "test.csv")]
+    words += ["--data_root", str(options.root)]
+    if folds != [None]:
+        words += ["--folds", *map(str, folds)]
+    return shlex.join(words)
+
+
+def _cell(numbers) -> str:
+    return "/".join(map(str, numbers))

@@ -1,0 +1,317 @@
+"""Cutting the faces out of a corpus's videos once, so that training reads small frames that a face fills."""
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from PIL import Image
+from tqdm import tqdm
+from transformers.utils import logging
+
+from ...files import only_writer, whole_file
+from ...image_processing import FaceCropper, crop_face, open_frames
+from ...image_processing.decoding.animated_images import is_animation
+from ...image_processing.decoding.frame_folders import IMAGE_SUFFIXES, check_frame_order, holds_frames
+from ...image_processing.decoding.video_decoding import VIDEO_SUFFIXES
+from ...image_processing.decoding.video_sources import check_file
+from ...messages import escaped
+
+
+logger = logging.get_logger(__name__)
+
+LIST_FILE = "faces.csv"
+SETTINGS_FILE = "faces.json"
+LIST_ENCODING = {"encoding": "utf-8", "errors": "backslashreplace"}  # names of files need not be UTF-8
+JPEG_QUALITY = 95
+
+CROPPED, NO_FACE, FAILED = "cropped", "no face", "failed"
+
+
+@dataclass
+class Outcome:
+    """What became of a video.
+
+    Attributes:
+        video (`str`): Its path, relative to the corpus; its frames are in a folder of the same path in the output.
+        status (`str`): `"cropped"`, `"no face"` (then there is no folder) or `"failed"`.
+        people (`int`): People who were found. The frames are of the one whose face took most room for longest.
+        frames (`int`): Frames that were written: those of the video in which that person's face is seen.
+        reason (`str`): Why it failed.
+    """
+
+    video: str
+    status: str
+    people: int = 0
+    frames: int = 0
+    reason: str = ""
+
+
+def crop_corpus(
+    source: str | os.PathLike,
+    output_dir: str | os.PathLike,
+    cropper: FaceCropper,
+    size: int = 224,
+    num_workers: int = 1,
+    frame_order: str = "natural",
+) -> list[Outcome]:
+    """Write each video's main face as a folder of JPEG frames, under the video's own relative path.
+
+    So annotation files of the corpus hold for the crops, with `data_root=output_dir`. What happened to each video is
+    in `output_dir/faces.csv`, with the columns of `Outcome`, as soon as it is known. Called again, it goes on: videos
+    that are listed as cropped or without a face are left alone, failed ones are tried again. A folder is given its
+    name only when all of its frames are there.
+
+    Args:
+        source: Folder with videos (files, animated images and folders of frames) in it at any depth, or one video.
+        output_dir: Folder to write to, made if needed.
+        cropper: Follows and cuts out faces.
+        size: Height and width of the crops in pixels. Corpora are shipped with 224 or 256.
+        num_workers: Videos worked on at once, each in a thread.
+        frame_order: Order of the frames of a folder, as for `read_video`.
+
+    Files and folders that are left out, because they are no videos, are counted in a warning.
+
+    Returns:
+        All videos' outcomes, those of earlier calls included, in the order of their paths.
+
+    Raises:
+        ValueError: If there is no video, a folder holds both frames and videos, or `output_dir` holds the source, was
+            made of another corpus, with other settings, not by this function, or is being written to.
+    """
+    check_frame_order(frame_order)
+    # Absolute, since "." has no name and ".." a name that would lead out of `output_dir`.
+    source, output_dir = Path(os.path.abspath(source)), Path(os.path.abspath(output_dir))
+    if source.resolve().is_relative_to(output_dir.resolve()):
+        raise ValueError(f"'{source}' is in '{output_dir}', where crops would replace it. Choose another folder.")
+    root, videos = _find_videos(source, output_dir)
+    output_dir.mkdir(parents=True, exist_ok=True)
+    visible = [entry for entry in output_dir.iterdir() if not entry.name.startswith(".")]
+    if visible and not (output_dir / SETTINGS_FILE).exists():
+        raise ValueError(f"'{output_dir}' is not empty, and not of this command's making. Choose another folder.")
+    with only_writer(output_dir, f".{LIST_FILE}.lock"):
+        settings = {"source": str(root.resolve()), "size": size, "margin": cropper.margin, "frame_order": frame_order}
+        _check_settings(output_dir, settings)
+        return _crop_all(root, videos, output_dir, cropper, size, num_workers, frame_order)
+
+
+def _find_videos(source: Path, output_dir: Path) -> tuple[Path, list[str]]:
+    """The folder that paths are relative to, and the paths of the videos. What is no video is reported."""
+    if not source.exists():
+        raise ValueError(f"There is no file or folder '{source}'. Check the path.")
+    if source.is_dir() and holds_frames(source):
+        _refuse_mixture(source)
+        return source.parent, [source.name]
+    if not source.is_dir():
+        check_file(source)
+        return source.parent, [source.name]
+    left_out = []
+    videos = sorted(str(path.relative_to(source)) for path in _videos_in(source, output_dir.resolve(), left_out))
+    if not videos:
+        raise ValueError(
+            f"'{source}' holds no videos: neither files ({', '.join(VIDEO_SUFFIXES)}) nor folders of frames "
+            f"({', '.join(IMAGE_SUFFIXES)}), at any depth."
+        )
+    if left_out:
+        logger.warning(
+            f"{len(left_out)} files and folders in '{source}' are left out, such as "
+            f"'{min(left_out).relative_to(source)}': they are neither videos ({', '.join(VIDEO_SUFFIXES)}, animated "
+            "images) nor folders of frames."
+        )
+    return source, videos
+
+
+def _videos_in(folder: Path, output_dir: Path, left_out: list[Path]) -> Iterator[Path]:
+    """Videos at any depth. What else is there is added to `left_out`, hidden files excepted."""
+    for entry in folder.iterdir():
+        if entry.name.startswith(".") or entry.resolve() == output_dir:
+            continue
+        if entry.is_dir() and not holds_frames(entry):
+            yield from _videos_in(entry, output_dir, left_out)
+        elif entry.is_dir():
+            _refuse_mixture(entry)
+            yield entry
+        elif _is_video(entry):
+            yield entry
+        else:
+            left_out.append(entry)
+
+
+def _is_video(file: Path) -> bool:
+    return file.suffix.lower() in VIDEO_SUFFIXES or is_animation(file)
+
+
+def _refuse_mixture(folder: Path):
+    """
+    Raises:
+        ValueError: If a folder of frames holds a video, too, which would be left out.
+    """
+    for entry in sorted(folder.iterdir()):
+        if not entry.name.startswith(".") and (holds_frames(entry) if entry.is_dir() else _is_video(entry)):
+            raise ValueError(
+                f"'{folder}' holds both frames and a video ('{entry.name}'). Move the images or the video to a folder "
+                "of their own."
+            )
+
+
+def _check_settings(output_dir: Path, settings: dict):
+    file = output_dir / SETTINGS_FILE
+    if not file.exists():
+        file.write_text(json.dumps(settings))
+    # Before there was a choice, frames came in the order of their names.
+    elif {"frame_order": "name"} | json.loads(file.read_text()) != settings:
+        raise ValueError(
+            f"'{output_dir}' has crops made with {file.read_text()}, but {json.dumps(settings)} is asked for. Crops "
+            "of a corpus should be made alike, and those of two not be mixed: use the same settings or another folder."
+        )
+
+
+def _crop_all(
+    root: Path,
+    videos: list[str],
+    output_dir: Path,
+    cropper: FaceCropper,
+    size: int,
+    num_workers: int,
+    frame_order: str,
+) -> list[Outcome]:
+    listed = {outcome.video: outcome for outcome in _listed(output_dir, videos) if _is_done(outcome, output_dir)}
+    _write_list(output_dir, listed.values())
+    done = {video: listed[video] for video in videos if video in listed}
+    stop = threading.Event()
+
+    def crop(video: str) -> Outcome:
+        return _crop_video(root / video, video, output_dir, cropper, size, stop, frame_order)
+
+    remaining = [video for video in videos if video not in done]
+    numbers = Counter(outcome.status for outcome in done.values())
+    with (
+        ThreadPoolExecutor(num_workers) as pool,
+        tqdm(desc="Cropping faces", total=len(videos), initial=len(done), unit="video") as progress,
+    ):
+        try:
+            for future in as_completed([pool.submit(crop, video) for video in remaining]):
+                outcome = future.result()
+                done[outcome.video] = outcome
+                _append(output_dir, outcome)
+                numbers[outcome.status] += 1
+                progress.set_postfix({name: numbers[name] for name in (NO_FACE, FAILED)}, refresh=False)
+                progress.update()
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [done[video] for video in videos]
+
+
+def _is_done(outcome: Outcome, output_dir: Path) -> bool:
+    return outcome.status == NO_FACE or (outcome.status == CROPPED and (output_dir / outcome.video).exists())
+
+
+class _StoppedError(Exception):
+    """The whole call was stopped while a video was being worked on."""
+
+
+def _crop_video(
+    path: Path,
+    video: str,
+    output_dir: Path,
+    cropper: FaceCropper,
+    size: int,
+    stop: threading.Event,
+    frame_order: str,
+) -> Outcome:
+    try:
+        return _crop_into(path, video, output_dir, cropper, size, stop, frame_order)
+    except _StoppedError:
+        raise
+    except Exception as error:  # whatever is wrong with one video must not cost the others
+        return Outcome(video, FAILED, reason=" ".join(str(error).split()))
+
+
+def unfinished_folder(target: Path) -> Path:
+    """Where crops are written until all are there. A call finds what one before it, which was killed, left there."""
+    # Not the name with an addition: one that is as long as the system takes leaves no room for that.
+    digest = hashlib.blake2b(os.fsencode(target.name), digest_size=8).hexdigest()
+    return target.with_name(f".{digest}.unfinished")
+
+
+def _crop_into(
+    path: Path,
+    video: str,
+    output_dir: Path,
+    cropper: FaceCropper,
+    size: int,
+    stop: threading.Event,
+    frame_order: str,
+) -> Outcome:
+    target = output_dir / video
+    folder = unfinished_folder(target)
+    shutil.rmtree(folder, ignore_errors=True)  # of a call that was killed
+    folder.mkdir(parents=True)
+    try:
+        room = _write_crops(path, folder, cropper, size, stop, frame_order)
+        if not room:
+            return Outcome(video, NO_FACE)
+        main = folder / str(room.most_common(1)[0][0])
+        frames = len(list(main.iterdir()))
+        if target.exists():  # whole, but not listed: the call was stopped in between
+            shutil.rmtree(target)
+        main.rename(target)
+        return Outcome(video, CROPPED, people=len(room), frames=frames)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _write_crops(
+    path: Path, folder: Path, cropper: FaceCropper, size: int, stop: threading.Event, frame_order: str
+) -> Counter:
+    """Write every person's crops to a folder of their number in `folder`.
+
+    Returns:
+        By person, how much room the face took: the sum of its areas over the frames, in pixels.
+    """
+    room = Counter()
+    with open_frames(path, frame_order=frame_order) as stream:
+        for frame, faces in cropper.follow(stream):
+            if stop.is_set():
+                raise _StoppedError
+            for face in faces:
+                person = folder / str(face.person)
+                person.mkdir(exist_ok=True)
+                crop = Image.fromarray(crop_face(frame.image, face.box, size))
+                crop.save(person / f"{frame.index:06d}.jpg", quality=JPEG_QUALITY)
+                room[face.person] += (face.box[2] - face.box[0]) ** 2
+    return room
+
+
+def _listed(output_dir: Path, videos: Iterable[str]) -> list[Outcome]:
+    """The outcomes in the list. It holds escapes for names that are not UTF-8: `videos` has the names themselves."""
+    if not (output_dir / LIST_FILE).exists():
+        return []
+    with (output_dir / LIST_FILE).open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if None not in row.values()]  # the last may be half-written
+    names = {escaped(video): video for video in videos}
+    for row in rows:
+        row |= {"video": names.get(row["video"], row["video"])}
+        row |= {name: int(row[name]) for name in ("people", "frames")}
+    return [Outcome(**row) for row in rows]
+
+
+def _write_list(output_dir: Path, outcomes: Iterable[Outcome]):
+    with whole_file(output_dir / LIST_FILE) as path, path.open("w", newline="", **LIST_ENCODING) as file:
+        writer = csv.writer(file)
+        writer.writerow([field.name for field in fields(Outcome)])
+        writer.writerows(asdict(outcome).values() for outcome in outcomes)
+
+
+def _append(output_dir: Path, outcome: Outcome):
+    with (output_dir / LIST_FILE).open("a", newline="", **LIST_ENCODING) as file:
+        csv.writer(file).writerow(asdict(outcome).values())

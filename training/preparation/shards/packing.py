@@ -1,0 +1,250 @@
+"""Packing a corpus into tar shards, for storage that is slow with many small files or far away."""
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from datasets import Dataset
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+from tqdm import tqdm
+
+from ....files import only_writer
+from ....image_processing.decoding.frame_folders import check_frame_order
+from ...data.annotations import check_that_videos_are_there
+from ...data.classes import names_of_classes, warn_of_empty_classes
+from ...data.shard_index import INDEX_FILE, MEMBERS_SUFFIX, ShardError, ShardIndex, open_index, read_index, sha256_of
+from ...data.skipped_videos import SKIPPED_VIDEOS_FILE, replace_list
+from ...data.video_rows import video_name
+from .encoding import can_be_encoded
+from .writing import Sample, ShardFiles, WrittenShard
+
+
+LOCK_FILE = ".shards.lock"
+ENCODING_VERSION = 3  # to be raised when the same videos come to be other bytes
+
+
+@dataclass
+class PackedShards:
+    """
+    Attributes:
+        index (`ShardIndex`): What there is now.
+        skipped (`dict[str, str]`): Videos that could not be read, and why.
+        num_found (`int`): Shards that were there already.
+        mended (`list[str]`): Names of the tar files of shards that were there but damaged, and were made again.
+    """
+
+    index: ShardIndex
+    skipped: dict[str, str]
+    num_found: int
+    mended: list[str]
+
+
+def pack_shards(
+    videos: Dataset,
+    output_dir: str | os.PathLike,
+    *,
+    root: str | os.PathLike = "",
+    clips_per_shard: int = 1000,
+    size: int | None = None,
+    seed: int = 0,
+    num_workers: int = 0,
+    frame_order: str = "natural",
+) -> PackedShards:
+    """Pack videos into tar shards in the format of WebDataset, with an index from which any one can be read.
+
+    The videos are shuffled first, so that a shard has some of all classes. The same videos and settings give the same
+    bytes. A shard has its name only when it is whole; called again, this goes on: shards that are there and have their
+    checksum are left alone, damaged ones are made again.
+
+    Written are `shard-NUMBER.tar`, in which a video is `KEY.SUFFIX`, its class index `KEY.cls` and its name
+    `KEY.json`; beside each shard its table `shard-NUMBER.parquet`; `index.json`; and, if videos could not be read,
+    `skipped_videos.csv`.
+
+    Args:
+        videos: As from `load_annotations`.
+        output_dir: Folder to write to, made if needed.
+        root: Folder that names of videos are relative to. A corpus that is moved gives the same shards.
+        clips_per_shard: Videos of a shard, less those that cannot be read.
+        size: Make every video an H.264 file whose shorter side has at most this many pixels. By default files are
+            taken as they are, and folders of frames as zip archives; see `encode_video`.
+        seed: Of the order.
+        num_workers: Processes, each of which packs one shard at a time; 0 packs in this one.
+        frame_order: With `size`, the order of the frames of a folder, as for `read_video`. An archive keeps the names.
+
+    Returns:
+        What there is now.
+
+    Raises:
+        ShardError: If no video can be read, or `output_dir` has shards of other videos or settings.
+        ValueError: If no video is there at all, labels without names do not count from 0, or another process is
+            writing to `output_dir`.
+        OSError: If there is no room, for example.
+    """
+    output_dir = Path(output_dir)
+    classes = _classes(videos)
+    check_frame_order(frame_order)
+    packing = _Packing(videos, output_dir, os.fspath(root), clips_per_shard, size, seed, frame_order)
+    if not (output_dir / INDEX_FILE).exists():
+        check_that_videos_are_there(videos)
+    with only_writer(output_dir, LOCK_FILE):
+        _refuse_other_shards(output_dir, len(packing))
+        written = _pack_all(packing, num_workers)
+        skipped = {name: reason for shard in written for name, reason in shard.skipped.items()}
+        index = ShardIndex([shard.shard for shard in written], classes)
+        _write_lists(output_dir, index, skipped)
+    mended = [shard.shard.url for shard in written if shard.was_damaged]
+    return PackedShards(index, skipped, sum(not shard.is_new for shard in written), mended)
+
+
+def verify_shards(source: str) -> list[str]:
+    """Read every shard again, from wherever fsspec reads, with a progress bar.
+
+    Args:
+        source: The `index.json`, or a folder or URL that holds one.
+
+    Returns:
+        What is wrong, a sentence for each file that is damaged or missing.
+
+    Raises:
+        ShardError: If there is no index, or it cannot be read.
+    """
+    problems = []
+    for shard in tqdm(open_index(source).shards, "Verifying shards", unit="shard"):
+        for file, expected in ((shard.url, shard.sha256), (shard.members_url, shard.members_sha256)):
+            try:
+                if sha256_of(file) != expected:
+                    problems.append(f"'{file}' does not have the checksum that the index says.")
+            except FileNotFoundError:
+                problems.append(f"'{file}' is missing.")
+            except Exception as error:  # every file system has its own
+                problems.append(f"'{file}' cannot be read: {error}.")
+    return problems
+
+
+class _Packing(TorchDataset):
+    """The shards of a corpus; an item is written, or found, when it is asked for."""
+
+    def __init__(
+        self,
+        videos: Dataset,
+        output_dir: Path,
+        root: str,
+        clips_per_shard: int,
+        size: int | None,
+        seed: int,
+        frame_order: str,
+    ):
+        self.videos = videos
+        self.output_dir = output_dir
+        self.root = os.path.join(root, "")  # with a slash at the end, unless it is empty
+        self.clips_per_shard = clips_per_shard
+        self.size = size
+        self.frame_order = frame_order
+        self.order = np.random.default_rng(seed).permutation(len(videos))
+        self.has_labels = "label" in videos.column_names
+
+    def __len__(self) -> int:
+        return -(-len(self.order) // self.clips_per_shard)
+
+    def __getitem__(self, number: int) -> WrittenShard | Exception:
+        files = ShardFiles(self.output_dir, number, self._plan(number))
+        try:
+            was_there = files.tar.exists()
+            found = files.found()
+            if found is not None and not self._any_can_be_read_now(number, found.skipped):
+                return found
+            return replace(
+                files.write(self._samples(number), self.size, self.frame_order),
+                was_damaged=was_there and found is None,
+            )
+        except (ShardError, OSError) as error:
+            if isinstance(error, OSError) and error.errno and not error.filename:  # a full disk does not say which
+                error.filename = str(files.tar)
+            return error  # raised in a data loader's worker, it would arrive with a traceback in its message
+
+    def rows_of(self, number: int) -> np.ndarray:
+        """Which rows go into a shard."""
+        return self.order[number * self.clips_per_shard : (number + 1) * self.clips_per_shard]
+
+    def _samples(self, number: int) -> Iterator[Sample]:
+        for row in self.rows_of(number):
+            item = self.videos[int(row)]
+            name = video_name(item["video"]).removeprefix(self.root)
+            yield Sample(f"{row:09d}", name, item["video"], item["label"] if self.has_labels else None)
+
+    def _plan(self, number: int) -> str:
+        samples = [(sample.key, sample.name, sample.label) for sample in self._samples(number)]
+        frame_order = None if self.size is None else self.frame_order
+        decisive = [ENCODING_VERSION, self.size, frame_order, samples]
+        return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
+
+    def _any_can_be_read_now(self, number: int, skipped: dict[str, str]) -> bool:
+        """Whether videos that were left out have been repaired, or are found under another root."""
+        return bool(skipped) and any(
+            can_be_encoded(sample.video, self.size, self.frame_order)
+            for sample in self._samples(number)
+            if sample.name in skipped
+        )
+
+
+def _pack_all(packing: _Packing, num_workers: int) -> list[WrittenShard]:
+    written, numbers = [], Counter()
+    with tqdm(desc="Packing shards", total=len(packing.order), unit="video") as progress:
+        for number, shard in enumerate(_packed(packing, num_workers)):
+            if isinstance(shard, Exception):
+                raise shard
+            written.append(shard)
+            numbers["skipped"] += len(shard.skipped)
+            progress.set_postfix(numbers, refresh=False)
+            progress.update(len(packing.rows_of(number)))
+    return written
+
+
+def _packed(packing: _Packing, num_workers: int) -> Iterator[WrittenShard | Exception]:
+    try:
+        yield from DataLoader(packing, batch_size=None, num_workers=min(num_workers, len(packing)))
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        raise ShardError(
+            "A process died while it packed a shard. Check the memory of the machine, or take fewer --num_workers; "
+            "the same command goes on where it stopped."
+        ) from error
+
+
+def _classes(videos: Dataset) -> list[str] | None:
+    if "label" not in videos.column_names:
+        return None
+    classes = names_of_classes("The list", videos)
+    warn_of_empty_classes("The list", videos, classes)
+    return classes
+
+
+def _refuse_other_shards(output_dir: Path, num_shards: int):
+    index = output_dir / INDEX_FILE
+    if index.exists() and any(Path(shard.url).parent != output_dir for shard in read_index(str(index)).shards):
+        raise ShardError(f"'{index}' is of shards in other folders. Choose another folder, or remove it.")
+    more = [file for file in output_dir.glob(f"shard-*{MEMBERS_SUFFIX}") if _number(file) >= num_shards]
+    if more:
+        raise ShardError(
+            f"'{min(more)}' is of a corpus of more shards than the {num_shards} that are to be made. Choose another "
+            "folder, or remove its shards to make them anew."
+        )
+
+
+def _number(file: Path) -> int:
+    digits = file.stem.removeprefix("shard-")
+    return int(digits) if digits.isdecimal() else 0
+
+
+def _write_lists(output_dir: Path, index: ShardIndex, skipped: dict[str, str]):
+    replace_list(output_dir / SKIPPED_VIDEOS_FILE, skipped)
+    if not any(shard.nsamples for shard in index.shards):
+        raise ShardError(f"None of the videos can be read; see why in '{output_dir / SKIPPED_VIDEOS_FILE}'.")
+    index.write(output_dir)

@@ -1,0 +1,276 @@
+"""Options of the training commands, from a recipe and the command line.
+
+Names are those of Transformers' examples and of `TrainingArguments` wherever there are such.
+"""
+
+import json
+import os
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import torch
+import yaml
+from transformers import HfArgumentParser, TrainingArguments
+
+from ...configuration import DATASET_TERMS
+from ...image_processing.decoding.decoder_backends import BACKENDS, chosen_backend
+from ...image_processing.decoding.frame_folders import FRAME_ORDERS, check_frame_order
+from ...messages import SuggestsNearest, nearest, spell_with_underscores
+from .precision import device_has_bf16
+
+
+RECIPES = Path(__file__).parents[2] / "configuration" / "recipes"
+
+
+BACKEND_HELP = (
+    "What decodes video files (default: pyav, which is exact; decord may return other frames than those it was asked "
+    "for)."
+)
+
+
+def check_reading(backend: str | None, frame_order: str | None):
+    """
+    Raises:
+        ValueError: If the frame order is unknown, or the backend is unknown or not installed. Recipes are not checked
+            by the parser.
+    """
+    check_frame_order(frame_order or "natural")
+    if backend is not None:
+        chosen_backend(backend)
+
+
+class RecipeError(ValueError):
+    """A recipe cannot be read. The message says which and why."""
+
+
+@dataclass
+class ModelArguments:
+    """Which model is trained."""
+
+    model_name_or_path: str | None = field(
+        default=None,
+        metadata={
+            "help": "Model to start from: a directory or Hub repository of LGI-Former or VideoMAE, or a published "
+            ".pth file of MAE-DFER. Without it, --model_type is trained from scratch."
+        },
+    )
+    model_type: str = field(
+        default="lgi_former",
+        metadata={"help": "Family of a model trained from scratch.", "choices": ["lgi_former", "videomae"]},
+    )
+    config_name: str | None = field(
+        default=None,
+        metadata={"help": "Configuration of a model trained from scratch: a directory, Hub repository or JSON file."},
+    )
+    config_overrides: str | None = field(
+        default=None,
+        metadata={"help": "Fields of the model's configuration, in JSON: '{\"hidden_size\": 256}'."},
+    )
+    image_size: int | None = field(
+        default=None, metadata={"help": "Height and width of clips in pixels (default: the model's)."}
+    )
+    num_frames: int | None = field(default=None, metadata={"help": "Frames of a clip (default: the model's)."})
+
+    def __post_init__(self):
+        self.config_overrides = _parsed_fields(self.config_overrides)
+
+    @property
+    def config_fields(self) -> dict:
+        """All fields of the configuration that are set here."""
+        sizes = {"image_size": self.image_size, "num_frames": self.num_frames}
+        return self.config_overrides | {name: value for name, value in sizes.items() if value is not None}
+
+
+@dataclass
+class DataArguments:
+    """Which videos are trained on, and which frames of them."""
+
+    train_data: str | None = field(
+        default=None,
+        metadata={
+            "help": "Videos to train on: a file with a line 'path label' each, a CSV file, a folder of class folders, "
+            "shards of `lgi-former prepare shards` (their folder or index.json, or its URL: hf://, s3://), or other "
+            "tar shards in the format of WebDataset ('shards/*.tar'), which are streamed."
+        },
+    )
+    data_root: str | None = field(
+        default=None, metadata={"help": "Where relative paths begin (default: the annotation file's folder)."}
+    )
+    dataset_name: str | None = field(
+        default=None,
+        metadata={
+            "help": "Name of the corpus for the model's card, which tells the terms of "
+            f"{', '.join(DATASET_TERMS)}. Nothing is loaded by it."
+        },
+    )
+    streaming: bool = field(
+        default=False, metadata={"help": "Stream --train_data, a data set on the Hub. '*.tar' always is streamed."}
+    )
+    shuffle_buffer: int | None = field(
+        default=None,
+        metadata={
+            "help": "Videos that are shuffled together: of shards (default: 10000), or of a stream (default: 256), "
+            "where they wait in the memory of each worker."
+        },
+    )
+    sampling_rate: int | None = field(
+        default=None,
+        metadata={"help": "Step between the frames of a clip (default: the starting model's, else 4)."},
+    )
+    backend: str | None = field(default=None, metadata={"help": BACKEND_HELP, "choices": list(BACKENDS)})
+    frame_order: str = field(
+        default="natural",
+        metadata={
+            "help": "Order of the frames of a folder: 'natural' (2.png before 10.png), or 'name' (10.png before "
+            "2.png, as the published code sorts).",
+            "choices": list(FRAME_ORDERS),
+        },
+    )
+    max_skipped_fraction: float = field(
+        default=0.01, metadata={"help": "Share of the videos that may turn out unreadable before the run stops."}
+    )
+    check_data: bool = field(
+        default=False,
+        metadata={"help": "Only read every video once and write the list of the broken ones; do not train."},
+    )
+
+    def __post_init__(self):
+        check_reading(self.backend, self.frame_order)
+
+    @property
+    def reading(self) -> dict:
+        """Settings of `read_video`."""
+        return {"backend": self.backend, "frame_order": self.frame_order}
+
+
+@dataclass
+class RecipeTrainingArguments(TrainingArguments):
+    """`TrainingArguments`, and what of the published recipe it has no name for."""
+
+    # None, so that it can be told from a choice.
+    bf16: bool = field(
+        default=None,
+        metadata={"help": "Mixed precision with bfloat16 (default: where the device has it, unless --fp16)."},
+    )
+    ddp_find_unused_parameters: bool | None = field(
+        default=False, metadata={"help": "As in TrainingArguments. LGI-Former has no parameters without gradients."}
+    )
+    dataloader_persistent_workers: bool = field(
+        default=True,
+        metadata={
+            "help": "Keep the processes that read videos, and the memory they take, from epoch to epoch: where "
+            "processes are not forked, starting them takes seconds."
+        },
+    )
+    lr_scheduler_type: str = field(
+        default="cosine_with_min_lr", metadata={"help": "Schedule of the learning rate, as in TrainingArguments."}
+    )
+    base_learning_rate: float | None = field(
+        default=None,
+        metadata={
+            "help": "Learning rate for a total batch of 256, scaled to the run's. --learning_rate is then not used."
+        },
+    )
+    layer_decay: float = field(
+        default=1.0, metadata={"help": "Ratio of the learning rates of neighbouring layers, towards the input."}
+    )
+    ema_decay: float | None = field(
+        default=None, metadata={"help": "Decay of a moving average of the weights, which is evaluated and saved."}
+    )
+
+    def __post_init__(self):
+        if self.output_dir is None:
+            raise ValueError("output_dir is missing: say where the model and its checkpoints go.")
+        # Without an accelerator the processor is meant; TrainingArguments wants that said before it takes bf16.
+        self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
+        # Data loaders refuse to keep what they do not have.
+        self.dataloader_persistent_workers = self.dataloader_persistent_workers and self.dataloader_num_workers > 0
+        if self.bf16 is None:
+            self.bf16 = not self.fp16 and device_has_bf16(self.use_cpu)
+        super().__post_init__()
+
+
+class RecipeParser(SuggestsNearest, HfArgumentParser):
+    """Parser of `[RECIPE] [--option value ...]` into dataclasses; options on the command line win."""
+
+    def __init__(self, *dataclass_types: type, prog: str, description: str):
+        super().__init__(dataclass_types, prog=prog, description=description, allow_abbrev=False)
+        self.usage = f"{prog} [RECIPE] [--option value ...]"  # listing all options would bury an error below them
+        own = [recipe for recipe in shipped() if _command(recipe) == prog]
+        names = f", or the name of a shipped one: {', '.join(own)}" if own else ""
+        self.add_argument("recipe", nargs="?", help=f"YAML file of options{names}")
+
+    def parse(self, argv: list[str]) -> tuple:
+        """One instance of each dataclass.
+
+        Raises:
+            RecipeError: If the recipe cannot be read or has an unknown option.
+            ValueError: If options clash.
+            SystemExit: If the command line is wrong.
+        """
+        argv = spell_with_underscores(argv)
+        arguments, unknown = self.parse_known_args(argv)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        if arguments.recipe is not None:
+            self.set_defaults(**self._read_options(arguments.recipe))
+        *parsed, _ = self.parse_args_into_dataclasses(argv, look_for_args_file=False)
+        return tuple(parsed)
+
+    def _read_options(self, recipe):
+        options = read_recipe(recipe)
+        known = [option.name for kind in self.dataclass_types for option in fields(kind) if option.init]
+        for name in options:
+            if name not in known:
+                hint = self._other_command(recipe) or nearest(str(name), known)
+                raise RecipeError(f"The recipe '{recipe}' has an unknown option {name!r}{hint}")
+        return {name: json.dumps(value) if isinstance(value, dict) else value for name, value in options.items()}
+
+    def _other_command(self, recipe: str) -> str:
+        """Whose recipe it is, if it is a shipped one of another command."""
+        if recipe not in shipped() or _command(recipe) == self.prog:
+            return ""
+        return f"; it is a recipe of `{_command(recipe)}`."
+
+
+def shipped() -> list[str]:
+    """Names of the recipes that come with this package."""
+    return sorted(recipe.stem for recipe in RECIPES.glob("*.yaml"))
+
+
+def _command(recipe: str) -> str:
+    """The command that a shipped recipe is for."""
+    return f"lgi-former {recipe.partition('_')[0]}"
+
+
+def read_recipe(recipe: str | os.PathLike) -> dict:
+    """The options of a recipe, a YAML file or the name of a shipped one.
+
+    Raises:
+        RecipeError: If there is none of this name, or it is not a mapping of options.
+    """
+    path = Path(recipe)
+    if not path.is_file() and path.name == str(recipe):
+        path = RECIPES / f"{path.name.removesuffix('.yaml')}.yaml"
+    if not path.is_file():
+        raise RecipeError(
+            f"There is no recipe '{recipe}'. Give a YAML file or one of {', '.join(shipped())}"
+            f"{nearest(str(recipe), shipped())}"
+        )
+    try:
+        options = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RecipeError(f"The recipe '{path}' is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(options, dict):
+        raise RecipeError(f"The recipe '{path}' should hold lines of 'option: value'.")
+    return options
+
+
+def _parsed_fields(text: str | None) -> dict:
+    try:
+        parsed = json.loads(text or "{}")
+    except json.JSONDecodeError as error:
+        raise ValueError(f"config_overrides={text!r} is not JSON ({error}).") from error
+    if not isinstance(parsed, dict):
+        raise ValueError(f"config_overrides={text!r} must be a JSON object of the configuration's fields.")
+    return parsed

@@ -1,0 +1,144 @@
+"""Cross-validation: one run a fold, and the table of all."""
+
+import copy
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from accelerate import PartialState
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from ..evaluation.report import METRICS_FILE, read_predictions, write_evaluation
+from .arguments import DataArguments, ModelArguments, RecipeTrainingArguments
+
+
+FOLD = "{fold}"
+CROSS_VALIDATION_FILE = "cross_validation.json"
+POOLED_FOLDER = "all_folds"
+FIGURES = ("uar", "war")
+
+
+def cross_validate(
+    run: Callable[[ModelArguments, DataArguments, RecipeTrainingArguments], int],
+    check: Callable[[DataArguments], object],
+    folds: Sequence[int],
+    model_arguments: ModelArguments,
+    data: DataArguments,
+    training: RecipeTrainingArguments,
+) -> int:
+    """Train and evaluate every fold, and write `cross_validation.json` beside the folds' folders.
+
+    As the paper reports them, UAR and WAR are the means of the folds'. The figures of all folds' predictions taken
+    together are there, too, with a confusion matrix, in the folder `all_folds`.
+
+    A fold that was evaluated already is not trained again when the run is resumed.
+
+    Args:
+        run: Trains and evaluates one fold, into `training.output_dir`; returns an exit status.
+        check: Raises a ValueError if the data of a fold are wrong. All folds are checked before the first is trained.
+        folds: Numbers that replace `{fold}` in the data's and the model's paths, in `output_dir` and `hub_model_id`.
+        model_arguments, data, training: The options of `run`, with `{fold}`.
+
+    Raises:
+        ValueError: If folds would train on the same videos, there is nothing to evaluate them on, or data are wrong.
+    """
+    _check(data, training)
+    if FOLD not in training.output_dir:
+        training.output_dir = str(Path(training.output_dir, f"fold_{FOLD}"))
+    parts = Path(training.output_dir).parts
+    parent = Path(*parts[: next(index for index, part in enumerate(parts) if FOLD in part)])
+    for fold in folds[1:]:  # `run` checks the first before it writes anything
+        check(of_fold(fold, data))
+    folders = {}
+    for fold in folds:
+        options = [of_fold(fold, kind) for kind in (model_arguments, data, training)]
+        options[1].folds = [fold]
+        folders[fold] = Path(options[-1].output_dir)
+        if training.resume_from_checkpoint and Path(folders[fold], METRICS_FILE).is_file():
+            continue
+        status = run(*options)
+        if status or data.check_data:
+            return status
+    if PartialState().is_main_process:
+        print_cross_validation(write_cross_validation(folders, parent))
+    return 0
+
+
+def of_fold(fold: int, options):
+    """A copy of some command's options with the fold's number in place of `{fold}`."""
+    options = copy.deepcopy(options)
+    for name, value in vars(options).items():
+        if isinstance(value, str) and FOLD in value:  # other strings are also enumerations, and stay such
+            setattr(options, name, value.replace(FOLD, str(fold)))
+    return options
+
+
+def write_cross_validation(folders: dict[int, Path], parent: Path) -> dict:
+    """Write the figures of all folds.
+
+    Args:
+        folders: Where each fold was evaluated.
+        parent: Where `cross_validation.json` and the folder `all_folds` go.
+
+    Returns:
+        `folds`: UAR and WAR of each; `mean` and `standard_deviation` of them; `pooled`: figures of all predictions.
+    """
+    figures = {fold: json.loads(Path(folder, METRICS_FILE).read_text()) for fold, folder in folders.items()}
+    of_folds = {fold: {name: figures[fold][name] for name in FIGURES} for fold in folders}
+    videos, labels, probabilities, label_names = zip(*map(read_predictions, folders.values()), strict=True)
+    pooled = write_evaluation(
+        Path(parent, POOLED_FOLDER),
+        [video for of_fold in videos for video in of_fold],
+        np.concatenate(labels),
+        np.concatenate(probabilities),
+        label_names[0],
+    )
+    table = {
+        "folds": of_folds,
+        "mean": {name: float(np.mean([row[name] for row in of_folds.values()])) for name in FIGURES},
+        "standard_deviation": {name: float(np.std([row[name] for row in of_folds.values()])) for name in FIGURES},
+        "pooled": pooled,
+    }
+    Path(parent, CROSS_VALIDATION_FILE).write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
+    return table
+
+
+def print_cross_validation(figures: dict):
+    """Print the table of all folds, in per cent."""
+    table = Table("fold", box=box.SIMPLE)
+    for name in FIGURES:
+        table.add_column(name.upper(), justify="right")
+    for fold, row in figures["folds"].items():
+        table.add_row(str(fold), *(f"{100 * row[name]:.2f}" for name in FIGURES))
+    table.add_section()
+    for title in ("mean", "standard_deviation", "pooled"):
+        table.add_row(title.replace("_", " "), *(f"{100 * figures[title][name]:.2f}" for name in FIGURES))
+    Console(highlight=False).print(table)
+
+
+def refuse_placeholder(data: DataArguments):
+    """Refuse data of a fold if none was chosen.
+
+    Raises:
+        ValueError: If so.
+    """
+    for name, value in vars(data).items():
+        if FOLD in str(value):
+            raise ValueError(
+                f"{name}={value!r} holds {FOLD}: say which with --folds, for example --folds 1 2 3 4 5, or give "
+                f"another --{name}."
+            )
+
+
+def _check(data, training):
+    if training.push_to_hub and FOLD not in (training.hub_model_id or ""):
+        raise ValueError(
+            f"hub_model_id={training.hub_model_id!r} must hold {FOLD}: each fold has a repository of its own."
+        )
+    for name in ("train_data", "eval_data"):
+        path = getattr(data, name)
+        if path is None or FOLD not in path:
+            raise ValueError(f"{name}={path!r} must hold {FOLD}, for which each of --folds is put.")

@@ -1,0 +1,75 @@
+"""A run of a trainer from its folder to its end: started, resumed, saved, and its skipped videos told."""
+
+from pathlib import Path
+
+from transformers.utils import logging
+
+from ..data.skipped_videos import SkippedVideos
+from ..trainer import LGIFormerTrainer
+from ..trainer.whole_checkpoints import newest_whole_checkpoint
+from .arguments import RecipeTrainingArguments
+from .run_data import BAD_VIDEOS_FILE
+
+
+logger = logging.get_logger(__name__)
+
+NEWEST = ("true", "last", "newest")
+"""Values of `--resume_from_checkpoint` that stand for the newest whole checkpoint of the output folder."""
+
+
+def check_output_dir(training: RecipeTrainingArguments):
+    """Refuse to train into a folder in which there is something, unless it is resumed.
+
+    Raises:
+        ValueError: If so.
+    """
+    folder = Path(training.output_dir)
+    if training.process_index > 0 or training.resume_from_checkpoint or not folder.exists():
+        return
+    if not folder.is_dir():
+        raise ValueError(f"output_dir '{folder}' is a file; give a folder.")
+    if any(entry.name != BAD_VIDEOS_FILE for entry in folder.iterdir()):  # --check_data leaves that
+        raise ValueError(
+            f"output_dir '{folder}' is not empty. Choose another, or go on with the run in it by "
+            "--resume_from_checkpoint true."
+        )
+
+
+def train_and_save(trainer: LGIFormerTrainer, skipped: SkippedVideos):
+    """Train, then save the model, its card, its processor and the run's state in the output folder.
+
+    Raises:
+        TooManySkippedVideosError: If more videos than allowed cannot be read.
+        NonFiniteLossError: If the loss of a step is not finite.
+    """
+    with skipped.told_plainly():
+        outcome = trainer.train(_checkpoint(trainer.args))
+    trainer.save_model()
+    trainer.create_model_card()
+    trainer.save_state()
+    trainer.log_metrics("train", outcome.metrics)
+
+
+def publish(trainer: LGIFormerTrainer):
+    """Write the saved model's card, with all that is known now, and upload the output folder if that was asked for."""
+    trainer.create_model_card()
+    if trainer.args.push_to_hub:
+        trainer.push_to_hub()
+
+
+def report_skipped(trainer: LGIFormerTrainer, skipped: SkippedVideos):
+    """Say how many videos could not be read, if any."""
+    number = len(skipped.listed())
+    if number and trainer.is_world_process_zero():
+        print(f"{number} of {skipped.total} videos could not be read and were left out; see {skipped.path}.")
+
+
+def _checkpoint(training: RecipeTrainingArguments) -> str | None:
+    """Where to resume from; None, with a warning, if a run is to go on that was not yet saved."""
+    resume = training.resume_from_checkpoint
+    if resume is None or str(resume).lower() not in NEWEST:
+        return resume
+    newest = newest_whole_checkpoint(training.output_dir)
+    if newest is None:
+        logger.warning(f"There is no whole checkpoint in {training.output_dir}; training starts from the beginning.")
+    return newest and str(newest)

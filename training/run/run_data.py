@@ -1,0 +1,150 @@
+"""From what the options say to the data sets of a run: videos in a list, in shards or in a stream."""
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path, PurePosixPath
+
+import datasets
+import torch
+from transformers import PreTrainedConfig
+
+from ...image_processing.training_frame_sampling import finetuning_frame_indices, pretraining_frame_indices
+from ..data.annotations import check_that_videos_are_there, load_annotations
+from ..data.clip_stream import ClipStream, open_stream
+from ..data.clips import ClipDataset, ClipTransform
+from ..data.data_check import check_data
+from ..data.shard_index import index_url
+from ..data.shard_order import ShardOrder
+from ..data.sharded_videos import ShardedVideos
+from ..data.skipped_videos import SkippedVideos
+from ..data.video_rows import count_distinct
+from .arguments import DataArguments, RecipeTrainingArguments
+
+
+BAD_VIDEOS_FILE = "bad_videos.csv"
+
+# Of a stream the videos themselves wait in memory, of shards their numbers.
+STREAM_SHUFFLE_BUFFER = 256
+SHARD_SHUFFLE_BUFFER = 10_000
+
+
+def open_training_videos(
+    arguments: DataArguments, label_names: list[str] | None = None
+) -> datasets.Dataset | ShardedVideos | datasets.IterableDataset:
+    """The videos of `--train_data`.
+
+    Raises:
+        ValueError: If none are given or they cannot be understood.
+    """
+    if arguments.train_data is None:
+        raise ValueError("train_data is missing: say which videos to train on.")
+    if arguments.streaming or PurePosixPath(arguments.train_data).suffix == ".tar":
+        return open_stream(arguments.train_data)
+    return open_videos(arguments.train_data, arguments.data_root, label_names)
+
+
+def open_videos(
+    source: str, data_root: str | None = None, label_names: Sequence[str] | None = None
+) -> datasets.Dataset | ShardedVideos:
+    """Videos of which any one can be read: of shards that have an index, or as `load_annotations` loads them.
+
+    Raises:
+        ValueError: If they cannot be understood, or none of a list is there.
+    """
+    if (url := index_url(source)) is not None:
+        return ShardedVideos(url, label_names)
+    videos = load_annotations(source, data_root, label_names)
+    check_that_videos_are_there(videos)
+    return videos
+
+
+def training_clips(
+    videos: datasets.Dataset | ShardedVideos | datasets.IterableDataset,
+    transform: ClipTransform,
+    sample_indices: Callable,
+    *,
+    label_names: list[str] | None,
+    arguments: DataArguments,
+    training: RecipeTrainingArguments,
+    skipped: SkippedVideos,
+) -> ClipDataset | ClipStream:
+    """Random clips of `videos` to train on."""
+    if isinstance(videos, datasets.IterableDataset):
+        return ClipStream(
+            videos,
+            sample_indices,
+            transform,
+            seed=training.seed,
+            skipped=skipped,
+            shuffle_buffer=_shuffle_buffer(arguments, STREAM_SHUFFLE_BUFFER),
+            process_index=training.process_index,
+            num_processes=training.world_size,
+            label_names=label_names,
+            reading=arguments.reading,
+        )
+    order = None
+    if isinstance(videos, ShardedVideos):
+        order = ShardOrder(videos.counts, training.seed, _shuffle_buffer(arguments, SHARD_SHUFFLE_BUFFER))
+    return ClipDataset(
+        *(videos, sample_indices, transform),
+        seed=training.seed,
+        skipped=skipped,
+        sampler=order,
+        reading=arguments.reading,
+    )
+
+
+def _shuffle_buffer(arguments: DataArguments, default: int) -> int:
+    return default if arguments.shuffle_buffer is None else arguments.shuffle_buffer
+
+
+def finetuning_sampling(config: PreTrainedConfig, sampling_rate: int) -> Callable:
+    """`sample_indices(total_frames, generator)` of fine-tuning, for a model's clips."""
+    return functools.partial(
+        _sample, finetuning_frame_indices, num_frames=config.num_frames, sampling_rate=sampling_rate
+    )
+
+
+def pretraining_sampling(config: PreTrainedConfig, sampling_rate: int) -> Callable:
+    """`sample_indices(total_frames, generator)` of pre-training, for a model's clips."""
+    return functools.partial(
+        _sample, pretraining_frame_indices, num_frames=config.num_frames, sampling_rate=sampling_rate
+    )
+
+
+def _sample(frame_indices, total_frames: int, generator: torch.Generator, *, num_frames: int, sampling_rate: int):
+    return frame_indices(total_frames, num_frames, sampling_rate, generator)
+
+
+def count_videos(
+    *sources: datasets.Dataset | ShardedVideos | datasets.IterableDataset, training: RecipeTrainingArguments
+) -> int:
+    """Distinct videos of all sources. How many a stream has nobody knows: as many as the run reads are counted.
+
+    Raises:
+        ValueError: If it is not said how many that are.
+    """
+    listed = [source for source in sources if not isinstance(source, datasets.IterableDataset)]
+    videos = count_distinct(listed)
+    if len(listed) == len(sources):
+        return videos
+    if training.max_steps < 1:
+        raise ValueError("A stream has no end: say with --max_steps how long to train on it.")
+    batch_size = training.train_batch_size * training.gradient_accumulation_steps * training.world_size
+    return videos + training.max_steps * batch_size
+
+
+def check_videos(
+    videos: list[datasets.Dataset | ShardedVideos], arguments: DataArguments, training: RecipeTrainingArguments
+) -> int:
+    """Read every video once, write the list of the broken ones and say how many; the exit status of the command.
+
+    Raises:
+        ValueError: If the videos are a stream.
+    """
+    if any(isinstance(source, datasets.IterableDataset) for source in videos):
+        raise ValueError("check_data reads lists of videos; a stream is checked where its shards are made.")
+    output = Path(training.output_dir, BAD_VIDEOS_FILE)
+    broken = check_data(videos, output, training.dataloader_num_workers, arguments.reading)
+    print(f"{len(broken)} videos cannot be read. They are listed in {output}." if broken else "All videos are good.")
+    return 1 if broken else 0

@@ -1,0 +1,9 @@
+"""`LGIFormerTrainer`: optimiser groups, schedule, EMA, checkpoints, FSDP and view averaging.
+
+May import `training.data`.
+"""
+
+from .trainer import LGIFormerTrainer
+
+
+__all__ = ["LGIFormerTrainer"]
