@@ -18,7 +18,6 @@ _PRODUCTS = [
     _ATEN.mm.default,
     _ATEN.addmm.default,
     _ATEN.bmm.default,
-    _ATEN.baddbmm.default,
     _ATEN._scaled_dot_product_flash_attention.default,
     _ATEN._scaled_dot_product_flash_attention_for_cpu.default,
     _ATEN._scaled_dot_product_efficient_attention.default,

@@ -97,8 +97,9 @@ class LGIFormerAttention(nn.Module):
             rearrange(states, "b j (h d) -> h (b j) d", h=self.num_heads)
             for states in (self.k_proj(context) * self.scaling, self.v_proj(context))
         )
-        query_weight = rearrange(self.q_proj.weight, "(h d) c -> h d c", h=self.num_heads)
-        output_weight = rearrange(self.o_proj.weight, "c (h d) -> h d c", h=self.num_heads)
+        # No weight goes through einops. It records each new type of tensors, and torch.compile would compile again.
+        query_weight = self.q_proj.weight.unflatten(0, (self.num_heads, -1))
+        output_weight = self.o_proj.weight.unflatten(1, (self.num_heads, -1)).permute(1, 2, 0)
         folded_key, folded_value = (
             rearrange(folded, "h (b j) c -> b (h j) c", b=context.shape[0])
             for folded in (key @ query_weight, value @ output_weight)
@@ -107,11 +108,25 @@ class LGIFormerAttention(nn.Module):
         # Queries are the last dimension, because a softmax over a few neighbours in memory is slow.
         scores = rearrange(folded_key @ hidden_states.transpose(1, 2), "b (h j) n -> b h j n", h=self.num_heads)
         if self.q_proj.bias is not None:
-            query_bias = rearrange(self.q_proj.bias, "(h d) -> h d 1", h=self.num_heads)
+            query_bias = self.q_proj.bias.view(self.num_heads, -1, 1)
             scores = scores + rearrange(key @ query_bias, "h (b j) 1 -> b h j 1", b=context.shape[0])
         probabilities = nn.functional.dropout(scores.softmax(dim=2), self.attention_dropout, self.training)
         weights = rearrange(probabilities, "b h j n -> b n (h j)")
-        return torch.baddbmm(self.o_proj.bias, weights, folded_value), rearrange(probabilities, "b h j n -> b h n j")
+        update = weights @ folded_value
+        # `baddbmm` would first write the bias to every row. torch.compile fuses an addition with what follows.
+        return update + self.o_proj.bias.to(update.dtype), rearrange(probabilities, "b h j n -> b h n j")
+
+
+def cast_once(states: torch.Tensor) -> torch.Tensor:
+    """`states` in the dtype in which autocast computes products, or unchanged without autocast.
+
+    A layer norm returns float32 on a GPU. Autocast would cast its output again for each projection that reads it.
+    """
+    device_type = states.device.type
+    # Autocast leaves float64 unchanged, and torch refuses to say whether it is on for "meta".
+    if states.dtype != torch.float32 or device_type == "meta" or not torch.is_autocast_enabled(device_type):
+        return states
+    return states.to(torch.get_autocast_dtype(device_type))
 
 
 def is_plain_linear(module: nn.Module) -> bool:

@@ -5,7 +5,7 @@ from torch import nn
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from ..configuration import LGIFormerConfig
-from .attention import LGIFormerAttention
+from .attention import LGIFormerAttention, cast_once
 from .embeddings import sinusoid_table
 from .encoder import LGIFormerMLP
 
@@ -23,7 +23,7 @@ class LGIFormerDecoderLayer(GradientCheckpointingLayer):
 
     def forward(self, hidden_states: torch.Tensor, first_wanted: int = 0) -> torch.Tensor:
         """(batch, tokens, decoder width), kept in shape but for the tokens before `first_wanted`, left out."""
-        normed = self.attention_norm(hidden_states)
+        normed = cast_once(self.attention_norm(hidden_states))
         update, _ = self.attention(normed[:, first_wanted:], context=normed)
         hidden_states = hidden_states[:, first_wanted:] + update
         return hidden_states + self.mlp(self.mlp_norm(hidden_states))

@@ -8,7 +8,7 @@ from transformers.activations import ACT2FN
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from ..configuration import LGIFormerConfig
-from .attention import LGIFormerAttention, is_plain_linear
+from .attention import LGIFormerAttention, cast_once, is_plain_linear
 
 
 class LGIFormerMLP(nn.Module):
@@ -47,7 +47,8 @@ class LGIFormerMLP(nn.Module):
 class LGIFormerLayer(GradientCheckpointingLayer):
     """S1 intra-region attention, S2 inter-region attention, S3 local-global interaction, feed-forward; all pre-norm.
 
-    Stochastic depth drops the update of a region (S1, S3 "self", feed-forward) or of a clip (S2, S3 "cross").
+    Stochastic depth drops the update of a region (S1, S3 "self", feed-forward) or of a clip (S2, S3 "cross"). One draw
+    gives the numbers for all updates of a layer, because on a GPU each small operation costs a launch.
     """
 
     def __init__(self, config: LGIFormerConfig, drop_path_rate: float = 0.0):
@@ -94,9 +95,11 @@ class LGIFormerLayer(GradientCheckpointingLayer):
         Returns:
             As `hidden_states`; with `representative_only` (batch, regions, 1, width).
         """
+        intra_scale, inter_scale, interaction_scale, mlp_scale = self._draw_update_scales(hidden_states)
         if self.intra_type == "self":
             hidden_states = self._attend_within_regions(
                 hidden_states,
+                intra_scale,
                 self.intra_region_attention,
                 self.intra_region_norm,
                 # S3 "self" lets local tokens act on representative ones once more, so it needs them updated.
@@ -105,14 +108,15 @@ class LGIFormerLayer(GradientCheckpointingLayer):
             )
         representative, local = _parts(hidden_states)
         if self.intra_type == "cross":
-            representative = self._attend_to_local(representative, local, output_attentions)
+            representative = self._attend_to_local(representative, local, intra_scale, output_attentions)
 
         if self.has_inter_region:
-            representative = self._attend_between_regions(representative, output_attentions)
+            representative = self._attend_between_regions(representative, inter_scale, output_attentions)
 
         if self.interaction_type == "self":
             hidden_states = self._attend_within_regions(
                 torch.cat([representative, local], dim=2),
+                interaction_scale,
                 self.interaction_attention or self.intra_region_attention,
                 self.interaction_norm,
                 representative_only,
@@ -122,45 +126,50 @@ class LGIFormerLayer(GradientCheckpointingLayer):
             hidden_states = self._touch_unused_weights(representative)
         else:
             if self.interaction_type == "cross":
-                local = self._interact(local, representative, output_attentions)
+                local = self._interact(local, representative, interaction_scale, output_attentions)
             hidden_states = torch.cat([representative, local], dim=2)
 
-        return hidden_states + self._drop_path_of_regions(self.mlp(self.mlp_norm(hidden_states)))
+        return _add_update(hidden_states, self.mlp(self.mlp_norm(hidden_states)), mlp_scale)
 
-    def _attend_within_regions(self, hidden_states, attention, norm, representative_only, output_attentions):
+    def _attend_within_regions(self, hidden_states, scale, attention, norm, representative_only, output_attentions):
         """Self-attention of each region; with `representative_only` just its first query."""
-        normed = norm(hidden_states).flatten(0, 1)
+        normed = cast_once(norm(hidden_states)).flatten(0, 1)
         if representative_only:
             hidden_states = hidden_states[:, :, :1]
             update, _ = attention(normed[:, :1], normed, output_attentions=output_attentions)
         else:
             update, _ = attention(normed, output_attentions=output_attentions)
-        return hidden_states + self._drop_path_of_regions(update.view_as(hidden_states))
+        return _add_update(hidden_states, update.view_as(hidden_states), scale)
 
-    def _attend_to_local(self, representative, local, output_attentions):
+    def _attend_to_local(self, representative, local, scale, output_attentions):
         """S1 "cross": each representative token queries the local tokens of its region."""
         query = self.intra_region_norm(representative).flatten(0, 1)
-        context = self.intra_region_context_norm(local).flatten(0, 1)
+        context = cast_once(self.intra_region_context_norm(local)).flatten(0, 1)
         update, _ = self.intra_region_attention(query, context, output_attentions=output_attentions)
-        return representative + self._drop_path_of_regions(update.view_as(representative))
+        return _add_update(representative, update.view_as(representative), scale)
 
-    def _attend_between_regions(self, representative, output_attentions):
+    def _attend_between_regions(self, representative, scale, output_attentions):
         """S2: self-attention of the representative tokens of a clip."""
         attention = self.inter_region_attention or self.intra_region_attention
-        update, _ = attention(self.inter_region_norm(representative).squeeze(2), output_attentions=output_attentions)
-        return representative + self.drop_path(update.unsqueeze(2))
+        normed = cast_once(self.inter_region_norm(representative)).squeeze(2)
+        update, _ = attention(normed, output_attentions=output_attentions)
+        return _add_update(representative, update.unsqueeze(2), _of_clips(scale))
 
-    def _interact(self, local, representative, output_attentions):
+    def _interact(self, local, representative, scale, output_attentions):
         """S3 "cross": all local tokens of a clip query all its representative tokens."""
         attention = self.interaction_attention or self.intra_region_attention
         query = self.interaction_norm(local).flatten(1, 2)
-        context = self.interaction_context_norm(representative).flatten(1, 2)
+        context = cast_once(self.interaction_context_norm(representative)).flatten(1, 2)
         update, _ = attention(query, context, output_attentions=output_attentions)
-        return local + self.drop_path(rearrange(update, "b (n s) c -> b n s c", n=local.shape[1]))
+        return _add_update(local, rearrange(update, "b (n s) c -> b n s c", n=local.shape[1]), _of_clips(scale))
 
-    def _drop_path_of_regions(self, update):
-        """Stochastic depth drawn per region."""
-        return self.drop_path(update.flatten(0, 1)).view_as(update)
+    def _draw_update_scales(self, hidden_states):
+        """What stochastic depth multiplies each of the four updates by: (batch, regions, 1, 1) each, or None each."""
+        if not self.training or self.drop_path.p == 0:
+            return [None] * 4
+        batch_size, num_regions = hidden_states.shape[:2]
+        scales = self.drop_path(hidden_states.new_ones(4 * batch_size * num_regions))
+        return scales.view(4, batch_size, num_regions, 1, 1).unbind()
 
     def _touch_unused_weights(self, representative):
         """Give the weights of S3 that cannot influence the output a gradient of zero.
@@ -172,8 +181,18 @@ class LGIFormerLayer(GradientCheckpointingLayer):
             return representative
         unused = [self.interaction_norm, self.interaction_context_norm, self.interaction_attention]
         weights = [weight for module in unused if module is not None for weight in module.parameters()]
-        touched = [weight.flatten()[:0].sum() for weight in weights if weight.requires_grad and not weight.is_meta]
-        return representative + sum(touched).to(representative.dtype) if touched else representative
+        touched = [weight.flatten()[:0] for weight in weights if weight.requires_grad and not weight.is_meta]
+        return representative + torch.cat(touched).sum().to(representative.dtype) if touched else representative
+
+
+def _add_update(states, update, scale):
+    """`states + scale * update` in one operation. `scale` broadcasts to `update`; None stands for 1."""
+    return states + update if scale is None else torch.addcmul(states, update, scale)
+
+
+def _of_clips(scale):
+    """One scale for all regions of a clip, (batch, 1, 1, 1): that of its first region, which is drawn like any."""
+    return None if scale is None else scale[:, :1]
 
 
 def _parts(hidden_states):

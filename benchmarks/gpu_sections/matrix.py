@@ -16,7 +16,6 @@ SHAPES = {
     "LGI-Former, fc1": (CLIPS * 808, 512, 2048),
     "LGI-Former, fc2": (CLIPS * 808, 2048, 512),
     "LGI-Former, embedding": (CLIPS * 800, 1536, 512),
-    "decoder, fc1": (CLIPS * 800, 384, 1536),
     "VideoMAE, query": (CLIPS * 800, 768, 768),
     "VideoMAE, fc1": (CLIPS * 800, 768, 3072),
     "VideoMAE, fc2": (CLIPS * 800, 3072, 768),
@@ -28,7 +27,6 @@ def run(setting: Setting) -> Iterator[dict]:
     size = setting.pick(LARGE, 256)
     for name, dtype, tf32 in (
         ("bf16", torch.bfloat16, False),
-        ("fp16", torch.float16, False),
         ("float32, TF32", torch.float32, True),
         ("float32", torch.float32, False),
     ):

@@ -10,7 +10,6 @@ from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification,
 from .setting import NUM_LABELS, Setting
 
 
-STAGES = ("inference", "fine-tuning", "pre-training")
 DROP_PATH_RATE = 0.1  # of fine-tuning, as in the recipes
 MASK_RATIO = 0.9
 
@@ -78,7 +77,8 @@ def make_classifier(config: PreTrainedConfig) -> torch.nn.Module:
 
 
 def _training(setting, model, compiled, clips, **inputs):
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, weight_decay=0.05, fused=True)
+    options = {"fused": True, "capturable": setting.on_gpu}  # a CUDA graph can hold a step then
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, weight_decay=0.05, **options)
 
     def take():
         with autocast(setting):

@@ -24,6 +24,11 @@ def _load(path):
 _load(CHECKOUT / "benchmarks" / "gpu_sections" / "importable.py").make_importable()
 
 
+def pytest_collection_modifyitems(items):
+    """The longest test starts first: with several processes, the others then run beside it."""
+    items.sort(key=lambda item: item.path.name != "test_tuned_kernels.py")
+
+
 @pytest.fixture(scope="session")
 def device():
     """The GPU."""

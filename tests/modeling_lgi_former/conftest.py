@@ -1,5 +1,7 @@
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from transformers.initialization import no_init_weights
 
 from lgi_former import LGIFormerConfig
 
@@ -42,3 +44,11 @@ def clips():
     return lambda config, batch_size=2: torch.randn(
         batch_size, config.num_frames, config.num_channels, config.image_size, config.image_size
     )
+
+
+@pytest.fixture
+def fake_gpu():
+    """Tensors on "cuda" have shapes only. To read a value of one, or to mix it with one of the processor, is an
+    error."""
+    with FakeTensorMode(), no_init_weights(), torch.device("cuda"):
+        yield

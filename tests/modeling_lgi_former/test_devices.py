@@ -2,18 +2,8 @@
 
 import pytest
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
-from transformers.initialization import no_init_weights
 
 from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification, RegionTubeMasking
-
-
-@pytest.fixture
-def fake_gpu():
-    """Tensors on "cuda" have shapes only. To read a value of one, or to mix it with one of the processor, is an
-    error."""
-    with FakeTensorMode(), no_init_weights(), torch.device("cuda"):
-        yield
 
 
 @pytest.mark.parametrize("symmetry", [None, "global", "local"])

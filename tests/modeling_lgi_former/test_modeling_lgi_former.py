@@ -240,14 +240,31 @@ def test_drop_path_grows_from_zero_and_drops_regions_or_clips(tiny_config):
     assert [layer.drop_path.p for layer in layers] == pytest.approx([0.0, 0.2, 0.4])
 
     layer = layers[-1].train()
-    ones = torch.ones(64, config.num_regions, 3, config.hidden_size)
-    per_region = layer._drop_path_of_regions(ones)
-    kept = (per_region != 0).flatten(2).float().mean(dim=2)
-    assert set(kept.unique().tolist()) == {0.0, 1.0}  # a region is kept or dropped whole
-    assert (kept.mean(dim=1) % 1 != 0).any()  # but not a clip
-    per_clip = (layer.drop_path(ones) != 0).flatten(1).float().mean(dim=1)
-    assert set(per_clip.unique().tolist()) == {0.0, 1.0}
-    assert per_region.max() == pytest.approx(1 / 0.6)
+    for module in layer.modules():
+        if isinstance(module, torch.nn.Linear):
+            torch.nn.init.zeros_(module.weight)  # an update is then the bias that follows
+    states = torch.zeros(64, config.num_regions, 3, config.hidden_size)
+    kept = {}
+    for name, bias in {
+        "intra": layer.intra_region_attention.o_proj.bias,
+        "inter": layer.inter_region_attention.o_proj.bias,
+        "interaction": layer.interaction_attention.o_proj.bias,
+        "mlp": layer.mlp.fc2.bias,
+    }.items():
+        torch.nn.init.ones_(bias)
+        torch.manual_seed(0)
+        updates = layer(states)
+        torch.nn.init.zeros_(bias)
+        updates = updates[:, :, 1:] if name == "interaction" else updates[:, :, :1]
+        assert updates.unique().tolist() == pytest.approx([0, 1 / 0.6])
+        kept[name] = updates.mean(dim=(2, 3)) > 0
+        assert 0.4 < kept[name].float().mean() < 0.8
+        torch.testing.assert_close(updates.amax(dim=(2, 3)), updates.amin(dim=(2, 3)))  # kept or dropped whole
+        of_clips = (kept[name] == kept[name][:, :1]).all()
+        assert of_clips == (name in ("inter", "interaction"))
+    draws = [kept[name][:, 0].tolist() for name in kept]
+    assert all(draws[first] != draws[second] for first in range(4) for second in range(first))  # drawn for each update
+    assert torch.equal(layer.eval()(states), states)
 
 
 def test_attentions_and_hidden_states(tiny_config, clips):
