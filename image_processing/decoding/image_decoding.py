@@ -24,6 +24,9 @@ SEVERAL_PICTURES = ("GIF", "PNG", "TIFF", "WEBP")
 """Formats in which further pictures are shown, too. In a JPEG file they are previews of the first."""
 
 
+PHOTOMETRIC_INTERPRETATION, WHITE_IS_ZERO = 262, 0  # a tag of TIFF files and one of its values
+
+
 class ImageContentError(ValueError):
     """An image file is whole, but is no single picture of 8 or 16 bits. The message says why and what to do."""
 
@@ -61,6 +64,8 @@ def rgb_pixels(image: Image.Image) -> np.ndarray:
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image)
         grey = _grey_levels(values, is_float=image.mode == "F")
+        if image.format == "TIFF" and image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == WHITE_IS_ZERO:
+            grey = 255 - grey  # Pillow inverts only pictures of 1 and 8 bits
         if isinstance(transparent := image.info.get("transparency"), int):
             grey[values == transparent] = 0
         return np.repeat(grey[..., None], 3, axis=-1)

@@ -18,6 +18,7 @@ from .animated_images import Animation, is_animation
 from .decoder_backends import check_backend_name, frame_readers
 from .frame_folders import check_frame_order, consists_of_images, frame_names
 from .image_decoding import ImageContentError, decode_image
+from .pyav_decoding import NotedMetadata
 from .video_sources import VideoReadError, local_path, without_passwords
 
 
@@ -154,7 +155,7 @@ def _read_animation(path: Path, sample_indices_fn: Callable) -> tuple[np.ndarray
 
 def _decode_animation(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
     animation = Animation(Path(path))
-    metadata = VideoMetadata(animation.num_frames, video_backend="pillow")
+    metadata = NotedMetadata(animation.num_frames, video_backend="pillow", notes=animation.notes)
     indices = sample_indices_fn(metadata=metadata)
     pictures = itertools.islice(animation, indices[-1] + 1)
     return np.stack([pixels for index, (_, pixels) in enumerate(pictures) if index in indices]), metadata
@@ -194,6 +195,7 @@ def _decode(read: Callable, path: Path, sample_indices_fn: Callable) -> tuple[np
         distinct, positions = _distinct(indices)
         return distinct
 
-    frames, metadata = read(str(path), distinct_indices)
+    # Decoders take a relative path such as "pipe:0" or "a:b.mp4" for a protocol.
+    frames, metadata = read(os.path.abspath(path), distinct_indices)
     metadata.update({"frames_indices": indices, "height": frames.shape[1], "width": frames.shape[2]})
     return frames[positions], metadata
