@@ -49,7 +49,10 @@ def decode_image(file: Path | zipfile.Path) -> np.ndarray:
             f"it holds {image.n_frames} pictures, but a frame is one. Save them as files of their own, or give an "
             "animation (GIF, PNG, WebP) by itself as a video."
         )
-    return rgb_pixels(ImageOps.exif_transpose(image))
+    pixels = rgb_pixels(ImageOps.exif_transpose(image))
+    is_white_zero = image.format == "TIFF" and image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == WHITE_IS_ZERO
+    # Pillow inverts only pictures of 1 and 8 bits.
+    return 255 - pixels if is_white_zero and image.mode.startswith(("I", "F")) else pixels
 
 
 def rgb_pixels(image: Image.Image) -> np.ndarray:
@@ -64,8 +67,6 @@ def rgb_pixels(image: Image.Image) -> np.ndarray:
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image)
         grey = _grey_levels(values, is_float=image.mode == "F")
-        if image.format == "TIFF" and image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == WHITE_IS_ZERO:
-            grey = 255 - grey  # Pillow inverts only pictures of 1 and 8 bits
         if isinstance(transparent := image.info.get("transparency"), int):
             grey[values == transparent] = 0
         return np.repeat(grey[..., None], 3, axis=-1)
