@@ -19,19 +19,16 @@ from transformers.image_utils import (
     SizeDict,
 )
 from transformers.processing_utils import Unpack, VideosKwargs
-from transformers.utils import TensorType, logging
+from transformers.utils import TensorType
 from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoInput, VideoMetadata, VideoMetadataType, make_batched_metadata
 
-from .decoding.decoder_backends import check_backend_name
-from .decoding.frame_folders import check_frame_order
 from .decoding.video_decoding import read_video
 from .decoding.video_inputs import split_into_videos
 from .frame_sampling import evaluation_frame_indices
+from .pixel_range import check_range
+from .processor_settings import check_settings, pillow_filter
 from .resizing import resize_frames
-
-
-logger = logging.get_logger(__name__)
 
 
 class LGIFormerVideoProcessorKwargs(VideosKwargs, total=False):
@@ -129,7 +126,7 @@ class LGIFormerVideoProcessor(BaseVideoProcessor):
     valid_kwargs = LGIFormerVideoProcessorKwargs
 
     def __init__(self, **kwargs: Unpack[LGIFormerVideoProcessorKwargs]):
-        _check_settings(kwargs)
+        check_settings(kwargs)
         super().__init__(**kwargs)
 
     def preprocess(
@@ -157,7 +154,7 @@ class LGIFormerVideoProcessor(BaseVideoProcessor):
             VideoReadError: If a video cannot be read (a `ValueError`, too).
         """
         kwargs = {name: value for name, value in kwargs.items() if value is not None}
-        _check_settings(kwargs)
+        check_settings(kwargs)
         videos = split_into_videos(videos, kwargs.pop("input_data_format", self.input_data_format))
         backend, frame_order = (kwargs.get(name, getattr(self, name)) for name in ("backend", "frame_order"))
         videos = [_Source(video, backend, frame_order) if isinstance(video, str) else video for video in videos]
@@ -229,7 +226,7 @@ class LGIFormerVideoProcessor(BaseVideoProcessor):
             raise ValueError("antialias=False is not supported: frames are resized by Pillow, which antialiases.")
         shape = torch.empty((1, *image.shape[-2:]), device="meta")
         height, width = super().resize(shape, size).shape[-2:]
-        return resize_frames(image, height, width, _pillow_filter(resample)).float()
+        return resize_frames(image, height, width, pillow_filter(resample)).float()
 
     def _resize_in_levels(self, video: torch.Tensor, size: SizeDict, resample, level: float) -> torch.Tensor:
         """Resize frames in which a grey level is `level`, so that whole levels are resized like those of uint8."""
@@ -251,11 +248,8 @@ class LGIFormerVideoProcessor(BaseVideoProcessor):
         return_tensors: str | TensorType | None = None,
         **kwargs,
     ) -> BatchFeature:
-        if do_rescale and any(_is_scaled(video) for video in videos):
-            logger.warning_once(
-                "The pixels of a video of floats are all between 0 and 1, yet are taken for 0 to 255. If they are "
-                "rescaled already, pass do_rescale=False."
-            )
+        for video in videos if do_rescale else []:
+            check_range(video)
         if kwargs.get("do_convert_rgb"):  # up to Transformers 5.17; later ones have done it before, video by video
             videos = [self.convert_to_rgb(video) for video in videos]
         if (
@@ -315,37 +309,6 @@ class _Source(NamedTuple):
     frame_order: str
 
 
-def _check_settings(settings: dict):
-    check_backend_name(settings.get("backend"))
-    check_frame_order(settings.get("frame_order") or "natural")
-    for name in ("num_frames", "sampling_rate", "num_segments"):
-        value = settings.get(name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            raise ValueError(f"{name}={value!r} must be a whole number of at least 1.")
-    if settings.get("fps") is not None:
-        raise ValueError(
-            f"fps={settings['fps']!r} is not supported: LGI-Former takes every sampling_rate-th frame. For this many "
-            "frames per second, set sampling_rate to the video's own number of them divided by it."
-        )
-
-
-def _pillow_filter(resample: PILImageResampling | tv_functional.InterpolationMode | int | None) -> PILImageResampling:
-    """Pillow's filter of a number, of torchvision's name, or the default.
-
-    Raises:
-        ValueError: If there is no such filter.
-    """
-    if resample is None:
-        return LGIFormerVideoProcessor.resample
-    if isinstance(resample, tv_functional.InterpolationMode):
-        return PILImageResampling[resample.name.removesuffix("_EXACT")]
-    try:
-        return PILImageResampling(resample)
-    except ValueError as error:
-        filters = ", ".join(f"{known.value} ({known.name.lower()})" for known in PILImageResampling)
-        raise ValueError(f"resample={resample!r} is no filter of Pillow. Choose one of {filters}.") from error
-
-
 def _sample_tensor(
     video: torch.Tensor, metadata: VideoMetadata | None, sample_indices_fn: Callable
 ) -> tuple[torch.Tensor, VideoMetadata]:
@@ -357,7 +320,3 @@ def _sample_tensor(
     )
     metadata.frames_indices = sample_indices_fn(metadata=metadata)
     return video[torch.from_numpy(metadata.frames_indices)], metadata
-
-
-def _is_scaled(video: torch.Tensor) -> bool:
-    return video.is_floating_point() and bool(video.min() >= 0 and video.max() <= 1)

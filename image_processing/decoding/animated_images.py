@@ -7,15 +7,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from transformers.utils import logging
 
 from .image_decoding import rgb_pixels
 
 
-ANIMATED_SUFFIXES = (".gif", ".png", ".webp")
+ANIMATED_SUFFIXES = (".gif", ".png", ".apng", ".webp")
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-
-logger = logging.get_logger(__name__)
 
 # Browsers show a picture for so many seconds if the file says 0.01 or less.
 SHORTEST, USUAL = 0.01, 0.1
@@ -60,6 +57,7 @@ class Animation:
 
     Attributes:
         num_frames (`int`): Pictures.
+        notes (`list[str]`): What is missing in the file: predicates of sentences.
 
     Raises:
         Exception: What Pillow raises for a damaged file, also while the pictures are read.
@@ -67,13 +65,14 @@ class Animation:
 
     def __init__(self, path: Path):
         content = path.read_bytes()
-        if content.startswith(b"GIF") and not content.rstrip(b"\0").endswith(b";"):
-            logger.warning_once(f"'{path}' is cut off. The pictures that are left are read.")
+        self.notes = []
         self._file = io.BytesIO(content)
         with Image.open(self._file) as image:
             # The first picture of some PNG files is what programs show that know no animations.
             self._first = int(bool(image.info.get("default_image")))
             self.num_frames = image.n_frames - self._first
+        if content.startswith(b"GIF") and not content.rstrip(b"\0\r\n ").endswith(b";"):
+            self.notes.append("is cut off. The pictures that are left are read.")
 
     def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
         """Each picture: the seconds for which it is shown, and its pixels, uint8 RGB (height, width, 3)."""

@@ -7,6 +7,7 @@ whose frame times it does not understand, such as AVI, MPEG-TS and WMV.
 """
 
 import importlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -136,7 +137,7 @@ def open_with_backend(backend: str, path: Path, num_threads: int = 0) -> OpenVid
 
 def _open_with_decord(path: Path, num_threads: int) -> OpenVideo:
     decord = importlib.import_module("decord")
-    reader = decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=num_threads)
+    reader = decord.VideoReader(os.path.abspath(path), ctx=decord.cpu(0), num_threads=num_threads)
     times = reader.get_frame_timestamp(range(len(reader)))[:, 0]
     frames = (
         (float(time - times[0]), lambda index=index: reader[index].asnumpy()) for index, time in enumerate(times)
@@ -146,7 +147,7 @@ def _open_with_decord(path: Path, num_threads: int) -> OpenVideo:
 
 def _open_with_torchcodec(path: Path, num_threads: int) -> OpenVideo:
     decoders = importlib.import_module("torchcodec.decoders")
-    decoder = decoders.VideoDecoder(str(path), seek_mode="exact", num_ffmpeg_threads=num_threads)
+    decoder = decoders.VideoDecoder(os.path.abspath(path), seek_mode="exact", num_ffmpeg_threads=num_threads)
     count = decoder.metadata.num_frames
     begin = decoder.get_frame_at(0).pts_seconds
 

@@ -2,10 +2,13 @@
 
 import os
 import re
+import unicodedata
 import zipfile
 from pathlib import Path
 
-from .animated_images import is_animation
+from transformers.utils import logging
+
+from .animated_images import PNG_SIGNATURE, is_animation
 from .video_sources import VideoReadError
 
 
@@ -20,6 +23,12 @@ FRAME_ORDERS = ("natural", "name")
 comes before 2.png; the published code sorts this way."""
 
 
+COMPLEMENTS = str.maketrans("0123456789", "9876543210")
+"""Digits whose order is the opposite."""
+
+logger = logging.get_logger(__name__)
+
+
 def check_frame_order(frame_order: str):
     """
     Raises:
@@ -30,10 +39,20 @@ def check_frame_order(frame_order: str):
 
 
 def consists_of_images(path: Path) -> bool:
-    """Whether a video is a folder or archive of frames, or a single still image. Otherwise it is a video file."""
-    if path.is_dir():
+    """Whether a video is a folder or archive of frames, or a single still image. Otherwise it is a video file.
+
+    The content decides about a file whose name has no suffix.
+    """
+    if path.is_dir() or (path.suffix == "" and _begins_like_an_image(path)):
         return True
     return path.suffix.lower() in (*IMAGE_SUFFIXES, FRAME_ARCHIVE_SUFFIX) and not is_animation(path)
+
+
+def _begins_like_an_image(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(12)
+    is_webp = head.startswith(b"RIFF") and head[8:] == b"WEBP"
+    return (head.startswith((b"\xff\xd8\xff", PNG_SIGNATURE)) or is_webp) and not is_animation(path)
 
 
 def frame_files(path: Path, frame_order: str = "natural") -> list[Path | zipfile.Path]:
@@ -64,7 +83,23 @@ def frame_names(path: Path, frame_order: str = "natural") -> tuple[Path | zipfil
             f"The folder '{path}' holds no frames ({', '.join(f'*{suffix}' for suffix in IMAGE_SUFFIXES)}). "
             "Give a folder that holds the frames of one video."
         )
+    if len({os.path.splitext(name)[0] for name in names}) < len(names):
+        first, second = _same_picture(names)
+        logger.warning_once(
+            f"'{path}' holds '{first}' and '{second}'. Both count as frames. Remove one of them if they are the same."
+        )
     return folder, names
+
+
+def _same_picture(names: list[str]) -> tuple[str, str]:
+    """The first two names that differ in their suffix alone."""
+    seen = {}
+    for name in names:
+        stem = os.path.splitext(name)[0]
+        if stem in seen:
+            return seen[stem], name
+        seen[stem] = name
+    raise ValueError("All names are different.")
 
 
 def in_order(names, frame_order: str = "natural") -> list[str]:
@@ -74,17 +109,30 @@ def in_order(names, frame_order: str = "natural") -> list[str]:
 
 def _natural_key(name: str) -> tuple:
     stem, suffix = os.path.splitext(name)
-    parts = re.split("([0-9]+)", stem)
-    # Numbers are compared by length first, which needs no conversion, however long they are.
-    numbers = [part.lstrip("0") for part in parts[1::2]]
-    parts[1::2] = [(len(number), number) for number in numbers]
+    parts = re.split(r"(\d+)", stem)
+    parts[1::2] = [_number_key(part) for part in parts[1::2]]
+    if parts[0] == "-" and len(parts) > 1:  # a whole name such as -2.png is negative; a-2.png is not
+        length, digits = parts[1]
+        parts[0], parts[1] = "", (-length, digits.translate(COMPLEMENTS))
     return parts, suffix, name  # the name itself decides between 1.png and 01.png
+
+
+def _number_key(digits: str) -> tuple[int, str]:
+    # Numbers are compared by length first, which needs no conversion, however long they are.
+    if not digits.isascii():  # such as Arabic or full-width digits
+        digits = "".join(str(unicodedata.decimal(digit)) for digit in digits)
+    digits = digits.lstrip("0")
+    return len(digits), digits
 
 
 def holds_frames(folder: str | os.PathLike) -> bool:
     """Whether a folder holds frames. Stops at the first one. An animated image is not a frame."""
     with os.scandir(folder) as entries:
         return any(_is_frame(entry.name) and not is_animation(Path(entry.path)) for entry in entries)
+
+
+def _holds_frames(folder: zipfile.Path) -> bool:
+    return any(_is_frame(file.name) for file in folder.iterdir())
 
 
 def _is_frame(name: str) -> bool:
@@ -95,7 +143,14 @@ def _is_frame(name: str) -> bool:
 def _open_archive(path: Path) -> tuple[zipfile.Path, list[str]]:
     try:
         folder = zipfile.Path(path)
-        return folder, [file.name for file in folder.iterdir()]
+        names = list(dict.fromkeys(file.name for file in folder.iterdir()))  # the last one of equal names counts
+        if not any(map(_is_frame, names)):
+            inner = [name for name in names if (folder / name).is_dir() and _holds_frames(folder / name)]
+            if inner:
+                raise VideoReadError(
+                    f"The frames of '{path}' are in its folder '{inner[0]}'. Pack them without this folder."
+                )
+        return folder, names
     except zipfile.BadZipFile as error:
         raise VideoReadError(
             f"'{path}' cannot be read as a zip archive of frames: {error}. Copy or download it again."

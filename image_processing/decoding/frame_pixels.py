@@ -6,6 +6,7 @@ succeed.
 
 import importlib
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -15,6 +16,7 @@ from .tone_mapping import to_standard_range
 
 # Numbers of ITU-T H.273, which FFmpeg uses.
 UNSPECIFIED, BT709, BT2020 = 2, 1, 9
+UNKNOWN_RANGE = 0
 TRANSFERS = {16: "pq", 18: "hlg"}
 
 # Pixels that are wider or taller than this are a mistake in the file's header.
@@ -41,35 +43,84 @@ def decoder_of(stream):
     return decoder
 
 
+class ColourTags(NamedTuple):
+    """How colours are encoded, in the numbers of FFmpeg. 0 is an unknown range, 2 are unknown other tags."""
+
+    transfer: int
+    primaries: int
+    matrix: int
+    full_range: int
+
+    @classmethod
+    def of(cls, tagged) -> "ColourTags":
+        """The tags of a frame or codec context of PyAV."""
+        tags = tagged.color_trc, tagged.color_primaries, tagged.colorspace, tagged.color_range
+        return cls(*(int(getattr(tag, "value", tag)) for tag in tags))
+
+    def completed_by(self, others: "ColourTags") -> "ColourTags":
+        """These tags, and those of `others` for what is unknown here."""
+        unknown = UNSPECIFIED, UNSPECIFIED, UNSPECIFIED, UNKNOWN_RANGE
+        return ColourTags(
+            *(other if tag == none else tag for tag, other, none in zip(self, others, unknown, strict=True))
+        )
+
+
 class FrameConverter:
     """Turns frames of a stream into pixels.
 
-    The pixels of a frame depend on this frame and the stream's header alone. So they are the same whether a video is
-    read from its beginning or from a key frame.
+    The pixels of a frame depend on this frame, its display matrix and the stream's header alone. So they are the same
+    whether a video is read from its beginning or from a key frame.
 
     - A display matrix turns and mirrors the picture, by multiples of 90 degrees.
     - Where pixels are not square (`sample_aspect_ratio`), the width is scaled, and the height stays. The container's
       ratio counts before the codec's. A ratio that is not between 1:5 and 5:1 is ignored.
-    - Of an interlaced frame, the field that is shown first stays, and the other lines are interpolated (FFmpeg's
-      `estdif` filter).
-    - Colours are converted as the frame is tagged. An untagged frame is BT.709 if it is at least 1280 wide or more
-      than 576 high, otherwise BT.601, as players decide. PQ, HLG and BT.2020 become BT.709.
-    - Transparent pixels are on black.
+    - Interlaced frames are deinterlaced. The field that is shown first stays. The other lines are interpolated
+      (FFmpeg's `estdif` filter).
+    - Colours are converted as the frame is tagged, otherwise as the container is tagged.
+    - A frame without tags is BT.709 if it is at least 1280 wide or more than 576 high, otherwise BT.601. Players
+      decide in the same way.
+    - PQ, HLG and BT.2020 become BT.709.
+    - Transparent pixels are put on black.
 
     Args:
-        stream: Video stream of PyAV. It is not needed after this.
+        stream: Video stream of PyAV, of which no frame has been decoded yet: decoders overwrite its tags. It is not
+            needed after this.
     """
 
     def __init__(self, stream):
         self._pixel_aspect = _pixel_aspect(stream)
+        self._container_tags = ColourTags.of(stream.codec_context)
 
-    def __call__(self, frame) -> np.ndarray:
-        """Pixels of a frame of PyAV, uint8 RGB (height, width, 3)."""
-        matrix = frame.side_data.get("DISPLAYMATRIX")
+    def __call__(self, frame, matrix: bytes | None = None) -> np.ndarray:
+        """Pixels of a frame of PyAV, uint8 RGB (height, width, 3).
+
+        Args:
+            frame: The frame.
+            matrix: Its `display_matrix`, if that came with an earlier frame.
+        """
+        matrix = matrix or display_matrix(frame)
+        tags = ColourTags.of(frame).completed_by(self._container_tags)
         if frame.interlaced_frame:
             frame = _deinterlaced(frame)
-        pixels = with_square_pixels(_rgb(frame), self._pixel_aspect)
-        return pixels if matrix is None else as_displayed(pixels, np.frombuffer(bytes(matrix), "=i4"))
+        pixels = with_square_pixels(_rgb(frame, tags), self._pixel_aspect)
+        return pixels if matrix is None else as_displayed(pixels, np.frombuffer(matrix, "=i4"))
+
+    def size(self, frame, matrix: bytes | None) -> tuple[int, int]:
+        """Height and width of the pixels of a frame."""
+        height, width = frame.height, square_width(frame.width, self._pixel_aspect)
+        return (width, height) if matrix and _exchanges_sides(np.frombuffer(matrix, "=i4")) else (height, width)
+
+
+def display_matrix(frame) -> bytes | None:
+    """The display matrix that comes with a frame of PyAV: 9 numbers of 32 bits. None if there is none."""
+    try:
+        matrix = frame.side_data.get("DISPLAYMATRIX")
+        return None if matrix is None else bytes(matrix)
+    except ValueError:
+        # PyAV refuses all side data of a frame if it does not know one of them, such as EXIF data of Motion JPEG.
+        turn = round(frame.rotation / 90) % 4
+        a, b = ((1, 0), (0, -1), (-1, 0), (0, 1))[turn]
+        return np.array([a, b, 0, -b, a, 0, 0, 0, 1], "=i4").tobytes() if turn else None
 
 
 def _pixel_aspect(stream) -> Fraction:
@@ -78,9 +129,14 @@ def _pixel_aspect(stream) -> Fraction:
     return aspect if Fraction(1, MOST_PIXEL_ASPECT) <= aspect <= MOST_PIXEL_ASPECT else Fraction(1)
 
 
+def square_width(width: int, pixel_aspect: Fraction) -> int:
+    """Width of a picture after its pixels have become square."""
+    return max(round(width * pixel_aspect), 1)
+
+
 def with_square_pixels(pixels: np.ndarray, pixel_aspect: Fraction) -> np.ndarray:
     """Scale the width of a picture (height, width, 3) by the width of its pixels."""
-    width = max(round(pixels.shape[1] * pixel_aspect), 1)
+    width = square_width(pixels.shape[1], pixel_aspect)
     if width == pixels.shape[1]:
         return pixels
     return np.array(Image.fromarray(pixels).resize((width, pixels.shape[0]), Image.Resampling.BILINEAR))
@@ -94,11 +150,16 @@ def as_displayed(pixels: np.ndarray, matrix: np.ndarray) -> np.ndarray:
             (a p + c q + x, b p + d q + y).
     """
     a, b, _, c, d = (int(value) for value in matrix[:5])
-    if abs(a) + abs(d) < abs(b) + abs(c):
+    if _exchanges_sides(matrix):
         pixels, to_right, down = pixels.swapaxes(0, 1), c, b
     else:
         to_right, down = a, d
     return pixels[:: -1 if down < 0 else 1, :: -1 if to_right < 0 else 1]
+
+
+def _exchanges_sides(matrix: np.ndarray) -> bool:
+    a, b, _, c, d = (abs(int(value)) for value in matrix[:5])
+    return a + d < b + c
 
 
 def _deinterlaced(frame):
@@ -113,11 +174,11 @@ def _deinterlaced(frame):
     return graph.vpull()
 
 
-def _rgb(frame) -> np.ndarray:
+def _rgb(frame, tags: ColourTags) -> np.ndarray:
     """Pixels of a progressive frame as it is stored, uint8 RGB (height, width, 3)."""
-    transfer = TRANSFERS.get(frame.color_trc, "sdr")
-    is_bt2020 = frame.color_primaries == BT2020 or (transfer != "sdr" and frame.color_primaries == UNSPECIFIED)
-    matrix = {} if frame.format.is_rgb else _colour_matrix(frame, transfer)
+    transfer = TRANSFERS.get(tags.transfer, "sdr")
+    is_bt2020 = tags.primaries == BT2020 or (transfer != "sdr" and tags.primaries == UNSPECIFIED)
+    matrix = {} if frame.format.is_rgb else _colour_matrix(frame, tags, transfer)
     if transfer != "sdr" or is_bt2020:
         return to_standard_range(_converted(frame, "rgb48le", matrix), transfer, is_bt2020)
     if _has_alpha(frame):
@@ -130,13 +191,19 @@ def _converted(frame, pixel_format: str, matrix: dict) -> np.ndarray:
     return frame.to_ndarray(format=pixel_format, threads=1, **matrix)
 
 
-def _colour_matrix(frame, transfer: str) -> dict:
-    """Keyword arguments of PyAV's conversion for a frame without a tag; a tag is respected without any."""
-    if frame.colorspace != UNSPECIFIED:
-        return {}
-    if transfer != "sdr":
-        return {"src_colorspace": BT2020}
-    return {"src_colorspace": BT709} if frame.width >= 1280 or frame.height > 576 else {}
+def _colour_matrix(frame, tags: ColourTags, transfer: str) -> dict:
+    """Keyword arguments of PyAV's conversion. PyAV knows the tags of the frame itself."""
+    arguments = {}
+    if tags.full_range != ColourTags.of(frame).full_range:
+        arguments["src_color_range"] = tags.full_range
+    matrix = tags.matrix
+    if matrix == UNSPECIFIED and transfer != "sdr":
+        matrix = BT2020
+    elif matrix == UNSPECIFIED and (frame.width >= 1280 or frame.height > 576):
+        matrix = BT709
+    if matrix != frame.colorspace:
+        arguments["src_colorspace"] = matrix
+    return arguments
 
 
 def _has_alpha(frame) -> bool:

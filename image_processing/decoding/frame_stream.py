@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
@@ -117,6 +118,8 @@ def open_frames(
     """
     check_backend_name(backend)
     check_frame_order(frame_order)
+    if frame_rate is not None and not 0 < frame_rate < math.inf:
+        raise ValueError(f"frame_rate={frame_rate!r} must be a positive number of frames per second.")
     videos = split_into_videos(video)
     if len(videos) > 1:
         raise ValueError(f"One video is gone through at a time, but {len(videos)} were given.")
@@ -142,7 +145,7 @@ def _open(
         return _array_frames(video, frame_rate)
     path = stack.enter_context(local_path(video))
     if is_animation(path):
-        return _animation_frames(path)
+        return _animation_frames(path, video)
     if consists_of_images(path):
         return _numbered(frame_files(path, frame_order), read_image, frame_rate)
     backend = chosen_backend(backend, path)
@@ -185,7 +188,8 @@ def _numbered(items: Iterable, read: Callable, frame_rate: float) -> FrameStream
     return FrameStream(frames, frame_rate, len(items))
 
 
-def _animation_frames(path: Path) -> FrameStream:
+def _animation_frames(path: Path, name: str) -> FrameStream:
+    """Pictures of an animated image. `name` is what notes call it."""
     try:
         animation = Animation(path)
         durations = animation.durations()
@@ -200,7 +204,9 @@ def _animation_frames(path: Path) -> FrameStream:
             yield frame
             time += duration
 
-    return FrameStream(timed(), len(durations) / sum(durations), len(durations))
+    stream = FrameStream(timed(), len(durations) / sum(durations), len(durations))
+    stream.notes = [warn_of(name, note) for note in animation.notes]
+    return stream
 
 
 def _frames_of_backend(backend: str, path: Path, num_threads: int) -> FrameStream:
@@ -255,8 +261,7 @@ def _decoded(
     same_size = SameSize(packets.stream)
     try:
         for index, frame in enumerate(decoded_frames(packets)):
-            same_size.see(frame)
-            timed = TimedFrame(index, clock.time(frame), lambda frame=frame: same_size.pixels(frame))
+            timed = TimedFrame(index, clock.time(frame), same_size.see(frame))
             timed.duration = clock.duration(frame)
             yield timed
     except ValueError as error:

@@ -24,6 +24,9 @@ SEVERAL_PICTURES = ("GIF", "PNG", "TIFF", "WEBP")
 """Formats in which further pictures are shown, too. In a JPEG file they are previews of the first."""
 
 
+PHOTOMETRIC_INTERPRETATION, WHITE_IS_ZERO = 262, 0  # a tag of TIFF files and one of its values
+
+
 class ImageContentError(ValueError):
     """An image file is whole, but is no single picture of 8 or 16 bits. The message says why and what to do."""
 
@@ -46,7 +49,10 @@ def decode_image(file: Path | zipfile.Path) -> np.ndarray:
             f"it holds {image.n_frames} pictures, but a frame is one. Save them as files of their own, or give an "
             "animation (GIF, PNG, WebP) by itself as a video."
         )
-    return rgb_pixels(ImageOps.exif_transpose(image))
+    pixels = rgb_pixels(ImageOps.exif_transpose(image))
+    is_white_zero = image.format == "TIFF" and image.tag_v2.get(PHOTOMETRIC_INTERPRETATION) == WHITE_IS_ZERO
+    # Pillow inverts only pictures of 1 and 8 bits.
+    return 255 - pixels if is_white_zero and image.mode.startswith(("I", "F")) else pixels
 
 
 def rgb_pixels(image: Image.Image) -> np.ndarray:

@@ -6,7 +6,9 @@ height, width, 3), and the metadata, and raise whatever is wrong.
 """
 
 import bisect
+import functools
 import itertools
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -16,7 +18,7 @@ import torch
 from PIL import Image
 from transformers.video_utils import VideoMetadata
 
-from .frame_pixels import FrameConverter, decoder_of
+from .frame_pixels import FrameConverter, decoder_of, display_matrix
 from .video_packets import VideoPackets, count_frames
 
 
@@ -48,40 +50,52 @@ def open_with_pyav(path: str):
         import av  # not before it is needed: it brings a second copy of the FFmpeg libraries that decord brings
     except ImportError as error:
         raise ImportError("PyAV is not installed; install it with: pip install av") from error
-    return av.open(path)
+    # FFmpeg takes a relative path such as "pipe:0" or "a:b.mp4" for a protocol. An absolute path is always a file.
+    return av.open(os.path.abspath(path))
 
 
 class SameSize:
     """Pixels of the frames of a video, all in the size of its first frame.
 
+    A display matrix counts until another one comes. Some encoders write it at key frames only.
+
     Args:
-        stream: The video stream of PyAV that the frames are of.
+        stream: The video stream of PyAV, of which no frame has been decoded yet.
 
     Attributes:
-        note (`str`, *optional*): What is to be said if frames changed their size, the predicate of a sentence.
+        note (`str`, *optional*): What to report if frames changed their size: the predicate of a sentence.
     """
 
     def __init__(self, stream):
         self.note = None
         self._first = None
+        self._matrix = None
         self._to_rgb = FrameConverter(stream)
 
-    def see(self, frame):
-        """Take notice of a frame. To be called for each frame in order, whether its pixels are needed or not."""
-        if self._first is None:
-            self._first = frame
-        elif self.note is None and _size(frame) != _size(self._first):
-            self.note = (
-                f"has frames of {_size(self._first)} and of {_size(frame)} pixels. All are scaled to the size of the "
-                "first one."
-            )
+    def see(self, frame) -> Callable[[], np.ndarray]:
+        """Call this for each frame in order, whether its pixels are needed or not.
 
-    def pixels(self, frame) -> np.ndarray:
-        """Pixels of a frame that was seen, uint8 RGB (height, width, 3)."""
-        pixels = self._to_rgb(frame)
-        if _size(frame) == _size(self._first):
+        Returns:
+            A function that converts the frame to pixels, uint8 RGB (height, width, 3).
+        """
+        own = display_matrix(frame)
+        self._matrix = own or self._matrix
+        size = self._to_rgb.size(frame, self._matrix)
+        stored = _size(frame)
+        if self._first is None:
+            self._first = size, stored
+        elif self.note is None and self._first != (size, stored):
+            first, second = self._first[1], stored
+            if first == stored:  # the picture was turned
+                first, second = (f"{width} x {height}" for height, width in (self._first[0], size))
+            self.note = f"has frames of {first} and of {second} pixels. All are scaled to the size of the first one."
+        return functools.partial(self._pixels, frame, {} if own == self._matrix else {"matrix": self._matrix})
+
+    def _pixels(self, frame, orientation: dict) -> np.ndarray:
+        pixels = self._to_rgb(frame, **orientation)
+        height, width = self._first[0]
+        if pixels.shape[:2] == (height, width):
             return pixels
-        height, width = self._to_rgb(self._first).shape[:2]
         return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
 
 
@@ -125,9 +139,9 @@ def read_by_packets(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray,
         times, keyframes = _times(container, stream, packets)
         metadata = _metadata(stream, len(times), [packets.missing_end()])
         wanted = [times[index] for index in sample_indices_fn(metadata=metadata)]
-        frames = {}
+        frames, pictures = {}, _UnchangedPictures(stream)
         for start, group in itertools.groupby(wanted, lambda time: keyframes[bisect.bisect(keyframes, time) - 1]):
-            frames |= _decode_wanted(container, stream, start, set(group))
+            frames |= _decode_wanted(container, stream, start, set(group), pictures)
     if len(frames) < len(wanted):  # not every keyframe is whole by itself where pictures are refreshed in parts
         raise ValueError("it lacks frames that its packets announce")
     return np.stack([frames[time] for time in wanted]), metadata
@@ -162,40 +176,66 @@ class _Header(NamedTuple):
     holds_frame: bool
 
 
-def _decode_wanted(container, stream, start: int, wanted: set[int]) -> dict[int, np.ndarray]:
+class _UnchangedPictures:
+    """Pixels of frames whose size and orientation must not change.
+
+    Args:
+        stream: The video stream of PyAV, of which no frame has been decoded yet.
+    """
+
+    def __init__(self, stream):
+        self._size = stream.codec_context.width, stream.codec_context.height
+        self._matrices = set()
+        self._to_rgb = FrameConverter(stream)
+
+    def see(self, frame):
+        """Call this for each decoded frame.
+
+        Raises:
+            ValueError: If the frame is not like those before it.
+        """
+        self._matrices.add(display_matrix(frame))
+        if (frame.width, frame.height) != self._size or len(self._matrices) > 1:
+            raise ValueError("its frames change their size or orientation")
+
+    def pixels(self, frame) -> np.ndarray:
+        """uint8 RGB (height, width, 3)."""
+        return self._to_rgb(frame)
+
+
+def _decode_wanted(
+    container, stream, start: int, wanted: set[int], pictures: _UnchangedPictures
+) -> dict[int, np.ndarray]:
     """Frames by their times, decoded from the keyframe at `start` on."""
     container.seek(start, stream=stream)
-    decoder, to_rgb = decoder_of(stream), FrameConverter(stream)
-    size = stream.codec_context.width, stream.codec_context.height
+    decoder = decoder_of(stream)
     frames = {}
     ahead = set(wanted)
     for packet in container.demux(stream):
         decoder.skip_frame = "DEFAULT" if packet.pts in wanted else UNDECODED.get(decoder.name, "DEFAULT")
-        _keep_wanted(decoder.decode(packet), size, start, wanted, frames, to_rgb)
+        _keep_wanted(decoder.decode(packet), start, wanted, frames, pictures)
         ahead.discard(packet.pts)
         if not ahead:
             break
-    _keep_wanted(decoder.decode(None), size, start, wanted, frames, to_rgb)
+    _keep_wanted(decoder.decode(None), start, wanted, frames, pictures)
     return frames
 
 
 def _keep_wanted(
     decoded: Iterable,
-    size: tuple[int, int],
     start: int,
     wanted: set[int],
     frames: dict[int, np.ndarray],
-    to_rgb: Callable,
+    pictures: _UnchangedPictures,
 ):
     for frame in decoded:
-        if (frame.width, frame.height) != size:
-            raise ValueError("its frames change their size")
+        pictures.see(frame)
         if frame.is_corrupt:  # what is made up for lost parts of it depends on the frames before
             raise ValueError("a frame of it is damaged")
         if frame.pts == start and not frame.key_frame:
             raise ValueError("its container takes other frames for keyframes")
         if frame.pts in wanted:
-            frames[frame.pts] = to_rgb(frame)
+            frames[frame.pts] = pictures.pixels(frame)
 
 
 def read_with_pyav(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
@@ -220,7 +260,8 @@ def read_with_pyav(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray, 
 def video_stream(container):
     """The first one that is no cover picture."""
     for stream in container.streams.video:
-        if not stream.disposition & COVER:
+        # PyAV 17.0 has a `Flag` here, which does not combine with a number.
+        if not getattr(stream.disposition, "value", stream.disposition) & COVER:
             return stream
     raise ValueError("it has no video stream")
 
@@ -250,9 +291,9 @@ def _frames_at(path: str, indices: list[int]) -> tuple[list[np.ndarray], list[st
         packets = VideoPackets(container, _stream_in_threads(container))
         same_size = SameSize(packets.stream)
         for index, frame in zip(range(indices[-1] + 1), decoded_frames(packets), strict=False):
-            same_size.see(frame)
+            pixels = same_size.see(frame)
             if index in wanted:
-                frames.append(same_size.pixels(frame))
+                frames.append(pixels())
     return frames, _present([packets.damage, same_size.note])
 
 

@@ -4,6 +4,7 @@ Readers are opened when a video is read and never kept: they do not survive a fo
 has to open its own.
 """
 
+import functools
 import itertools
 import os
 import zipfile
@@ -18,6 +19,7 @@ from .animated_images import Animation, is_animation
 from .decoder_backends import check_backend_name, frame_readers
 from .frame_folders import check_frame_order, consists_of_images, frame_names
 from .image_decoding import ImageContentError, decode_image
+from .pyav_decoding import NotedMetadata
 from .video_sources import VideoReadError, local_path, without_passwords
 
 
@@ -58,19 +60,45 @@ def read_video(
     Raises:
         VideoReadError: If there is no such file or folder, it is empty or damaged, no decoder can read it, the
             frames of a folder or archive differ in size, or a URL cannot be downloaded.
-        ValueError: If a setting is impossible, or the backend is not installed.
+        ValueError: If a setting is impossible, the backend is not installed, or `sample_indices_fn` returns no indices
+            or others than those of frames. What `sample_indices_fn` raises is raised again.
     """
     check_backend_name(backend)
     check_frame_order(frame_order)
     source = os.fspath(source)
+    sample_indices_fn = functools.partial(_checked_indices, source, sample_indices_fn)
     try:
         with local_path(source) as path:
             frames, metadata = _read_path(path, sample_indices_fn, backend, frame_order)
+    except _SamplingError as error:
+        raise error.__cause__ from None
     except OSError as error:
         raise VideoReadError(f"{source!r} cannot be read: {error}. Check that it exists and is readable.") from error
     for note in getattr(metadata, "notes", []):
         warn_of(source, note)
     return frames, metadata
+
+
+class _SamplingError(Exception):
+    """`sample_indices_fn` failed, and not the reader that called it. The cause is what it raised."""
+
+
+def _checked_indices(source: str, sample_indices_fn: Callable, metadata: VideoMetadata) -> np.ndarray:
+    try:
+        indices = np.asarray(sample_indices_fn(metadata=metadata))
+        total = metadata.total_num_frames
+        if indices.size == 0:
+            raise ValueError(f"sample_indices_fn returns no indices for {source!r}. At least one frame is read.")
+        if indices.dtype.kind not in "iu":
+            raise ValueError(f"sample_indices_fn returns {indices.dtype} for {source!r}. Indices are whole numbers.")
+        if indices.min() < 0 or indices.max() >= total:
+            raise ValueError(
+                f"sample_indices_fn returns indices from {indices.min()} to {indices.max()} for {source!r}, which has "
+                f"the frames 0 to {total - 1}."
+            )
+    except Exception as error:
+        raise _SamplingError from error
+    return indices
 
 
 def _read_path(
@@ -148,13 +176,15 @@ def _distinct(indices: np.ndarray) -> tuple[list[int], np.ndarray]:
 def _read_animation(path: Path, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
     try:
         return _decode(_decode_animation, path, sample_indices_fn)
+    except _SamplingError:
+        raise
     except Exception as error:  # as for a single image
         raise damaged_animation(path, error) from error
 
 
 def _decode_animation(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
     animation = Animation(Path(path))
-    metadata = VideoMetadata(animation.num_frames, video_backend="pillow")
+    metadata = NotedMetadata(animation.num_frames, video_backend="pillow", notes=animation.notes)
     indices = sample_indices_fn(metadata=metadata)
     pictures = itertools.islice(animation, indices[-1] + 1)
     return np.stack([pixels for index, (_, pixels) in enumerate(pictures) if index in indices]), metadata
@@ -174,6 +204,8 @@ def _read_video_file(path: Path, sample_indices_fn: Callable, backend: str | Non
         tried.append(name)
         try:
             return _decode(read, path, sample_indices_fn)
+        except _SamplingError:
+            raise
         except Exception as error:  # every decoder has its own exceptions; the next may be able to read the file
             # Not the exception itself: its traceback keeps a reader alive, and a process forked meanwhile crashes when
             # it collects that.
@@ -194,6 +226,7 @@ def _decode(read: Callable, path: Path, sample_indices_fn: Callable) -> tuple[np
         distinct, positions = _distinct(indices)
         return distinct
 
-    frames, metadata = read(str(path), distinct_indices)
+    # Decoders take a relative path such as "pipe:0" or "a:b.mp4" for a protocol.
+    frames, metadata = read(os.path.abspath(path), distinct_indices)
     metadata.update({"frames_indices": indices, "height": frames.shape[1], "width": frames.shape[2]})
     return frames[positions], metadata

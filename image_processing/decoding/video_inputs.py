@@ -24,11 +24,13 @@ def split_into_videos(
 
     Returns:
         Paths and URLs as strings, frames as tensors (frames, channels, height, width) of the dtype and on the
-        device they came in. PIL images become RGB, uint8: the upper 8 of 16 bits, transparent pixels on black.
+        device they came in. PIL images become RGB, uint8, by the upper 8 of 16 bits. Transparent pixels of images and
+        of arrays with 4 channels are put on black.
 
     Raises:
         ValueError: If there is no video, something is none of these kinds, a video has no frames, its frames differ
-            in size, or the channels cannot be told from height and width.
+            in size, its numbers are complex or on the device "meta", or its shape does not show where the channels
+            are.
     """
     if isinstance(videos, (str, os.PathLike)):
         return [os.fspath(videos)]
@@ -68,10 +70,14 @@ def _stack_frames(frames: list, input_data_format: str | ChannelDimension | None
 
 
 def _as_tensor(array: np.ndarray | torch.Tensor) -> torch.Tensor:
-    if isinstance(array, torch.Tensor):
-        return array
-    # PyTorch takes over neither negative strides (frames[..., ::-1], BGR turned to RGB) nor read-only memory.
-    return torch.from_numpy(np.require(array, requirements=("C", "W")))
+    if not isinstance(array, torch.Tensor):
+        # PyTorch supports neither negative strides (frames[..., ::-1], BGR turned to RGB) nor read-only memory.
+        array = torch.from_numpy(np.require(array, requirements=("C", "W")))
+    if array.is_meta:
+        raise ValueError("A video on the device 'meta' has no pixels. Pass one on another device.")
+    if array.is_complex():
+        raise ValueError(f"A video of {array.dtype} has no pixels. Pass whole or real numbers from 0 to 255.")
+    return array
 
 
 def _channels_first(video: torch.Tensor, input_data_format: str | ChannelDimension | None) -> torch.Tensor:
@@ -79,10 +85,30 @@ def _channels_first(video: torch.Tensor, input_data_format: str | ChannelDimensi
         raise ValueError(f"A video of shape {tuple(video.shape)} has no frames or no pixels.")
     if input_data_format is None:
         try:
-            input_data_format = infer_channel_dimension_format(video, num_channels=(1, 3, 4))
+            input_data_format = _channel_dimension(video)
         except ValueError as error:
             raise ValueError(
                 f"A video of shape {tuple(video.shape)} has neither 1, 3 or 4 channels in its second dimension nor in "
                 "its last. Pass it as (frames, channels, height, width) or (frames, height, width, channels)."
             ) from error
-    return video.movedim(-1, -3) if ChannelDimension(input_data_format) is ChannelDimension.LAST else video
+    video = video.movedim(-1, -3) if ChannelDimension(input_data_format) is ChannelDimension.LAST else video
+    return on_black(video) if video.shape[-3] == 4 else video
+
+
+def _channel_dimension(video: torch.Tensor) -> ChannelDimension:
+    """Where the channels are. If both places are possible, 3 channels are more likely than 1 or 4."""
+    first, last = video.shape[-3], video.shape[-1]
+    if (first == 3) != (last == 3) and {first, last} <= {1, 3, 4}:
+        return ChannelDimension.FIRST if first == 3 else ChannelDimension.LAST
+    return infer_channel_dimension_format(video, num_channels=(1, 3, 4))
+
+
+def on_black(video: torch.Tensor) -> torch.Tensor:
+    """Put transparent pixels (..., 4, height, width) on black: (..., 3, height, width) of the same dtype.
+
+    An alpha channel of floats that are at most 1 goes from 0 to 1, any other from 0 to 255.
+    """
+    colours, alpha = video[..., :3, :, :], video[..., 3:, :, :].float()
+    opaque = 1 if video.is_floating_point() and alpha.max() <= 1 else 255
+    blended = colours.float() * (alpha / opaque)
+    return (blended if video.is_floating_point() else blended.round()).to(video.dtype)

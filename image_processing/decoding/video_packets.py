@@ -1,5 +1,7 @@
 """The packets of a video file in the order in which they are decoded, and whether the end of the file is missing."""
 
+import os
+import struct
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,9 @@ MOST_MISMEASURED = 0.5  # seconds; headers of complete FLV files may announce a 
 # was packed into the packet before.
 PLACEHOLDER_SIZE = 7  # bytes
 START_OF_FRAME = b"\x00\x00\x01\xb6"  # of MPEG-4
+
+
+BOX_HEADER = 8  # bytes of the length and the name of a part of MP4 or MOV
 
 
 class VideoPackets:
@@ -50,6 +55,7 @@ class VideoPackets:
         self._count = 0
         self._ahead = 0  # frames that were in packets before those that stand for them
         self._end = 0.0  # seconds; of all streams that are read
+        self._last_step = 0.0  # seconds; FLV does not store how long its last frame is shown
         self._is_truncated = False
 
     def __iter__(self) -> Iterator:
@@ -114,7 +120,9 @@ class VideoPackets:
     def _measure(self, packet):
         stamp = self._stamp(packet)
         if stamp is not None:
-            self._end = max(self._end, float((stamp + (packet.duration or 0)) * packet.time_base))
+            end = float((stamp + (packet.duration or 0)) * packet.time_base)
+            if end > self._end:
+                self._last_step, self._end = end - self._end, end
 
     def _stamp(self, packet) -> int | None:
         # FFmpeg guesses presentation times of AVI, often wrongly.
@@ -148,23 +156,28 @@ class VideoPackets:
             entries = getattr(self.stream, "index_entries", ())  # PyAV has them from version 17 on
             if len(entries) and entries[-1].pos + entries[-1].size > self._container.size:
                 return f"its header lists {len(entries)} frames, but only {self._count} are there"
+            if is_in_fragments_that_end_early(self._container.name):
+                return "its last fragment is incomplete"
         if format_name == AVI:
             found = round(self._end / self.stream.time_base)
             if self.stream.frames - found > MOST_MISCOUNTED:
                 return f"its header announces {self.stream.frames} frames, but only {found} are there"
-        if format_name == MATROSKA and segment_end(self._container.name) > self._container.size:
-            return self._too_short()
-        # FFmpeg estimates where the header tells nothing, and writes this into the stream, too.
-        if format_name == FLV and self.stream.duration is None and self._seconds() - self._end > MOST_MISMEASURED:
-            return self._too_short()
+        if format_name == MATROSKA and (end := segment_end(self._container.name)) > self._container.size:
+            return self._too_short(f"{end} bytes, but it has {self._container.size}")
+        # FFmpeg estimates where the header does not say, and writes this into the stream, too.
+        missing = self._seconds() - self._end
+        if format_name == FLV and self.stream.duration is None and missing > MOST_MISMEASURED + self._last_step:
+            return self._too_short("a longer file")
         return None
 
     def _seconds(self) -> float:
         return (self._container.duration or 0) * 1e-6
 
-    def _too_short(self) -> str:
-        announced = f"announces {self._seconds():.1f} seconds" if self._seconds() else "announces a longer file"
-        return f"its header {announced}, but it ends after {self._end:.1f} seconds"
+    def _too_short(self, otherwise: str) -> str:
+        announced, found = f"{self._seconds():.1f}", f"{self._end:.1f}"
+        if announced in ("0.0", found):  # only the index at the end is missing, or the header does not tell seconds
+            return f"its header announces {otherwise}"
+        return f"its header announces {announced} seconds, but it ends after {found} seconds"
 
 
 def count_frames(packet, codec: str) -> int:
@@ -179,6 +192,21 @@ def count_frames(packet, codec: str) -> int:
     if codec == "mpeg4":
         return bytes(packet).count(START_OF_FRAME) if packet.size > PLACEHOLDER_SIZE else 0
     return 1
+
+
+def is_in_fragments_that_end_early(path: str) -> bool:
+    """Whether an MP4 or MOV file consists of fragments, and its last box is longer than the file."""
+    size, start, has_fragments = os.path.getsize(path), 0, False
+    with Path(path).open("rb") as file:
+        while start + BOX_HEADER <= size:
+            file.seek(start)
+            length, kind, long_length = struct.unpack(">I4sQ", file.read(16).ljust(16, b"\0"))
+            has_fragments |= kind == b"moof"
+            length = {0: size - start, 1: long_length}.get(length, length)
+            if length < BOX_HEADER:
+                return False
+            start += length
+    return has_fragments and start != size
 
 
 def segment_end(path: str) -> int:

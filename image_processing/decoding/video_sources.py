@@ -6,7 +6,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from urllib.parse import urlparse
+from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from huggingface_hub import get_session
@@ -37,7 +37,7 @@ def is_url(source: str) -> bool:
 
 def is_file_url(source: str) -> bool:
     """Whether a video is a file of this machine that is written as an address, as in `file:///videos/a%20b.mp4`."""
-    return _scheme(source) == "file"
+    return source[:6].lower() == "file:/"
 
 
 def _scheme(source: str) -> str | None:
@@ -55,6 +55,8 @@ def local_path(source: str) -> Iterator[Path]:
     Raises:
         VideoReadError: If there is no file or folder, it is empty, a pipe or a device, or the address cannot be read.
     """
+    if not source:
+        raise VideoReadError("The path of the video is empty. Give a file, a folder or an address.")
     if is_url(source):
         with download(source) as path:
             yield path
@@ -73,11 +75,15 @@ def path_of_file_url(url: str) -> Path:
     """The path that a `file:` address names.
 
     Raises:
-        VideoReadError: If it names another machine.
+        VideoReadError: If it names another machine or no path, or holds a "?" or "#" that is not escaped.
     """
-    address = urlparse(url)
+    address = urlsplit(url)
     if address.netloc.lower() not in ("", "localhost"):
         raise VideoReadError(f"'{url}' names the machine '{address.netloc}'. Write file:/// for a file of this one.")
+    if "?" in url or "#" in url:
+        raise VideoReadError(f"'{url}' holds a '?' or '#'. Write %3F for '?' and %23 for '#' in a file: address.")
+    if not address.path:
+        raise VideoReadError(f"'{url}' names no file. Write file:/// and the path.")
     return Path(url2pathname(address.path))
 
 
@@ -89,7 +95,7 @@ def download(url: str) -> Iterator[Path]:
         VideoReadError: If it cannot be downloaded, or is empty.
     """
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "video").with_suffix(PurePosixPath(urlparse(url).path).suffix)
+        path = Path(folder, "video").with_suffix(PurePosixPath(urlsplit(url).path).suffix)
         try:
             _download_to(path, url)
         except Exception as error:  # which class depends on the HTTP library of the installed huggingface_hub

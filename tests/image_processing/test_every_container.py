@@ -5,6 +5,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from av.bitstream import BitStreamFilterContext
 
 from lgi_former.image_processing import open_frames, read_video, sample_in_time
 from lgi_former.image_processing.decoding.frame_pixels import FrameConverter
@@ -345,6 +346,34 @@ def test_a_damaged_packet_is_left_out_and_reported(tmp_path):
     assert len(notes) == 1 and "is damaged" in notes[0]
 
 
+@pytest.mark.parametrize("codec", ["flv", "libx264"])
+@pytest.mark.parametrize("step", [1000, 10_000])
+def test_slow_flv_files_are_not_cut_off(codec, step, tmp_path):
+    path = encode(tmp_path / "a.flv", codec, times=[step * number for number in range(5)], count=5)
+    assert gone_through(path)[3] == []
+
+
+@pytest.mark.parametrize("share", [0.5, 0.8, 0.97])
+def test_a_fragment_that_is_cut_off_is_reported(share, tmp_path):
+    options = {"movflags": "frag_keyframe+empty_moov"}
+    path = encode(tmp_path / "a.mp4", "libx264", count=60, noise=True, container_options=options)
+    content = path.read_bytes()
+    assert gone_through(path)[3] == []
+    last = content[: int(share * len(content))].rindex(b"moof")
+    path.write_bytes(content[: last + 20])  # none of the pictures that are listed is missing
+    brightness, *_, notes = gone_through(path)
+    assert 0 < len(brightness) < 60 and read(path) == pytest.approx(brightness, abs=1)
+    assert len(notes) == 1 and "its last fragment is incomplete" in notes[0]
+
+
+def test_a_missing_index_is_reported_without_contradiction(tmp_path):
+    path = encode(tmp_path / "a.mkv", "libx264")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-4])
+    (note,) = gone_through(path)[3]
+    assert f"announces {len(whole)} bytes, but it has {len(whole) - 4}" in note
+
+
 # The size of the frames changes
 
 
@@ -384,6 +413,34 @@ def test_frames_that_change_their_size_are_scaled_to_the_first_one(name, codec, 
     first, second = (f"{width} x {height}" for height, width in sizes[:2])
     assert f"has frames of {first} and of {second} pixels" in message and str(path) in message
     assert len(caplog.records) == 1
+
+
+def turned(path, degrees):
+    """Write an H.264 stream again. Its key frames say that it is to be turned."""
+    target = path.with_name("turned.h264")
+    with av.open(str(path)) as old, av.open(str(target), "w") as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        turn = BitStreamFilterContext(f"h264_metadata=display_orientation=insert:rotate={degrees}", stream, stream)
+        for packet in old.demux(video=0):
+            packet.stream = stream
+            for filtered in turn.filter(packet if packet.size else None):
+                new.mux(filtered)
+    return target
+
+
+def test_an_orientation_counts_until_another_one_comes(tmp_path):
+    upright = encode(tmp_path / "a.h264", "libx264", {"bf": "0"})
+    path = turned(upright, 90)
+    frames, _ = read_video(path, lambda metadata: np.arange(metadata.total_num_frames))
+    assert frames.shape == (FRAMES, 64, 48, 3)
+    assert gone_through(path)[0] == pytest.approx(frames.mean(axis=(1, 2, 3)).tolist(), abs=1)
+    joined = tmp_path / "c.h264"
+    joined.write_bytes(upright.read_bytes() + path.read_bytes())
+    frames, _ = read_video(joined, lambda metadata: np.arange(metadata.total_num_frames))
+    assert frames.shape == (2 * FRAMES, 48, 64, 3)
+    brightness, *_, notes = gone_through(joined)
+    assert len(brightness) == 2 * FRAMES
+    assert len(notes) == 1 and "frames of 64 x 48 and of 48 x 64 pixels" in notes[0]
 
 
 # Timestamps that are wrong

@@ -8,7 +8,7 @@ from PIL import Image
 from torchvision.transforms import InterpolationMode
 from transformers.image_utils import PILImageResampling, SizeDict
 
-from lgi_former.image_processing import LGIFormerVideoProcessor, VideoReadError, read_video
+from lgi_former.image_processing import LGIFormerVideoProcessor, VideoReadError, open_frames, pixel_range, read_video
 
 
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
@@ -206,7 +206,7 @@ def test_ambiguous_channels_are_settled_by_input_data_format(processor):
 
 def test_floats_are_0_to_255_unless_rescaling_is_off(processor, noise, monkeypatch):
     warnings = []
-    module = "lgi_former.image_processing.video_processing_lgi_former.logger.warning_once"
+    module = "lgi_former.image_processing.pixel_range.logger.warning_once"
     monkeypatch.setattr(module, warnings.append)
     expected = pixels_of(processor, noise)
     scaled = noise.astype(np.float32) / 255
@@ -292,3 +292,56 @@ def test_clips_that_do_not_fit_together_are_refused(processor, noise):
     with pytest.raises(ValueError, match="different shapes"):
         processor([noise, noise[:5]], do_sample_frames=False, return_tensors="pt")
     assert len(processor([noise, noise[:5]], do_sample_frames=False)["pixel_values"]) == 2
+
+
+RAW = {"do_rescale": False, "do_normalize": False, "return_tensors": "pt", "size": {"height": 8, "width": 8}}
+
+
+def test_transparent_pixels_of_arrays_are_on_black():
+    frames = np.zeros((16, 8, 8, 4), np.uint8)
+    frames[..., 0], frames[:, :, :4, 3] = 200, 255  # red, and the right half transparent
+    pictures = [Image.fromarray(frame) for frame in frames]
+    for video, one in ((frames, 1), (frames.transpose(0, 3, 1, 2), 1), (pictures, 1), ((frames / 255), 255)):
+        shown = LGIFormerVideoProcessor()(video, **RAW)["pixel_values"][0, 0, :, 0]
+        assert (shown * one).round().tolist() == [[200] * 4 + [0] * 4, [0] * 8, [0] * 8]
+    with open_frames(frames) as stream:
+        assert next(iter(stream)).image[0].tolist() == [[200, 0, 0]] * 4 + [[0, 0, 0]] * 4
+
+
+@pytest.mark.parametrize("height", [1, 4])
+def test_three_channels_are_found_beside_a_small_height(height):
+    video = np.full((16, height, 1, 3), (10, 20, 30), np.uint8)
+    for same in (video, video.transpose(0, 3, 2, 1)):
+        shown = LGIFormerVideoProcessor()(same, **RAW)["pixel_values"][0, 0, :, 0, 0]
+        assert shown.tolist() == [10, 20, 30]
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype"), [(60_000, "uint16"), (-60, "int16"), (256, "int64"), (float("nan"), "float32")]
+)
+def test_pixels_of_another_range_are_refused(value, dtype):
+    with pytest.raises(ValueError, match="but 0 to 255 is read"):
+        LGIFormerVideoProcessor()(np.full((2, 8, 8, 3), value, dtype))
+
+
+@pytest.mark.parametrize(("value", "words"), [(300.0, "go from 300 to 300"), (True, "between 0 and 1")])
+def test_pixels_of_a_doubtful_range_are_reported(value, words, monkeypatch):
+    warnings = []
+    monkeypatch.setattr(pixel_range.logger, "warning_once", warnings.append)
+    LGIFormerVideoProcessor()(np.full((2, 8, 8, 3), value))
+    assert len(warnings) == 1 and words in warnings[0]
+
+
+@pytest.mark.parametrize("video", [torch.zeros(2, 3, 8, 8, device="meta"), np.zeros((2, 8, 8, 3), complex)])
+def test_a_video_without_real_pixels_is_refused(video):
+    with pytest.raises(ValueError, match="has no pixels"):
+        LGIFormerVideoProcessor()(video)
+
+
+@pytest.mark.parametrize("resample", list(Image.Resampling))
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float32"])
+def test_all_filters_are_those_of_pillow(resample, dtype):
+    video = np.random.default_rng(0).integers(0, 256, (16, 33, 47, 3), np.uint8)
+    expected = np.stack([Image.fromarray(frame).resize((8, 8), resample) for frame in video])
+    clip = LGIFormerVideoProcessor(sampling_rate=1)(video.astype(dtype), resample=resample, **RAW)["pixel_values"][0]
+    assert (clip.permute(0, 2, 3, 1).numpy() == expected).all()

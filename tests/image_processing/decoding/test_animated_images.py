@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from lgi_former.image_processing import VideoReadError, every_frame, open_frames, read_video
-from lgi_former.image_processing.decoding import animated_images
+from lgi_former.image_processing.decoding import video_decoding
 from lgi_former.image_processing.decoding.animated_images import is_animation
 
 
@@ -95,12 +95,24 @@ def test_an_animation_that_is_cut_off_is_refused(suffix, tmp_path):
 
 def test_a_gif_that_is_cut_off_is_reported(tmp_path, monkeypatch):
     warnings = []
-    monkeypatch.setattr(animated_images.logger, "warning_once", warnings.append)
+    monkeypatch.setattr(video_decoding.logger, "warning_once", warnings.append)
     path = save(tmp_path / "a.gif", plain())
+    content = path.read_bytes()
     assert len(read_both(path)[0]) == 3 and not warnings
-    path.write_bytes(path.read_bytes()[:-1])  # between two pictures; within one, decoding fails
+    path.write_bytes(content + b"\r\n")  # as some programs write
+    assert len(read_both(path)[0]) == 3 and not warnings
+    path.write_bytes(content[:-1])  # between two pictures; within one, decoding fails
     assert len(read_both(path)[0]) == 3
-    assert warnings[0] == f"'{path}' is cut off. The pictures that are left are read."
+    note = f"'{path}' is cut off. The pictures that are left are read."
+    assert set(warnings) == {note}
+    with open_frames(path) as stream:
+        assert stream.notes == [note]
+
+
+def test_an_apng_has_the_same_times_by_either_suffix(tmp_path):
+    path = save(tmp_path / "a.png", plain(), duration=[5, 200, 300])
+    path.with_suffix(".apng").write_bytes(path.read_bytes())
+    assert read_both(path.with_suffix(".apng"))[1] == read_both(path)[1] == pytest.approx([0, 0.1, 0.3])
 
 
 @pytest.mark.parametrize("suffix", ["png", "webp", "tif"])

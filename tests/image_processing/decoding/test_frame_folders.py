@@ -1,5 +1,6 @@
 """Frames in folders and archives, and their order."""
 
+import io
 import zipfile
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 from PIL import Image
 
 from lgi_former import LGIFormerVideoProcessor
-from lgi_former.image_processing import every_frame, open_frames, read_video
+from lgi_former.image_processing import VideoReadError, every_frame, open_frames, read_video
+from lgi_former.image_processing.decoding import frame_folders
 from lgi_former.image_processing.decoding.frame_folders import holds_frames, in_order
 
 
@@ -64,6 +66,10 @@ def test_the_processor_follows_its_order_and_that_of_a_call(numbered, tmp_path):
         ["9" * 4999 + ".png", "1" + "0" * 5000 + ".png"],
         ["x-1.5.png", "x-1.10.png"],
         ["0.png", "00.png", "1.png"],
+        ["-10.png", "-2.png", "-1.png", "0.png", "1.png", "10.png"],
+        ["a-1.png", "a-2.png", "a-10.png"],
+        ["\u0661.png", "\u0662.png", "\u0661\u0660.png"],
+        ["\uff11.png", "\uff12.PNG", "\uff11\uff10.png"],
     ],
 )
 def test_natural_order(names):
@@ -98,3 +104,47 @@ def test_a_folder_of_animations_is_none_of_frames(tmp_path):
     assert not holds_frames(tmp_path)
     pictures[0].save(tmp_path / "d.png")
     assert holds_frames(tmp_path)
+
+
+def pack(path, *names):
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, name in enumerate(names):
+            picture = io.BytesIO()
+            Image.new("L", (8, 8), 10 * number).save(picture, "PNG")
+            archive.writestr(name, picture.getvalue())
+    return path
+
+
+def test_an_archive_whose_frames_are_in_a_folder_is_refused(tmp_path):
+    for number, names in enumerate((["clip/1.png", "clip/2.png"], ["__MACOSX/._1.png", "clip/1.png"])):
+        with pytest.raises(VideoReadError, match=r"frames of '.*' are in its folder 'clip'"):
+            read_video(pack(tmp_path / f"{number}.ZIP", *names), every_frame)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_an_archive_has_each_name_once(tmp_path):
+    (frames,), _ = read_video(pack(tmp_path / "a.zip", "1.png", "2.png", "1.png"), every_frame)
+    assert frames[:, 0, 0, 0].tolist() == [20, 10]
+
+
+def test_the_same_name_with_two_suffixes_is_reported(tmp_path, monkeypatch):
+    warnings = []
+    monkeypatch.setattr(frame_folders.logger, "warning_once", warnings.append)
+    for name in ("1.png", "2.jpg", "3.png"):
+        Image.new("L", (8, 8)).save(tmp_path / name)
+    assert len(read_video(tmp_path, every_frame)[0][0]) == 3 and not warnings
+    Image.new("L", (8, 8)).save(tmp_path / "2.png")
+    assert len(read_video(tmp_path, every_frame)[0][0]) == 4
+    assert "holds '2.jpg' and '2.png'" in warnings[0]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_an_image_without_a_suffix_is_an_image(kind, tmp_path):
+    exif = Image.Exif()
+    exif[274] = 2  # mirrored
+    picture = Image.new("RGB", (32, 16))
+    picture.paste((255, 255, 255), (0, 0, 8, 16))
+    picture.save(tmp_path / "download", kind, exif=exif)
+    (frames,), metadata = read_video(tmp_path / "download", every_frame)
+    assert metadata.video_backend == "pillow"
+    assert frames.shape == (1, 16, 32, 3) and frames[0, 8, -2, 0] > 250 and frames[0, 8, 2, 0] < 5

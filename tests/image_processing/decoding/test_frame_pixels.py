@@ -1,13 +1,18 @@
 """What a frame of a video file looks like: as in a player, and the same for both readers."""
 
+import enum
 from fractions import Fraction
+from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
+from av.bitstream import BitStreamFilterContext
+from PIL import Image
 
 from lgi_former.image_processing import every_frame, open_frames, read_video
 from lgi_former.image_processing.decoding.frame_pixels import as_displayed
+from lgi_former.image_processing.decoding.pyav_decoding import video_stream
 
 
 ONE = 1 << 16  # of a display matrix, in fixed point
@@ -311,3 +316,55 @@ def test_single_frames_of_a_transparent_video_are_those_of_the_whole(tmp_path):
     whole = read_both(path)
     frames, _ = read_video(path, lambda metadata: np.array([3, 21, 39]))
     assert (frames == whole[[3, 21, 39]]).all()
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_tags_of_the_container_count_where_frames_have_none(name, tmp_path):
+    """Decoders of HEVC forget the container's tags while they decode."""
+    tagged = write_wide(tmp_path / "tagged.mp4", [pq(300)] * 3, 16)
+    untag = "hevc_metadata=transfer_characteristics=2:colour_primaries=2:matrix_coefficients=2"
+    with av.open(str(tagged)) as old, av.open(str(tmp_path / name), "w", options={"movflags": "write_colr"}) as new:
+        source = old.streams.video[0]
+        stream = new.add_stream_from_template(source)
+        change = BitStreamFilterContext(untag, source, stream)
+        context = source.codec_context
+        stream.codec_context.color_trc, stream.codec_context.color_primaries = (
+            context.color_trc,
+            context.color_primaries,
+        )
+        stream.codec_context.colorspace = context.colorspace
+        for packet in old.demux(video=0):
+            for filtered in change.filter(packet if packet.size else None):
+                filtered.stream = stream
+                new.mux(filtered)
+    with av.open(str(tmp_path / name)) as container:
+        assert container.streams.video[0].codec_context.color_trc == 16
+        assert next(container.decode(video=0)).color_trc == 2
+    assert (read_both(tmp_path / name) == read_both(tagged)).all()
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_motion_jpeg_may_have_exif_data(orientation, tmp_path):
+    exif = Image.Exif()
+    exif[274] = orientation
+    picture = Image.new("RGB", (96, 64))
+    picture.paste((255, 255, 255), (0, 0, 24, 24))
+    picture.save(tmp_path / "1.jpg", exif=exif)
+    with av.open(str(tmp_path / "a.avi"), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuvj420p"
+        for number in range(3):
+            packet = av.Packet((tmp_path / "1.jpg").read_bytes())
+            packet.stream, packet.time_base, packet.pts, packet.dts = stream, Fraction(1, 25), number, number
+            container.mux(packet)
+    frames = read_both(tmp_path / "a.avi")
+    (image,), _ = read_video(tmp_path / "1.jpg", lambda metadata: np.array([0]))
+    assert frames.shape == (3, *image.shape) and np.abs(frames.astype(int) - image).max() <= 3
+
+
+def test_flags_of_streams_may_be_an_enumeration():
+    """PyAV 17.0 has no numbers there."""
+    flags = enum.Flag("Disposition", {"default": 1, "attached_pic": 1024})
+    cover, pictures = (SimpleNamespace(disposition=flag) for flag in (flags.attached_pic, flags.default))
+    container = SimpleNamespace(streams=SimpleNamespace(video=[cover, pictures]))
+    assert video_stream(container) is pictures

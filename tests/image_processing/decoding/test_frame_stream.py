@@ -176,3 +176,9 @@ def test_several_videos_and_scaled_pixels_are_refused(numbered_frames):
 def test_a_black_video_of_floats_is_a_video():
     _, _, images = read_all(np.zeros((3, 8, 8, 3), np.float32))
     assert images.shape == (3, 8, 8, 3) and not images.any()
+
+
+@pytest.mark.parametrize("frame_rate", [0, -1, float("nan"), float("inf")])
+def test_an_impossible_frame_rate_is_refused(frame_rate, write_frames):
+    with pytest.raises(ValueError, match="must be a positive number of frames per second"):
+        open_frames(write_frames("frames"), frame_rate).__enter__()

@@ -213,3 +213,10 @@ def test_pictures_in_memory_are_converted_alike():
     (grey,) = split_into_videos([Image.fromarray(np.full((4, 4), 8192, np.uint16))])
     (hidden,) = split_into_videos([Image.new("RGBA", (4, 4), (255, 0, 0, 0))])
     assert grey.shape == (1, 3, 4, 4) and (grey == 32).all() and (hidden == 0).all()
+
+
+def test_16_bits_whose_zero_is_white_are_not_inverted(tmp_path):
+    path, entry = tmp_path / "a.tif", b"\x06\x01\x03\x00\x01\x00\x00\x00"  # of the tag 262, a short number
+    Image.fromarray(np.array([[0, 8192, 65535]], np.uint16)).save(path)
+    path.write_bytes(path.read_bytes().replace(entry + b"\x01", entry + b"\x00"))
+    assert decode_image(path)[0, :, 0].tolist() == [255, 223, 0]

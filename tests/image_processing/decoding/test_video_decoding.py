@@ -250,3 +250,37 @@ def test_unreadable_folder(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "listdir", refuse)
     assert_cannot_read(tmp_path, "Permission denied")
+
+
+@pytest.fixture
+def kinds(write_video, write_frames, tmp_path):
+    """A path for each way of reading. Each video has 4 frames."""
+    pictures = [Image.new("RGB", (32, 32), (grey,) * 3) for grey in (0, 50, 100, 150)]
+    pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:])
+    return [write_video("a.mp4", 4), write_video("a.avi", 4), tmp_path / "a.gif", write_frames("frames", 4)]
+
+
+@pytest.mark.parametrize(
+    ("indices", "message"),
+    [
+        ([-1, 2], "returns indices from -1 to 2 for .*, which has the frames 0 to 3"),
+        ([[0], [4]], "returns indices from 0 to 4 for"),
+        ([], "returns no indices for"),
+        ([0.0, 1.5], "returns float64 for"),
+        ([True, False], "returns bool for"),
+    ],
+)
+def test_indices_of_no_frame_are_refused_alike(kinds, indices, message):
+    for path in kinds:
+        with pytest.raises(ValueError, match=message) as raised:
+            read_video(path, lambda metadata: np.array(indices))
+        assert not isinstance(raised.value, VideoReadError) and path.name in str(raised.value)
+
+
+def test_an_error_of_the_caller_is_no_damage(kinds):
+    def fail(metadata):
+        raise KeyError("of the caller")
+
+    for path in kinds:
+        with pytest.raises(KeyError, match="of the caller"):
+            read_video(path, fail)

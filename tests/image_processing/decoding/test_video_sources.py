@@ -88,3 +88,49 @@ def test_other_addresses_are_refused(source):
 def test_file_addresses_that_are_not_there_are_refused(tmp_path):
     assert all("There is no file" in message for message in refusals((tmp_path / "a.mp4").as_uri()))
     assert all("'server'" in message for message in refusals("file://server/a.mp4"))
+
+
+PROTOCOLS = [
+    "a:b.mp4",
+    "concat:a.mp4",
+    "pipe:0",
+    "http:a.mp4",
+    "file:a.mp4",
+    "data:a.mp4",
+    "subfile,,start,0,end,0,,:a.mp4",
+]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names of Windows hold no colon")
+@pytest.mark.parametrize("name", [*PROTOCOLS, "-a.mp4", "100%.mp4", "a%03d.mp4", "a #1 ?.mp4", "a\nb.mp4"])
+def test_a_relative_path_is_a_file_and_no_protocol(name, write_video, tmp_path, monkeypatch):
+    write_video("a.mp4").rename(tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    assert shapes(name) == ((48, 64, 3), (48, 64, 3))
+
+
+def test_an_empty_path_is_not_the_current_folder(write_frames, monkeypatch):
+    monkeypatch.chdir(write_frames("frames"))
+    assert all("path of the video is empty" in message for message in refusals(""))
+    assert all("names no file" in message for message in refusals("file://"))
+
+
+def test_a_file_address_may_have_one_slash(write_frames):
+    frames = write_frames("frames")
+    assert shapes(f"file:{frames}") == shapes(f"FILE:{frames}") == ((48, 64, 3), (48, 64, 3))
+
+
+@pytest.mark.parametrize("mark", ["?", "#"])
+def test_a_file_address_with_a_mark_of_the_web_is_refused(mark, write_frames, tmp_path):
+    write_frames("a")  # not to be taken for the folder that is named
+    source = f"{tmp_path.as_uri()}/a{mark}b"
+    assert all("holds a '?' or '#'" in message for message in refusals(source))
+    assert shapes(write_frames(f"a{mark}b").as_uri()) == ((48, 64, 3), (48, 64, 3))
+    assert shapes(f"{write_frames('a;b').parent.as_uri()}/a;b") == ((48, 64, 3), (48, 64, 3))
+
+
+def test_addresses_that_lead_elsewhere_or_nowhere(write_video, serve, tmp_path):
+    write_video("a;b.mp4")
+    with serve(tmp_path) as address:
+        assert shapes(f"{address}/a;b.mp4?token=1") == ((48, 64, 3), (48, 64, 3))
+        assert all("404" in message for message in refusals(f"{address}/missing.mp4"))
