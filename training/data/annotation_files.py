@@ -36,7 +36,10 @@ _LABEL_WORDS = (LABEL_COLUMN, "labels", "class", "category", "emotion", "express
 
 _VIDEO_SUFFIX = f"({'|'.join(map(re.escape, VIDEO_SUFFIXES))})"
 ENDS_AS_VIDEO = f"(?i){_VIDEO_SUFFIX}$"
+_VIDEO_AND_LABEL = rf"(?i){_VIDEO_SUFFIX}\s+[^\s,;|]+\s*$"
 _GOES_ON_AFTER_VIDEO = rf"(?i)({_VIDEO_SUFFIX}[\s,;|]+[^/\\]*|[,;|])$"
+_PATH_OF_A_VIDEO = r"[/\\.\d]"
+"""A folder, suffix or number, which names of columns lack."""
 _QUOTED = r"""^(".*"|'.*'|"[^"]*|[^"]*")$"""
 _COMMENT = r"^\s*#+(\s|$)"
 _MAYBE_COMMENT = r"^\s*(#|(//|;|%|--)\s)"
@@ -77,6 +80,9 @@ def read_annotation_file(file: Path) -> Annotations:
     if len(paths) == 0:
         raise AnnotationError(f"'{file}' lists no video; it should have a line of 'path label' for each.")
     annotations = Annotations(paths, labels, lambda row: f"'{file}', line {numbers[row]}")
+    _refuse_headers_among_rows(annotations)
+    if header is None and labels is not None:
+        _refuse_unknown_header(annotations)
     _check_paths(annotations, is_list=header is None)
     return annotations
 
@@ -119,7 +125,8 @@ def _table_header(lines: WrittenLines, file: Path) -> Header | None:
             if LABEL_COLUMN not in names:
                 _check_columns_without_label(names, f"'{file}', line {lines.numbers[0]}")
             return Header(delimiter, names, videos[0], LABEL_COLUMN if LABEL_COLUMN in names else None)
-    is_table = file.suffix.lower() == ".csv" and any(len(names) > 1 for delimiter, names in found if delimiter != "\t")
+    has_columns = any(len(names) > 1 for delimiter, names in found if delimiter != "\t")
+    is_table = file.suffix.lower() == ".csv" and has_columns and not re.search(_VIDEO_AND_LABEL, first)
     if is_table or any(_is_header_like(names) for _, names in found):
         raise AnnotationError(
             f"'{file}', line {lines.numbers[0]}: the header {shown(first.strip())} names no column of videos. Call it "
@@ -129,14 +136,17 @@ def _table_header(lines: WrittenLines, file: Path) -> Header | None:
 
 
 def _check_columns_without_label(names: list[str], place: str):
-    """Refuse a first line that may be a row, such as `video,0`, and warn of labels that are called otherwise."""
+    """Refuse a first line that may be a row, such as `video,0`, and warn that no column holds labels."""
     if any(name.isdecimal() or re.search(ENDS_AS_VIDEO, name) for name in names):
         raise AnnotationError(
             f"{place}: {shown(', '.join(names))} may be a header or a video. Begin the path with './', or call the "
             "columns path and label."
         )
-    if other := [name for name in names if name in _LABEL_WORDS]:
-        logger.warning(f"{place}: the column {other[0]!r} is not read. Call it {LABEL_COLUMN} if it has the labels.")
+    if other := [name for name in names if name not in ("", *VIDEO_COLUMNS)]:
+        logger.warning(
+            f"{place}: no column is called {LABEL_COLUMN}, so the videos have no labels. If another column has them, "
+            f"rename it. Not read: {shown(', '.join(other))}."
+        )
 
 
 def _split_header(line: str, delimiter: str) -> tuple[str, list[str]] | None:
@@ -163,6 +173,31 @@ def _without_list_header(lines: WrittenLines, file: Path) -> WrittenLines:
             "Remove it, or separate the columns by commas and call them path and label."
         )
     return lines
+
+
+def _refuse_headers_among_rows(annotations: Annotations):
+    """Refuse a row that repeats a header, as in lists that were put together, and names of columns as videos."""
+    is_header = pc.is_in(pc.utf8_lower(annotations.paths), pa.array(_VIDEO_WORDS))
+    if annotations.labels is not None:
+        is_header = pc.and_(is_header, pc.is_in(pc.utf8_lower(annotations.labels), pa.array(_LABEL_WORDS)))
+    if (row := pc.index(is_header, True).as_py()) >= 0:
+        raise AnnotationError(
+            f"{annotations.place(row)}: {shown(annotations.paths[row].as_py())} may be a header or a video. Remove a "
+            "header. Begin the path of a video with './'."
+        )
+
+
+def _refuse_unknown_header(annotations: Annotations):
+    """Refuse a first line such as `clip_id gt` in a plain list, which would be a video and a class."""
+    path, label = annotations.paths[0].as_py(), annotations.labels[0].as_py()
+    if re.search(_PATH_OF_A_VIDEO, path) or pc.sum(pc.equal(annotations.labels, label)).as_py() > 1:
+        return
+    others_differ = pc.all(pc.match_substring_regex(annotations.paths[1:], _PATH_OF_A_VIDEO)).as_py()
+    if label.lower() in _LABEL_WORDS or (len(annotations.paths) > 1 and others_differ):
+        raise AnnotationError(
+            f"{annotations.place(0)}: {shown(f'{path} {label}')} may be a header or a video. Remove a header, or call "
+            "its columns path and label. Begin the path of a video with './'."
+        )
 
 
 # Plain lists

@@ -89,12 +89,20 @@ def _parse(rows: WrittenLines, header: Header, file: Path) -> pa.Table:
         if misfits:
             number = rows.numbers[start + misfits[0].number - 1]
             raise AnnotationError(
-                f"'{file}', line {number}: {misfits[0].actual_columns} values under a header of {len(columns)}. Put a "
-                "path that holds a comma in quotation marks."
+                f"'{file}', line {number}: {misfits[0].actual_columns} values under a header of {len(columns)}. "
+                f"{_what_to_do(misfits[0], len(columns))}"
             )
         tables.append(table.rename_columns(header.used))
     empty = pa.table({name: pa.array([], pa.string()) for name in header.used})
     return pa.concat_tables([empty, *tables])
+
+
+def _what_to_do(misfit: csv.InvalidRow, num_columns: int) -> str:
+    if misfit.actual_columns < num_columns:
+        return "Add what is missing."
+    is_one_more = misfit.actual_columns == num_columns + 1
+    row_names = " A column of row names needs a name in the header, too." if is_one_more else ""
+    return f"Put a value that holds the separator in quotation marks.{row_names}"
 
 
 def _joined(lines: pa.ChunkedArray) -> pa.Buffer:

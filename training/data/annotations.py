@@ -90,7 +90,14 @@ def load_annotations(
             return _held_videos(source, label_names)
         annotations = _from_dataset(source)
         data_root = "" if data_root is None else data_root
-    elif Path(source).is_dir():
+    elif not isinstance(source, (str, os.PathLike)):
+        raise AnnotationError(
+            f"The videos are a {type(source).__name__}. Give a path or a `datasets.Dataset`, such as one split of a "
+            "`DatasetDict`."
+        )
+    elif not os.fspath(source):
+        raise AnnotationError("The name of the list or folder is empty.")
+    elif os.path.isdir(source):
         annotations = list_class_folders(Path(source))
         data_root = source
     else:
@@ -199,8 +206,8 @@ def _from_dataset(source: Dataset) -> Annotations:
         videos = source.select_columns("video").cast_column("video", Video(decode=False))["video"]
         paths = [video["path"] for video in videos]
     else:
-        paths = [str(path) for path in source["video"]]
-    return Annotations(pa.array(paths), _labels_of(source), _place_in_dataset)
+        paths = [None if path is None else str(path) for path in source["video"]]
+    return Annotations(pa.array(paths, pa.string()), _labels_of(source), _place_in_dataset)
 
 
 def _held_videos(source: Dataset, label_names: Sequence[str] | None) -> Dataset:

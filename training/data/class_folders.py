@@ -14,6 +14,9 @@ from .labels import AnnotationError
 
 logger = logging.get_logger(__name__)
 
+_OF_SYSTEMS = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information")
+"""Folders that operating systems and archives add."""
+
 
 def list_class_folders(root: Path) -> Annotations:
     """List the clips in the folders of a folder, each of which is named after a class.
@@ -25,11 +28,18 @@ def list_class_folders(root: Path) -> Annotations:
         AnnotationError: If there is no class folder, one holds no clip, one holds class folders itself, or a name is
             not in UTF-8.
     """
-    folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not _is_hidden(entry))
-    if not folders:
+    entries = [entry for entry in root.iterdir() if not _is_hidden(entry)]
+    folders = sorted(entry for entry in entries if entry.is_dir())
+    if not folders or (root / "dataset_dict.json").is_file():
         raise AnnotationError(
             f"The folder '{root}' holds no folders of classes. Videos are expected in '{root / 'CLASS'}'. (A folder "
             "of `save_to_disk` is loaded in Python, see docs/datasets.md.)"
+        )
+    beside = [entry for entry in entries if not entry.is_dir() and (_may_be_video(entry) or _is_image(entry))]
+    if beside:
+        logger.warning(
+            f"'{root}': {len(beside)} videos or images beside the class folders are left out, such as "
+            f"'{min(beside).name}'. Put each into the folder of its class."
         )
     paths, labels, num_stills, num_left_out = [], [], 0, 0
     for folder in folders:
@@ -68,7 +78,7 @@ def _clips_in(folder: Path) -> tuple[list[str], list[str]]:
             f"'{inner}' in the class folder '{folder}' holds no frames but videos or folders. Give the folder whose "
             "folders are the classes."
         )
-    images = [entry.name for entry in entries if entry.suffix.lower() in IMAGE_SUFFIXES and entry.is_file()]
+    images = [entry.name for entry in entries if _is_image(entry)]
     return [video.name for video in videos], images
 
 
@@ -77,10 +87,14 @@ def _may_be_video(entry: Path) -> bool:
     return entry.suffix.lower() in (*VIDEO_SUFFIXES, FRAME_ARCHIVE_SUFFIX) or entry.is_dir()
 
 
+def _is_image(entry: Path) -> bool:
+    return entry.suffix.lower() in IMAGE_SUFFIXES and entry.is_file()
+
+
 def _is_class_folder(folder: Path) -> bool:
     """Whether what should be a folder of frames holds videos instead."""
     return not holds_frames(folder) and any(_may_be_video(entry) for entry in folder.iterdir())
 
 
 def _is_hidden(entry: Path) -> bool:
-    return entry.name.startswith(".")
+    return entry.name.startswith(".") or entry.name in _OF_SYSTEMS

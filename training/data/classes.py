@@ -1,5 +1,6 @@
 """The classes of a run: their names, and whether the videos fit them."""
 
+import difflib
 from collections.abc import Sequence
 
 import datasets
@@ -14,6 +15,10 @@ logger = logging.get_logger(__name__)
 
 MANY_CLASSES = 1000
 """No corpus of facial expressions has more. Above it, labels may be identifiers, dates or sentences."""
+SPLITS = {"train", "training", "val", "valid", "validation", "dev", "eval", "test", "testing"}
+"""Names of the parts of a data set, which are no classes."""
+SIMILAR = 0.8
+"""Similarity of two names, as `difflib` measures it, from which one may be a misspelling of the other."""
 
 
 def names_of_classes(source: str, videos: datasets.Dataset | ShardedVideos | datasets.IterableDataset) -> list[str]:
@@ -24,11 +29,14 @@ def names_of_classes(source: str, videos: datasets.Dataset | ShardedVideos | dat
         videos: Videos with labels, as `load_annotations` returns them; shards; or a stream.
 
     Raises:
-        ValueError: If a stream does not name its classes, or labels without names do not count from 0.
+        ValueError: If a stream does not name its classes, labels without names do not count from 0, all classes are
+            named as parts of a data set (`train`, `test`), or almost every video has a class of its own.
     """
     feature = (videos.features or {}).get("label")
     if isinstance(feature, datasets.ClassLabel):
         names = feature.names
+        if isinstance(videos, datasets.Dataset):
+            _warn_of_misspelt_names(source, videos, names)
     elif isinstance(videos, datasets.IterableDataset):
         raise ValueError("The stream does not tell its classes: give them in --labels.")
     else:
@@ -44,7 +52,24 @@ def names_of_classes(source: str, videos: datasets.Dataset | ShardedVideos | dat
             f"{source} has {len(names)} classes for {len(videos)} videos. Labels should be classes, not identifiers, "
             "dates or texts. Name the classes with --labels if they are."
         )
+    if SPLITS.issuperset(map(str.lower, names)):
+        raise ValueError(
+            f"{source} has the classes {', '.join(names)}, which are names for parts of a data set. Give one part, or "
+            "name the classes with --labels."
+        )
     return list(names)
+
+
+def _warn_of_misspelt_names(source: str, videos: datasets.Dataset, names: Sequence[str]):
+    """Warn of a class of one video whose name is similar to the name of a class of more videos."""
+    labels = videos.select_columns("label").with_format("numpy")[:]["label"]
+    counts = np.bincount(labels[labels >= 0], minlength=len(names))
+    common = [name for name, count in zip(names, counts, strict=True) if count > 1]
+    for name in [name for name, count in zip(names, counts, strict=True) if count == 1][:MANY_CLASSES]:
+        if similar := difflib.get_close_matches(name, common, n=1, cutoff=SIMILAR):
+            logger.warning(
+                f"{source} has one video only of the class {name!r}. Correct its label if it should be {similar[0]!r}."
+            )
 
 
 def check_classes_to_train(

@@ -9,6 +9,7 @@ from ...image_processing.decoding.video_decoding import VIDEO_SUFFIXES
 
 LONGEST_LABEL = 200  # characters
 _MISSING = ("nan", "<na>", "na", "n/a", "#n/a", "null", "nat")
+_DATE = r"\d{1,4}([-./:])\d{1,2}\1\d{1,4}([ T].*)?"
 _VIDEO = rf"({'|'.join(map(re.escape, VIDEO_SUFFIXES))})(\s|$)"
 _SEPARATORS = r"[;|,]"
 _CONNECTORS = r"[\s+&/_-]+"
@@ -25,10 +26,12 @@ def problem_of_label(label: str, labels: Container[str]) -> str | None:
         return f"the label {label[:40]!r}... has {len(label)} characters, and {LONGEST_LABEL} are allowed."
     if not label.isprintable():
         return f"the label {label!r} holds an invisible character. Remove it."
-    if label.lower() in _MISSING:
+    if label.lower() in _MISSING or all(map(_is_punctuation, label)):
         return f"the label {label!r} stands for a missing value. Remove the line, or name this class with --labels."
     if re.fullmatch(r"-?\d+", label):
         return None
+    if re.fullmatch(_DATE, label):
+        return f"the label {label!r} looks like a date or a time. Write a class, or name this class with --labels."
     if _is_real(label):
         return (
             f"the label {label!r} is a real number. Numbers as labels are not supported yet (they will be with "
@@ -62,6 +65,10 @@ def _spelling(label: str) -> str:
         return label  # of numbers, 01 and 1 are the same index
     visible = "".join(char for char in label if unicodedata.category(char) != "Cf")
     return " ".join(unicodedata.normalize("NFKC", visible).casefold().split())
+
+
+def _is_punctuation(character: str) -> bool:
+    return unicodedata.category(character).startswith("P")
 
 
 def _is_real(label: str) -> bool:

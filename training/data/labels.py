@@ -42,8 +42,8 @@ def label_index(label: str, label_names: Sequence[str] | None, place: str) -> in
     Raises:
         AnnotationError: If there is no such class.
     """
-    if label_names is not None and label in label_names:
-        return list(label_names).index(label)
+    if label_names is not None and (name := _name_of(label, label_names)) is not None:
+        return list(label_names).index(name)
     if not _is_number(label) or (label_names is not None and any(map(_is_number, label_names))):
         raise AnnotationError(f"{place}: the label {label!r} is {_unknown(label, label_names)}.")
     index = int(label)
@@ -72,6 +72,14 @@ def _unknown(label: str, label_names: Sequence[str] | None) -> str:
     near = near or difflib.get_close_matches(label, label_names, n=1)
     question = f" (is it {near[0]!r}?)" if near else ""
     return f"unknown{question}; the labels are {', '.join(label_names)}"
+
+
+def _name_of(label: str, label_names: Sequence[str]) -> str | None:
+    """The class that a label names. A number may have other zeros in front: `01` is the class `1`."""
+    if label in label_names:
+        return label
+    same = [name for name in label_names if _is_number(name) and _is_number(label) and int(name) == int(label)]
+    return same[0] if len(same) == 1 else None
 
 
 def _is_number(label: str) -> bool:

@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from datasets import ClassLabel, Dataset, Features, Value, Video
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Value, Video
 
 from lgi_former.training.data.annotations import AnnotationError, check_that_videos_are_there, load_annotations
 
@@ -170,3 +170,14 @@ def test_missing_file_and_folders_without_videos(tmp_path):
     assert re.search("class folder '.*happy' holds no videos", error_of(tmp_path))
     (tmp_path / "happy" / "a.mp4").touch()
     assert re.search("class folder '.*happy': the label 'happy' is unknown", error_of(tmp_path, label_names=["sad"]))
+
+
+def test_what_is_no_source_of_videos_is_refused():
+    assert "The videos are a DatasetDict" in error_of(DatasetDict(train=Dataset.from_dict({"video": ["a.mp4"]})))
+    assert "is empty" in error_of("")
+    assert "File name too long" in error_of("x" * 5000)
+
+
+def test_a_row_of_a_data_set_without_a_path_stays_one():
+    videos = load_annotations(Dataset.from_dict({"video": ["a.mp4", None]}), "/data")
+    assert videos["video"][:] == ["/data/a.mp4", None]

@@ -68,3 +68,20 @@ def test_names_of_folders_are_labels_like_others(names, message, root):
         pytest.skip("the file system does not tell case")
     with pytest.raises(AnnotationError, match=message):
         load_annotations(folder)
+
+
+def test_videos_beside_the_class_folders_are_reported(root, caplog):
+    folder = root("b.mp4", "a.jpg", ".c.mp4", "list.csv", "happy/a.mp4", "sad/a.mp4")
+    assert listed(folder) == [("happy/a.mp4", "happy"), ("sad/a.mp4", "sad")]
+    assert "2 videos or images beside the class folders are left out, such as 'a.jpg'" in caplog.text
+
+
+def test_folders_of_operating_systems_are_no_classes(root, caplog):
+    folder = root("happy/a.mp4", "happy/@eaDir/a.jpg", "__MACOSX/happy/._a.mp4", "sad/b.mp4", "sad/.DS_Store")
+    assert listed(folder) == [("happy/a.mp4", "happy"), ("sad/b.mp4", "sad")]
+    assert not caplog.text
+
+
+def test_saved_data_sets_are_no_class_folders(root):
+    with pytest.raises(AnnotationError, match="folder of `save_to_disk` is loaded in Python"):
+        list_class_folders(root("train/data-00000-of-00001.arrow", "dataset_dict.json"))

@@ -41,6 +41,19 @@ def test_a_class_a_video_is_no_class():
     assert len(names_of_classes("list", labelled([*range(1500)] * 2))) == 1500
 
 
+@pytest.mark.parametrize("names", [["train", "test"], ["Train", "Val", "dev"]])
+def test_parts_of_a_data_set_are_no_classes(names):
+    with pytest.raises(ValueError, match=rf"classes {', '.join(names)}, which are names for parts of a data set"):
+        names_of_classes("list", labelled([0, 1, 0], names))
+    assert names_of_classes("list", labelled([0, 1], ["test", "rest"])) == ["test", "rest"]
+
+
+def test_a_class_that_may_be_misspelt_is_reported(caplog):
+    names_of_classes("list", labelled([0, 0, 1, 2, 3], ["happy", "hapy", "sad", "fear"]))
+    assert caplog.text.count("\n") == 1
+    assert "list has one video only of the class 'hapy'. Correct its label if it should be 'happy'." in caplog.text
+
+
 @pytest.mark.parametrize("labels", [[0, 0], [1, 1, 1]])
 def test_one_class_is_not_trained_on(labels):
     with pytest.raises(ValueError, match=f"one class only, {'xy'[labels[0]]!r}"):

@@ -62,6 +62,23 @@ def test_quotation_marks_and_number_signs_inside_paths(tmp_path):
     assert read(tmp_path, content) == ['a, "b".mp4 happy', "d/#1.mp4 sad", "it's.mp4 sad"]
 
 
+@pytest.mark.parametrize("line", ["x,y.mp4 happy", "x;y.MP4  happy", "v|w.avi\thappy"])
+def test_separators_in_the_first_path_of_a_plain_list(line, tmp_path):
+    assert read(tmp_path, f"{line}\nb.mp4 sad\n", "list.csv") == [f"{line.split()[0]} happy", "b.mp4 sad"]
+
+
+@pytest.mark.parametrize(
+    "content", ["clip/1 gt\nb.mp4 happy\n", "./clip label\nb.mp4 happy\n", "x happy\ny happy\n", "x happy\ny sad\n"]
+)
+def test_first_lines_that_are_no_headers(content, tmp_path):
+    assert read(tmp_path, content) == content.splitlines()
+
+
+def test_numbers_as_names_may_have_zeros_in_front(tmp_path):
+    (tmp_path / "a.txt").write_text("a.mp4 01\nb.mp4 2\nc.mp4 007\n")
+    assert load_annotations(tmp_path / "a.txt", label_names=["1", "2", "007"])["label"][:] == [0, 1, 2]
+
+
 def test_labels_hold_spaces_in_tables_and_behind_tabs(tmp_path):
     assert read(tmp_path, "path,label\na.mp4,very happy\n") == ["a.mp4 very happy"]
     assert read(tmp_path, "a b.mp4\tvery happy\nc d.mp4 sad\n") == ["a b.mp4 very happy", "c d.mp4 sad"]
@@ -81,10 +98,11 @@ def test_comments_and_repeated_videos_are_reported(tmp_path, caplog):
     assert "line 4 repeats './a.mp4' of" in caplog.text and "line 2" in caplog.text
 
 
-def test_a_column_of_labels_with_another_name_is_reported(tmp_path, caplog):
-    (tmp_path / "a.csv").write_text("path,emotion\na.mp4,happy\n")
+@pytest.mark.parametrize("name", ["emotion", "labe", "gt"])
+def test_a_column_of_labels_with_another_name_is_reported(name, tmp_path, caplog):
+    (tmp_path / "a.csv").write_text(f",path,{name}\n0,a.mp4,happy\n")
     assert load_annotations(tmp_path / "a.csv").column_names == ["video"]
-    assert "'emotion' is not read" in caplog.text
+    assert f"so the videos have no labels. If another column has them, rename it. Not read: '{name}'." in caplog.text
 
 
 def test_two_labels_of_a_video_are_rows_where_that_is_asked_for(tmp_path):

@@ -73,6 +73,11 @@ def test_real_numbers(label, refused):
     assert "is a real number" in refused(f"b.mp4 {label}\n")
 
 
+@pytest.mark.parametrize("label", ["2024-01-02", "02.01.2024", "1/2/24", "2024-01-02 10:11:12", "10:11:12"])
+def test_dates_and_times(label, refused):
+    assert f"line 2: the label '{label}' looks like a date" in refused(f"path,label\na.mp4,{label}\nb.mp4,happy\n")
+
+
 SEVERAL = [
     "happy;sad",
     "happy|sad",
@@ -104,7 +109,7 @@ def test_names_that_are_given_may_be_spelt_in_any_way(label, tmp_path):
     assert load_annotations(tmp_path / "list.tsv", label_names=["NA", label])["label"][:] == [1, 0]
 
 
-@pytest.mark.parametrize("label", ["nan", "NaN", "NA", "N/A", "null", "<NA>"])
+@pytest.mark.parametrize("label", ["nan", "NaN", "NA", "N/A", "null", "<NA>", "-", "?", "--", "..."])
 def test_missing_labels(label, refused):
     assert f"line 2: the label '{label}' stands for a missing value" in refused(f"path,label\na.mp4,{label}\n")
 
@@ -164,7 +169,16 @@ def test_what_no_list_holds(content, message, refused):
         ("a.mp4;happy\n", "line 1: something follows the video in 'a.mp4;happy'"),
         ("a.mp4, happy\n", "line 1: something follows the video in 'a.mp4,'"),
         ("path,label\na.mp4,happy,\n", "line 2: 3 values under a header of 2"),
-        ("path,label\na.mp4\n", "line 2: 1 values under a header of 2"),
+        ("path,label\na.mp4\n", "line 2: 1 values under a header of 2. Add"),
+        ('"path","label"\n"1","a.mp4","happy"\n', "line 2: 3 values under .* row names needs a name"),
+        ("clip_id gt\na.mp4 happy\nb.mp4 sad\n", "line 1: 'clip_id gt' may be a header"),
+        ("clip_id\tgt\na.mp4\thappy\nb.mp4\tsad\n", "line 1: 'clip_id gt' may be a header"),
+        ("id label\nx happy\ny happy\n", "line 1: 'id label' may be a header"),
+        ("pth labels\nx happy\ny happy\n", "line 1: 'pth labels' may be a header"),
+        ("filename\na.mp4\nb.mp4\n", "line 1: 'filename' may be a header"),
+        ("path label\na.mp4 happy\nPath Label\nb.mp4 sad\n", "line 3: 'Path' may be a header"),
+        ("path,label\na.mp4,happy\npath,label\nb.mp4,sad\n", "line 3: 'path' may be a header"),
+        ("video\na.mp4\nvideo\nb.mp4\n", "line 3: 'video' may be a header"),
         ("path,label\na.mp4,  \n", "line 2: the label is missing"),
         ("video\t0\nother\t1\n", "line 1: 'video, 0' may be a header or a video"),
         ("path,a.mp4\n", "line 1: 'path, a.mp4' may be a header or a video"),

@@ -18,6 +18,8 @@ from lgi_former.training.trainer.whole_checkpoints import seal_checkpoint
 PERSISTENT = {"dataloader_num_workers": 2, "dataloader_persistent_workers": True}
 """What the commands set by default."""
 IN_MAIN_PROCESS = {"dataloader_num_workers": 0, "dataloader_persistent_workers": False}
+WITHOUT_SAVING = {"save_strategy": "no"}
+"""For resumed runs whose checkpoints nobody reads, because writing them takes most of the time."""
 TIMES = ("runtime", "per_second", "flos", "train_loss")
 
 
@@ -90,11 +92,10 @@ def assert_same_run(resumed, whole):
 @pytest.mark.parametrize("data", ["list", "drawing", "stream", pytest.param("shards", marks=pytest.mark.slow)])
 def test_persistent_workers(make, tmp_path, data):
     """Resumed in the middle of the first epoch and at its end."""
-    fields = {"max_steps": 10, **PERSISTENT}
-    whole = make("whole", data, **fields)
+    whole = make("whole", data, **PERSISTENT)
     whole.train()
     for step in (4, 6):
-        resumed = make(f"resumed_{step}", data, **fields)
+        resumed = make(f"resumed_{step}", data, **PERSISTENT, **WITHOUT_SAVING)
         resumed.train(resume_from_checkpoint=tmp_path / "whole" / f"checkpoint-{step}")
         assert_same_run(resumed, whole)
 
@@ -111,7 +112,7 @@ def test_persistent_workers(make, tmp_path, data):
 def test_other_loaders(make, tmp_path, fields):
     whole = make("whole", "drawing", **fields)
     whole.train()
-    resumed = make("resumed", "drawing", **fields)
+    resumed = make("resumed", "drawing", **fields, **WITHOUT_SAVING)
     resumed.train(resume_from_checkpoint=tmp_path / "whole" / ("checkpoint-2" if len(fields) == 2 else "checkpoint-4"))
     assert_same_run(resumed, whole)
 
@@ -119,7 +120,7 @@ def test_other_loaders(make, tmp_path, fields):
 def test_workers_may_change(make, tmp_path):
     whole = make("whole", "drawing", **PERSISTENT)
     whole.train()
-    resumed = make("resumed", "drawing")
+    resumed = make("resumed", "drawing", **WITHOUT_SAVING)
     resumed.train(resume_from_checkpoint=tmp_path / "whole" / "checkpoint-4")
     assert_same_run(resumed, whole)
 
@@ -271,20 +272,20 @@ def test_evaluation_that_is_made_up_for_may_stop_the_run(make, tmp_path):
 
 
 def test_mean_loss_is_that_of_the_steps_of_the_call(make, tmp_path):
-    each = make("each")
+    each = make("each", **WITHOUT_SAVING)
     each.train()
     losses = [log["loss"] for log in each.state.log_history if "loss" in log]
     make("whole", logging_steps=3).train()
-    resumed = make("resumed", logging_steps=3)
+    resumed = make("resumed", logging_steps=3, **WITHOUT_SAVING)
     outcome = resumed.train(resume_from_checkpoint=tmp_path / "whole" / "checkpoint-4")
     assert outcome.training_loss == pytest.approx(sum(losses[4:]) / 4, rel=1e-5)
 
 
 def test_evaluation_in_training_leaves_the_generators(make):
     """Not so after training, where each evaluation of a data set that draws is another."""
-    plain = make("plain")
+    plain = make("plain", **WITHOUT_SAVING)
     plain.train()
-    evaluated = make("evaluated", eval_strategy="steps", eval_steps=2, **PERSISTENT)
+    evaluated = make("evaluated", eval_strategy="steps", eval_steps=4, **PERSISTENT, **WITHOUT_SAVING)
     metrics = evaluated.compute_metrics
     evaluated.compute_metrics = lambda prediction: {**metrics(prediction), "drawn": draw()}
     evaluated.train()
