@@ -23,6 +23,7 @@ from transformers.utils import TensorType, logging
 from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoInput, VideoMetadata, VideoMetadataType, make_batched_metadata
 
+from ..saving import ProcessorSavedWithCode
 from .decoding.decoder_backends import check_backend_name
 from .decoding.frame_folders import check_frame_order
 from .decoding.video_decoding import read_video
@@ -52,7 +53,7 @@ class LGIFormerVideoProcessorKwargs(VideosKwargs, total=False):
     frame_order: str | None
 
 
-class LGIFormerVideoProcessor(BaseVideoProcessor):
+class LGIFormerVideoProcessor(ProcessorSavedWithCode, BaseVideoProcessor):
     r"""
     Turns videos into the `pixel_values` that LGI-Former takes: samples frames as MAE-DFER evaluates, decodes only
     these, resizes them to a square without keeping the aspect, rescales to [0, 1] and normalises.

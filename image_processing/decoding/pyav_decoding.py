@@ -70,22 +70,22 @@ class SameSize:
         """Take notice of a frame. To be called for each frame in order, whether its pixels are needed or not."""
         if self._first is None:
             self._first = frame
-        elif self.note is None and _size(frame) != _size(self._first):
+        elif self.note is None and _frame_size(frame) != _frame_size(self._first):
             self.note = (
-                f"has frames of {_size(self._first)} and of {_size(frame)} pixels. All are scaled to the size of the "
-                "first one."
+                f"has frames of {_frame_size(self._first)} and of {_frame_size(frame)} pixels. All are scaled to the "
+                "size of the first one."
             )
 
     def pixels(self, frame) -> np.ndarray:
         """Pixels of a frame that was seen, uint8 RGB (height, width, 3)."""
         pixels = self._to_rgb(frame)
-        if _size(frame) == _size(self._first):
+        if _frame_size(frame) == _frame_size(self._first):
             return pixels
         height, width = self._to_rgb(self._first).shape[:2]
         return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
 
 
-def _size(frame) -> str:
+def _frame_size(frame) -> str:
     return f"{frame.width} x {frame.height}"
 
 
