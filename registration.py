@@ -3,8 +3,6 @@
 The Auto classes take seconds to import, and a registration needs our classes, which need torch. So each registration
 waits until Transformers has imported the module that holds the Auto class or `pipeline`: whoever can call
 `AutoModel.from_pretrained` finds the family there, and `import lgi_former` stays instant.
-
-In the same way the classes of a room, once it is imported, are made to save their code (`hub/saving.py`).
 """
 
 import importlib.abc
@@ -35,24 +33,6 @@ def _register_video_processor(auto):
     auto.AutoVideoProcessor.register(LGIFormerConfig, LGIFormerVideoProcessor, exist_ok=True)
 
 
-def _save_config_with_code(configuration):
-    from . import hub
-
-    hub.save_with_code(configuration.LGIFormerConfig, hub.CONFIG_AUTO_MAP)
-
-
-def _save_models_with_code(modeling):
-    from . import hub
-
-    hub.save_with_code(modeling.LGIFormerPreTrainedModel)
-
-
-def _save_video_processor_with_code(image_processing):
-    from . import hub
-
-    hub.save_with_code(image_processing.LGIFormerVideoProcessor, hub.PROCESSOR_AUTO_MAP)
-
-
 def _register_pipeline(pipelines):
     from transformers import AutoModelForVideoClassification
 
@@ -68,9 +48,6 @@ def _register_pipeline(pipelines):
 
 # (module that is waited for, room of ours that the registration imports, registration)
 _REGISTRATIONS = [
-    (f"{__package__}.configuration", f"{__package__}.configuration", _save_config_with_code),
-    (f"{__package__}.modeling_lgi_former", f"{__package__}.modeling_lgi_former", _save_models_with_code),
-    (f"{__package__}.image_processing", f"{__package__}.image_processing", _save_video_processor_with_code),
     ("transformers.models.auto.configuration_auto", f"{__package__}.configuration", _register_config),
     ("transformers.models.auto.modeling_auto", f"{__package__}.modeling_lgi_former", _register_models),
     ("transformers.models.auto.video_processing_auto", f"{__package__}.image_processing", _register_video_processor),

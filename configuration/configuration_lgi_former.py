@@ -5,8 +5,10 @@ import math
 from transformers import PreTrainedConfig
 from transformers.activations import ACT2FN
 
+from ..saving import ConfigSavedWithCode
 
-class LGIFormerConfig(PreTrainedConfig):
+
+class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
     r"""
     Configuration of every LGI-Former model. The defaults give the published base model of MAE-DFER
     (https://arxiv.org/abs/2307.02227): clips of 16 frames of 160 x 160 pixels, 8 x 10 x 10 local tokens in

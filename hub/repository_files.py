@@ -1,11 +1,10 @@
 """The files of a model repository: which files of a folder belong to the model."""
 
-import ast
 import json
 import os
 from pathlib import Path
 
-from .flat_code import is_flat_code
+from ..saving import relative_imports
 
 
 def model_file_patterns() -> list[str]:
@@ -20,42 +19,33 @@ def model_file_patterns() -> list[str]:
         "model.safetensors.index.json",
         "adapter_config.json",
         "adapter_model.safetensors",
-        "*.py",  # flat code of whatever version; `model_files` leaves out the user's
+        "*.py",  # `model_files` takes only those that the model uses
     ]
 
 
 def model_files(directory: str | os.PathLike) -> list[Path]:
-    """The files of a directory that belong into a model repository, by name: weights, configurations, code and card.
+    """The files of a directory that belong in a model repository, by name: weights, configurations, code and card.
 
-    Everything else is the user's: optimiser states, logs, `training_args.bin` (a pickle that tells paths), lists of
-    videos. To upload a directory, pass the names of these files as `allow_patterns`. Of Python files, those are the
-    model's that this package wrote or that `auto_map` names.
+    Everything else is the user's: optimiser states, logs, `training_args.bin` (a pickle that contains paths), lists
+    of videos. To upload a directory, pass the names of these files as `allow_patterns`. Python files belong to the
+    model if `auto_map` names them, or if such a file imports them. Code of earlier versions that nothing uses does
+    not.
     """
     directory = Path(directory)
     found = {path for pattern in model_file_patterns() for path in directory.glob(pattern) if path.is_file()}
-    found = {path for path in found if not path.name.startswith(".")}  # what a killed process did not finish
-    named = {module for path in found if path.suffix == ".json" for module in _named_modules(path)}
-    return sorted(path for path in found if path.suffix != ".py" or path in named or is_flat_code(path))
+    found = {path for path in found if not path.name.startswith(".")}  # left by a process that was killed
+    used = relative_imports(module for path in found if path.suffix == ".json" for module in _named_modules(path))
+    return sorted(path for path in found if path.suffix != ".py" or path in used)
 
 
 def names_missing_code(path: Path) -> bool:
-    """Whether a configuration or processor names no code, or code of which not all lies beside it.
+    """Whether the JSON file of a configuration or processor names no code, or code that is missing beside it.
 
     Raises:
-        ValueError: If the file is not JSON with fields.
+        ValueError: If the file is not a JSON object.
     """
     named = _named_modules(path)
-    waiting, seen = list(named), set()
-    while waiting:
-        module = waiting.pop()
-        if not module.is_file():
-            return True
-        if module not in seen:
-            seen.add(module)
-            nodes = ast.walk(ast.parse(module.read_text(encoding="utf-8")))
-            imports = [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 1]
-            waiting += [path.with_name(f"{name}.py") for name in imports if name]
-    return not named
+    return not named or not all(module.is_file() for module in relative_imports(named))
 
 
 def _named_modules(path: Path) -> list[Path]:

@@ -23,6 +23,7 @@ from transformers.utils import TensorType
 from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoInput, VideoMetadata, VideoMetadataType, make_batched_metadata
 
+from ..saving import ProcessorSavedWithCode
 from .decoding.video_decoding import read_video
 from .decoding.video_inputs import split_into_videos
 from .frame_sampling import evaluation_frame_indices
@@ -49,7 +50,7 @@ class LGIFormerVideoProcessorKwargs(VideosKwargs, total=False):
     frame_order: str | None
 
 
-class LGIFormerVideoProcessor(BaseVideoProcessor):
+class LGIFormerVideoProcessor(ProcessorSavedWithCode, BaseVideoProcessor):
     r"""
     Turns videos into the `pixel_values` that LGI-Former takes: samples frames as MAE-DFER evaluates, decodes only
     these, resizes them to a square without keeping the aspect, rescales to [0, 1] and normalises.

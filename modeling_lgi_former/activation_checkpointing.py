@@ -1,36 +1,38 @@
-"""What activation checkpointing keeps of a layer, by names that fit into a recipe (torch takes functions).
+"""What activation checkpointing saves of a layer, by names that can stand in a recipe.
 
-`"keep_products"` keeps what products of matrices give, those inside of the attentions "eager" and "sdpa" included, and
-computes the rest again; so on CPUs and on GPUs of CUDA or ROCm, other devices may have products of other names. The
-kernels of "flash_attention_2" are not torch's: they are run again, too.
+`"keep_products"` saves the outputs of matrix multiplications and attention and recomputes everything else. It knows
+the attentions "eager" and "sdpa". The kernels of "flash_attention_2" are not PyTorch's, so they are recomputed.
 """
 
 import functools
 from collections.abc import Callable
 
-import torch
-from torch.utils.checkpoint import create_selective_checkpoint_contexts
+from torch.utils.checkpoint import CheckpointPolicy, create_selective_checkpoint_contexts
 
 
-_ATEN = torch.ops.aten
-# All other operations of a layer together take a few per cent of its time, and leave a third of what is kept else.
-_PRODUCTS = [
-    _ATEN.mm.default,
-    _ATEN.addmm.default,
-    _ATEN.bmm.default,
-    _ATEN._scaled_dot_product_flash_attention.default,
-    _ATEN._scaled_dot_product_flash_attention_for_cpu.default,
-    _ATEN._scaled_dot_product_efficient_attention.default,
-    _ATEN._scaled_dot_product_cudnn_attention.default,
-]
-CONTEXTS = {"keep_products": functools.partial(create_selective_checkpoint_contexts, _PRODUCTS)}
+# All other operations take a few per cent of a layer's time but a third of its activation memory.
+_MATRIX_PRODUCTS = ("mm", "addmm", "bmm", "baddbmm")
+
+
+def _save_products(context, operator, *args, **kwargs) -> CheckpointPolicy:
+    """Policy of selective checkpointing. `operator` is written like `aten.mm.default`."""
+    name = str(operator).removeprefix("aten.").partition(".")[0]
+    is_product = name in _MATRIX_PRODUCTS or name.startswith("_scaled_dot_product_")
+    return CheckpointPolicy.MUST_SAVE if is_product else CheckpointPolicy.PREFER_RECOMPUTE
+
+
+def _products_contexts():
+    return create_selective_checkpoint_contexts(_save_products)
+
+
+CONTEXTS = {"keep_products": _products_contexts}
 
 
 def with_named_context(checkpoint: Callable) -> Callable:
     """`checkpoint`, a partial `torch.utils.checkpoint.checkpoint`, with the context that its `context_fn` names.
 
     Raises:
-        ValueError: If there is no context of this name, or checkpoints are reentrant, which have no contexts.
+        ValueError: If no context has this name, or if checkpoints are reentrant, because these have no contexts.
     """
     keywords = getattr(checkpoint, "keywords", {})
     name = keywords.get("context_fn")

@@ -3,7 +3,6 @@
 import torch
 from einops import rearrange
 from torch import nn
-from torch.utils._python_dispatch import is_traceable_wrapper_subclass
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from ..configuration import LGIFormerConfig
@@ -133,7 +132,7 @@ def is_plain_linear(module: nn.Module) -> bool:
     """Whether `module.weight` is all there is to calling it, and is at hand (not sharded, quantised, offloaded)."""
     return (
         type(module) is nn.Linear
-        and not is_traceable_wrapper_subclass(module.weight)
+        and not hasattr(module.weight, "__tensor_flatten__")  # a tensor that wraps others: sharded or quantised
         and not module.weight.is_meta
         and not (module._forward_hooks or module._forward_pre_hooks)
         and not (module._backward_hooks or module._backward_pre_hooks)

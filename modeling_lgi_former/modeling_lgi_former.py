@@ -16,6 +16,7 @@ from transformers.utils.generic import can_return_tuple
 from transformers.utils.output_capturing import capture_outputs
 
 from ..configuration import LGIFormerConfig
+from ..saving import ModelSavedWithCode
 from .activation_checkpointing import with_named_context
 from .attention import LGIFormerAttention
 from .classification_loss import classification_loss
@@ -80,7 +81,7 @@ class LGIFormerForPreTrainingOutput(ModelOutput):
     attentions: tuple[torch.Tensor, ...] | None = None
 
 
-class LGIFormerPreTrainedModel(AdaptsToClipSize, PreTrainedModel):
+class LGIFormerPreTrainedModel(ModelSavedWithCode, AdaptsToClipSize, PreTrainedModel):
     """Initialisation, loading and the promises of a Transformers model, for all LGI-Former classes."""
 
     config_class = LGIFormerConfig

@@ -16,7 +16,9 @@ LAYERS = {
         {"conversion", "inference"},
         {"figures", "hub"},
         {"modeling_lgi_former"},
-        {"configuration", "files", "image_processing", "messages", "version"},
+        {"configuration", "image_processing"},
+        {"saving"},
+        {"files", "messages", "version"},
         {"out_of_memory"},
     ],
     "lgi_former.training": [

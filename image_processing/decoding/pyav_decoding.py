@@ -81,7 +81,7 @@ class SameSize:
         own = display_matrix(frame)
         self._matrix = own or self._matrix
         size = self._to_rgb.size(frame, self._matrix)
-        stored = _size(frame)
+        stored = _frame_size(frame)
         if self._first is None:
             self._first = size, stored
         elif self.note is None and self._first != (size, stored):
@@ -99,7 +99,7 @@ class SameSize:
         return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
 
 
-def _size(frame) -> str:
+def _frame_size(frame) -> str:
     return f"{frame.width} x {frame.height}"
 
 

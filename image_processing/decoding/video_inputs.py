@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 import torch
-from PIL.Image import Image
+from PIL import Image
 from transformers.image_utils import ChannelDimension, infer_channel_dimension_format
 from transformers.video_utils import VideoInput, is_valid_video_frame
 
@@ -56,7 +56,7 @@ def split_into_videos(
 def _stack_frames(frames: list, input_data_format: str | ChannelDimension | None) -> torch.Tensor:
     tensors = [
         torch.from_numpy(rgb_pixels(frame)).movedim(-1, 0)
-        if isinstance(frame, Image)
+        if isinstance(frame, Image.Image)
         else _channels_first(_as_tensor(frame)[None], input_data_format)[0]
         for frame in frames
     ]

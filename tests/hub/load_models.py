@@ -53,7 +53,7 @@ def outputs_of(auto_class, name, clip):
 
 
 def check_that_the_package_is_not_there():
-    for name in ("lgi_former", "einops", "datasets", "evaluate"):
+    for name in ("lgi_former", "datasets", "evaluate"):
         assert importlib.util.find_spec(name) is None, name
 
 

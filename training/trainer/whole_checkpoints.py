@@ -18,7 +18,7 @@ from transformers.utils import logging
 
 from ...files import whole_file
 from ...hub import all_flat_code, model_file_patterns
-from ...hub.saving import is_code_or_part_of_it
+from ...saving import is_code_or_part_of_it
 
 
 logger = logging.get_logger(__name__)

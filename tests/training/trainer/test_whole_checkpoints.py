@@ -102,10 +102,10 @@ def test_checkpoint_that_is_written_again_is_not_whole_meanwhile(tiny_run, tmp_p
 @pytest.mark.parametrize(
     "damage",
     [
-        {"encoder.py": ""},
-        {"encoder.py": "# Derived fr"},
-        {"encoder.py": "\0" * 4096},
-        {"encoder.py": "half a line of somebody"},
+        {"modeling_lgi_former.py": ""},
+        {"modeling_lgi_former.py": "# Derived fr"},
+        {"modeling_lgi_former.py": "\0" * 4096},
+        {"modeling_lgi_former.py": "half a line of somebody"},
         {"config.json": '{"model_type": "lgi_fo', "README.md": "---\nlicense: [", "trainer_state.json": ""},
         {"trained_weights.safetensors": "", "pytorch_model_fsdp.bin": "", ".regions.unfinished.py": "import"},
     ],
@@ -118,7 +118,8 @@ def test_checkpoint_of_a_killed_run_is_replaced(tiny_run, tmp_path, damage):
     (unfinished / SEAL).unlink()
     for name, content in damage.items():
         (unfinished / name).write_text(content)
-    foreign = [unfinished / "notes.txt", tmp_path / "checkpoint-best" / "encoder.py", tmp_path / "encoder.py"]
+    code = "modeling_lgi_former.py"
+    foreign = [unfinished / "notes.txt", tmp_path / "checkpoint-best" / code, tmp_path / code]
     for file in foreign:
         file.parent.mkdir(exist_ok=True)
         file.write_text("precious")
@@ -129,17 +130,17 @@ def test_checkpoint_of_a_killed_run_is_replaced(tiny_run, tmp_path, damage):
     leftovers = {"trained_weights.safetensors", "pytorch_model_fsdp.bin", ".regions.unfinished.py", "README.md"}
     assert not leftovers & {path.name for path in unfinished.iterdir()}
     LGIFormerForVideoClassification.from_pretrained(unfinished)
-    assert (unfinished / "encoder.py").read_text() == (tmp_path / "checkpoint-1" / "encoder.py").read_text()
+    assert (unfinished / code).read_text() == (tmp_path / "checkpoint-1" / code).read_text()
     tiny_run.finetuning(tmp_path, **fields).train(resume_from_checkpoint=unfinished)
 
 
 def test_folder_that_is_no_checkpoint_is_left_alone(tmp_path):
     folder = tmp_path / "checkpoint-2"
-    for name in ("encoder.py", "README.md", "config.json"):
+    for name in ("modeling_lgi_former.py", "README.md", "config.json"):
         folder.mkdir(exist_ok=True)
         (folder / name).write_text("precious")
     make_way(folder)
-    assert {path.name for path in folder.iterdir()} == {"encoder.py", "README.md", "config.json"}
+    assert {path.name for path in folder.iterdir()} == {"modeling_lgi_former.py", "README.md", "config.json"}
     make_way(tmp_path / "checkpoint-3")
     assert not (tmp_path / "checkpoint-3").exists()
 

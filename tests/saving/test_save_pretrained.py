@@ -7,8 +7,14 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForVideoClassification, AutoVideoProcessor
 
-from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification
-from lgi_former.hub import flat_code, repository_files, saving
+from lgi_former import (
+    LGIFormerConfig,
+    LGIFormerForVideoClassification,
+    LGIFormerPreTrainedModel,
+    LGIFormerVideoProcessor,
+    saving,
+)
+from lgi_former.hub import repository_files
 from lgi_former.image_processing import processor_for
 
 
@@ -34,18 +40,17 @@ def test_a_model_and_its_processor_are_saved_with_the_code(model, tmp_path):
     model.save_pretrained(tmp_path)
     assert (
         names_in(tmp_path)
-        == CONFIG_AND_WEIGHTS | flat_code.flat_code("configuration_lgi_former", "modeling_lgi_former").keys()
+        == CONFIG_AND_WEIGHTS | saving.flat_code("configuration_lgi_former", "modeling_lgi_former").keys()
     )
     processor_for(model.config).save_pretrained(tmp_path)
     assert (
-        names_in(tmp_path)
-        == CONFIG_AND_WEIGHTS | {"video_preprocessor_config.json"} | flat_code.all_flat_code().keys()
+        names_in(tmp_path) == CONFIG_AND_WEIGHTS | {"video_preprocessor_config.json"} | saving.all_flat_code().keys()
     )
     assert set(repository_files.model_files(tmp_path)) == set(tmp_path.iterdir())
     assert auto_map_of(tmp_path) == saving.CONFIG_AUTO_MAP
     assert auto_map_of(tmp_path, "video_preprocessor_config.json") == saving.PROCESSOR_AUTO_MAP
     text = "".join(path.read_text() for path in tmp_path.iterdir() if path.suffix != ".safetensors")
-    assert str(flat_code.PACKAGE) not in text and str(Path.home()) not in text
+    assert str(saving.PACKAGE) not in text and str(Path.home()) not in text
 
 
 def test_a_configuration_alone_is_saved_with_the_code(tmp_path):
@@ -67,6 +72,14 @@ def test_save_code_leaves_it_out(model, tmp_path):
     assert auto_map_of(tmp_path / "again") == saving.CONFIG_AUTO_MAP
 
 
+@pytest.mark.parametrize("saved_class", [LGIFormerConfig, LGIFormerPreTrainedModel, LGIFormerVideoProcessor])
+def test_what_writes_the_code_stands_in_the_class_statement(saved_class):
+    writer = saved_class.__bases__[0]
+    assert writer.__module__ == "lgi_former.saving.save_pretrained" and "save_code" in writer.save_pretrained.__doc__
+    for name in ("save_pretrained", "to_json_file"):
+        assert name not in vars(saved_class)
+
+
 def test_json_alone_brings_no_code(model, tmp_path):
     model.config.to_json_file(tmp_path / "config.json")
     model.save_pretrained(tmp_path / "other_process", is_main_process=False)
@@ -75,9 +88,10 @@ def test_json_alone_brings_no_code(model, tmp_path):
 
 def test_saving_anew_in_shards_leaves_a_whole_directory(model, tmp_path):
     model.save_pretrained(tmp_path)
-    (tmp_path / "regions.py").write_text((tmp_path / "regions.py").read_text() + "# of an older version\n")
+    code = tmp_path / "configuration_lgi_former.py"
+    code.write_text(code.read_text() + "# of an older version\n")
     model.save_pretrained(tmp_path, max_shard_size="20KB")
-    assert (tmp_path / "regions.py").read_text() == flat_code.all_flat_code()["regions.py"]
+    assert code.read_text() == saving.all_flat_code()[code.name]
     (tmp_path / "model.safetensors").unlink()  # Transformers leaves it, too
     shards = {path.name for path in repository_files.model_files(tmp_path) if path.suffix == ".safetensors"}
     assert len(shards) > 1 and tmp_path / "model.safetensors.index.json" in repository_files.model_files(tmp_path)
@@ -85,23 +99,37 @@ def test_saving_anew_in_shards_leaves_a_whole_directory(model, tmp_path):
 
 
 def test_a_file_of_the_users_is_not_replaced(model, tmp_path):
-    (tmp_path / "encoder.py").write_text("precious = True\n")
-    with pytest.raises(FileExistsError, match=r"encoder.py' is not of lgi_former .*save_code=False"):
+    file = tmp_path / "modeling_lgi_former.py"
+    file.write_text("precious = True\n")
+    with pytest.raises(FileExistsError, match=rf"{file.name}' was not written by lgi_former .*save_code=False"):
         model.save_pretrained(tmp_path)
-    assert names_in(tmp_path) == {"encoder.py"} and (tmp_path / "encoder.py").read_text() == "precious = True\n"
+    assert names_in(tmp_path) == {file.name} and file.read_text() == "precious = True\n"
     model.save_pretrained(tmp_path, save_code=False)
-    assert names_in(tmp_path) == {"encoder.py", *CONFIG_AND_WEIGHTS}
+    assert names_in(tmp_path) == {file.name, *CONFIG_AND_WEIGHTS}
     assert {path.name for path in repository_files.model_files(tmp_path)} == CONFIG_AND_WEIGHTS
+
+
+def test_code_of_earlier_versions_is_removed_or_not_uploaded(model, tmp_path):
+    old = {name: f"{saving.HEADER} {name}, version 0.0.1\n" for name in ("encoder.py", "regions.py", "decoding.py")}
+    old["encoder.py"] += "from .regions import A\n"
+    users = {"train.py": "from .decoding import B\n", "notes.py": "", "latin.py": "# é"}
+    for name, source in (old | users).items():
+        (tmp_path / name).write_text(source, encoding="latin-1")
+    model.save_pretrained(tmp_path)
+    code = saving.flat_code("modeling_lgi_former").keys()
+    assert names_in(tmp_path) == CONFIG_AND_WEIGHTS | code | users.keys() | {"decoding.py"}  # train.py needs this one
+    (tmp_path / "encoder.py").write_text(old["encoder.py"])
+    assert {path.name for path in repository_files.model_files(tmp_path)} == CONFIG_AND_WEIGHTS | code
 
 
 @pytest.mark.parametrize("left", ["", "# Deri", "\0" * 100, "\n"])
 def test_what_a_killed_process_left_of_the_code_is_replaced(model, tmp_path, left):
-    (tmp_path / "encoder.py").write_text(left)
-    (tmp_path / ".encoder.unfinished.py").write_text("# Derived from lgi_former's")
+    (tmp_path / "modeling_lgi_former.py").write_text(left)
+    (tmp_path / ".modeling_lgi_former.unfinished.py").write_text("# Derived from lgi_former's")
     assert not repository_files.model_files(tmp_path)
     model.save_pretrained(tmp_path)
-    assert (tmp_path / "encoder.py").read_text() == flat_code.all_flat_code()["encoder.py"]
-    assert not (tmp_path / ".encoder.unfinished.py").exists()
+    assert (tmp_path / "modeling_lgi_former.py").read_text() == saving.all_flat_code()["modeling_lgi_former.py"]
+    assert not (tmp_path / ".modeling_lgi_former.unfinished.py").exists()
 
 
 def test_code_is_whole_at_any_time(model, tmp_path, monkeypatch):
