@@ -29,7 +29,7 @@ from .run.run_data import (
     open_videos,
     training_clips,
 )
-from .run.starting_model import load_model_to_finetune, starting_sampling_rate
+from .run.starting_model import load_model_to_finetune
 from .trainer import LGIFormerTrainer
 
 
@@ -109,9 +109,9 @@ def finetune_once(
     if data.check_data:
         return check_videos([videos, *evaluated], data, training)
     set_seed(training.seed)
-    model = load_model_to_finetune(model_arguments, label_names, data.drop_path_rate)
+    model, sampling_rate = load_model_to_finetune(model_arguments, label_names, data.drop_path_rate)
     if data.sampling_rate is None:
-        data.sampling_rate = starting_sampling_rate(model_arguments)
+        data.sampling_rate = sampling_rate
     skipped = SkippedVideos(
         training.output_dir, count_videos(videos, *evaluated, training=training), data.max_skipped_fraction
     )

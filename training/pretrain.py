@@ -14,7 +14,7 @@ from .run.arguments import DataArguments, ModelArguments, RecipeTrainingArgument
 from .run.entry_point import run_entry_point
 from .run.lifecycle import check_output_dir, publish, report_skipped, train_and_save
 from .run.run_data import check_videos, count_videos, open_training_videos, pretraining_sampling, training_clips
-from .run.starting_model import load_model_to_pretrain, make_masking, starting_sampling_rate
+from .run.starting_model import load_model_to_pretrain, make_masking
 from .trainer import LGIFormerTrainer
 
 
@@ -113,9 +113,9 @@ def pretrain(model_arguments: ModelArguments, data: PretrainingArguments, traini
     if data.check_data:
         return check_videos([videos], data, training)
     set_seed(training.seed)
-    model = load_model_to_pretrain(model_arguments, data.mask_ratio)
+    model, sampling_rate = load_model_to_pretrain(model_arguments, data.mask_ratio)
     if data.sampling_rate is None:
-        data.sampling_rate = starting_sampling_rate(model_arguments)
+        data.sampling_rate = sampling_rate
     skipped = SkippedVideos(training.output_dir, count_videos(videos, training=training), data.max_skipped_fraction)
     clips = training_clips(
         videos,
