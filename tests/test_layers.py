@@ -28,7 +28,7 @@ LAYERS = {
     ],
     "lgi_former.image_processing": [
         {"augmentation", "faces", "video_processing_lgi_former"},
-        {"decoding", "frame_sampling", "resizing", "training_frame_sampling"},
+        {"decoding", "distinct_views", "frame_sampling", "resizing", "training_frame_sampling"},
     ],
 }
 NOT_IMPORTED = {"lgi_former.setup"}  # the root of the repository is the package, and `setup.py` lies there
