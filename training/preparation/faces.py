@@ -8,7 +8,7 @@ import shutil
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from ...image_processing.decoding.frame_folders import IMAGE_SUFFIXES, check_fra
 from ...image_processing.decoding.video_decoding import VIDEO_SUFFIXES
 from ...image_processing.decoding.video_sources import check_file
 from ...messages import escaped
+from .parallel import map_unordered
 
 
 logger = logging.get_logger(__name__)
@@ -31,6 +32,7 @@ LIST_FILE = "faces.csv"
 SETTINGS_FILE = "faces.json"
 LIST_ENCODING = {"encoding": "utf-8", "errors": "backslashreplace"}  # names of files need not be UTF-8
 JPEG_QUALITY = 95
+VIDEOS_AHEAD = 4  # for each thread, so that no thread waits for work
 
 CROPPED, NO_FACE, FAILED = "cropped", "no face", "failed"
 
@@ -197,9 +199,9 @@ def _crop_all(
         tqdm(desc="Cropping faces", total=len(videos), initial=len(done), unit="video") as progress,
     ):
         try:
-            for future in as_completed([pool.submit(crop, video) for video in remaining]):
-                outcome = future.result()
-                done[outcome.video] = outcome
+            tasks = ((video, video) for video in remaining)
+            for video, outcome in map_unordered(pool, crop, tasks, VIDEOS_AHEAD * num_workers):
+                done[video] = outcome
                 _append(output_dir, outcome)
                 numbers[outcome.status] += 1
                 progress.set_postfix({name: numbers[name] for name in (NO_FACE, FAILED)}, refresh=False)

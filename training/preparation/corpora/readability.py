@@ -1,20 +1,15 @@
 """Finding the videos of a large corpus that cannot be read: once, in parallel, and remembered."""
 
-import itertools
 import json
-import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from tqdm import tqdm
 
 from ....image_processing import VideoReadError
 from ...data.data_check import read_first_and_last_frame
+from ..parallel import WorkerDiedError, map_unordered, worker_processes
 from .clip_folders import ClipFolder
 
 
@@ -102,11 +97,22 @@ def check_readability(folders: Iterable[ClipFolder], record: ReadabilityRecord, 
     Raises:
         ValueError: If a process dies of a video.
     """
-    read = _read_in_parallel if num_workers else _read_in_turn
-    with tqdm(desc="Reading first and last frames", total=num_videos, unit="video") as progress:
-        for folder, unreadable in read(_unknown(folders, record, progress), num_workers):
-            record.add(folder, unreadable)
-            progress.update(len(folder.clips))
+    with (
+        tqdm(desc="Reading first and last frames", total=num_videos, unit="video") as progress,
+        worker_processes(num_workers, preload=__name__) as pool,
+    ):
+        tasks = ((folder, [clip.path for clip in folder.clips]) for folder in _unknown(folders, record, progress))
+        try:
+            for folder, unreadable in map_unordered(pool, find_unreadable, tasks, FOLDERS_AHEAD * num_workers):
+                record.add(folder, unreadable)
+                progress.update(len(folder.clips))
+        except WorkerDiedError as error:
+            being_read = ", ".join(folder.path for folder in error.keys[: 2 * num_workers])
+            raise ValueError(
+                f"A process died while it read the videos in one of these folders: {being_read}. Check the memory of "
+                "the machine. Use fewer --num_workers to find the video that kills it, move that video away, and run "
+                "the command again."
+            ) from error
 
 
 def _unknown(folders: Iterable[ClipFolder], record: ReadabilityRecord, progress: tqdm) -> Iterator[ClipFolder]:
@@ -115,62 +121,6 @@ def _unknown(folders: Iterable[ClipFolder], record: ReadabilityRecord, progress:
             progress.update(len(folder.clips))
         else:
             yield folder
-
-
-def _read_in_turn(folders: Iterable[ClipFolder], num_workers: int) -> Iterator[tuple[ClipFolder, dict[str, str]]]:
-    for folder in folders:
-        yield folder, find_unreadable(_files(folder))
-
-
-def _read_in_parallel(folders: Iterable[ClipFolder], num_workers: int) -> Iterator[tuple[ClipFolder, dict[str, str]]]:
-    with ProcessPoolExecutor(num_workers, _process_context(), initializer=_live_with_main_process) as pool:
-        waiting = {}
-        try:
-            for folder in folders:
-                waiting[pool.submit(find_unreadable, _files(folder))] = folder
-                if len(waiting) >= FOLDERS_AHEAD * num_workers:
-                    yield from _finished(waiting)
-            while waiting:
-                yield from _finished(waiting)
-        except BrokenProcessPool as error:
-            being_read = ", ".join(folder.path for folder in itertools.islice(waiting.values(), 2 * num_workers))
-            raise ValueError(
-                f"A process died while it read the videos in one of these folders: {being_read}. Check the memory of "
-                "the machine; find the video that kills it with fewer --num_workers and set it aside; then go on."
-            ) from error
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _finished(waiting: dict[Future, ClipFolder]) -> Iterator[tuple[ClipFolder, dict[str, str]]]:
-    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-        unreadable = future.result()
-        yield waiting.pop(future), unreadable
-
-
-def _process_context() -> multiprocessing.context.BaseContext:
-    # Decoders may not survive a fork of a process that has used them; a fork server never has, and imports only once.
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    return context
-
-
-def _live_with_main_process():
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends the others
-    # A pool's processes would wait for work for ever, and fill the memory, after the main process was killed.
-    threading.Thread(target=_die_with_main_process, daemon=True).start()
-
-
-def _die_with_main_process():
-    multiprocessing.parent_process().join()
-    os._exit(1)
-
-
-def _files(folder: ClipFolder) -> list[str]:
-    return [clip.path for clip in folder.clips]
 
 
 def find_unreadable(videos: list[str]) -> dict[str, str]:

@@ -1,17 +1,15 @@
 """Packing a corpus into tar shards, for storage that is slow with many small files or far away."""
 
+import functools
 import hashlib
 import json
 import os
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from datasets import Dataset
-from torch.utils.data import DataLoader
-from torch.utils.data import Dataset as TorchDataset
 from tqdm import tqdm
 
 from ....files import only_writer
@@ -21,12 +19,14 @@ from ...data.classes import names_of_classes, warn_of_empty_classes
 from ...data.shard_index import INDEX_FILE, MEMBERS_SUFFIX, ShardError, ShardIndex, open_index, read_index, sha256_of
 from ...data.skipped_videos import SKIPPED_VIDEOS_FILE, replace_list
 from ...data.video_rows import video_name
+from ..parallel import WorkerDiedError, map_unordered, worker_processes
 from .encoding import can_be_encoded
 from .writing import Sample, ShardFiles, WrittenShard
 
 
 LOCK_FILE = ".shards.lock"
-ENCODING_VERSION = 3  # to be raised when the same videos come to be other bytes
+ENCODING_VERSION = 3  # raise it when the same videos give other bytes
+SHARDS_AHEAD = 2  # for each process, so that no process waits for work
 
 
 @dataclass
@@ -89,12 +89,15 @@ def pack_shards(
     output_dir = Path(output_dir)
     classes = _classes(videos)
     check_frame_order(frame_order)
-    packing = _Packing(videos, output_dir, os.fspath(root), clips_per_shard, size, seed, frame_order)
+    order = np.random.default_rng(seed).permutation(len(videos))
+    root = os.path.join(os.fspath(root), "")  # with a slash at the end, unless it is empty
+    plan = _Plan(videos, order, root, clips_per_shard)
     if not (output_dir / INDEX_FILE).exists():
         check_that_videos_are_there(videos)
     with only_writer(output_dir, LOCK_FILE):
-        _refuse_other_shards(output_dir, len(packing))
-        written = _pack_all(packing, num_workers)
+        _refuse_other_shards(output_dir, len(plan))
+        pack = functools.partial(pack_shard, output_dir, size, frame_order)
+        written = _pack_all(plan, pack, num_workers)
         skipped = {name: reason for shard in written for name, reason in shard.skipped.items()}
         index = ShardIndex([shard.shard for shard in written], classes)
         _write_lists(output_dir, index, skipped)
@@ -127,95 +130,92 @@ def verify_shards(source: str) -> list[str]:
     return problems
 
 
-class _Packing(TorchDataset):
-    """The shards of a corpus; an item is written, or found, when it is asked for."""
+@dataclass(frozen=True)
+class _Plan:
+    """Which videos go into which shard."""
 
-    def __init__(
-        self,
-        videos: Dataset,
-        output_dir: Path,
-        root: str,
-        clips_per_shard: int,
-        size: int | None,
-        seed: int,
-        frame_order: str,
-    ):
-        self.videos = videos
-        self.output_dir = output_dir
-        self.root = os.path.join(root, "")  # with a slash at the end, unless it is empty
-        self.clips_per_shard = clips_per_shard
-        self.size = size
-        self.frame_order = frame_order
-        self.order = np.random.default_rng(seed).permutation(len(videos))
-        self.has_labels = "label" in videos.column_names
+    videos: Dataset
+    order: np.ndarray
+    root: str
+    clips_per_shard: int
 
     def __len__(self) -> int:
         return -(-len(self.order) // self.clips_per_shard)
 
-    def __getitem__(self, number: int) -> WrittenShard | Exception:
-        files = ShardFiles(self.output_dir, number, self._plan(number))
-        try:
-            was_there = files.tar.exists()
-            found = files.found()
-            if found is not None and not self._any_can_be_read_now(number, found.skipped):
-                return found
-            return replace(
-                files.write(self._samples(number), self.size, self.frame_order),
-                was_damaged=was_there and found is None,
-            )
-        except (ShardError, OSError) as error:
-            if isinstance(error, OSError) and error.errno and not error.filename:  # a full disk does not say which
-                error.filename = str(files.tar)
-            return error  # raised in a data loader's worker, it would arrive with a traceback in its message
+    def shards(self) -> Iterator[tuple[int, list[Sample]]]:
+        """The number and the videos of each shard."""
+        for number in range(len(self)):
+            rows = self.order[number * self.clips_per_shard : (number + 1) * self.clips_per_shard]
+            yield number, [self._sample(int(row)) for row in rows]
 
-    def rows_of(self, number: int) -> np.ndarray:
-        """Which rows go into a shard."""
-        return self.order[number * self.clips_per_shard : (number + 1) * self.clips_per_shard]
-
-    def _samples(self, number: int) -> Iterator[Sample]:
-        for row in self.rows_of(number):
-            item = self.videos[int(row)]
-            name = video_name(item["video"]).removeprefix(self.root)
-            yield Sample(f"{row:09d}", name, item["video"], item["label"] if self.has_labels else None)
-
-    def _plan(self, number: int) -> str:
-        samples = [(sample.key, sample.name, sample.label) for sample in self._samples(number)]
-        frame_order = None if self.size is None else self.frame_order
-        decisive = [ENCODING_VERSION, self.size, frame_order, samples]
-        return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
-
-    def _any_can_be_read_now(self, number: int, skipped: dict[str, str]) -> bool:
-        """Whether videos that were left out have been repaired, or are found under another root."""
-        return bool(skipped) and any(
-            can_be_encoded(sample.video, self.size, self.frame_order)
-            for sample in self._samples(number)
-            if sample.name in skipped
-        )
+    def _sample(self, row: int) -> Sample:
+        item = self.videos[row]
+        name = video_name(item["video"]).removeprefix(self.root)
+        return Sample(f"{row:09d}", name, item["video"], item.get("label"))
 
 
-def _pack_all(packing: _Packing, num_workers: int) -> list[WrittenShard]:
-    written, numbers = [], Counter()
-    with tqdm(desc="Packing shards", total=len(packing.order), unit="video") as progress:
-        for number, shard in enumerate(_packed(packing, num_workers)):
-            if isinstance(shard, Exception):
-                raise shard
-            written.append(shard)
-            numbers["skipped"] += len(shard.skipped)
-            progress.set_postfix(numbers, refresh=False)
-            progress.update(len(packing.rows_of(number)))
-    return written
+def pack_shard(output_dir: Path, size: int | None, frame_order: str, task: tuple[int, list[Sample]]) -> WrittenShard:
+    """Write one shard, or find it: a shard that has its checksum is not written again.
 
+    Args:
+        output_dir: Folder of the shard.
+        size, frame_order: As for `pack_shards`.
+        task: The number of the shard, and its videos in their order.
 
-def _packed(packing: _Packing, num_workers: int) -> Iterator[WrittenShard | Exception]:
+    Raises:
+        ShardError: If there is such a shard with other videos or settings.
+        OSError: If there is no room, for example.
+    """
+    number, samples = task
+    files = ShardFiles(output_dir, number, _digest_of_task(samples, size, frame_order))
+    was_there = files.tar.exists()
     try:
-        yield from DataLoader(packing, batch_size=None, num_workers=min(num_workers, len(packing)))
-    except RuntimeError as error:
-        if not str(error).startswith("DataLoader worker"):
-            raise
-        raise ShardError(
-            "A process died while it packed a shard. Check the memory of the machine, or take fewer --num_workers; "
-            "the same command goes on where it stopped."
-        ) from error
+        found = files.found()
+        if found is not None and not _any_can_be_read_now(samples, found.skipped, size, frame_order):
+            return found
+        written = files.write(samples, size, frame_order)
+    except OSError as error:
+        if error.errno and not error.filename:  # the error of a full disk does not say which file
+            error.filename = str(files.tar)
+        raise
+    return replace(written, was_damaged=was_there and found is None)
+
+
+def _digest_of_task(samples: list[Sample], size: int | None, frame_order: str) -> str:
+    videos = [(sample.key, sample.name, sample.label) for sample in samples]
+    decisive = [ENCODING_VERSION, size, None if size is None else frame_order, videos]
+    return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
+
+
+def _any_can_be_read_now(samples: list[Sample], skipped: dict[str, str], size: int | None, frame_order: str) -> bool:
+    """Whether skipped videos have been repaired, or are found under another root."""
+    return bool(skipped) and any(
+        can_be_encoded(sample.video, size, frame_order) for sample in samples if sample.name in skipped
+    )
+
+
+def _pack_all(
+    plan: _Plan, pack: Callable[[tuple[int, list[Sample]]], WrittenShard], num_workers: int
+) -> list[WrittenShard]:
+    """Pack all shards; returns them by number."""
+    written, num_skipped = {}, 0
+    tasks = (((number, len(samples)), (number, samples)) for number, samples in plan.shards())
+    with (
+        tqdm(desc="Packing shards", total=len(plan.order), unit="video") as progress,
+        worker_processes(min(num_workers, len(plan)), preload=__name__) as pool,
+    ):
+        try:
+            for (number, num_videos), shard in map_unordered(pool, pack, tasks, SHARDS_AHEAD * num_workers):
+                written[number] = shard
+                num_skipped += len(shard.skipped)
+                progress.set_postfix(skipped=num_skipped, refresh=False)
+                progress.update(num_videos)
+        except WorkerDiedError as error:
+            raise ShardError(
+                "A process died while it packed a shard. Check the memory of the machine, or use fewer --num_workers. "
+                "Run the same command again to resume."
+            ) from error
+    return [written[number] for number in sorted(written)]
 
 
 def _classes(videos: Dataset) -> list[str] | None:

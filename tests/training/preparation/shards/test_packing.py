@@ -1,5 +1,6 @@
 import errno
 import hashlib
+import importlib
 import importlib.util
 import io
 import json
@@ -23,6 +24,7 @@ from lgi_former.training.data.labels import AnnotationError
 from lgi_former.training.data.shard_index import ShardError
 from lgi_former.training.data.sharded_videos import ShardedVideos
 from lgi_former.training.data.video_rows import local_video
+from lgi_former.training.preparation.shards import packing
 from lgi_former.training.preparation.shards import writing as shard_writing
 from lgi_former.training.preparation.shards.packing import pack_shards, verify_shards
 
@@ -177,12 +179,43 @@ def test_a_shard_that_is_not_whole_has_no_name(pack, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "disk full")
 
     monkeypatch.setattr(shard_writing, "encode_video", fail)
-    for num_workers in (0, 1):
-        with pytest.raises(OSError, match=r"disk full: '.*shard-000000\.tar'$"):
-            pack(num_workers=num_workers)
+    with pytest.raises(OSError, match=r"disk full: '.*shard-000000\.tar'$"):
+        pack()
     assert [file.name for file in (tmp_path / "shards").iterdir()] == [".shards.lock"]
     monkeypatch.undo()
     assert pack().num_found == 0
+
+
+WORKER_CODE = """
+import errno, os
+
+def full(*task):
+    raise OSError(errno.ENOSPC, "disk full", "shard-000000.tar")
+
+def die(*task):
+    os._exit(1)
+"""
+
+
+@pytest.fixture
+def worker_code(tmp_path, monkeypatch):
+    """A module that worker processes can import."""
+    (tmp_path / "code_of_workers.py").write_text(WORKER_CODE)
+    monkeypatch.syspath_prepend(tmp_path)
+    return importlib.import_module("code_of_workers")
+
+
+def test_errors_of_worker_processes_arrive_as_they_are(pack, monkeypatch, worker_code):
+    monkeypatch.setattr(packing, "pack_shard", worker_code.full)
+    with pytest.raises(OSError, match=r"disk full: 'shard-000000\.tar'$"):
+        pack(num_workers=2)
+    monkeypatch.setattr(packing, "pack_shard", worker_code.die)
+    with pytest.raises(ShardError, match="A process died while it packed a shard"):
+        pack(num_workers=1)
+    monkeypatch.undo()
+    pack()
+    with pytest.raises(ShardError, match="was made of other videos"):
+        pack(seed=1, num_workers=2)
 
 
 def test_videos_that_have_been_repaired_are_taken_in(pack, rough_corpus, tmp_path):
