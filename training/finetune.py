@@ -12,11 +12,9 @@ from ..image_processing.augmentation import FinetuningAugmentation
 from .data.classes import check_classes_to_train, names_of_classes, warn_of_empty_classes
 from .data.clip_stream import LABEL_COLUMNS
 from .data.clips import ViewDataset
-from .data.collators import FinetuningCollator, ViewCollator
 from .data.sharded_videos import ShardedVideos
 from .data.skipped_videos import SkippedVideos
 from .evaluation.evaluate_views import evaluate_views
-from .evaluation.metrics import make_compute_metrics
 from .run.arguments import DataArguments, ModelArguments, RecipeTrainingArguments
 from .run.cross_validation import cross_validate, refuse_placeholder
 from .run.entry_point import run_entry_point
@@ -30,7 +28,7 @@ from .run.run_data import (
     training_clips,
 )
 from .run.starting_model import load_model_to_finetune
-from .trainer import LGIFormerTrainer
+from .run.trainers import finetuning_trainer
 
 
 @dataclass
@@ -123,27 +121,25 @@ def finetune_once(
         **data.reading,
     )
     views = [ViewDataset(videos, processor, skipped=skipped) for videos in evaluated]
-    trainer = LGIFormerTrainer(
+    clips = training_clips(
+        videos,
+        make_augmentation(model.config.image_size, data),
+        finetuning_sampling(model.config, data.sampling_rate),
+        label_names=label_names,
+        arguments=data,
+        training=training,
+        skipped=skipped,
+    )
+    trainer = finetuning_trainer(
         model,
         training,
-        train_dataset=training_clips(
-            videos,
-            make_augmentation(model.config.image_size, data),
-            finetuning_sampling(model.config, data.sampling_rate),
-            label_names=label_names,
-            arguments=data,
-            training=training,
-            skipped=skipped,
-        ),
-        eval_dataset=views[0] if views else None,
-        data_collator=make_collator(data, training, len(label_names)),
-        eval_data_collator=ViewCollator(),
-        compute_metrics=make_compute_metrics(label_names),
-        processing_class=processor,
-        base_learning_rate=training.base_learning_rate,
-        layer_decay=training.layer_decay,
-        ema_decay=training.ema_decay,
-        model_facts=facts,
+        clips,
+        label_names,
+        processor,
+        facts,
+        mixup_alpha=data.mixup_alpha,
+        cutmix_alpha=data.cutmix_alpha,
+        views=views[0] if views else None,
     )
     train_and_save(trainer, skipped)
     for evaluated_views in views:
@@ -213,17 +209,6 @@ def make_augmentation(image_size: int, data: FinetuningArguments) -> FinetuningA
         crop_area=tuple(data.crop_area),
         flip_probability=data.flip_probability,
         erasing_probability=data.erasing_probability,
-    )
-
-
-def make_collator(data: FinetuningArguments, training: RecipeTrainingArguments, num_labels: int) -> FinetuningCollator:
-    """How clips of a batch are mixed; takes over the smoothing of labels from the trainer."""
-    label_smoothing, training.label_smoothing_factor = training.label_smoothing_factor, 0.0
-    return FinetuningCollator(
-        num_labels,
-        mixup_alpha=data.mixup_alpha,
-        cutmix_alpha=data.cutmix_alpha,
-        label_smoothing=label_smoothing,
     )
 
 

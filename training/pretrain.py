@@ -8,14 +8,13 @@ from transformers import set_seed
 from ..hub.model_card import ModelFacts
 from ..image_processing import processor_for
 from ..image_processing.augmentation import PretrainingAugmentation
-from .data.collators import PretrainingCollator
 from .data.skipped_videos import SkippedVideos
 from .run.arguments import DataArguments, ModelArguments, RecipeTrainingArguments
 from .run.entry_point import run_entry_point
 from .run.lifecycle import check_output_dir, publish, report_skipped, train_and_save
 from .run.run_data import check_videos, count_videos, open_training_videos, pretraining_sampling, training_clips
 from .run.starting_model import load_model_to_pretrain, make_masking
-from .trainer import LGIFormerTrainer
+from .run.trainers import pretraining_trainer
 
 
 @dataclass
@@ -126,16 +125,13 @@ def pretrain(model_arguments: ModelArguments, data: PretrainingArguments, traini
         training=training,
         skipped=skipped,
     )
-    trainer = LGIFormerTrainer(
+    trainer = pretraining_trainer(
         model,
         training,
-        train_dataset=clips,
-        data_collator=PretrainingCollator(make_masking(model.config, data.mask_ratio, data.mask_symmetry)),
-        processing_class=processor_for(model.config, sampling_rate=data.sampling_rate, **data.reading),
-        base_learning_rate=training.base_learning_rate,
-        layer_decay=training.layer_decay,
-        ema_decay=training.ema_decay,
-        model_facts=ModelFacts(
+        clips,
+        make_masking(model.config, data.mask_ratio, data.mask_symmetry),
+        processor_for(model.config, sampling_rate=data.sampling_rate, **data.reading),
+        ModelFacts(
             base_model=model_arguments.model_name_or_path,
             dataset=data.dataset_name,
             hyperparameters={name: getattr(data, name) for name in ON_CARD},

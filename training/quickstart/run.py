@@ -24,13 +24,13 @@ from ...image_processing.augmentation import FinetuningAugmentation
 from ...modeling_lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification
 from ..data.annotations import load_annotations
 from ..data.clips import ViewDataset
-from ..data.collators import FinetuningCollator, PretrainingCollator, ViewCollator
 from ..data.skipped_videos import SkippedVideos
 from ..evaluation.evaluate_views import evaluate_views
-from ..evaluation.metrics import make_compute_metrics
 from ..run.arguments import RecipeTrainingArguments
+from ..run.lifecycle import publish, train_and_save
 from ..run.precision import bf16_is_faster
 from ..run.starting_model import make_masking
+from ..run.trainers import finetuning_trainer, pretraining_trainer
 from ..trainer import LGIFormerTrainer
 from .decoded_clips import DecodedClips, FrameViews, SingleFrame
 from .drawn_faces import LABELS, NUM_FRAMES, SIZE, TIME_ORDER_LABELS, Part, write_part
@@ -127,8 +127,8 @@ def measure_speed() -> Speed:
         video = (time.monotonic() - start) / BATCH_SIZE
         steps = {"steps": TIMED_STEPS, "seed": 0, "output_dir": folder}
         pretraining, finetuning = StepTimes(), StepTimes()
-        pretrain(new_autoencoder(0), clips, **steps, callbacks=[pretraining])
-        finetune(new_classifier(0), clips, **steps, callbacks=[finetuning])
+        pretraining_run(new_autoencoder(0), clips, **steps, callbacks=[pretraining]).train()
+        finetuning_run(new_classifier(0), clips, **steps, callbacks=[finetuning]).train()
     return Speed(video, pretraining.typical(), finetuning.typical())
 
 
@@ -170,33 +170,34 @@ def run_plan(plan: Plan, output_dir: str | Path, seed: int) -> Outcome:
         labelled = DecodedClips(parts["labelled"], TRANSFORM, seed)
 
     pretrained_dir = output_dir / "pretrained"
+    skipped = SkippedVideos(output_dir, plan.num_tested, max_fraction=0)
     with outcome.timed("pre-training"):
-        pretraining = pretrain(new_autoencoder(seed), unlabelled, plan.pretraining_steps, seed, pretrained_dir)
-        pretraining.save_model()
-        pretraining.save_state()
-        pretraining.create_model_card()
+        pretraining = pretraining_run(new_autoencoder(seed), unlabelled, plan.pretraining_steps, seed, pretrained_dir)
+        train_and_save(pretraining, skipped)
         outcome.histories["pre-training"] = pretraining.state.log_history
 
     processor = processor_for(pretraining.model.config, sampling_rate=1)
-    skipped = SkippedVideos(output_dir, plan.num_tested, max_fraction=0)
     views = ViewDataset(parts["test"], processor, skipped=skipped)
     frames = FrameViews(parts["test"], processor, skipped=skipped, num_frames=STILL_FRAMES)
     stills = labelled.with_transform(SingleFrame(TRANSFORM, STILL_FRAMES))
 
-    def finetune_and_evaluate(name, model, clips, evaluated, **options):
+    def finetune_and_evaluate(name, model, clips, evaluated, is_saved=False, **options):
         with outcome.timed(name):
-            trainer = finetune(model, clips, plan.finetuning_steps, seed, output_dir / "model", **options)
+            trainer = finetuning_run(model, clips, plan.finetuning_steps, seed, output_dir / "model", **options)
+            if is_saved:
+                train_and_save(trainer, skipped)
+            else:
+                trainer.train()
             outcome.histories[name] = trainer.state.log_history
             folder = output_dir / "evaluation" / name.replace(" ", "_")
             figures = evaluate_views(trainer, evaluated, folder, LABEL_NAMES)
             outcome.figures[name] = figures | {"time_order_uar": time_order_uar(figures)}
         return trainer
 
-    finetuned = finetune_and_evaluate(PRETRAINED, pretrained_classifier(pretrained_dir, seed), labelled, views)
-    finetuned.save_model()
-    finetuned.save_state()
+    model = pretrained_classifier(pretrained_dir, seed)
+    finetuned = finetune_and_evaluate(PRETRAINED, model, labelled, views, is_saved=True)
     finetuned.model_facts = ModelFacts(pretrained_dir, dataset=DATASET, figures=outcome.figures[PRETRAINED])
-    finetuned.create_model_card()
+    publish(finetuned)
     # Layer decay would hold back layers that have learnt nothing yet.
     finetune_and_evaluate(FROM_SCRATCH, new_classifier(seed), labelled, views, layer_decay=1.0)
     of_frames = pretrained_classifier(pretrained_dir, seed, num_frames=STILL_FRAMES)
@@ -222,7 +223,7 @@ def draw_part(part: Part) -> datasets.Dataset:
     return load_annotations(annotations, label_names=LABEL_NAMES)
 
 
-def pretrain(
+def pretraining_run(
     model: PreTrainedModel,
     clips: DecodedClips,
     steps: int,
@@ -230,21 +231,19 @@ def pretrain(
     output_dir: str | Path,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> LGIFormerTrainer:
-    """Pre-train a masked autoencoder."""
-    trainer = LGIFormerTrainer(
+    """Make the trainer of a masked autoencoder."""
+    return pretraining_trainer(
         model,
         training_arguments(output_dir, steps, seed, learning_rate=2e-3, adam_beta2=0.95),
-        train_dataset=clips,
-        data_collator=PretrainingCollator(make_masking(model.config, MASK_RATIO)),
-        processing_class=processor_for(model.config, sampling_rate=1),
-        callbacks=list(callbacks),
-        model_facts=ModelFacts(dataset=DATASET),
+        clips,
+        make_masking(model.config, MASK_RATIO),
+        processor_for(model.config, sampling_rate=1),
+        ModelFacts(dataset=DATASET),
+        callbacks,
     )
-    trainer.train()
-    return trainer
 
 
-def finetune(
+def finetuning_run(
     model: PreTrainedModel,
     clips: DecodedClips,
     steps: int,
@@ -253,20 +252,23 @@ def finetune(
     layer_decay: float = LAYER_DECAY,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> LGIFormerTrainer:
-    """Fine-tune a classifier; but for `layer_decay`, the recipe is the same for all."""
-    trainer = LGIFormerTrainer(
+    """Make the trainer of a classifier. All classifiers have the same recipe except for `layer_decay`."""
+    return finetuning_trainer(
         model,
-        training_arguments(output_dir, steps, seed, learning_rate=FINETUNING_RATE),
-        train_dataset=clips,
-        data_collator=FinetuningCollator(len(LABELS), mixup_alpha=0, cutmix_alpha=0, label_smoothing=0.1),
-        eval_data_collator=ViewCollator(),
-        compute_metrics=make_compute_metrics(LABEL_NAMES),
-        processing_class=processor_for(model.config, sampling_rate=1),
-        layer_decay=layer_decay,
-        callbacks=list(callbacks),
+        training_arguments(
+            *(output_dir, steps, seed),
+            learning_rate=FINETUNING_RATE,
+            layer_decay=layer_decay,
+            label_smoothing_factor=0.1,
+        ),
+        clips,
+        LABEL_NAMES,
+        processor_for(model.config, sampling_rate=1),
+        ModelFacts(dataset=DATASET),
+        mixup_alpha=0,
+        cutmix_alpha=0,
+        callbacks=callbacks,
     )
-    trainer.train()
-    return trainer
 
 
 def new_autoencoder(seed: int) -> LGIFormerForPreTraining:
@@ -302,6 +304,9 @@ def training_arguments(output_dir: str | Path, steps: int, seed: int, **fields) 
         per_device_train_batch_size=BATCH_SIZE,
         per_device_eval_batch_size=16,
         weight_decay=0.05,
+        # The recipes do not clip gradients. At the high learning rate of these few steps clipping is safer: gradients
+        # of fine-tuning have norms of 2 to 6.
+        max_grad_norm=1.0,
         warmup_steps=max(steps // 10, 1),
         logging_steps=max(steps // 40, 1),
         bf16=bf16_is_faster(),
