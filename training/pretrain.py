@@ -19,26 +19,27 @@ from .run.trainers import pretraining_trainer
 
 @dataclass
 class PretrainingArguments(DataArguments):
-    """What is reconstructed of which part of a frame."""
+    """Options of pre-training: the masking and the crop."""
 
-    mask_ratio: float = field(default=0.9, metadata={"help": "Share of the tokens of a region that is masked."})
+    mask_ratio: float = field(default=0.9, metadata={"help": "Share of the tokens of a region that are masked."})
     mask_symmetry: str | None = field(
         default=None,
         metadata={
-            "help": "Visible tokens on one half of a window only, drawn once a clip or once a window.",
+            "help": "Show tokens on only one half of each window. The half is drawn once for a clip (global) or "
+            "for each window (local).",
             "choices": ["global", "local"],
         },
     )
-    # Numbers are read below, because an option that is `none` or numbers has no type of argparse.
+    # Parsed below: argparse has no type for an option that is `none` or numbers.
     crop: list[str] | None = field(
         default=None,
-        metadata={"help": "Part of the frames to cut out first: top, left, height and width in pixels, or none."},
+        metadata={"help": "Part of the frames to use: top, left, height and width in pixels, or none."},
     )
     crop_frame_size: list[str] | None = field(
         default=None,
         metadata={
-            "help": "Height and width in pixels of the frames that --crop is meant for, or none. Frames of another "
-            "size are refused."
+            "help": "Height and width in pixels of the frames that --crop fits, or none. Frames of another size are "
+            "refused."
         },
     )
 
@@ -54,17 +55,17 @@ NONE = ["none"]
 
 
 def _words(value) -> list[str] | None:
-    """The words of an option that a recipe or the command line gives, in lower case."""
+    """The words of an option in lower case, from a recipe or the command line."""
     if value is None:
         return None
     return [str(word).lower() for word in (value if isinstance(value, (list, tuple)) else [value])]
 
 
 def _pixels(option: str, value, names: tuple[str, ...]) -> list[int] | None:
-    """The numbers of an option; None for `none`.
+    """Parse an option of whole numbers; None for `none`.
 
     Raises:
-        ValueError: If they are not as many whole numbers as `names`, or a size is 0.
+        ValueError: If these are not as many whole numbers as `names`, or a size is 0.
     """
     values = _words(value)
     if values is None or values == NONE:
@@ -81,20 +82,21 @@ def _pixels(option: str, value, names: tuple[str, ...]) -> list[int] | None:
 
 
 def _check_crop_frame_size(crop: list[int] | None, frame_size: list[int] | None):
-    """
+    """Check that the crop lies within frames of this size.
+
     Raises:
-        ValueError: If there is a frame size but no crop, or the crop reaches beyond it.
+        ValueError: If it does not, or there is no crop.
     """
     if frame_size is None:
         return
     if crop is None:
-        raise ValueError("crop_frame_size is given without crop. Give crop too, or leave crop_frame_size out.")
+        raise ValueError("crop_frame_size needs crop. Set crop, or do not set crop_frame_size.")
     if crop[0] + crop[2] > frame_size[0] or crop[1] + crop[3] > frame_size[1]:
         raise ValueError(f"crop={crop} reaches beyond crop_frame_size={frame_size}. Choose a crop inside it.")
 
 
 ON_CARD = ("sampling_rate", "mask_ratio", "mask_symmetry", "crop")
-"""Options above that the model's card lists."""
+"""Options above that are listed on the model card."""
 
 
 def pretrain(model_arguments: ModelArguments, data: PretrainingArguments, training: RecipeTrainingArguments) -> int:
@@ -104,7 +106,7 @@ def pretrain(model_arguments: ModelArguments, data: PretrainingArguments, traini
         The exit status of the command.
 
     Raises:
-        ValueError, OSError: If an option, the model or the data are not as they should be.
+        ValueError, OSError: If an option, the model or the data are wrong.
         RuntimeError: If too many videos cannot be read, or the loss is not finite.
     """
     check_output_dir(training)
@@ -144,7 +146,7 @@ def pretrain(model_arguments: ModelArguments, data: PretrainingArguments, traini
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The command, with `argv` or the process's arguments; returns its exit status."""
+    """Run the command with `argv`, or with the arguments of the process. Returns the exit status."""
     return run_entry_point(pretrain, ModelArguments, PretrainingArguments, RecipeTrainingArguments, argv=argv)
 
 

@@ -1,4 +1,4 @@
-"""The model to train: what checkpoints it starts from, and what is refused."""
+"""The model to train: the checkpoints that it starts from, and errors."""
 
 import json
 from types import SimpleNamespace
@@ -47,10 +47,10 @@ def test_both_families_in_both_stages(model_type, pretraining_class, classifier_
     classifier, _ = load_model_to_finetune(ModelArguments(model_name_or_path=str(tmp_path)), LABELS)
     assert isinstance(classifier, classifier_class)
     assert classifier.config.id2label == dict(enumerate(LABELS))
-    kept = dict(classifier.named_parameters())
+    weights = dict(classifier.named_parameters())
     for name, weight in pretrained.named_parameters():
         if ".encoder." in name and "decoder" not in name:
-            torch.testing.assert_close(weight, kept[name])
+            torch.testing.assert_close(weight, weights[name])
 
 
 def test_a_classifier_of_other_classes_gets_a_new_head(tmp_path):
@@ -131,7 +131,7 @@ def test_frames_are_sampled_as_by_the_starting_models_processor(tmp_path):
     assert load_model_to_pretrain(arguments, 0.75).sampling_rate == 1
 
 
-def test_a_setting_that_videomae_lacks_is_told(monkeypatch):
+def test_a_setting_that_videomae_lacks_is_a_warning(monkeypatch):
     warnings = []
     logger = SimpleNamespace(warning=warnings.append)
     monkeypatch.setattr("lgi_former.training.run.starting_model.logger", logger)
