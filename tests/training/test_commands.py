@@ -317,7 +317,10 @@ def test_class_folders_and_videomae(tmp_path, monkeypatch, capsys):
         (lambda: finetune("--output_dir", "new", "--eval_data", "bare.txt", *LABELS), "eval_data has no labels"),
         (lambda: finetune("--output_dir", "new", "--train_data", "{fold}.txt"), "Choose folds"),
         (lambda: finetune("--output_dir", "new", "--folds", "1", "2"), "must contain {fold}"),
-        (lambda: finetune("--output_dir", "new", "--folds", "1", "2", "--push_to_hub"), "each fold has its own repository"),
+        (
+            lambda: finetune("--output_dir", "new", "--folds", "1", "2", "--push_to_hub"),
+            "each fold has its own repository",
+        ),
         (lambda: finetune("--output_dir", "tiny.yaml"), "is a file"),
         (lambda: finetune("--output_dir", "new", "--labels", "dark", "lihgt"), "'light' is unknown (is it 'lihgt'?)"),
         (lambda: finetune("--output_dir", "new", "--num_frames", "5"), "num_frames"),

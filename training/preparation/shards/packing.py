@@ -1,4 +1,4 @@
-"""Packing a corpus into tar shards, for storage that is slow with many small files or far away."""
+"""Packs a corpus into tar shards, for storage that is remote or slow with many small files."""
 
 import functools
 import hashlib
@@ -33,10 +33,10 @@ SHARDS_AHEAD = 2  # for each process, so that no process waits for work
 class PackedShards:
     """
     Attributes:
-        index (`ShardIndex`): What there is now.
-        skipped (`dict[str, str]`): Videos that could not be read, and why.
-        num_found (`int`): Shards that were there already.
-        mended (`list[str]`): Names of the tar files of shards that were there but damaged, and were made again.
+        index (`ShardIndex`): The index of all shards.
+        skipped (`dict[str, str]`): The errors of unreadable videos, by name.
+        num_found (`int`): Number of shards that existed already.
+        mended (`list[str]`): Names of the tar files of damaged shards that were written again.
     """
 
     index: ShardIndex
@@ -56,35 +56,36 @@ def pack_shards(
     num_workers: int = 0,
     frame_order: str = "natural",
 ) -> PackedShards:
-    """Pack videos into tar shards in the format of WebDataset, with an index from which any one can be read.
+    """Pack videos into tar shards in the format of WebDataset, with an index for random access.
 
-    The videos are shuffled first, so that a shard has some of all classes. The same videos and settings give the same
-    bytes. A shard has its name only when it is whole; called again, this goes on: shards that are there and have their
-    checksum are left alone, damaged ones are made again.
+    The videos are shuffled first, so that each shard has videos of many classes. The same videos and settings give the
+    same bytes. Shards are written atomically. A second call resumes: shards with the right checksum are not written
+    again, and damaged shards are replaced.
 
-    Written are `shard-NUMBER.tar`, in which a video is `KEY.SUFFIX`, its class index `KEY.cls` and its name
-    `KEY.json`; beside each shard its table `shard-NUMBER.parquet`; `index.json`; and, if videos could not be read,
-    `skipped_videos.csv`.
+    The folder gets `shard-NUMBER.tar`, a table `shard-NUMBER.parquet` for each shard, and `index.json`. In a shard, a
+    video is `KEY.SUFFIX`, its class index `KEY.cls` and its name `KEY.json`. `skipped_videos.csv` lists unreadable
+    videos.
 
     Args:
         videos: As from `load_annotations`.
-        output_dir: Folder to write to, made if needed.
-        root: Folder that names of videos are relative to. A corpus that is moved gives the same shards.
-        clips_per_shard: Videos of a shard, less those that cannot be read.
-        size: Make every video an H.264 file whose shorter side has at most this many pixels. By default files are
-            taken as they are, and folders of frames as zip archives; see `encode_video`.
-        seed: Of the order.
-        num_workers: Processes, each of which packs one shard at a time; 0 packs in this one.
-        frame_order: With `size`, the order of the frames of a folder, as for `read_video`. An archive keeps the names.
+        output_dir: Folder to write to. It is created if needed.
+        root: Names of videos are relative to this folder, so that a moved corpus gives the same shards.
+        clips_per_shard: Number of videos of a shard, including unreadable ones.
+        size: Encode every video as an H.264 file with at most this many pixels on the shorter side. By default files
+            are copied, and folders of frames become zip archives; see `encode_video`.
+        seed: Decides the order.
+        num_workers: Number of worker processes. Each packs one shard at a time. With 0, this process packs.
+        frame_order: With `size`, the order of the frames of a folder, as for `read_video`. An archive has the original
+            names.
 
     Returns:
-        What there is now.
+        All shards of the folder, and what happened.
 
     Raises:
         ShardError: If no video can be read, or `output_dir` has shards of other videos or settings.
-        ValueError: If no video is there at all, labels without names do not count from 0, or another process is
-            writing to `output_dir`.
-        OSError: If there is no room, for example.
+        ValueError: If no video exists, labels without names do not count from 0, or another process is writing to
+            `output_dir`.
+        OSError: If the disk is full, for example.
     """
     output_dir = Path(output_dir)
     classes = _classes(videos)
@@ -106,13 +107,13 @@ def pack_shards(
 
 
 def verify_shards(source: str) -> list[str]:
-    """Read every shard again, from wherever fsspec reads, with a progress bar.
+    """Compare all shards with their checksums, with a progress bar. fsspec reads the files.
 
     Args:
-        source: The `index.json`, or a folder or URL that holds one.
+        source: The `index.json`, or a folder or URL that has one.
 
     Returns:
-        What is wrong, a sentence for each file that is damaged or missing.
+        A sentence for each damaged or missing file.
 
     Raises:
         ShardError: If there is no index, or it cannot be read.
@@ -122,10 +123,10 @@ def verify_shards(source: str) -> list[str]:
         for file, expected in ((shard.url, shard.sha256), (shard.members_url, shard.members_sha256)):
             try:
                 if sha256_of(file) != expected:
-                    problems.append(f"'{file}' does not have the checksum that the index says.")
+                    problems.append(f"'{file}' does not have the checksum of the index.")
             except FileNotFoundError:
                 problems.append(f"'{file}' is missing.")
-            except Exception as error:  # every file system has its own
+            except Exception as error:  # each file system raises its own errors
                 problems.append(f"'{file}' cannot be read: {error}.")
     return problems
 
@@ -164,7 +165,7 @@ def pack_shard(output_dir: Path, size: int | None, frame_order: str, task: tuple
 
     Raises:
         ShardError: If there is such a shard with other videos or settings.
-        OSError: If there is no room, for example.
+        OSError: If the disk is full, for example.
     """
     number, samples = task
     files = ShardFiles(output_dir, number, _digest_of_task(samples, size, frame_order))
@@ -229,12 +230,12 @@ def _classes(videos: Dataset) -> list[str] | None:
 def _refuse_other_shards(output_dir: Path, num_shards: int):
     index = output_dir / INDEX_FILE
     if index.exists() and any(Path(shard.url).parent != output_dir for shard in read_index(str(index)).shards):
-        raise ShardError(f"'{index}' is of shards in other folders. Choose another folder, or remove it.")
+        raise ShardError(f"'{index}' lists shards in other folders. Choose another folder, or delete it.")
     more = [file for file in output_dir.glob(f"shard-*{MEMBERS_SUFFIX}") if _number(file) >= num_shards]
     if more:
         raise ShardError(
-            f"'{min(more)}' is of a corpus of more shards than the {num_shards} that are to be made. Choose another "
-            "folder, or remove its shards to make them anew."
+            f"'{min(more)}' belongs to a corpus of more shards than the {num_shards} of this one. Choose another "
+            "folder, or delete its shards to write them again."
         )
 
 
@@ -246,5 +247,5 @@ def _number(file: Path) -> int:
 def _write_lists(output_dir: Path, index: ShardIndex, skipped: dict[str, str]):
     replace_list(output_dir / SKIPPED_VIDEOS_FILE, skipped)
     if not any(shard.nsamples for shard in index.shards):
-        raise ShardError(f"None of the videos can be read; see why in '{output_dir / SKIPPED_VIDEOS_FILE}'.")
+        raise ShardError(f"None of the videos can be read. See '{output_dir / SKIPPED_VIDEOS_FILE}' for the reasons.")
     index.write(output_dir)

@@ -70,8 +70,8 @@ def test_shards_and_their_tables(pack, rough_corpus, tmp_path):
                 suffix = Path(member["path"]).suffix
                 assert content[member["offset"] :][: member["size"]] == tar.extractfile(member["key"] + suffix).read()
                 assert tar.extractfile(f"{member['key']}.cls").read() == str(member["label"]).encode()
-                told = json.loads(tar.extractfile(f"{member['key']}.json").read())
-                assert told == {"path": member["path"], "label": member["label"]}
+                facts = json.loads(tar.extractfile(f"{member['key']}.json").read())
+                assert facts == {"path": member["path"], "label": member["label"]}
                 name = corpus.GOOD[member["label"]]
                 assert member["path"] == ("frames.zip" if name == "frames" else name)
                 if name != "frames":
@@ -236,12 +236,12 @@ def test_nothing_of_others_is_written_over(pack, tmp_path):
     for options in ({"names": corpus.GOOD[::-1]}, {"seed": 1}, {"size": 16}):
         with pytest.raises(ShardError, match=r"shard-000000\.tar' was made of other videos or with other options"):
             pack(**options)
-    with pytest.raises(ShardError, match=r"shard-000001\.parquet' is of a corpus of more shards than the 1"):
+    with pytest.raises(ShardError, match=r"shard-000001\.parquet' belongs to a corpus of more shards than the 1"):
         pack(clips_per_shard=9)
     assert contents_of(tmp_path / "shards") == whole
     for name, problem in {
-        "shard-000000.tar": r"has no table 'shard-000000\.parquet' beside it",
-        "shard-000000.parquet": "not of this command's making",
+        "shard-000000.tar": r"has no table 'shard-000000\.parquet', so this command probably did not write it",
+        "shard-000000.parquet": "this command did not write it",
         "index.json": "not an index of shards",
     }.items():
         folder = tmp_path / name
@@ -279,8 +279,8 @@ def test_command(rough_corpus, tmp_path, monkeypatch, capsys):
     Path("all.txt").write_text("good 1.mp4 sad\ngood 2.mp4 happy\nmissing.mp4 sad\n")
     options = ["--labels", "sad", "happy", "--num-workers", "0", "--verify"]
     assert main(["prepare", "shards", "all.txt", "out", *options]) == 1
-    told = capsys.readouterr().out
-    assert "2 videos in 1 shards" in told and "\n2 classes: sad, happy\n" in told
+    text = capsys.readouterr().out
+    assert "2 videos in 1 shards" in text and "\n2 classes: sad, happy\n" in text
     assert {member["path"]: member["label"] for member in members_of(Path("out"))} == {
         "good 1.mp4": 0,
         "good 2.mp4": 1,
