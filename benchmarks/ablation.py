@@ -75,14 +75,16 @@ def run(plan: Plan, seed: int, folder: Path):
     skipped = SkippedVideos(folder, plan.num_tested, max_fraction=0)
     for name, make_model in VARIANTS.items():
         set_seed(seed)
-        pretraining = quickstart.pretrain(make_model(), unlabelled, plan.pretraining_steps, seed, folder / name)
+        pretraining = quickstart.pretraining_run(make_model(), unlabelled, plan.pretraining_steps, seed, folder / name)
+        pretraining.train()
         pretraining.save_model()
         set_seed(seed)
         # VideoMAE has no stochastic depth, so none has.
         model = AutoModelForVideoClassification.from_pretrained(
             folder / name, **quickstart.LABEL_FIELDS, attn_implementation=quickstart.ATTENTION
         )
-        finetuning = quickstart.finetune(model, labelled, plan.finetuning_steps, seed, folder / name)
+        finetuning = quickstart.finetuning_run(model, labelled, plan.finetuning_steps, seed, folder / name)
+        finetuning.train()
         views = ViewDataset(parts["test"], processor_for(model.config, sampling_rate=1), skipped=skipped)
         figures = evaluate_views(finetuning, views, folder / name / "evaluation", quickstart.LABEL_NAMES)
         seconds = [trainer.state.log_history[-1]["train_runtime"] for trainer in (pretraining, finetuning)]

@@ -1,6 +1,6 @@
-"""Figures: what they show is computed and drawn here, each kind in a file of its own.
+"""Computes and draws figures. Each kind of figure has its own file.
 
-Every function returns a `matplotlib.figure.Figure` that belongs to nobody else: nothing of pyplot's state is touched.
+Every drawing function returns a new `matplotlib.figure.Figure`, and the state of pyplot does not change.
 """
 
 from .attention import ClipAttention, attend

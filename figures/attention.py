@@ -1,4 +1,4 @@
-"""Where the attentions of a layer look: S1 and S3 laid over the frames of a clip, S2 and S3 between regions."""
+"""Computes the attention of a layer: S1 and S3 over the frames of a clip, S2 and S3 between regions."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ HEADS = ("mean", "max")
 
 @dataclass
 class ClipAttention:
-    """Attention probabilities of a layer for one clip, put together over heads.
+    """Attention probabilities of a layer for one clip, combined over heads.
 
     Attributes:
         frames (`torch.Tensor` of shape `(times, 3, height, width)`): First frame of the tubelets of each time, pixels
@@ -48,10 +48,10 @@ def attend(
     """Compute a layer's attention for a clip.
 
     Args:
-        model: The bare encoder, in eval mode. Of three colour channels.
+        model: The bare encoder in eval mode, with three colour channels.
         pixel_values: float (1, frames, 3, height, width), as the processor makes them.
-        layer: Counted from 0, or from the end if negative. By default the last; the last but one if representative
-            tokens are pooled, since nothing of the last layer's S3 then reaches the output.
+        layer: Counted from 0, or from the end if negative. The default is the last layer. If representative tokens are
+            pooled, it is the last but one, because then S3 of the last layer does not reach the output.
         heads: How the heads are put together: `"mean"` or `"max"`.
 
     Raises:
@@ -97,6 +97,6 @@ def attend(
 
 
 def _of_layer(layer: int, config: LGIFormerConfig) -> slice:
-    """Where a layer's attentions are among those of all layers."""
+    """The slice of a layer in the list of the attentions of all layers."""
     in_layer = 1 + config.inter_region_attention + (config.local_global_interaction is not None)
     return slice(layer * in_layer, (layer + 1) * in_layer)

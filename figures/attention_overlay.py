@@ -1,4 +1,4 @@
-"""The figure of a layer's attention: laid over frames, and between regions."""
+"""Draws the attention of a layer, over frames and between regions."""
 
 import matplotlib
 import numpy as np
@@ -18,17 +18,16 @@ from .style import COLOURS
 MOST_FRAMES = 8
 OPACITY = 0.6
 HEAT = "magma"
-BRIGHTEST = 0.995  # quantile, so that a single token does not leave all others dark
+BRIGHTEST = 0.995  # quantile, so that one bright token does not make all others dark
 TITLE_HEIGHT, MATRIX_SIDE, ROOM_BELOW_ROWS, ROOM_BESIDE_MATRIX = 0.3, 2.4, 0.75, 2.2  # inches
-MOST_NUMBERS = 6  # of regions in a frame that are written into it
+MOST_NUMBERS = 6  # frames with more regions get no numbers
 
 
 def draw_attention(attention: ClipAttention) -> Figure:
     """Draw what each representative token reads in its region (S1) over the frames, which representative token each
     local token reads most (S3), and how much the tokens of a region read of each representative token (S2, S3).
 
-    S1 is shown as multiples of what even attention over the region would be. The colours of S3 are those of the
-    regions in the row above.
+    S1 is relative to uniform attention over the region. The colours of S3 are those of the regions in the row above.
     """
     shown = spread(len(attention.frames), MOST_FRAMES)
     rows = FrameRows(_rows(attention, shown))
@@ -72,7 +71,7 @@ def _rows(attention: ClipAttention, shown: list[int]) -> list[Row]:
 
 
 def _matrices(attention: ClipAttention) -> dict[str, torch.Tensor]:
-    """What the tokens of a region (row) read of each representative token (column), by who reads."""
+    """Matrices of what the tokens of a region (row) read from each representative token (column), by title."""
     matrices = {}
     if int(attention.regions.max()) == 0:
         return matrices
@@ -87,7 +86,7 @@ def _matrices(attention: ClipAttention) -> dict[str, torch.Tensor]:
 
 
 def _number_regions(axes: Axes, regions: torch.Tensor, left_edges: list[int], frame_width: int):
-    """Write the numbers of the regions into the frames, if they are few."""
+    """Write the numbers of the regions into frames with few regions."""
     patch = frame_width / regions.shape[-1]
     for start, in_frame in zip(left_edges, regions, strict=True):
         numbers = in_frame.unique().tolist()
@@ -105,7 +104,7 @@ def _draw_matrix(axes: Axes, bar: Axes, readers: str, matrix: torch.Tensor):
 
 
 def _colours_of_regions(number: int) -> torch.Tensor:
-    """RGB of each region: distinct ones, or of many regions a sequence."""
+    """RGB of each region. Many regions get a colour map instead of distinct colours."""
     if number <= len(COLOURS):
         return torch.tensor([to_rgb(colour) for colour in COLOURS[:number]])
     return torch.tensor(matplotlib.colormaps["viridis"](torch.linspace(0, 1, number).numpy()))[:, :3].float()

@@ -1,4 +1,4 @@
-"""A map of embeddings: a point a video, near where its embedding is similar, coloured by class."""
+"""Draws a map of embeddings: one point for each video, near similar videos, coloured by class."""
 
 import textwrap
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from .style import MARKERS, WIDTH, colour_of, drawable
 
 
 METHODS = {"tsne": "t-SNE", "umap": "UMAP"}
-PERPLEXITY = NEIGHBOURS = 30  # of t-SNE and UMAP; fewer where there are not three times as many videos
+PERPLEXITY = NEIGHBOURS = 30  # of t-SNE and UMAP; smaller for fewer than three times as many videos
 FEWEST = 4
 NAME_WIDTH = 22  # letters of a line in the legend
 ROWS_OF_LEGEND = 16
@@ -26,7 +26,7 @@ def map_embeddings(embeddings: np.ndarray, method: str = "tsne", seed: int = 0) 
     Args:
         embeddings: float (videos, width).
         method: `"tsne"` (scikit-learn), or `"umap"`, which needs the package `umap-learn`.
-        seed: Of the method's random choices.
+        seed: Decides the random choices of the method.
 
     Returns:
         float (videos, 2).
@@ -47,7 +47,7 @@ def map_embeddings(embeddings: np.ndarray, method: str = "tsne", seed: int = 0) 
         raise ValueError("Some embeddings are not finite numbers; make them with dtype=torch.float32.")
     neighbours = min(PERPLEXITY, (len(embeddings) - 1) / 3)
     if method == "tsne":
-        start = "pca" if np.ptp(embeddings, axis=0).any() else "random"  # where all are equal there is no variance
+        start = "pca" if np.ptp(embeddings, axis=0).any() else "random"  # equal embeddings have no variance
         return TSNE(perplexity=neighbours, init=start, random_state=seed).fit_transform(embeddings)
     if method == "umap":
         return _umap()(n_neighbors=max(int(neighbours), 2), random_state=seed, n_jobs=1).fit_transform(embeddings)
@@ -61,9 +61,9 @@ def draw_embedding_map(
 
     Args:
         points: float (videos, 2), from `map_embeddings`.
-        labels: int (videos,), class of each video; None if it is not known.
-        label_names: The classes; those that no video shows are left out.
-        title: Stands above.
+        labels: int (videos,), class of each video. None if unknown.
+        label_names: Names of the classes. Classes without a video are not drawn.
+        title: Title of the figure.
     """
     columns = 0 if labels is None else -(-len(np.unique(labels)) // ROWS_OF_LEGEND)
     figure = Figure(figsize=(WIDTH + COLUMN_WIDTH * max(columns - 1, 0), 6), layout="constrained")

@@ -1,4 +1,4 @@
-"""Rows of frames, the material of most figures."""
+"""Draws rows of frames, which most figures consist of."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ class Row:
     """Frames to be drawn side by side.
 
     Attributes:
-        name (`str`): Stands before them, in lines of at most some 16 letters.
-        frames (`torch.Tensor` of shape `(frames, 3, height, width)`): Pixels in [0, 1]; what lies outside is cut off.
+        name (`str`): Text on the left, in lines of about 16 letters at most.
+        frames (`torch.Tensor` of shape `(frames, 3, height, width)`): Pixels, which are clipped to [0, 1].
         headings (`Sequence[str]`): One above each frame, or none.
     """
 
@@ -35,9 +35,9 @@ class Row:
 
 
 class FrameRows:
-    """Rows of frames below one another, all of the same number and size, and the room that they take.
+    """Rows of frames below one another, and their size. All rows have the same number and size of frames.
 
-    (Placed by their own arithmetic: Matplotlib's layouts cut names beside axes whose aspect is fixed.)
+    The positions are computed here, because the layouts of Matplotlib cut off names beside axes with a fixed aspect.
 
     Args:
         rows: From top to bottom.
@@ -65,7 +65,7 @@ class FrameRows:
         return MARGIN + sum(self._height_of(row) for row in self.rows)
 
     def draw(self, figure: Figure, top: float = 0.0) -> list[Axes]:
-        """Draw them, so many inches below the figure's upper edge; returns the axes of each row, in its pixels."""
+        """Draw the rows `top` inches below the upper edge of the figure. Returns the axes of each row, in pixels."""
         drawn = []
         figure_width, figure_height = figure.get_size_inches()
         width, height = self._strip_width * self._inches, self._frame_height * self._inches
@@ -96,7 +96,7 @@ class FrameRows:
 
 
 def draw_rows(rows: Sequence[Row], wider_before: Collection[int] = ()) -> Figure:
-    """A figure of rows of frames; the arguments are those of `FrameRows`."""
+    """Draw a figure of rows of frames. The arguments are those of `FrameRows`."""
     drawing = FrameRows(rows, wider_before)
     figure = Figure(figsize=(drawing.width, drawing.height))
     drawing.draw(figure)

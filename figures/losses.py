@@ -1,4 +1,4 @@
-"""Loss curves of training runs, from what `Trainer` logs."""
+"""Draws loss curves of training runs from the logs of `Trainer`."""
 
 import json
 from pathlib import Path
@@ -12,15 +12,15 @@ from transformers.trainer_utils import get_last_checkpoint
 from .style import STYLES, WIDTH, colour_of, drawable
 
 
-MOST_POINTS = 200  # of a curve; of a longer one, means of as many stretches, over all its points in pale
+MOST_POINTS = 200  # longer curves are drawn as means of this many parts, over all points in a pale colour
 
 
 def read_log_history(path: str | Path) -> list[dict]:
-    """The log of a training run.
+    """Read the log of a training run.
 
     Args:
-        path: `trainer_state.json`, or the output directory of a `Trainer`: that of its last checkpoint is read if the
-            directory itself has none.
+        path: `trainer_state.json`, or the output directory of a `Trainer`. If the directory has no such file, the last
+            checkpoint is read.
 
     Raises:
         ValueError: If there is no such file, it is no trainer's state, or it logs no loss.
@@ -52,7 +52,7 @@ def draw_losses(histories: dict[str, list[dict]]) -> Figure:
 
 
 def plot_losses(axes: Axes, histories: dict[str, list[dict]]):
-    """`draw_losses` on axes that are there."""
+    """Draw losses on existing axes; otherwise as `draw_losses`."""
     for index, (name, history) in enumerate(histories.items()):
         name = drawable(name)
         colour, style = colour_of(index), STYLES[index % len(STYLES)]
@@ -82,7 +82,7 @@ def _state_in(folder: Path) -> Path:
 
 
 def _curve(history: list[dict], quantity: str) -> tuple[np.ndarray, np.ndarray]:
-    """Steps and values of a quantity, which some of the entries have."""
+    """Steps and values of a quantity, from the entries that have it."""
     points = [(entry["step"], entry[quantity]) for entry in history if quantity in entry]
     return tuple(np.array(points, dtype=float).reshape(-1, 2).T)
 

@@ -1,4 +1,4 @@
-"""What a masked autoencoder makes of a masked clip (paper figure 5): appearance, motion, and both put together."""
+"""Reconstructs a masked clip and draws it (figure 5 of the paper): appearance, motion, and both combined."""
 
 import copy
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ from .target_frames import frames_of_targets, tubelets_to_frames
 
 
 MOST_COLUMNS = 8
-LARGEST_GAIN = 8.0  # beyond, what is shown is noise
+LARGEST_GAIN = 8.0  # a larger gain shows only noise
 GREY = 0.5
 
 
 @dataclass
 class Reconstruction:
-    """A clip, what a model saw of it and what it made of it.
+    """A clip, its visible part and its reconstruction.
 
     Attributes:
         original (`torch.Tensor` of shape `(frames, 3, height, width)`): Pixels in [0, 1].
         masked (`torch.Tensor` of shape `(frames, 1, height, width)`): bool, whether a pixel was hidden.
         reconstructed (`torch.Tensor` of shape `(frames, 3, height, width)`): `original` where it was visible, else
             the prediction. A motion frame is its predicted difference and the frame that this is the difference to.
-        group_size (`int`): Frames of a motion group, of which the first is predicted as it looks and the others as
+        group_size (`int`): Frames of a motion group. The first is predicted as an image, the others as
             their difference to it; 1 without motion.
         loss (`float`): That of the model for this clip.
     """
@@ -46,11 +46,11 @@ def reconstruct(
     """Mask a clip and reconstruct it.
 
     Args:
-        model: The masked autoencoder, in whatever mode; it is put into eval mode. With `norm_pix_loss`, mean and
-            deviation that each target was normalised with are put back from the original.
+        model: The masked autoencoder. It is set to eval mode. With `norm_pix_loss`, the mean and deviation of each
+            target are restored from the original.
         pixel_values: float (1, frames, 3, height, width), as the processor makes them.
         mask_ratio: Share of tokens to mask; the model's by default.
-        seed: Of the mask.
+        seed: Decides the mask.
 
     Raises:
         ValueError: If the clip does not fit the model or its pixels are no colours, or no token would be masked.
@@ -93,36 +93,36 @@ def draw_reconstruction(reconstruction: Reconstruction) -> Figure:
     visible = original.masked_fill(reconstruction.masked, GREY)
     rows = [Row("original", original[shown], numbers), Row("visible", visible[shown])]
     if group_size > 1:
-        kept = [frame - frame % group_size for frame in shown]
+        firsts = [frame - frame % group_size for frame in shown]
         terms = [
             str(frame) if frame == first else f"{frame} \N{MINUS SIGN} {first}"
-            for frame, first in zip(shown, kept, strict=True)
+            for frame, first in zip(shown, firsts, strict=True)
         ]
-        gain = _gain_of_motion(original[shown] - original[kept])
+        gain = _gain_of_motion(original[shown] - original[firsts])
         rows.append(
-            Row(f"target\n(motion \N{MULTIPLICATION SIGN}{gain:.2g})", _motion(original, shown, kept, gain), terms)
+            Row(f"target\n(motion \N{MULTIPLICATION SIGN}{gain:.2g})", _motion(original, shown, firsts, gain), terms)
         )
-        rows.append(Row("prediction", _motion(reconstructed, shown, kept, gain)))
+        rows.append(Row("prediction", _motion(reconstructed, shown, firsts, gain)))
     rows.append(Row("reconstructed", reconstructed[shown], numbers if group_size > 1 else ()))
     starts_of_groups = {column for column, frame in enumerate(shown) if group_size > 1 and frame % group_size == 0}
     return draw_rows(rows, wider_before=starts_of_groups)
 
 
 def _shown_frames(num_frames: int, group_size: int) -> list[int]:
-    """So many groups as there is room for, or, of a long one, its first frame and others up to its last."""
+    """Choose the groups that fit into the figure. Of a long group, choose some frames including the first and last."""
     in_group = spread(group_size, MOST_COLUMNS)
     groups = spread(num_frames // group_size, max(MOST_COLUMNS // len(in_group), 1))
     return [group * group_size + frame for group in groups for frame in in_group]
 
 
 def _gain_of_motion(differences: torch.Tensor) -> float:
-    """The factor by which all but the largest differences just stay within the range of pixels."""
+    """The factor that scales all but the largest differences to the full range of pixels."""
     largest = np.quantile(differences.abs().numpy(), 0.999)
     return 1 / max(float(largest), 1 / LARGEST_GAIN)
 
 
-def _motion(frames: torch.Tensor, shown: list[int], kept: list[int], gain: float) -> torch.Tensor:
-    """The frames shown: kept ones as they look, others as their difference to the one that was kept."""
-    differences = GREY + GREY * gain * (frames[shown] - frames[kept])
-    is_kept = torch.tensor(shown) == torch.tensor(kept)
-    return torch.where(is_kept[:, None, None, None], frames[shown], differences)
+def _motion(frames: torch.Tensor, shown: list[int], firsts: list[int], gain: float) -> torch.Tensor:
+    """The shown frames: first frames of groups as they are, others as differences to the first frame."""
+    differences = GREY + GREY * gain * (frames[shown] - frames[firsts])
+    is_first = torch.tensor(shown) == torch.tensor(firsts)
+    return torch.where(is_first[:, None, None, None], frames[shown], differences)

@@ -1,4 +1,4 @@
-"""From the targets of pre-training, or predictions of them, back to frames."""
+"""Turns targets of pre-training, or predictions of them, back into frames."""
 
 import torch
 from einops import rearrange
@@ -8,13 +8,13 @@ from ..modeling_lgi_former.reconstruction import to_unit_range
 
 
 def frames_of_targets(targets: torch.Tensor, pixel_values: torch.Tensor, config: LGIFormerConfig) -> torch.Tensor:
-    """The frames that targets stand for: undoes `reconstruction_targets`.
+    """Compute the frames of targets. This is the inverse of `reconstruction_targets`.
 
     Args:
-        targets: (batch, tokens, pixels of a tubelet) for all tokens of the clips, predicted ones among them.
-        pixel_values: The clips, as `reconstruction_targets` takes them, of three channels. From them comes what a
-            target does not hold if `config.norm_pix_loss`: mean and deviation of each tubelet (as He et al. show
-            reconstructions, https://arxiv.org/abs/2111.06377).
+        targets: (batch, tokens, pixels of a tubelet) for all tokens of the clips, true or predicted.
+        pixel_values: The clips, as `reconstruction_targets` takes them, of three channels. With
+            `config.norm_pix_loss`, they give the mean and the deviation of each tubelet, which targets lack (as He et
+            al. show reconstructions, https://arxiv.org/abs/2111.06377).
 
     Returns:
         float32 (batch, frames, 3, height, width), pixels in [0, 1]; predicted ones may lie outside.
@@ -47,7 +47,7 @@ def _sizes(config: LGIFormerConfig) -> dict[str, int]:
 
 
 def _from_motion(tubelets: torch.Tensor, config: LGIFormerConfig) -> torch.Tensor:
-    """Add to every frame of a group but its first the first, also where a group spans several tubelets."""
+    """Add the first frame of a group to its other frames. A group may span several tubelets."""
     sizes = {"t": config.token_grid[0], "pt": config.tubelet_size}
     frames = rearrange(tubelets, "b (t s) (pt p) c -> b (t pt) s p c", **sizes)
     groups = frames.unflatten(1, (-1, config.motion_group_size))

@@ -1,12 +1,19 @@
-"""A model and its processor, from a directory or the Hub: classifier, masked autoencoder or bare encoder."""
+"""Loads models, their configurations and their processors from a directory or the Hub.
+
+All commands load models here. Code that lies beside a model is never run: models of LGI-Former use the code of this
+package, models of other families the code of Transformers.
+"""
 
 import contextlib
 import os
+from collections.abc import Iterable
 
 import torch
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.utils import validate_repo_id
 from transformers import (
+    CONFIG_MAPPING,
+    MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING,
     AutoConfig,
     AutoModel,
     AutoModelForPreTraining,
@@ -30,17 +37,25 @@ def load_classifier(
 
     Args:
         model_name_or_path: A directory that `save_pretrained` or `lgi-former convert` wrote, or a Hub repository.
-        device: Where to put the model, as `torch.device` takes it; without it, the accelerator of this machine if
-            there is one (CUDA, MPS, ...), else the CPU.
+        device: Where to put the model, as for `torch.device`. The default is the accelerator of this machine (CUDA,
+            MPS, ...), or the CPU if it has none.
 
     Raises:
         OSError, ValueError: If there is no such model, or it cannot be read.
-        ValueError: If weights are missing, as the head of a model that was pre-trained but not fine-tuned is.
+        ValueError: If the model needs code of its own, is no video classifier, or lacks weights. A model that was
+            pre-trained but not fine-tuned lacks those of the head.
         RuntimeError: If there is no such device.
     """
+    config = _config_of_model(model_name_or_path)
+    if type(config) not in MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING:
+        raise ValueError(
+            f"{model_name_or_path} is a {config.model_type!r}, which Transformers cannot load as a video classifier. "
+            "Give a fine-tuned video classifier."
+        )
     return _load(
         AutoModelForVideoClassification,
         model_name_or_path,
+        config,
         device,
         "it is not a fine-tuned classifier, but perhaps a pre-trained model. Fine-tune it first; predictions of an "
         "untrained head would mean nothing",
@@ -54,13 +69,13 @@ def load_autoencoder(
 
     Raises:
         OSError, ValueError: If there is no such model, it cannot be read, or it is not an LGI-Former.
-        ValueError: If weights are missing, as the decoder of a classifier is.
+        ValueError: If weights are missing. A classifier lacks those of the decoder.
         RuntimeError: If there is no such device.
     """
-    _check_family(model_name_or_path)
     return _load(
         AutoModelForPreTraining,
         model_name_or_path,
+        _config_of_lgi_former(model_name_or_path),
         device,
         "it is not a masked autoencoder. Give the model of pre-training, not one that was fine-tuned from it",
     )
@@ -76,8 +91,60 @@ def load_encoder(
         OSError, ValueError: If there is no such model, it cannot be read, or it is not a whole LGI-Former.
         RuntimeError: If there is no such device.
     """
-    _check_family(model_name_or_path)
-    return _load(AutoModel, model_name_or_path, device, "it is not a whole LGI-Former")
+    config = _config_of_lgi_former(model_name_or_path)
+    return _load(AutoModel, model_name_or_path, config, device, "it is not a whole LGI-Former")
+
+
+def load_config(model_name_or_path: str | os.PathLike) -> PreTrainedConfig:
+    """Load the configuration of a model of any family.
+
+    Args:
+        model_name_or_path: A directory, the name of a Hub repository, or a JSON file.
+
+    Raises:
+        OSError: If there is no such configuration, or it cannot be read.
+        ValueError: If Transformers does not know the model's family. Code beside the model is never run.
+    """
+    with loading_errors(model_name_or_path):
+        fields, _ = PreTrainedConfig.get_config_dict(model_name_or_path)
+        if fields.get("auto_map") and fields.get("model_type") not in CONFIG_MAPPING:
+            raise ValueError(
+                f"{model_name_or_path} needs the Python code that lies beside it, which is never run here. Give a "
+                "model of a family that Transformers or this package has."
+            )
+        return AutoConfig.from_pretrained(model_name_or_path, trust_remote_code=False)
+
+
+def load_weights(
+    auto_class: type, model_name_or_path: str, config: PreTrainedConfig, **options
+) -> tuple[PreTrainedModel, list[str]]:
+    """Load a model on the CPU. Weights that are not in the checkpoint are initialized.
+
+    Args:
+        auto_class: The Auto class of Transformers that loads the model.
+        model_name_or_path: A directory or the name of a Hub repository.
+        config: The configuration of the model, as from `load_config`.
+        options: More options of `from_pretrained`.
+
+    Returns:
+        The model, and the sorted names of its weights that are missing in the checkpoint or have another shape there.
+
+    Raises:
+        OSError, ValueError: If there is no such model, or it cannot be read.
+    """
+    with loading_errors(model_name_or_path):
+        model, loading_info = auto_class.from_pretrained(
+            model_name_or_path, config=config, output_loading_info=True, trust_remote_code=False, **options
+        )
+    resized = [name for name, *_ in loading_info["mismatched_keys"]]
+    return model, sorted([*loading_info["missing_keys"], *resized])
+
+
+def first_names(names: Iterable[str]) -> str:
+    """At most five names for an error message, and how many more there are."""
+    names = list(names)
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f"{', '.join(names[:5])}{more}"
 
 
 def set_reading(processor: BaseVideoProcessor, backend: str | None, frame_order: str | None):
@@ -102,52 +169,18 @@ def set_reading(processor: BaseVideoProcessor, backend: str | None, frame_order:
 
 
 def is_autoencoder(model_name_or_path: str) -> bool:
-    """Whether a model was saved as a masked autoencoder, so that `load_autoencoder` rather than `load_classifier` is
-    the function for it.
+    """Whether a model was saved as a masked autoencoder. Then `load_autoencoder` loads it, not `load_classifier`.
 
     Raises:
         OSError, ValueError: If there is no such model, or its configuration cannot be read.
     """
-    architectures = _stored_config(model_name_or_path).architectures
+    architectures = _config_of_model(model_name_or_path).architectures
     return any(name.endswith("ForPreTraining") for name in architectures or [])
 
 
-def _load(
-    auto_class: type, model_name_or_path: str, device: str | torch.device | None, if_incomplete: str
-) -> tuple[PreTrainedModel, BaseVideoProcessor]:
-    """Load a model of a class, all of whose weights must be there; `if_incomplete` says what it means if not."""
-    _check_name(model_name_or_path)
-    device = torch.device(device or torch.accelerator.current_accelerator(check_available=True) or "cpu")
-    torch.empty(0, device=device)  # a device that is not there is told before the download, not after
-    with naming(model_name_or_path):
-        model, loading_info = auto_class.from_pretrained(
-            model_name_or_path, output_loading_info=True, trust_remote_code=False
-        )
-    missing = sorted(loading_info["missing_keys"])
-    if missing:
-        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        raise ValueError(f"{model_name_or_path} has no weights for {', '.join(missing[:5])}{more}: {if_incomplete}.")
-    with naming(model_name_or_path):
-        processor = AutoVideoProcessor.from_pretrained(model_name_or_path, trust_remote_code=False)
-    return model.to(device).eval(), processor
-
-
-def _stored_config(model_name_or_path: str) -> PreTrainedConfig:
-    _check_name(model_name_or_path)
-    with naming(model_name_or_path):
-        return AutoConfig.from_pretrained(model_name_or_path, trust_remote_code=False)
-
-
-def _check_family(model_name_or_path: str):
-    model_type = _stored_config(model_name_or_path).model_type
-    if model_type != LGIFormerConfig.model_type:
-        raise ValueError(f"{model_name_or_path} is a {model_type!r}, but this works with an LGI-Former only.")
-
-
 @contextlib.contextmanager
-def naming(model_name_or_path: str):
-    """Within it, errors of loading name the model, which those of Transformers do not always, and say that it is no
-    folder here, if so: the name of a folder, misspelt, is asked for at the Hub."""
+def loading_errors(model_name_or_path: str | os.PathLike):
+    """Adds the model's name to loading errors. If the name is not a local folder, the error says so."""
     try:
         yield
     except OSError as error:
@@ -160,16 +193,46 @@ def naming(model_name_or_path: str):
         raise OSError(f"{model} cannot be loaded: {message}") from error
 
 
-def _check_name(model_name_or_path: str):
-    if os.path.isdir(model_name_or_path):
-        return
-    try:
-        validate_repo_id(str(model_name_or_path))
-        is_repository_name = not os.path.isfile(model_name_or_path)
-    except HFValidationError:
-        is_repository_name = False
-    if not is_repository_name:
-        raise FileNotFoundError(
-            f"{model_name_or_path} is neither a directory nor the name of a Hub repository; convert a published .pth "
-            "file with `lgi-former convert` first."
-        )
+def _load(
+    auto_class: type,
+    model_name_or_path: str,
+    config: PreTrainedConfig,
+    device: str | torch.device | None,
+    if_incomplete: str,
+) -> tuple[PreTrainedModel, BaseVideoProcessor]:
+    """Load a whole model and its processor. `if_incomplete` says what missing weights mean."""
+    device = torch.device(device or torch.accelerator.current_accelerator(check_available=True) or "cpu")
+    torch.empty(0, device=device)  # a missing device is an error before the download, not after it
+    model, missing = load_weights(auto_class, model_name_or_path, config)
+    if missing:
+        raise ValueError(f"{model_name_or_path} has no weights for {first_names(missing)}: {if_incomplete}.")
+    with loading_errors(model_name_or_path):
+        processor = AutoVideoProcessor.from_pretrained(model_name_or_path, trust_remote_code=False)
+    return model.to(device).eval(), processor
+
+
+def _config_of_model(model_name_or_path: str) -> PreTrainedConfig:
+    """Load the configuration of a model to be used as it is, which is no file.
+
+    Raises:
+        FileNotFoundError: If the name is neither a directory nor the name of a Hub repository.
+    """
+    if not os.path.isdir(model_name_or_path):
+        try:
+            validate_repo_id(str(model_name_or_path))
+            is_repository_name = not os.path.isfile(model_name_or_path)
+        except HFValidationError:
+            is_repository_name = False
+        if not is_repository_name:
+            raise FileNotFoundError(
+                f"{model_name_or_path} is neither a directory nor the name of a Hub repository; convert a published "
+                ".pth file with `lgi-former convert` first."
+            )
+    return load_config(model_name_or_path)
+
+
+def _config_of_lgi_former(model_name_or_path: str) -> PreTrainedConfig:
+    config = _config_of_model(model_name_or_path)
+    if config.model_type != LGIFormerConfig.model_type:
+        raise ValueError(f"{model_name_or_path} is a {config.model_type!r}, but this works with an LGI-Former only.")
+    return config

@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 from transformers.video_processing_utils import BaseVideoProcessor
 
+from ..image_processing.distinct_views import distinct_views
 from ..modeling_lgi_former import LGIFormerModel
 from ..modeling_lgi_former.modeling_lgi_former import LGIFormerModelOutput
 
@@ -150,7 +151,7 @@ class _Views(Dataset):
             views = self.processor(video, return_tensors="pt", **self.sampling)["pixel_values"]
         except Exception as error:  # whatever is wrong with a video must not cost the others
             return _VideoViews(name, index, failure=str(error) or repr(error))
-        distinct, view_index = torch.unique(views, dim=0, return_inverse=True)
+        distinct, view_index = distinct_views(views)
         return _VideoViews(name, index, distinct, view_index)
 
 

@@ -7,6 +7,9 @@ import torch
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.video_processing_utils import BaseVideoProcessor
 
+from ..image_processing.distinct_views import distinct_views
+from ..modeling_lgi_former.classification_loss import problem_type_of
+
 
 @dataclass
 class VideoPrediction:
@@ -47,19 +50,14 @@ def predict_video(
     sampling = {} if num_segments is None else {"num_segments": num_segments}
     labels = labels_of(model.config)
     views = processor(video, return_tensors="pt", **sampling)["pixel_values"]
-    distinct_views, view_index = torch.unique(views, dim=0, return_inverse=True)
-    scores = score_clips(model, distinct_views.to(model.device))[view_index].mean(dim=0)
+    distinct, view_index = distinct_views(views)
+    scores = score_clips(model, distinct.to(model.device))[view_index].mean(dim=0)
     ranking = scores.argsort(descending=True).tolist()
     return VideoPrediction(
         video=str(video),
         scores={labels[index]: scores[index].item() for index in ranking},
-        num_views=len(distinct_views),
+        num_views=len(distinct),
     )
-
-
-def is_regression(config: PreTrainedConfig) -> bool:
-    """Whether a model predicts numbers. Models of other families need not have a `problem_type`."""
-    return config.problem_type == "regression" or (config.problem_type is None and config.num_labels == 1)
 
 
 def labels_of(config: PreTrainedConfig) -> list[str]:
@@ -108,8 +106,9 @@ def score_clips(model: PreTrainedModel, pixel_values: torch.Tensor) -> torch.Ten
 
 def _scores_of_logits(logits: torch.Tensor, config) -> torch.Tensor:
     """Turn logits (..., classes) into probabilities, or leave them for regression (as Transformers' losses decide)."""
-    if is_regression(config):
+    problem_type = problem_type_of(config)
+    if problem_type == "regression":
         return logits
-    if config.problem_type == "multi_label_classification":
+    if problem_type == "multi_label_classification":
         return logits.sigmoid()
     return logits.softmax(dim=-1)

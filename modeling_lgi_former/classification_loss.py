@@ -2,8 +2,21 @@
 
 import torch
 from torch.nn import functional as F
+from transformers import PreTrainedConfig
 
 from ..configuration import LGIFormerConfig
+
+
+def problem_type_of(config: PreTrainedConfig) -> str:
+    """What a classifier of any family predicts: `"regression"`, `"single_label_classification"` or
+    `"multi_label_classification"`.
+
+    Without a `problem_type`, the losses of Transformers take one label for regression and several for single-label
+    classification.
+    """
+    if config.problem_type is not None:
+        return config.problem_type
+    return "regression" if config.num_labels == 1 else "single_label_classification"
 
 
 def classification_loss(logits: torch.Tensor, labels: torch.Tensor, config: LGIFormerConfig) -> torch.Tensor:
@@ -22,7 +35,7 @@ def classification_loss(logits: torch.Tensor, labels: torch.Tensor, config: LGIF
     """
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     labels = labels.to(logits.device)
-    problem_type = config.problem_type or ("regression" if config.num_labels == 1 else None)
+    problem_type = problem_type_of(config)
     if problem_type == "regression":
         fits = labels.shape == logits.shape or (logits.shape[-1] == 1 and labels.shape == logits.shape[:-1])
         _check_shape(labels, logits, fits, "as many numbers as the logits")
@@ -37,7 +50,7 @@ def classification_loss(logits: torch.Tensor, labels: torch.Tensor, config: LGIF
         return F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
     if labels.is_floating_point():
         _check_shape(labels, logits, labels.shape == logits.shape, "one probability a class")
-        if problem_type is None:
+        if config.problem_type is None:
             _check_probabilities(labels)
         return F.cross_entropy(logits.flatten(0, -2), labels.to(logits.dtype).flatten(0, -2))
     _check_shape(labels, logits, labels.shape == logits.shape[:-1], "one class index a row of logits")

@@ -19,7 +19,7 @@ from ..configuration import LGIFormerConfig
 from ..saving import ModelSavedWithCode
 from .activation_checkpointing import with_named_context
 from .attention import LGIFormerAttention
-from .classification_loss import classification_loss
+from .classification_loss import classification_loss, problem_type_of
 from .clip_size import AdaptsToClipSize
 from .decoder import LGIFormerDecoder
 from .embeddings import LGIFormerEmbeddings
@@ -352,7 +352,7 @@ class LGIFormerForVideoClassification(LGIFormerPreTrainedModel):
 
     def __init__(self, config: LGIFormerConfig):
         super().__init__(config)
-        if config.problem_type is None and config.num_labels == 1:
+        if problem_type_of(config) == "regression":
             config.problem_type = "regression"
         self.num_labels = config.num_labels
         self.lgi_former = LGIFormerModel(config, add_final_norm=False)

@@ -31,7 +31,7 @@ LAYERS = {
     "lgi_former.image_processing": [
         {"augmentation", "faces", "video_processing_lgi_former"},
         {"processor_settings"},
-        {"decoding", "frame_sampling", "pixel_range", "resizing", "training_frame_sampling"},
+        {"decoding", "distinct_views", "frame_sampling", "pixel_range", "resizing", "training_frame_sampling"},
     ],
 }
 NOT_IMPORTED = {"lgi_former.setup"}  # the root of the repository is the package, and `setup.py` lies there

@@ -12,11 +12,9 @@ from ..image_processing.augmentation import FinetuningAugmentation
 from .data.classes import check_classes_to_train, names_of_classes, warn_of_empty_classes
 from .data.clip_stream import LABEL_COLUMNS
 from .data.clips import ViewDataset
-from .data.collators import FinetuningCollator, ViewCollator
 from .data.sharded_videos import ShardedVideos
 from .data.skipped_videos import SkippedVideos
 from .evaluation.evaluate_views import evaluate_views
-from .evaluation.metrics import make_compute_metrics
 from .run.arguments import DataArguments, ModelArguments, RecipeTrainingArguments
 from .run.cross_validation import cross_validate, refuse_placeholder
 from .run.entry_point import run_entry_point
@@ -29,13 +27,13 @@ from .run.run_data import (
     open_videos,
     training_clips,
 )
-from .run.starting_model import load_model_to_finetune, starting_sampling_rate
-from .trainer import LGIFormerTrainer
+from .run.starting_model import load_model_to_finetune
+from .run.trainers import finetuning_trainer
 
 
 @dataclass
 class FinetuningArguments(DataArguments):
-    """What is learnt from the videos, and how they are changed in training."""
+    """Options of fine-tuning: the classes, evaluation and augmentation."""
 
     eval_data: str | None = field(
         default=None,
@@ -48,24 +46,30 @@ class FinetuningArguments(DataArguments):
             "alphabetical order)."
         },
     )
-    num_segments: int = field(default=1, metadata={"help": "Clips of a video that are averaged in evaluation."})
+    num_segments: int = field(default=1, metadata={"help": "Number of clips of a video that evaluation averages."})
     folds: list[int] | None = field(
         default=None,
         metadata={
-            "help": "Cross-validate: train and evaluate each of these folds, whose number replaces {fold} in "
+            "help": "Cross-validate: train and evaluate each of these folds. The fold's number replaces {fold} in "
             "--train_data, --eval_data, --model_name_or_path and --output_dir."
         },
     )
-    randaugment_operations: int = field(default=4, metadata={"help": "Operations of RandAugment; 0 for none."})
+    randaugment_operations: int = field(default=4, metadata={"help": "Operations of RandAugment; 0 switches it off."})
     crop_area: list[float] = field(
         default_factory=lambda: [0.08, 1.0],
-        metadata={"help": "Smallest and largest share of the picture that random crops keep.", "nargs": 2},
+        metadata={"help": "Smallest and largest area of random crops, as a share of the frame.", "nargs": 2},
     )
     flip_probability: float = field(default=0.5, metadata={"help": "Probability that a clip is mirrored."})
     erasing_probability: float = field(default=0.25, metadata={"help": "Probability of random erasing."})
-    mixup_alpha: float = field(default=0.8, metadata={"help": "Mixup draws from Beta(alpha, alpha); 0 for none."})
-    cutmix_alpha: float = field(default=1.0, metadata={"help": "Cutmix draws from Beta(alpha, alpha); 0 for none."})
-    drop_path_rate: float = field(default=0.1, metadata={"help": "Stochastic depth of the last layer."})
+    mixup_alpha: float = field(
+        default=0.8, metadata={"help": "Alpha of mixup, which draws from Beta(alpha, alpha); 0 switches it off."}
+    )
+    cutmix_alpha: float = field(
+        default=1.0, metadata={"help": "Alpha of cutmix, which draws from Beta(alpha, alpha); 0 switches it off."}
+    )
+    drop_path_rate: float = field(
+        default=0.1, metadata={"help": "Stochastic depth: probability of skipping the last layer."}
+    )
 
 
 TrainingVideos = datasets.Dataset | ShardedVideos | datasets.IterableDataset
@@ -81,7 +85,7 @@ ON_CARD = (
     "cutmix_alpha",
     "drop_path_rate",
 )
-"""Options above that the model's card lists."""
+"""Options above that are listed on the model card."""
 
 
 def finetune(model_arguments: ModelArguments, data: FinetuningArguments, training: RecipeTrainingArguments) -> int:
@@ -91,7 +95,7 @@ def finetune(model_arguments: ModelArguments, data: FinetuningArguments, trainin
         The exit status of the command.
 
     Raises:
-        ValueError, OSError: If an option, the model or the data are not as they should be.
+        ValueError, OSError: If an option, the model or the data are wrong.
         RuntimeError: If too many videos cannot be read, or the loss is not finite.
     """
     if data.folds:
@@ -103,15 +107,15 @@ def finetune(model_arguments: ModelArguments, data: FinetuningArguments, trainin
 def finetune_once(
     model_arguments: ModelArguments, data: FinetuningArguments, training: RecipeTrainingArguments
 ) -> int:
-    """As `finetune`, on one division into training and evaluation data: that of `data.folds`, if it is a fold's."""
+    """Train and evaluate once, without cross-validation; otherwise as `finetune`."""
     check_output_dir(training)
     videos, evaluated, label_names = open_labelled(data)
     if data.check_data:
         return check_videos([videos, *evaluated], data, training)
     set_seed(training.seed)
-    model = load_model_to_finetune(model_arguments, label_names, data.drop_path_rate)
+    model, sampling_rate = load_model_to_finetune(model_arguments, label_names, data.drop_path_rate)
     if data.sampling_rate is None:
-        data.sampling_rate = starting_sampling_rate(model_arguments)
+        data.sampling_rate = sampling_rate
     skipped = SkippedVideos(
         training.output_dir, count_videos(videos, *evaluated, training=training), data.max_skipped_fraction
     )
@@ -123,27 +127,25 @@ def finetune_once(
         **data.reading,
     )
     views = [ViewDataset(videos, processor, skipped=skipped) for videos in evaluated]
-    trainer = LGIFormerTrainer(
+    clips = training_clips(
+        videos,
+        make_augmentation(model.config.image_size, data),
+        finetuning_sampling(model.config, data.sampling_rate),
+        label_names=label_names,
+        arguments=data,
+        training=training,
+        skipped=skipped,
+    )
+    trainer = finetuning_trainer(
         model,
         training,
-        train_dataset=training_clips(
-            videos,
-            make_augmentation(model.config.image_size, data),
-            finetuning_sampling(model.config, data.sampling_rate),
-            label_names=label_names,
-            arguments=data,
-            training=training,
-            skipped=skipped,
-        ),
-        eval_dataset=views[0] if views else None,
-        data_collator=make_collator(data, training, len(label_names)),
-        eval_data_collator=ViewCollator(),
-        compute_metrics=make_compute_metrics(label_names),
-        processing_class=processor,
-        base_learning_rate=training.base_learning_rate,
-        layer_decay=training.layer_decay,
-        ema_decay=training.ema_decay,
-        model_facts=facts,
+        clips,
+        label_names,
+        processor,
+        facts,
+        mixup_alpha=data.mixup_alpha,
+        cutmix_alpha=data.cutmix_alpha,
+        views=views[0] if views else None,
     )
     train_and_save(trainer, skipped)
     for evaluated_views in views:
@@ -156,13 +158,14 @@ def finetune_once(
 def open_labelled(
     data: FinetuningArguments,
 ) -> tuple[TrainingVideos, list[datasets.Dataset | ShardedVideos], list[str]]:
-    """Open the videos to train and to evaluate on, and check that their labels are of the same classes.
+    """Open the videos to train and to evaluate on, and check their labels.
 
     Returns:
-        The videos of `--train_data`; those of `--eval_data`, none or one; the classes in the order of their indices.
+        The videos of `--train_data`, a list with the videos of `--eval_data` if there are any, and the names of the
+        classes in the order of their indices.
 
     Raises:
-        ValueError: If videos cannot be opened, have no labels, or have labels that are of no class or of one only.
+        ValueError: If videos cannot be opened or have no labels, a label is unknown, or there is only one class.
     """
     videos = open_training_videos(data, data.labels)
     check_labels("train_data", videos)
@@ -176,23 +179,23 @@ def open_labelled(
 
 
 def check_labels(option: str, videos: TrainingVideos):
-    """Refuse videos of `option` that have no labels.
+    """Check that the videos of `option` have labels.
 
     Raises:
-        ValueError: If so.
+        ValueError: If they have none.
     """
-    columns = videos.features  # None of a stream that does not say
+    columns = videos.features  # None for a stream without this information
     if columns is not None and not any(name in columns for name in LABEL_COLUMNS):
         raise ValueError(
-            f"{option} has no labels, which fine-tuning needs: write 'path label' in each line, or call the column of "
-            "labels label."
+            f"{option} has no labels, but fine-tuning needs them. Write 'path label' in each line, or name the "
+            "column of labels 'label'."
         )
 
 
 def known_facts(
     model_arguments: ModelArguments, data: FinetuningArguments, training: RecipeTrainingArguments
 ) -> ModelFacts:
-    """What the options tell of the model that comes of them."""
+    """Facts for the model card that follow from the options."""
     selects = training.load_best_model_at_end and data.eval_data is not None
     hyperparameters = {name: getattr(data, name) for name in ON_CARD}
     hyperparameters["label_smoothing_factor"] = training.label_smoothing_factor
@@ -206,7 +209,7 @@ def known_facts(
 
 
 def make_augmentation(image_size: int, data: FinetuningArguments) -> FinetuningAugmentation:
-    """How clips are changed in training."""
+    """Make the augmentation of training clips."""
     return FinetuningAugmentation(
         image_size,
         num_operations=data.randaugment_operations,
@@ -216,19 +219,8 @@ def make_augmentation(image_size: int, data: FinetuningArguments) -> FinetuningA
     )
 
 
-def make_collator(data: FinetuningArguments, training: RecipeTrainingArguments, num_labels: int) -> FinetuningCollator:
-    """How clips of a batch are mixed; takes over the smoothing of labels from the trainer."""
-    label_smoothing, training.label_smoothing_factor = training.label_smoothing_factor, 0.0
-    return FinetuningCollator(
-        num_labels,
-        mixup_alpha=data.mixup_alpha,
-        cutmix_alpha=data.cutmix_alpha,
-        label_smoothing=label_smoothing,
-    )
-
-
 def main(argv: list[str] | None = None) -> int:
-    """The command, with `argv` or the process's arguments; returns its exit status."""
+    """Run the command with `argv`, or with the arguments of the process. Returns the exit status."""
     return run_entry_point(finetune, ModelArguments, FinetuningArguments, RecipeTrainingArguments, argv=argv)
 
 

@@ -8,38 +8,38 @@ from transformers import set_seed
 from ..hub.model_card import ModelFacts
 from ..image_processing import processor_for
 from ..image_processing.augmentation import PretrainingAugmentation
-from .data.collators import PretrainingCollator
 from .data.skipped_videos import SkippedVideos
 from .run.arguments import DataArguments, ModelArguments, RecipeTrainingArguments
 from .run.entry_point import run_entry_point
 from .run.lifecycle import check_output_dir, publish, report_skipped, train_and_save
 from .run.run_data import check_videos, count_videos, open_training_videos, pretraining_sampling, training_clips
-from .run.starting_model import load_model_to_pretrain, make_masking, starting_sampling_rate
-from .trainer import LGIFormerTrainer
+from .run.starting_model import load_model_to_pretrain, make_masking
+from .run.trainers import pretraining_trainer
 
 
 @dataclass
 class PretrainingArguments(DataArguments):
-    """What is reconstructed of which part of a frame."""
+    """Options of pre-training: the masking and the crop."""
 
-    mask_ratio: float = field(default=0.9, metadata={"help": "Share of the tokens of a region that is masked."})
+    mask_ratio: float = field(default=0.9, metadata={"help": "Share of the tokens of a region that are masked."})
     mask_symmetry: str | None = field(
         default=None,
         metadata={
-            "help": "Visible tokens on one half of a window only, drawn once a clip or once a window.",
+            "help": "Show tokens on only one half of each window. The half is drawn once for a clip (global) or "
+            "for each window (local).",
             "choices": ["global", "local"],
         },
     )
-    # Numbers are read below, because an option that is `none` or numbers has no type of argparse.
+    # Parsed below: argparse has no type for an option that is `none` or numbers.
     crop: list[str] | None = field(
         default=None,
-        metadata={"help": "Part of the frames to cut out first: top, left, height and width in pixels, or none."},
+        metadata={"help": "Part of the frames to use: top, left, height and width in pixels, or none."},
     )
     crop_frame_size: list[str] | None = field(
         default=None,
         metadata={
-            "help": "Height and width in pixels of the frames that --crop is meant for, or none. Frames of another "
-            "size are refused."
+            "help": "Height and width in pixels of the frames that --crop fits, or none. Frames of another size are "
+            "refused."
         },
     )
 
@@ -55,17 +55,17 @@ NONE = ["none"]
 
 
 def _words(value) -> list[str] | None:
-    """The words of an option that a recipe or the command line gives, in lower case."""
+    """The words of an option in lower case, from a recipe or the command line."""
     if value is None:
         return None
     return [str(word).lower() for word in (value if isinstance(value, (list, tuple)) else [value])]
 
 
 def _pixels(option: str, value, names: tuple[str, ...]) -> list[int] | None:
-    """The numbers of an option; None for `none`.
+    """Parse an option of whole numbers; None for `none`.
 
     Raises:
-        ValueError: If they are not as many whole numbers as `names`, or a size is 0.
+        ValueError: If these are not as many whole numbers as `names`, or a size is 0.
     """
     values = _words(value)
     if values is None or values == NONE:
@@ -82,20 +82,21 @@ def _pixels(option: str, value, names: tuple[str, ...]) -> list[int] | None:
 
 
 def _check_crop_frame_size(crop: list[int] | None, frame_size: list[int] | None):
-    """
+    """Check that the crop lies within frames of this size.
+
     Raises:
-        ValueError: If there is a frame size but no crop, or the crop reaches beyond it.
+        ValueError: If it does not, or there is no crop.
     """
     if frame_size is None:
         return
     if crop is None:
-        raise ValueError("crop_frame_size is given without crop. Give crop too, or leave crop_frame_size out.")
+        raise ValueError("crop_frame_size needs crop. Set crop, or do not set crop_frame_size.")
     if crop[0] + crop[2] > frame_size[0] or crop[1] + crop[3] > frame_size[1]:
         raise ValueError(f"crop={crop} reaches beyond crop_frame_size={frame_size}. Choose a crop inside it.")
 
 
 ON_CARD = ("sampling_rate", "mask_ratio", "mask_symmetry", "crop")
-"""Options above that the model's card lists."""
+"""Options above that are listed on the model card."""
 
 
 def pretrain(model_arguments: ModelArguments, data: PretrainingArguments, training: RecipeTrainingArguments) -> int:
@@ -105,7 +106,7 @@ def pretrain(model_arguments: ModelArguments, data: PretrainingArguments, traini
         The exit status of the command.
 
     Raises:
-        ValueError, OSError: If an option, the model or the data are not as they should be.
+        ValueError, OSError: If an option, the model or the data are wrong.
         RuntimeError: If too many videos cannot be read, or the loss is not finite.
     """
     check_output_dir(training)
@@ -113,9 +114,9 @@ def pretrain(model_arguments: ModelArguments, data: PretrainingArguments, traini
     if data.check_data:
         return check_videos([videos], data, training)
     set_seed(training.seed)
-    model = load_model_to_pretrain(model_arguments, data.mask_ratio)
+    model, sampling_rate = load_model_to_pretrain(model_arguments, data.mask_ratio)
     if data.sampling_rate is None:
-        data.sampling_rate = starting_sampling_rate(model_arguments)
+        data.sampling_rate = sampling_rate
     skipped = SkippedVideos(training.output_dir, count_videos(videos, training=training), data.max_skipped_fraction)
     clips = training_clips(
         videos,
@@ -126,16 +127,13 @@ def pretrain(model_arguments: ModelArguments, data: PretrainingArguments, traini
         training=training,
         skipped=skipped,
     )
-    trainer = LGIFormerTrainer(
+    trainer = pretraining_trainer(
         model,
         training,
-        train_dataset=clips,
-        data_collator=PretrainingCollator(make_masking(model.config, data.mask_ratio, data.mask_symmetry)),
-        processing_class=processor_for(model.config, sampling_rate=data.sampling_rate, **data.reading),
-        base_learning_rate=training.base_learning_rate,
-        layer_decay=training.layer_decay,
-        ema_decay=training.ema_decay,
-        model_facts=ModelFacts(
+        clips,
+        make_masking(model.config, data.mask_ratio, data.mask_symmetry),
+        processor_for(model.config, sampling_rate=data.sampling_rate, **data.reading),
+        ModelFacts(
             base_model=model_arguments.model_name_or_path,
             dataset=data.dataset_name,
             hyperparameters={name: getattr(data, name) for name in ON_CARD},
@@ -148,7 +146,7 @@ def pretrain(model_arguments: ModelArguments, data: PretrainingArguments, traini
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The command, with `argv` or the process's arguments; returns its exit status."""
+    """Run the command with `argv`, or with the arguments of the process. Returns the exit status."""
     return run_entry_point(pretrain, ModelArguments, PretrainingArguments, RecipeTrainingArguments, argv=argv)
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from huggingface_hub.constants import REPOCARD_NAME
-from transformers import AutoConfig, PreTrainedConfig
+from transformers import PreTrainedConfig
 from transformers.utils import CONFIG_NAME, logging
 
 from ...files import whole_file
+from ..loading import load_config
 from .facts import ModelFacts
 from .sections import FIGURES, card_text, kind_of, usage_code
 
@@ -72,7 +73,7 @@ def card_for_repository(folder: str | os.PathLike, repo_id: str) -> str | None:
     card = _read(path)
     if not is_as_written(card):
         return None
-    usage = usage_code(_stored_config(folder), repo_id)
+    usage = usage_code(_config_in(folder), repo_id)
     return _with_digest(_CODE.sub(lambda _: usage, _LAST_LINE.sub("", card), count=1))
 
 
@@ -87,17 +88,17 @@ def _read(path):
 
 
 def _new_card(folder, facts, repo_id, metadata):
-    config = _stored_config(folder)
+    config = _config_in(folder)
     name = Path(folder).resolve().name if repo_id is None else repo_id
     data = _card_data(config, facts, name.split("/")[-1], dict(metadata))
     text = card_text(config, facts, name)
     return _with_digest(str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text}")))
 
 
-def _stored_config(folder) -> PreTrainedConfig:
+def _config_in(folder) -> PreTrainedConfig:
     if not Path(folder, CONFIG_NAME).is_file():
         raise FileNotFoundError(f"{folder} has no {CONFIG_NAME}: save the model there before its card is written.")
-    return AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    return load_config(folder)
 
 
 def _with_digest(card):

@@ -7,6 +7,7 @@ import torch
 import transformers
 from transformers import PreTrainedConfig
 
+from ...modeling_lgi_former.classification_loss import problem_type_of
 from .facts import ModelFacts
 
 
@@ -30,13 +31,6 @@ def kind_of(config: PreTrainedConfig) -> str:
     if architecture.endswith("ForVideoClassification"):
         return "classifier"
     return "autoencoder" if architecture.endswith("ForPreTraining") else "encoder"
-
-
-def problem_of(config: PreTrainedConfig) -> str:
-    """The `problem_type` of a classifier, or the one that its loss takes where there is none."""
-    if config.problem_type is not None:
-        return config.problem_type
-    return "regression" if config.num_labels == 1 else "single_label_classification"
 
 
 def card_text(config: PreTrainedConfig, facts: ModelFacts, model: str) -> str:
@@ -95,7 +89,7 @@ def usage_code(config: PreTrainedConfig, model: str) -> str:
     arguments = f"{json.dumps(model, ensure_ascii=False)}, trust_remote_code=True"
     if kind_of(config) == "classifier":
         # Named, because versions of Transformers before 5.23 take a softmax of any model.
-        function = {"regression": "none", "multi_label_classification": "sigmoid"}.get(problem_of(config))
+        function = {"regression": "none", "multi_label_classification": "sigmoid"}.get(problem_type_of(config))
         option = "" if function is None else f', function_to_apply="{function}"'
         return f"""from transformers import pipeline
 
@@ -143,7 +137,7 @@ def terms(facts: ModelFacts) -> str:
 
 def limits(config: PreTrainedConfig) -> str:
     """What a model is for, what its answers mean, and where it must not be used."""
-    answers = MEANING_OF_ANSWERS[problem_of(config) if kind_of(config) == "classifier" else None]
+    answers = MEANING_OF_ANSWERS[problem_type_of(config) if kind_of(config) == "classifier" else None]
     return LIMITS.format(answers=answers)
 
 
@@ -198,9 +192,9 @@ CITATION = """\
 
 def _answer(config):
     names = ", ".join(config.id2label[index] for index in range(config.num_labels))
-    if problem_of(config) == "regression":
+    if problem_type_of(config) == "regression":
         return f"predicts {'one number' if config.num_labels == 1 else f'{config.num_labels} numbers'}: {names}."
-    if problem_of(config) == "multi_label_classification":
+    if problem_type_of(config) == "multi_label_classification":
         return f"gives a probability of each label: {names}. A video can have several of them, or none."
     return f"gives scores of {names}."
 
@@ -224,7 +218,7 @@ def _origin_of_training(config, facts):
     data = f" on {facts.dataset_terms.title}" if facts.dataset_terms else ""
     start = f", starting from {base}" if base else ""
     if kind_of(config) == "classifier":
-        is_regression = problem_of(config) == "regression"
+        is_regression = problem_type_of(config) == "regression"
         task = "to predict numbers" if is_regression else "for dynamic facial expression recognition"
         return f"{_family(config)} fine-tuned {task}{data}{start}."
     return f"{_family(config)} pre-trained{data}, without labels, by reconstructing what was masked{start}."
@@ -259,7 +253,7 @@ def _losses(config, facts):
         return ""
     listed = "\n".join(f"- {name}: {loss:.4g}" for name, loss in facts.losses.items())
     if kind_of(config) == "classifier":
-        of = " (mean squared error)" if problem_of(config) == "regression" else ""
+        of = " (mean squared error)" if problem_type_of(config) == "regression" else ""
         return f"Loss{of}:\n\n{listed}"
     return f"Loss (mean squared error over masked tubelets):\n\n{listed}"
 

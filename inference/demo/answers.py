@@ -14,9 +14,10 @@ from ...figures import draw_reconstruction, reconstruct
 from ...image_processing import FaceCropper, crop_face, open_frames, reading_of, sample_in_time
 from ...image_processing.decoding.frame_stream import FRAME_RATE
 from ...modeling_lgi_former import LGIFormerForPreTraining
+from ...modeling_lgi_former.classification_loss import problem_type_of
 from ..annotated_video import annotate_video
 from ..pipeline import FacialExpressionPipeline
-from ..prediction import is_regression, labels_of
+from ..prediction import labels_of
 from ..timeline import NO_FACE_NOTE
 from ..timeline_figure import draw_timeline
 from .uploads import UploadLimits
@@ -61,7 +62,7 @@ class Recognition:
     ):
         self.limits = limits
         self.labels = labels_of(model.config)
-        self._is_regression = is_regression(model.config)
+        self._is_regression = problem_type_of(model.config) == "regression"
         self.columns = ["person", "from (s)", "to (s)", *self.labels]
         self._reading = reading_of(video_processor)
         self._recognise = FacialExpressionPipeline(

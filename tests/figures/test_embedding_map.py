@@ -1,4 +1,4 @@
-"""Maps of embeddings: neighbours stay neighbours, and classes can be told apart."""
+"""Maps of embeddings: neighbours stay neighbours, and classes look different."""
 
 import sys
 import types
@@ -83,7 +83,7 @@ def test_umap_is_asked_for_where_it_is_missing(monkeypatch):
     ],
     ids=["1 class", "7 classes", "11 classes", "long names", "40 classes"],
 )
-def test_classes_are_told_apart(label_names, texts):
+def test_classes_look_different(label_names, texts):
     points = np.random.default_rng(0).normal(size=(4 * len(label_names), 2))
     labels = np.arange(len(points)) % len(label_names)
     figure = draw_embedding_map(points, labels, label_names, title="t-SNE")

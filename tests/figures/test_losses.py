@@ -1,4 +1,4 @@
-"""Loss curves: which log is read, and what is drawn of it."""
+"""Loss curves: the log that is read, and the curves."""
 
 import json
 
@@ -49,7 +49,7 @@ def test_what_is_not_the_log_of_a_run_is_refused(content, message, tmp_path):
         read_log_history(tmp_path / "state.json")
 
 
-def test_what_is_not_there_is_told(tmp_path):
+def test_missing_logs_are_an_error(tmp_path):
     with pytest.raises(ValueError, match=r"holds no trainer_state\.json"):
         read_log_history(tmp_path)
     with pytest.raises(ValueError, match=r"nothing\.json' cannot be read"):
@@ -75,7 +75,7 @@ def test_a_long_run_is_drawn_as_means_over_all_its_points():
     np.testing.assert_allclose(means, losses.reshape(200, 5).mean(axis=1))
 
 
-def test_every_run_is_in_the_legend_whatever_its_name():
+def test_every_run_is_in_the_legend():
     names = ["_old", "$100 run$", "caf\udce9"]
     figure = draw_losses(dict.fromkeys(names, HISTORY[:2]))
     figure.draw_without_rendering()

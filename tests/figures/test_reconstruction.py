@@ -1,4 +1,4 @@
-"""Reconstructions: targets back to frames, what is masked, and the rows of the figure."""
+"""Reconstructions: frames from targets, the mask, and the rows of the figure."""
 
 from types import SimpleNamespace
 
@@ -50,13 +50,13 @@ def test_a_perfect_model_reconstructs_the_original(fields, tiny_config, clip):
 
 
 @pytest.mark.parametrize("mask_ratio", [None, 0.5])
-def test_what_is_visible_is_kept_and_what_is_masked_is_predicted(mask_ratio, tiny_config, clip):
+def test_visible_pixels_stay_and_masked_pixels_are_predicted(mask_ratio, tiny_config, clip):
     model = LGIFormerForPreTraining(tiny_config())
     reconstruction = reconstruct(model, clip(model.config), mask_ratio, seed=1)
     assert reconstruction.masked.float().mean().item() == pytest.approx(mask_ratio or 0.75)
     assert model.config.mask_ratio == 0.75
-    kept = (reconstruction.reconstructed == reconstruction.original).all(dim=1, keepdim=True)
-    assert torch.equal(kept, ~reconstruction.masked)
+    unchanged = (reconstruction.reconstructed == reconstruction.original).all(dim=1, keepdim=True)
+    assert torch.equal(unchanged, ~reconstruction.masked)
     assert reconstruction.loss > 0
 
 
@@ -93,7 +93,7 @@ def test_clips_that_are_no_pictures_are_refused(tiny_config):
     ],
     ids=["8 frames", "32 frames", "one group", "2 frames", "64 pixels"],
 )
-def test_motion_is_drawn_as_difference_to_the_kept_frame(fields, frames, tiny_config, clip, texts):
+def test_motion_is_drawn_as_difference_to_the_first_frame(fields, frames, tiny_config, clip, texts):
     config = tiny_config(**fields)
     figure = draw_reconstruction(reconstruct(_Perfect(config), clip(config)))
     assert [axes.get_ylabel().split("\n")[0] for axes in figure.axes] == [
@@ -112,7 +112,7 @@ def test_motion_is_drawn_as_difference_to_the_kept_frame(fields, frames, tiny_co
 def test_motion_is_shown_around_grey(tiny_config):
     config = tiny_config()
     still = torch.zeros(1, 8, 3, 16, 16)
-    still[:, 3] = 1  # but for one frame
+    still[:, 3] = 1  # except for one frame
     figure = draw_reconstruction(reconstruct(_Perfect(config), still))
     target = figure.axes[2].images[0].get_array()
     assert target[0, 17].tolist() == pytest.approx([0.5] * 3)  # frame 1, after a gap of a pixel

@@ -315,9 +315,12 @@ def test_class_folders_and_videomae(tmp_path, monkeypatch, capsys):
         (lambda: finetune("--output_dir", "new", "--data_root", "no"), "None of the 8 videos is there, such as 'no/"),
         (lambda: finetune("--output_dir", "new", "--train_data", "bare.txt", *LABELS), "train_data has no labels"),
         (lambda: finetune("--output_dir", "new", "--eval_data", "bare.txt", *LABELS), "eval_data has no labels"),
-        (lambda: finetune("--output_dir", "new", "--train_data", "{fold}.txt"), "say which with --folds"),
-        (lambda: finetune("--output_dir", "new", "--folds", "1", "2"), "must hold {fold}"),
-        (lambda: finetune("--output_dir", "new", "--folds", "1", "2", "--push_to_hub"), "a repository of its own"),
+        (lambda: finetune("--output_dir", "new", "--train_data", "{fold}.txt"), "Choose folds"),
+        (lambda: finetune("--output_dir", "new", "--folds", "1", "2"), "must contain {fold}"),
+        (
+            lambda: finetune("--output_dir", "new", "--folds", "1", "2", "--push_to_hub"),
+            "each fold has its own repository",
+        ),
         (lambda: finetune("--output_dir", "tiny.yaml"), "is a file"),
         (lambda: finetune("--output_dir", "new", "--labels", "dark", "lihgt"), "'light' is unknown (is it 'lihgt'?)"),
         (lambda: finetune("--output_dir", "new", "--num_frames", "5"), "num_frames"),
@@ -325,7 +328,7 @@ def test_class_folders_and_videomae(tmp_path, monkeypatch, capsys):
         (lambda: main(["evaluate", "--model", "nowhere", "--data", "test_1.txt"]), "nowhere"),
     ],
 )
-def test_what_is_wrong_is_told_in_one_line(run, message, capsys, monkeypatch):
+def test_errors_are_one_line(run, message, capsys, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert run() == 2
     error = capsys.readouterr().err

@@ -14,6 +14,7 @@ from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoMetadata
 
 from ...image_processing import VideoReadError, read_video
+from ...image_processing.distinct_views import distinct_views
 from .labels import UNREADABLE_LABEL
 from .sharded_videos import ShardedVideos
 from .skipped_videos import SkippedVideos
@@ -152,8 +153,8 @@ class ViewDataset(torch.utils.data.Dataset):
             views, weights = self._unreadable_view(), torch.zeros(1)
             labels = dict.fromkeys(labels, UNREADABLE_LABEL)
         else:
-            views, counts = torch.unique(clips, dim=0, return_counts=True)
-            weights = counts / len(clips)
+            views, view_index = distinct_views(clips)
+            weights = torch.bincount(view_index) / len(clips)
         return {"pixel_values": views, "view_weights": weights, **labels, "video": name}
 
     def _unreadable_view(self) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Cutting the faces out of a corpus's videos once, so that training reads small frames that a face fills."""
+"""Crops the faces of a corpus once, so that training reads small frames that a face fills."""
 
 import csv
 import hashlib
@@ -8,7 +8,7 @@ import shutil
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from ...image_processing.decoding.frame_folders import IMAGE_SUFFIXES, check_fra
 from ...image_processing.decoding.video_decoding import VIDEO_SUFFIXES
 from ...image_processing.decoding.video_sources import check_file
 from ...messages import escaped
+from .parallel import map_unordered
 
 
 logger = logging.get_logger(__name__)
@@ -31,20 +32,21 @@ LIST_FILE = "faces.csv"
 SETTINGS_FILE = "faces.json"
 LIST_ENCODING = {"encoding": "utf-8", "errors": "backslashreplace"}  # names of files need not be UTF-8
 JPEG_QUALITY = 95
+VIDEOS_AHEAD = 4  # for each thread, so that no thread waits for work
 
 CROPPED, NO_FACE, FAILED = "cropped", "no face", "failed"
 
 
 @dataclass
 class Outcome:
-    """What became of a video.
+    """The result for a video.
 
     Attributes:
-        video (`str`): Its path, relative to the corpus; its frames are in a folder of the same path in the output.
-        status (`str`): `"cropped"`, `"no face"` (then there is no folder) or `"failed"`.
-        people (`int`): People who were found. The frames are of the one whose face took most room for longest.
-        frames (`int`): Frames that were written: those of the video in which that person's face is seen.
-        reason (`str`): Why it failed.
+        video (`str`): Path relative to the corpus. The frames are in the output, in a folder with the same path.
+        status (`str`): `"cropped"`, `"no face"` or `"failed"`. Only cropped videos have a folder.
+        people (`int`): Number of people. The crops show the person whose face has the largest total area.
+        frames (`int`): Number of crops: the frames of the video in which this face is visible.
+        reason (`str`): The error of a failed video.
     """
 
     video: str
@@ -64,38 +66,38 @@ def crop_corpus(
 ) -> list[Outcome]:
     """Write each video's main face as a folder of JPEG frames, under the video's own relative path.
 
-    So annotation files of the corpus hold for the crops, with `data_root=output_dir`. What happened to each video is
-    in `output_dir/faces.csv`, with the columns of `Outcome`, as soon as it is known. Called again, it goes on: videos
-    that are listed as cropped or without a face are left alone, failed ones are tried again. A folder is given its
-    name only when all of its frames are there.
+    Annotation files of the corpus also fit the crops, with `data_root=output_dir`. `output_dir/faces.csv` gets a row
+    with the fields of `Outcome` as soon as a video is finished. A second call resumes: it skips videos that were
+    cropped or have no face, and tries failed videos again. Folders of crops are written atomically.
 
     Args:
-        source: Folder with videos (files, animated images and folders of frames) in it at any depth, or one video.
-        output_dir: Folder to write to, made if needed.
-        cropper: Follows and cuts out faces.
-        size: Height and width of the crops in pixels. Corpora are shipped with 224 or 256.
-        num_workers: Videos worked on at once, each in a thread.
+        source: A video, or a folder with videos (files, animated images, folders of frames) at any depth.
+        output_dir: Folder to write to. It is created if needed.
+        cropper: Tracks and crops faces.
+        size: Height and width of the crops in pixels. Owners of corpora distribute 224 or 256.
+        num_workers: Number of threads. Each works on one video.
         frame_order: Order of the frames of a folder, as for `read_video`.
 
-    Files and folders that are left out, because they are no videos, are counted in a warning.
+    A warning counts the skipped files and folders that are not videos.
 
     Returns:
-        All videos' outcomes, those of earlier calls included, in the order of their paths.
+        The outcomes of all videos, including those of earlier calls, sorted by path.
 
     Raises:
-        ValueError: If there is no video, a folder holds both frames and videos, or `output_dir` holds the source, was
-            made of another corpus, with other settings, not by this function, or is being written to.
+        ValueError: If there is no video, or a folder has both frames and videos.
+        ValueError: If `output_dir` contains the source, another process is writing to it, or it was made from another
+            corpus, with other settings or by another program.
     """
     check_frame_order(frame_order)
-    # Absolute, since "." has no name and ".." a name that would lead out of `output_dir`.
+    # Absolute, because "." has no name, and ".." has a name that leads out of `output_dir`.
     source, output_dir = Path(os.path.abspath(source)), Path(os.path.abspath(output_dir))
     if source.resolve().is_relative_to(output_dir.resolve()):
-        raise ValueError(f"'{source}' is in '{output_dir}', where crops would replace it. Choose another folder.")
+        raise ValueError(f"'{source}' is in '{output_dir}', so crops would replace it. Choose another folder.")
     root, videos = _find_videos(source, output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)
     visible = [entry for entry in output_dir.iterdir() if not entry.name.startswith(".")]
     if visible and not (output_dir / SETTINGS_FILE).exists():
-        raise ValueError(f"'{output_dir}' is not empty, and not of this command's making. Choose another folder.")
+        raise ValueError(f"'{output_dir}' is not empty, and this command did not write it. Choose another folder.")
     with only_writer(output_dir, f".{LIST_FILE}.lock"):
         settings = {"source": str(root.resolve()), "size": size, "margin": cropper.margin, "frame_order": frame_order}
         _check_settings(output_dir, settings)
@@ -103,7 +105,7 @@ def crop_corpus(
 
 
 def _find_videos(source: Path, output_dir: Path) -> tuple[Path, list[str]]:
-    """The folder that paths are relative to, and the paths of the videos. What is no video is reported."""
+    """Find the videos. Returns the folder that paths are relative to, and the paths. Warns of other files."""
     if not source.exists():
         raise ValueError(f"There is no file or folder '{source}'. Check the path.")
     if source.is_dir() and holds_frames(source):
@@ -121,7 +123,7 @@ def _find_videos(source: Path, output_dir: Path) -> tuple[Path, list[str]]:
         )
     if left_out:
         logger.warning(
-            f"{len(left_out)} files and folders in '{source}' are left out, such as "
+            f"{len(left_out)} files and folders in '{source}' are skipped, such as "
             f"'{min(left_out).relative_to(source)}': they are neither videos ({', '.join(VIDEO_SUFFIXES)}, animated "
             "images) nor folders of frames."
         )
@@ -129,7 +131,7 @@ def _find_videos(source: Path, output_dir: Path) -> tuple[Path, list[str]]:
 
 
 def _videos_in(folder: Path, output_dir: Path, left_out: list[Path]) -> Iterator[Path]:
-    """Videos at any depth. What else is there is added to `left_out`, hidden files excepted."""
+    """Yield the videos at any depth. Other files are added to `left_out`, except for hidden files."""
     for entry in folder.iterdir():
         if entry.name.startswith(".") or entry.resolve() == output_dir:
             continue
@@ -149,9 +151,10 @@ def _is_video(file: Path) -> bool:
 
 
 def _refuse_mixture(folder: Path):
-    """
+    """Check that a folder of frames has no video, which would be skipped.
+
     Raises:
-        ValueError: If a folder of frames holds a video, too, which would be left out.
+        ValueError: If it has one.
     """
     for entry in sorted(folder.iterdir()):
         if not entry.name.startswith(".") and (holds_frames(entry) if entry.is_dir() else _is_video(entry)):
@@ -165,11 +168,11 @@ def _check_settings(output_dir: Path, settings: dict):
     file = output_dir / SETTINGS_FILE
     if not file.exists():
         file.write_text(json.dumps(settings))
-    # Before there was a choice, frames came in the order of their names.
+    # Settings without `frame_order` are of an earlier version, which sorted frames by name.
     elif {"frame_order": "name"} | json.loads(file.read_text()) != settings:
         raise ValueError(
-            f"'{output_dir}' has crops made with {file.read_text()}, but {json.dumps(settings)} is asked for. Crops "
-            "of a corpus should be made alike, and those of two not be mixed: use the same settings or another folder."
+            f"'{output_dir}' has crops with the settings {file.read_text()}, not {json.dumps(settings)}. Use the same "
+            "settings or another folder."
         )
 
 
@@ -197,9 +200,9 @@ def _crop_all(
         tqdm(desc="Cropping faces", total=len(videos), initial=len(done), unit="video") as progress,
     ):
         try:
-            for future in as_completed([pool.submit(crop, video) for video in remaining]):
-                outcome = future.result()
-                done[outcome.video] = outcome
+            tasks = ((video, video) for video in remaining)
+            for video, outcome in map_unordered(pool, crop, tasks, VIDEOS_AHEAD * num_workers):
+                done[video] = outcome
                 _append(output_dir, outcome)
                 numbers[outcome.status] += 1
                 progress.set_postfix({name: numbers[name] for name in (NO_FACE, FAILED)}, refresh=False)
@@ -216,7 +219,7 @@ def _is_done(outcome: Outcome, output_dir: Path) -> bool:
 
 
 class _StoppedError(Exception):
-    """The whole call was stopped while a video was being worked on."""
+    """The call was stopped while this video was in progress."""
 
 
 def _crop_video(
@@ -232,13 +235,13 @@ def _crop_video(
         return _crop_into(path, video, output_dir, cropper, size, stop, frame_order)
     except _StoppedError:
         raise
-    except Exception as error:  # whatever is wrong with one video must not cost the others
+    except Exception as error:  # an error of one video must not stop the others
         return Outcome(video, FAILED, reason=" ".join(str(error).split()))
 
 
 def unfinished_folder(target: Path) -> Path:
-    """Where crops are written until all are there. A call finds what one before it, which was killed, left there."""
-    # Not the name with an addition: one that is as long as the system takes leaves no room for that.
+    """The temporary folder of a video. A later call finds it there after a killed call."""
+    # A longer name than that of the target could be too long for the file system.
     digest = hashlib.blake2b(os.fsencode(target.name), digest_size=8).hexdigest()
     return target.with_name(f".{digest}.unfinished")
 
@@ -254,7 +257,7 @@ def _crop_into(
 ) -> Outcome:
     target = output_dir / video
     folder = unfinished_folder(target)
-    shutil.rmtree(folder, ignore_errors=True)  # of a call that was killed
+    shutil.rmtree(folder, ignore_errors=True)  # left by a killed call
     folder.mkdir(parents=True)
     try:
         room = _write_crops(path, folder, cropper, size, stop, frame_order)
@@ -262,7 +265,7 @@ def _crop_into(
             return Outcome(video, NO_FACE)
         main = folder / str(room.most_common(1)[0][0])
         frames = len(list(main.iterdir()))
-        if target.exists():  # whole, but not listed: the call was stopped in between
+        if target.exists():  # complete but not listed, if a call was stopped in between
             shutil.rmtree(target)
         main.rename(target)
         return Outcome(video, CROPPED, people=len(room), frames=frames)
@@ -273,10 +276,10 @@ def _crop_into(
 def _write_crops(
     path: Path, folder: Path, cropper: FaceCropper, size: int, stop: threading.Event, frame_order: str
 ) -> Counter:
-    """Write every person's crops to a folder of their number in `folder`.
+    """Write the crops of each person to a folder in `folder`, named by the number of the person.
 
     Returns:
-        By person, how much room the face took: the sum of its areas over the frames, in pixels.
+        The total area of each person's face over all frames, in pixels.
     """
     room = Counter()
     with open_frames(path, frame_order=frame_order) as stream:
@@ -293,11 +296,11 @@ def _write_crops(
 
 
 def _listed(output_dir: Path, videos: Iterable[str]) -> list[Outcome]:
-    """The outcomes in the list. It holds escapes for names that are not UTF-8: `videos` has the names themselves."""
+    """Read the outcomes in the list. It has escapes for names that are not UTF-8; `videos` has the real names."""
     if not (output_dir / LIST_FILE).exists():
         return []
     with (output_dir / LIST_FILE).open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if None not in row.values()]  # the last may be half-written
+        rows = [row for row in csv.DictReader(file) if None not in row.values()]  # the last row may be incomplete
     names = {escaped(video): video for video in videos}
     for row in rows:
         row |= {"video": names.get(row["video"], row["video"])}

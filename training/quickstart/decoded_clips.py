@@ -1,4 +1,4 @@
-"""Clips that are decoded once and stay in memory, for corpora small enough: each video is one clip."""
+"""Clips that are decoded once and stay in memory, for small corpora. Each video is one clip."""
 
 import copy
 
@@ -13,10 +13,11 @@ from ..data.clips import ClipTransform, ViewDataset, derived_seeds
 
 
 class DecodedClips(Dataset):
-    """All frames of each video, changed at random whenever they are asked for.
+    """All frames of each video, with a random augmentation for each access.
 
     Args:
-        videos: Data set with the columns `video` (paths) and `label`, of videos with equally many frames of one size.
+        videos: Data set with the columns `video` (paths) and `label`. All videos have the same number and size of
+            frames.
         transform, seed: As for `ClipDataset`.
 
     Items are those of `ClipDataset`.
@@ -33,11 +34,11 @@ class DecodedClips(Dataset):
         self.epoch = 0
 
     def set_epoch(self, epoch: int):
-        """Change clips in other ways from now on."""
+        """Draw other augmentations from now on."""
         self.epoch = epoch
 
     def with_transform(self, transform: ClipTransform) -> "DecodedClips":
-        """The same clips, changed by another transform; they are in memory once."""
+        """The same clips with another transform. Both share the memory."""
         other = copy.copy(self)
         other.transform = transform
         return other
@@ -57,11 +58,11 @@ class DecodedClips(Dataset):
 
 
 class SingleFrame:
-    """A clip in which nothing moves: a frame, drawn at random, again and again.
+    """Turns a clip into one random frame that is repeated.
 
     Args:
-        transform: What is done to it then.
-        num_frames: Frames of the result.
+        transform: Applied to the repeated frame.
+        num_frames: Number of frames of the result.
     """
 
     def __init__(self, transform: ClipTransform, num_frames: int):
@@ -74,10 +75,10 @@ class SingleFrame:
 
 
 class FrameViews(ViewDataset):
-    """As `ViewDataset`, but every frame is a view of its own, in which it is repeated.
+    """As `ViewDataset`, but each view is one frame of the video, repeated.
 
     Args:
-        num_frames: Frames of such a view.
+        num_frames: Number of frames of a view.
     """
 
     def __init__(self, *args, num_frames: int, **kwargs):

@@ -1,4 +1,4 @@
-"""What a quickstart plans and what it measures."""
+"""The plan and the measurements of a quickstart."""
 
 import contextlib
 import time
@@ -18,11 +18,11 @@ class Plan:
 
 @dataclass
 class Outcome:
-    """What a quickstart did and measured, for its report.
+    """Measurements of a quickstart, for its report.
 
     Attributes:
-        seconds: How long each stage took.
-        figures: Of each classifier, as `write_evaluation` returns them, and `time_order_uar`.
+        seconds: Duration of each stage.
+        figures: Metrics of each classifier, as from `write_evaluation`, and `time_order_uar`.
         histories: `log_history` of each training run.
     """
 
@@ -34,7 +34,7 @@ class Outcome:
 
     @contextlib.contextmanager
     def timed(self, stage: str):
-        """Say that a stage begins, and note how long it takes."""
+        """Print the name of a stage, and record how long it takes."""
         print(f"\n== {stage} ==", flush=True)
         start = time.monotonic()
         yield

@@ -1,8 +1,8 @@
 """`lgi-former quickstart`: the whole method on drawn faces, within minutes on two cores.
 
-Draws a corpus, pre-trains on its unlabelled part, fine-tunes on its labelled part, and evaluates on people of neither.
-Two controls are trained on the same labels for as many steps: the same model from scratch, and the pre-trained one on
-single frames.
+It draws a corpus, pre-trains on the unlabelled part, fine-tunes on the labelled part, and evaluates on other people.
+Two controls train on the same labels for as many steps: a model from scratch, and the pre-trained model on single
+frames.
 """
 
 import math
@@ -24,13 +24,13 @@ from ...image_processing.augmentation import FinetuningAugmentation
 from ...modeling_lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification
 from ..data.annotations import load_annotations
 from ..data.clips import ViewDataset
-from ..data.collators import FinetuningCollator, PretrainingCollator, ViewCollator
 from ..data.skipped_videos import SkippedVideos
 from ..evaluation.evaluate_views import evaluate_views
-from ..evaluation.metrics import make_compute_metrics
 from ..run.arguments import RecipeTrainingArguments
+from ..run.lifecycle import publish, train_and_save
 from ..run.precision import bf16_is_faster
 from ..run.starting_model import make_masking
+from ..run.trainers import finetuning_trainer, pretraining_trainer
 from ..trainer import LGIFormerTrainer
 from .decoded_clips import DecodedClips, FrameViews, SingleFrame
 from .drawn_faces import LABELS, NUM_FRAMES, SIZE, TIME_ORDER_LABELS, Part, write_part
@@ -58,13 +58,13 @@ CONFIG = {
     "decoder_intermediate_size": 384,
     "mask_ratio": MASK_RATIO,
 }
-STILL_FRAMES = 4  # of a clip in which nothing moves: as many as a region has
-ATTENTION = "eager"  # on short sequences 1.3 to 1.8 times as fast on a CPU as PyTorch's fused attention
+STILL_FRAMES = 4  # length of a clip of one repeated frame: as many frames as a region has
+ATTENTION = "eager"  # 1.3 to 1.8 times as fast as PyTorch's fused attention on short sequences on a CPU
 
-# Shares of the time that is to be had. What is missing from 1 goes into evaluation and the report.
-CORPUS_SHARE, PRETRAINING_SHARE, FINETUNING_SHARE = 0.11, 0.44, 0.14  # fine-tuned twice, and once on single frames
+# Shares of the available time. Evaluation and the report take the rest.
+CORPUS_SHARE, PRETRAINING_SHARE, FINETUNING_SHARE = 0.11, 0.44, 0.14  # two fine-tunings, and one on single frames
 TIMED_STEPS = 12
-SECONDS_BESIDE = 8  # loading libraries, drawing the figures
+SECONDS_BESIDE = 8  # for loading libraries and drawing the figures
 LABELLED_SHARE, TESTED_SHARE = 0.30, 0.10
 
 PRETRAINED, FROM_SCRATCH, SINGLE_FRAMES = "pre-trained", "from scratch", "single frames"
@@ -75,28 +75,29 @@ LABEL_FIELDS = {
 }
 CLASSIFIER = LABEL_FIELDS | {"drop_path_rate": 0.1}
 
-# Of small faces that are cropped already, nothing must be cut off. In so few steps, what the recipes do to real ones
-# leaves too little to learn from.
+# The faces are small and cropped already, so crops must not cut much off. With the augmentation of the recipes, a
+# model would learn too little in so few steps.
 TRANSFORM = FinetuningAugmentation(SIZE, num_operations=0, crop_area=(0.75, 1.0), erasing_probability=0)
 
 
 def quickstart(output_dir: str | Path = "quickstart", minutes: float = 6.0, seed: int = 0) -> Outcome:
-    """Run it all.
+    """Draw the corpus, train all models, evaluate them and write the report.
 
     Args:
-        output_dir: A new folder: `corpus`, `pretrained`, `model` (which `AutoModelForVideoClassification` loads),
+        output_dir: A new folder. It gets `corpus`, `pretrained`, `model` (for `AutoModelForVideoClassification`),
             `evaluation`, `metrics.json` and `report.md` with its figures.
-        minutes: For everything together, on this machine; corpus and steps follow from a short timing. At least 1.
-        seed: Of everything but the timing.
+        minutes: Time for everything on this machine, at least 1. A short timing decides the size of the corpus and the
+            numbers of steps.
+        seed: Decides all random draws, except for the timing.
 
     Raises:
-        ValueError: If there is something in `output_dir`, or `minutes` is less than 1.
+        ValueError: If `output_dir` is not empty, or `minutes` is less than 1.
     """
     output_dir = Path(output_dir)
     if output_dir.exists() and (not output_dir.is_dir() or any(output_dir.iterdir())):
-        raise ValueError(f"'{output_dir}' is there already and not empty. Choose another --output.")
+        raise ValueError(f"'{output_dir}' already exists and is not empty. Choose another --output.")
     if not 1 <= minutes < math.inf:
-        raise ValueError(f"{minutes:g} minutes are too few: give at least 1.")
+        raise ValueError(f"{minutes:g} minutes are too few. Give at least 1.")
     start = time.monotonic()
     speed = measure_speed()
     spent = time.monotonic() - start + SECONDS_BESIDE
@@ -111,7 +112,7 @@ def quickstart(output_dir: str | Path = "quickstart", minutes: float = 6.0, seed
 
 @dataclass
 class Speed:
-    """Seconds that a video of the corpus takes to be drawn and read, and a step of each training."""
+    """Seconds for drawing and reading a video of the corpus, and for a step of each training."""
 
     video: float
     pretraining_step: float
@@ -119,7 +120,7 @@ class Speed:
 
 
 def measure_speed() -> Speed:
-    """A short timing of this machine."""
+    """Time this machine for a few seconds."""
     print("== timing this machine ==", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()
@@ -127,13 +128,13 @@ def measure_speed() -> Speed:
         video = (time.monotonic() - start) / BATCH_SIZE
         steps = {"steps": TIMED_STEPS, "seed": 0, "output_dir": folder}
         pretraining, finetuning = StepTimes(), StepTimes()
-        pretrain(new_autoencoder(0), clips, **steps, callbacks=[pretraining])
-        finetune(new_classifier(0), clips, **steps, callbacks=[finetuning])
+        pretraining_run(new_autoencoder(0), clips, **steps, callbacks=[pretraining]).train()
+        finetuning_run(new_classifier(0), clips, **steps, callbacks=[finetuning]).train()
     return Speed(video, pretraining.typical(), finetuning.typical())
 
 
 class StepTimes(TrainerCallback):
-    """Notes when each step ends."""
+    """Records when each step ends."""
 
     def __init__(self):
         self.ends = []
@@ -142,12 +143,12 @@ class StepTimes(TrainerCallback):
         self.ends.append(time.monotonic())
 
     def typical(self) -> float:
-        """Seconds of a step; the first ones, which are slow, do not count."""
+        """Median of the seconds of a step. It ignores the slow first steps."""
         return statistics.median(np.diff(self.ends))
 
 
 def make_plan(seconds: float, speed: Speed) -> Plan:
-    """What can be done in so many seconds."""
+    """Plan a run of this many seconds."""
     num_videos = int(CORPUS_SHARE * seconds / speed.video)
     num_tested = max(int(TESTED_SHARE * num_videos / len(LABELS)), 10) * len(LABELS)
     num_labelled = max(int(LABELLED_SHARE * num_videos / len(LABELS)), 10) * len(LABELS)
@@ -161,7 +162,7 @@ def make_plan(seconds: float, speed: Speed) -> Plan:
 
 
 def run_plan(plan: Plan, output_dir: str | Path, seed: int) -> Outcome:
-    """Everything after the timing, as `quickstart` describes it."""
+    """Do everything after the timing; see `quickstart`."""
     output_dir = Path(output_dir)
     outcome = Outcome(seed, plan)
     with outcome.timed("corpus"):
@@ -170,34 +171,35 @@ def run_plan(plan: Plan, output_dir: str | Path, seed: int) -> Outcome:
         labelled = DecodedClips(parts["labelled"], TRANSFORM, seed)
 
     pretrained_dir = output_dir / "pretrained"
+    skipped = SkippedVideos(output_dir, plan.num_tested, max_fraction=0)
     with outcome.timed("pre-training"):
-        pretraining = pretrain(new_autoencoder(seed), unlabelled, plan.pretraining_steps, seed, pretrained_dir)
-        pretraining.save_model()
-        pretraining.save_state()
-        pretraining.create_model_card()
+        pretraining = pretraining_run(new_autoencoder(seed), unlabelled, plan.pretraining_steps, seed, pretrained_dir)
+        train_and_save(pretraining, skipped)
         outcome.histories["pre-training"] = pretraining.state.log_history
 
     processor = processor_for(pretraining.model.config, sampling_rate=1)
-    skipped = SkippedVideos(output_dir, plan.num_tested, max_fraction=0)
     views = ViewDataset(parts["test"], processor, skipped=skipped)
     frames = FrameViews(parts["test"], processor, skipped=skipped, num_frames=STILL_FRAMES)
     stills = labelled.with_transform(SingleFrame(TRANSFORM, STILL_FRAMES))
 
-    def finetune_and_evaluate(name, model, clips, evaluated, **options):
+    def finetune_and_evaluate(name, model, clips, evaluated, is_saved=False, **options):
         with outcome.timed(name):
-            trainer = finetune(model, clips, plan.finetuning_steps, seed, output_dir / "model", **options)
+            trainer = finetuning_run(model, clips, plan.finetuning_steps, seed, output_dir / "model", **options)
+            if is_saved:
+                train_and_save(trainer, skipped)
+            else:
+                trainer.train()
             outcome.histories[name] = trainer.state.log_history
             folder = output_dir / "evaluation" / name.replace(" ", "_")
             figures = evaluate_views(trainer, evaluated, folder, LABEL_NAMES)
             outcome.figures[name] = figures | {"time_order_uar": time_order_uar(figures)}
         return trainer
 
-    finetuned = finetune_and_evaluate(PRETRAINED, pretrained_classifier(pretrained_dir, seed), labelled, views)
-    finetuned.save_model()
-    finetuned.save_state()
+    model = pretrained_classifier(pretrained_dir, seed)
+    finetuned = finetune_and_evaluate(PRETRAINED, model, labelled, views, is_saved=True)
     finetuned.model_facts = ModelFacts(pretrained_dir, dataset=DATASET, figures=outcome.figures[PRETRAINED])
-    finetuned.create_model_card()
-    # Layer decay would hold back layers that have learnt nothing yet.
+    publish(finetuned)
+    # Layer decay would slow down layers that have not learnt anything yet.
     finetune_and_evaluate(FROM_SCRATCH, new_classifier(seed), labelled, views, layer_decay=1.0)
     of_frames = pretrained_classifier(pretrained_dir, seed, num_frames=STILL_FRAMES)
     finetune_and_evaluate(SINGLE_FRAMES, of_frames, stills, frames)
@@ -208,7 +210,7 @@ def run_plan(plan: Plan, output_dir: str | Path, seed: int) -> Outcome:
 
 def draw_parts(plan: Plan, folder: Path, seed: int) -> dict[str, datasets.Dataset]:
     """Draw the corpus: its parts `unlabelled`, `labelled` and `test`."""
-    # Other seeds are other people. A run's parts have seeds that no other run's have.
+    # Other seeds give other people. No two parts have the same seed, within a run or between runs.
     sizes = {"unlabelled": plan.num_unlabelled, "labelled": plan.num_labelled, "test": plan.num_tested}
     return {
         name: draw_part(Part(folder / name, size, seed=len(sizes) * seed + index))
@@ -222,7 +224,7 @@ def draw_part(part: Part) -> datasets.Dataset:
     return load_annotations(annotations, label_names=LABEL_NAMES)
 
 
-def pretrain(
+def pretraining_run(
     model: PreTrainedModel,
     clips: DecodedClips,
     steps: int,
@@ -230,21 +232,19 @@ def pretrain(
     output_dir: str | Path,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> LGIFormerTrainer:
-    """Pre-train a masked autoencoder."""
-    trainer = LGIFormerTrainer(
+    """Make the trainer of a masked autoencoder."""
+    return pretraining_trainer(
         model,
         training_arguments(output_dir, steps, seed, learning_rate=2e-3, adam_beta2=0.95),
-        train_dataset=clips,
-        data_collator=PretrainingCollator(make_masking(model.config, MASK_RATIO)),
-        processing_class=processor_for(model.config, sampling_rate=1),
-        callbacks=list(callbacks),
-        model_facts=ModelFacts(dataset=DATASET),
+        clips,
+        make_masking(model.config, MASK_RATIO),
+        processor_for(model.config, sampling_rate=1),
+        ModelFacts(dataset=DATASET),
+        callbacks,
     )
-    trainer.train()
-    return trainer
 
 
-def finetune(
+def finetuning_run(
     model: PreTrainedModel,
     clips: DecodedClips,
     steps: int,
@@ -253,31 +253,37 @@ def finetune(
     layer_decay: float = LAYER_DECAY,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> LGIFormerTrainer:
-    """Fine-tune a classifier; but for `layer_decay`, the recipe is the same for all."""
-    trainer = LGIFormerTrainer(
+    """Make the trainer of a classifier. All classifiers have the same recipe except for `layer_decay`."""
+    return finetuning_trainer(
         model,
-        training_arguments(output_dir, steps, seed, learning_rate=FINETUNING_RATE),
-        train_dataset=clips,
-        data_collator=FinetuningCollator(len(LABELS), mixup_alpha=0, cutmix_alpha=0, label_smoothing=0.1),
-        eval_data_collator=ViewCollator(),
-        compute_metrics=make_compute_metrics(LABEL_NAMES),
-        processing_class=processor_for(model.config, sampling_rate=1),
-        layer_decay=layer_decay,
-        callbacks=list(callbacks),
+        training_arguments(
+            *(output_dir, steps, seed),
+            learning_rate=FINETUNING_RATE,
+            layer_decay=layer_decay,
+            label_smoothing_factor=0.1,
+        ),
+        clips,
+        LABEL_NAMES,
+        processor_for(model.config, sampling_rate=1),
+        ModelFacts(dataset=DATASET),
+        mixup_alpha=0,
+        cutmix_alpha=0,
+        callbacks=callbacks,
     )
-    trainer.train()
-    return trainer
 
 
 def new_autoencoder(seed: int) -> LGIFormerForPreTraining:
-    """A masked autoencoder from scratch."""
+    """Make a masked autoencoder from scratch."""
     set_seed(seed)
     return LGIFormerForPreTraining(LGIFormerConfig(**CONFIG, attn_implementation=ATTENTION))
 
 
 def new_classifier(seed: int) -> LGIFormerForVideoClassification:
-    """A classifier from scratch. Its encoder has the weights that pre-training begins with: Xavier's, with which so
-    narrow a model learns far more in few steps than with those that the published classifier begins with."""
+    """Make a classifier from scratch.
+
+    Its encoder starts from the Xavier weights of pre-training. With them, so narrow a model learns far more in few
+    steps than with the initial weights of the published classifier.
+    """
     with tempfile.TemporaryDirectory() as folder:
         new_autoencoder(seed).save_pretrained(folder)
         return pretrained_classifier(folder, seed)
@@ -286,7 +292,7 @@ def new_classifier(seed: int) -> LGIFormerForVideoClassification:
 def pretrained_classifier(
     pretrained_dir: str | Path, seed: int, num_frames: int = NUM_FRAMES
 ) -> LGIFormerForVideoClassification:
-    """A classifier whose encoder is pre-trained, for clips of so many frames."""
+    """Make a classifier with a pre-trained encoder, for clips of `num_frames` frames."""
     set_seed(seed)
     return LGIFormerForVideoClassification.from_pretrained(
         pretrained_dir, **CLASSIFIER, num_frames=num_frames, attn_implementation=ATTENTION
@@ -294,7 +300,7 @@ def pretrained_classifier(
 
 
 def training_arguments(output_dir: str | Path, steps: int, seed: int, **fields) -> RecipeTrainingArguments:
-    """What the stages have in common."""
+    """Options that all training stages share."""
     return RecipeTrainingArguments(
         output_dir=str(output_dir),
         max_steps=steps,
@@ -302,6 +308,9 @@ def training_arguments(output_dir: str | Path, steps: int, seed: int, **fields) 
         per_device_train_batch_size=BATCH_SIZE,
         per_device_eval_batch_size=16,
         weight_decay=0.05,
+        # The recipes do not clip gradients. At the high learning rate of these few steps clipping is safer: gradients
+        # of fine-tuning have norms of 2 to 6.
+        max_grad_norm=1.0,
         warmup_steps=max(steps // 10, 1),
         logging_steps=max(steps // 40, 1),
         bf16=bf16_is_faster(),
@@ -312,5 +321,5 @@ def training_arguments(output_dir: str | Path, steps: int, seed: int, **fields) 
 
 
 def time_order_uar(figures: dict) -> float:
-    """Mean recall of the classes that differ from another in the order of time alone."""
+    """Mean recall of the classes that differ from another class only in the order of time."""
     return sum(figures["class_accuracy"][name] for name in TIME_ORDER_LABELS) / len(TIME_ORDER_LABELS)

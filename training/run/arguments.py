@@ -1,6 +1,6 @@
 """Options of the training commands, from a recipe and the command line.
 
-Names are those of Transformers' examples and of `TrainingArguments` wherever there are such.
+Options have the names of Transformers' examples and of `TrainingArguments` where these exist.
 """
 
 import json
@@ -23,8 +23,8 @@ RECIPES = Path(__file__).parents[2] / "configuration" / "recipes"
 
 
 BACKEND_HELP = (
-    "What decodes video files (default: pyav, which is exact; decord may return other frames than those it was asked "
-    "for)."
+    "Library that decodes video files (default: pyav, which is exact; decord may return other frames than those "
+    "requested)."
 )
 
 
@@ -40,12 +40,12 @@ def check_reading(backend: str | None, frame_order: str | None):
 
 
 class RecipeError(ValueError):
-    """A recipe cannot be read. The message says which and why."""
+    """A recipe cannot be read. The message names it and says why."""
 
 
 @dataclass
 class ModelArguments:
-    """Which model is trained."""
+    """The model to train."""
 
     model_name_or_path: str | None = field(
         default=None,
@@ -76,14 +76,14 @@ class ModelArguments:
 
     @property
     def config_fields(self) -> dict:
-        """All fields of the configuration that are set here."""
+        """All fields of the configuration that these options set."""
         sizes = {"image_size": self.image_size, "num_frames": self.num_frames}
         return self.config_overrides | {name: value for name, value in sizes.items() if value is not None}
 
 
 @dataclass
 class DataArguments:
-    """Which videos are trained on, and which frames of them."""
+    """The videos to train on, and how frames are sampled."""
 
     train_data: str | None = field(
         default=None,
@@ -99,8 +99,8 @@ class DataArguments:
     dataset_name: str | None = field(
         default=None,
         metadata={
-            "help": "Name of the corpus for the model's card, which tells the terms of "
-            f"{', '.join(DATASET_TERMS)}. Nothing is loaded by it."
+            "help": "Name of the corpus for the model's card, which has the terms of "
+            f"{', '.join(DATASET_TERMS)}. It loads nothing."
         },
     )
     streaming: bool = field(
@@ -109,8 +109,8 @@ class DataArguments:
     shuffle_buffer: int | None = field(
         default=None,
         metadata={
-            "help": "Videos that are shuffled together: of shards (default: 10000), or of a stream (default: 256), "
-            "where they wait in the memory of each worker."
+            "help": "Size of the shuffle buffer, in videos (default: 10000 for shards, 256 for a stream). The buffer "
+            "of a stream is in the memory of each worker."
         },
     )
     sampling_rate: int | None = field(
@@ -127,11 +127,11 @@ class DataArguments:
         },
     )
     max_skipped_fraction: float = field(
-        default=0.01, metadata={"help": "Share of the videos that may turn out unreadable before the run stops."}
+        default=0.01, metadata={"help": "Share of unreadable videos at which the run stops."}
     )
     check_data: bool = field(
         default=False,
-        metadata={"help": "Only read every video once and write the list of the broken ones; do not train."},
+        metadata={"help": "Do not train. Read every video once and write the list of the broken ones."},
     )
 
     def __post_init__(self):
@@ -145,9 +145,9 @@ class DataArguments:
 
 @dataclass
 class RecipeTrainingArguments(TrainingArguments):
-    """`TrainingArguments`, and what of the published recipe it has no name for."""
+    """`TrainingArguments`, and options of the published recipes that it lacks."""
 
-    # None, so that it can be told from a choice.
+    # None means that the user did not choose.
     bf16: bool = field(
         default=None,
         metadata={"help": "Mixed precision with bfloat16 (default: where the device has it, unless --fp16)."},
@@ -158,8 +158,8 @@ class RecipeTrainingArguments(TrainingArguments):
     dataloader_persistent_workers: bool = field(
         default=True,
         metadata={
-            "help": "Keep the processes that read videos, and the memory they take, from epoch to epoch: where "
-            "processes are not forked, starting them takes seconds."
+            "help": "Reuse the processes that read videos in the next epoch. They hold their memory, but new "
+            "processes take seconds to start where they are not forked."
         },
     )
     lr_scheduler_type: str = field(
@@ -168,22 +168,24 @@ class RecipeTrainingArguments(TrainingArguments):
     base_learning_rate: float | None = field(
         default=None,
         metadata={
-            "help": "Learning rate for a total batch of 256, scaled to the run's. --learning_rate is then not used."
+            "help": "Learning rate for a total batch of 256, scaled to the run's total batch. It replaces "
+            "--learning_rate."
         },
     )
     layer_decay: float = field(
-        default=1.0, metadata={"help": "Ratio of the learning rates of neighbouring layers, towards the input."}
+        default=1.0, metadata={"help": "Factor of the learning rate from each layer to the layer below it."}
     )
     ema_decay: float | None = field(
-        default=None, metadata={"help": "Decay of a moving average of the weights, which is evaluated and saved."}
+        default=None,
+        metadata={"help": "Decay of a moving average of the weights. The average is evaluated and saved."},
     )
 
     def __post_init__(self):
         if self.output_dir is None:
             raise ValueError("output_dir is missing: say where the model and its checkpoints go.")
-        # Without an accelerator the processor is meant; TrainingArguments wants that said before it takes bf16.
+        # TrainingArguments accepts bf16 on the CPU only if use_cpu is set.
         self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
-        # Data loaders refuse to keep what they do not have.
+        # Data loaders refuse persistent workers if there are no workers.
         self.dataloader_persistent_workers = self.dataloader_persistent_workers and self.dataloader_num_workers > 0
         if self.bf16 is None:
             self.bf16 = not self.fp16 and device_has_bf16(self.use_cpu)
@@ -195,7 +197,7 @@ class RecipeParser(SuggestsNearest, HfArgumentParser):
 
     def __init__(self, *dataclass_types: type, prog: str, description: str):
         super().__init__(dataclass_types, prog=prog, description=description, allow_abbrev=False)
-        self.usage = f"{prog} [RECIPE] [--option value ...]"  # listing all options would bury an error below them
+        self.usage = f"{prog} [RECIPE] [--option value ...]"  # a list of all options would hide the error
         own = [recipe for recipe in shipped() if _command(recipe) == prog]
         names = f", or the name of a shipped one: {', '.join(own)}" if own else ""
         self.add_argument("recipe", nargs="?", help=f"YAML file of options{names}")
@@ -227,7 +229,7 @@ class RecipeParser(SuggestsNearest, HfArgumentParser):
         return {name: json.dumps(value) if isinstance(value, dict) else value for name, value in options.items()}
 
     def _other_command(self, recipe: str) -> str:
-        """Whose recipe it is, if it is a shipped one of another command."""
+        """The end of an error message if the recipe belongs to another command."""
         if recipe not in shipped() or _command(recipe) == self.prog:
             return ""
         return f"; it is a recipe of `{_command(recipe)}`."
@@ -244,10 +246,10 @@ def _command(recipe: str) -> str:
 
 
 def read_recipe(recipe: str | os.PathLike) -> dict:
-    """The options of a recipe, a YAML file or the name of a shipped one.
+    """Read the options of a recipe: a YAML file, or the name of a shipped recipe.
 
     Raises:
-        RecipeError: If there is none of this name, or it is not a mapping of options.
+        RecipeError: If there is no such recipe, or it is not a mapping of options.
     """
     path = Path(recipe)
     if not path.is_file() and path.name == str(recipe):
@@ -262,7 +264,7 @@ def read_recipe(recipe: str | os.PathLike) -> dict:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RecipeError(f"The recipe '{path}' is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(options, dict):
-        raise RecipeError(f"The recipe '{path}' should hold lines of 'option: value'.")
+        raise RecipeError(f"The recipe '{path}' must have lines of 'option: value'.")
     return options
 
 

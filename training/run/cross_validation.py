@@ -1,4 +1,4 @@
-"""Cross-validation: one run a fold, and the table of all."""
+"""Cross-validation: one run for each fold, and the table of all folds."""
 
 import copy
 import json
@@ -31,10 +31,10 @@ def cross_validate(
 ) -> int:
     """Train and evaluate every fold, and write `cross_validation.json` beside the folds' folders.
 
-    As the paper reports them, UAR and WAR are the means of the folds'. The figures of all folds' predictions taken
-    together are there, too, with a confusion matrix, in the folder `all_folds`.
+    UAR and WAR are the means over the folds, as in the paper. The folder `all_folds` has the metrics and the confusion
+    matrix of the pooled predictions of all folds.
 
-    A fold that was evaluated already is not trained again when the run is resumed.
+    A resumed run skips the folds that were evaluated already.
 
     Args:
         run: Trains and evaluates one fold, into `training.output_dir`; returns an exit status.
@@ -43,7 +43,7 @@ def cross_validate(
         model_arguments, data, training: The options of `run`, with `{fold}`.
 
     Raises:
-        ValueError: If folds would train on the same videos, there is nothing to evaluate them on, or data are wrong.
+        ValueError: If a path lacks `{fold}`, there is no data to evaluate on, or data are wrong.
     """
     _check(data, training)
     if FOLD not in training.output_dir:
@@ -68,10 +68,10 @@ def cross_validate(
 
 
 def of_fold(fold: int, options):
-    """A copy of some command's options with the fold's number in place of `{fold}`."""
+    """Copy options and replace `{fold}` by the number of the fold."""
     options = copy.deepcopy(options)
     for name, value in vars(options).items():
-        if isinstance(value, str) and FOLD in value:  # other strings are also enumerations, and stay such
+        if isinstance(value, str) and FOLD in value:  # enumerations are strings too and must not change
             setattr(options, name, value.replace(FOLD, str(fold)))
     return options
 
@@ -107,7 +107,7 @@ def write_cross_validation(folders: dict[int, Path], parent: Path) -> dict:
 
 
 def print_cross_validation(figures: dict):
-    """Print the table of all folds, in per cent."""
+    """Print the table of all folds in per cent."""
     table = Table("fold", box=box.SIMPLE)
     for name in FIGURES:
         table.add_column(name.upper(), justify="right")
@@ -120,15 +120,15 @@ def print_cross_validation(figures: dict):
 
 
 def refuse_placeholder(data: DataArguments):
-    """Refuse data of a fold if none was chosen.
+    """Check that no path has `{fold}` in it when no fold was chosen.
 
     Raises:
-        ValueError: If so.
+        ValueError: If a path has.
     """
     for name, value in vars(data).items():
         if FOLD in str(value):
             raise ValueError(
-                f"{name}={value!r} holds {FOLD}: say which with --folds, for example --folds 1 2 3 4 5, or give "
+                f"{name}={value!r} contains {FOLD}. Choose folds, for example with --folds 1 2 3 4 5, or give "
                 f"another --{name}."
             )
 
@@ -136,9 +136,9 @@ def refuse_placeholder(data: DataArguments):
 def _check(data, training):
     if training.push_to_hub and FOLD not in (training.hub_model_id or ""):
         raise ValueError(
-            f"hub_model_id={training.hub_model_id!r} must hold {FOLD}: each fold has a repository of its own."
+            f"hub_model_id={training.hub_model_id!r} must contain {FOLD}, because each fold has its own repository."
         )
     for name in ("train_data", "eval_data"):
         path = getattr(data, name)
         if path is None or FOLD not in path:
-            raise ValueError(f"{name}={path!r} must hold {FOLD}, for which each of --folds is put.")
+            raise ValueError(f"{name}={path!r} must contain {FOLD}, which is replaced by the number of each fold.")

@@ -1,4 +1,4 @@
-"""A run of a trainer from its folder to its end: started, resumed, saved, and its skipped videos told."""
+"""The steps of a training run: check the output folder, train or resume, save, upload, report skipped videos."""
 
 from pathlib import Path
 
@@ -14,23 +14,23 @@ from .run_data import BAD_VIDEOS_FILE
 logger = logging.get_logger(__name__)
 
 NEWEST = ("true", "last", "newest")
-"""Values of `--resume_from_checkpoint` that stand for the newest whole checkpoint of the output folder."""
+"""Values of `--resume_from_checkpoint` that mean the newest whole checkpoint of the output folder."""
 
 
 def check_output_dir(training: RecipeTrainingArguments):
-    """Refuse to train into a folder in which there is something, unless it is resumed.
+    """Check that the output folder is empty, unless a run is resumed.
 
     Raises:
-        ValueError: If so.
+        ValueError: If the folder has files in it, or is a file.
     """
     folder = Path(training.output_dir)
     if training.process_index > 0 or training.resume_from_checkpoint or not folder.exists():
         return
     if not folder.is_dir():
         raise ValueError(f"output_dir '{folder}' is a file; give a folder.")
-    if any(entry.name != BAD_VIDEOS_FILE for entry in folder.iterdir()):  # --check_data leaves that
+    if any(entry.name != BAD_VIDEOS_FILE for entry in folder.iterdir()):  # written by --check_data
         raise ValueError(
-            f"output_dir '{folder}' is not empty. Choose another, or go on with the run in it by "
+            f"output_dir '{folder}' is not empty. Choose another folder, or resume the run in it with "
             "--resume_from_checkpoint true."
         )
 
@@ -51,21 +51,21 @@ def train_and_save(trainer: LGIFormerTrainer, skipped: SkippedVideos):
 
 
 def publish(trainer: LGIFormerTrainer):
-    """Write the saved model's card, with all that is known now, and upload the output folder if that was asked for."""
+    """Write the card of the saved model again, and upload the output folder if `push_to_hub` is set."""
     trainer.create_model_card()
     if trainer.args.push_to_hub:
         trainer.push_to_hub()
 
 
 def report_skipped(trainer: LGIFormerTrainer, skipped: SkippedVideos):
-    """Say how many videos could not be read, if any."""
+    """Print how many videos could not be read, if any."""
     number = len(skipped.listed())
     if number and trainer.is_world_process_zero():
-        print(f"{number} of {skipped.total} videos could not be read and were left out; see {skipped.path}.")
+        print(f"{number} of {skipped.total} videos could not be read and were skipped. See {skipped.path}.")
 
 
 def _checkpoint(training: RecipeTrainingArguments) -> str | None:
-    """Where to resume from; None, with a warning, if a run is to go on that was not yet saved."""
+    """The checkpoint to resume from. If the newest is wanted and there is none, logs a warning and returns None."""
     resume = training.resume_from_checkpoint
     if resume is None or str(resume).lower() not in NEWEST:
         return resume

@@ -1,4 +1,4 @@
-"""Which precision the device computes fast in."""
+"""Finds out whether bfloat16 is fast on a device."""
 
 import functools
 
@@ -7,26 +7,27 @@ from torch.utils.benchmark import Timer
 
 
 def device_has_bf16(use_cpu: bool = False) -> bool:
-    """Whether the device has bfloat16 instructions of its own.
+    """Whether the device has bfloat16 instructions.
 
     Args:
-        use_cpu: Ask about the processor, even if there is an accelerator.
+        use_cpu: Test the CPU even if there is an accelerator.
     """
     if not use_cpu and torch.cuda.is_available():
         return torch.cuda.is_bf16_supported(including_emulation=False)
     if not use_cpu and torch.accelerator.is_available():
-        return False  # MPS and others: not known to be faster
-    # Emulated on other processors. torch has no public name for it.
+        return False  # bfloat16 is not known to be faster on MPS and other accelerators
+    # Other CPUs emulate bfloat16. torch has no public function for this question.
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 @functools.cache
 def bf16_is_faster(use_cpu: bool = False) -> bool:
-    """Whether matrix products in bfloat16 are faster here than in float32. A processor is tried: of those that have
-    the instructions, some take a fourth of the time, others twice as long.
+    """Whether matrix products in bfloat16 are faster than in float32 on this machine.
+
+    CPUs are timed: some CPUs with bfloat16 instructions need a quarter of the time, others twice as long.
 
     Args:
-        use_cpu: Ask about the processor, even if there is an accelerator.
+        use_cpu: Test the CPU even if there is an accelerator.
     """
     if not device_has_bf16(use_cpu):
         return False

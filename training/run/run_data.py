@@ -1,4 +1,4 @@
-"""From what the options say to the data sets of a run: videos in a list, in shards or in a stream."""
+"""Opens the data sets of a run: videos in a list, in shards or in a stream."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ from .arguments import DataArguments, RecipeTrainingArguments
 
 BAD_VIDEOS_FILE = "bad_videos.csv"
 
-# Of a stream the videos themselves wait in memory, of shards their numbers.
+# The shuffle buffer of a stream holds videos, that of shards only their numbers.
 STREAM_SHUFFLE_BUFFER = 256
 SHARD_SHUFFLE_BUFFER = 10_000
 
@@ -31,10 +31,10 @@ SHARD_SHUFFLE_BUFFER = 10_000
 def open_training_videos(
     arguments: DataArguments, label_names: list[str] | None = None
 ) -> datasets.Dataset | ShardedVideos | datasets.IterableDataset:
-    """The videos of `--train_data`.
+    """Open the videos of `--train_data`.
 
     Raises:
-        ValueError: If none are given or they cannot be understood.
+        ValueError: If `--train_data` is missing or cannot be understood.
     """
     if arguments.train_data is None:
         raise ValueError("train_data is missing: say which videos to train on.")
@@ -46,10 +46,10 @@ def open_training_videos(
 def open_videos(
     source: str, data_root: str | None = None, label_names: Sequence[str] | None = None
 ) -> datasets.Dataset | ShardedVideos:
-    """Videos of which any one can be read: of shards that have an index, or as `load_annotations` loads them.
+    """Open videos with random access: shards that have an index, or a list as for `load_annotations`.
 
     Raises:
-        ValueError: If they cannot be understood, or none of a list is there.
+        ValueError: If the source cannot be understood, or no video of a list exists.
     """
     if (url := index_url(source)) is not None:
         return ShardedVideos(url, label_names)
@@ -68,7 +68,7 @@ def training_clips(
     training: RecipeTrainingArguments,
     skipped: SkippedVideos,
 ) -> ClipDataset | ClipStream:
-    """Random clips of `videos` to train on."""
+    """Make the data set of random training clips."""
     if isinstance(videos, datasets.IterableDataset):
         return ClipStream(
             videos,
@@ -119,17 +119,17 @@ def _sample(frame_indices, total_frames: int, generator: torch.Generator, *, num
 def count_videos(
     *sources: datasets.Dataset | ShardedVideos | datasets.IterableDataset, training: RecipeTrainingArguments
 ) -> int:
-    """Distinct videos of all sources. How many a stream has nobody knows: as many as the run reads are counted.
+    """Count the distinct videos of all sources. For a stream of unknown length, count the clips that the run reads.
 
     Raises:
-        ValueError: If it is not said how many that are.
+        ValueError: If there is a stream and `max_steps` is not set.
     """
     listed = [source for source in sources if not isinstance(source, datasets.IterableDataset)]
     videos = count_distinct(listed)
     if len(listed) == len(sources):
         return videos
     if training.max_steps < 1:
-        raise ValueError("A stream has no end: say with --max_steps how long to train on it.")
+        raise ValueError("A stream has no end. Set --max_steps.")
     batch_size = training.train_batch_size * training.gradient_accumulation_steps * training.world_size
     return videos + training.max_steps * batch_size
 
@@ -137,7 +137,10 @@ def count_videos(
 def check_videos(
     videos: list[datasets.Dataset | ShardedVideos], arguments: DataArguments, training: RecipeTrainingArguments
 ) -> int:
-    """Read every video once, write the list of the broken ones and say how many; the exit status of the command.
+    """Read every video once, write the list of the broken ones and print their number.
+
+    Returns:
+        The exit status of the command: 1 if a video is broken.
 
     Raises:
         ValueError: If the videos are a stream.

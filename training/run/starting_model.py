@@ -1,9 +1,10 @@
-"""The model to train: from a checkpoint of LGI-Former or VideoMAE, or from scratch."""
+"""Makes the model that a run starts from: a checkpoint of LGI-Former or VideoMAE, or a new model."""
 
 import contextlib
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from transformers import (
@@ -17,7 +18,7 @@ from transformers.utils import logging
 
 from ...configuration import LGIFormerConfig
 from ...conversion import convert_mae_dfer_checkpoint
-from ...hub.loading import naming
+from ...hub.loading import first_names, load_config, load_weights
 from ...image_processing import LGIFormerVideoProcessor
 from ...messages import nearest
 from ...modeling_lgi_former import RegionTubeMasking
@@ -27,19 +28,32 @@ from .arguments import ModelArguments
 logger = logging.get_logger(__name__)
 
 FAMILIES = ("lgi_former", "videomae")
-NEW_IN_CLASSIFIERS = ("classifier.", "fc_norm.", "lgi_former.pooler.")  # what a pre-trained model has not got
+NEW_IN_CLASSIFIERS = ("classifier.", "fc_norm.", "lgi_former.pooler.")  # a pre-trained model has none of these
 
 
-def load_model_to_pretrain(arguments: ModelArguments, mask_ratio: float) -> PreTrainedModel:
-    """The masked autoencoder to pre-train, new or to be trained on.
+class StartingModel(NamedTuple):
+    """
+    Attributes:
+        model (`PreTrainedModel`): On the CPU, in float32.
+        sampling_rate (`int`): Step between the frames of a clip, from the model's processor. Without a processor it is
+            the published step.
+    """
+
+    model: PreTrainedModel
+    sampling_rate: int
+
+
+def load_model_to_pretrain(arguments: ModelArguments, mask_ratio: float) -> StartingModel:
+    """Load a masked autoencoder, or make a new one.
 
     Raises:
-        ValueError: If the configuration clashes, or a checkpoint is not of a masked autoencoder.
+        ValueError: If the configuration clashes, the model needs code of its own, or a checkpoint is not of a masked
+            autoencoder.
         OSError: If there is no such model.
     """
 
     def set_mask_ratio(config):
-        if isinstance(config, LGIFormerConfig):  # VideoMAE takes what masks it is given
+        if isinstance(config, LGIFormerConfig):  # VideoMAE has no such field: it takes any mask
             config.mask_ratio = mask_ratio
 
     return _load(AutoModelForPreTraining, arguments, arguments.config_fields, set_mask_ratio, may_be_new=())
@@ -47,14 +61,15 @@ def load_model_to_pretrain(arguments: ModelArguments, mask_ratio: float) -> PreT
 
 def load_model_to_finetune(
     arguments: ModelArguments, label_names: Sequence[str], drop_path_rate: float = 0.0
-) -> PreTrainedModel:
-    """The classifier to fine-tune: a pre-trained encoder with a new head, or a classifier to be trained on.
+) -> StartingModel:
+    """Load a pre-trained encoder and give it a new head, load a classifier, or make a new classifier.
 
-    A classifier of the same number of classes keeps its head; one of another number gets a new one. The problem type
-    is the default, one class a video, unless `arguments` set another one.
+    A classifier with the same number of classes keeps its head. With another number it gets a new one. The problem
+    type is the default, one class a video, unless `arguments` set another one.
 
     Raises:
-        ValueError: If the configuration clashes, or a checkpoint does not hold the whole encoder.
+        ValueError: If the configuration clashes, the model needs code of its own, or a checkpoint does not hold the
+            whole encoder.
         OSError: If there is no such model.
     """
     # A starting model that predicts numbers or several labels gets another task.
@@ -79,7 +94,7 @@ def load_model_to_finetune(
 
 
 def make_masking(config: PreTrainedConfig, mask_ratio: float, symmetry: str | None = None) -> RegionTubeMasking:
-    """Masks for a model's clips. VideoMAE's tube masking is that of one region as large as the frame.
+    """Make the masking for a model's clips. VideoMAE's tube masking has one region, which is as large as the clip.
 
     Raises:
         ValueError: If the ratio or symmetry does not fit the regions.
@@ -98,51 +113,36 @@ def make_masking(config: PreTrainedConfig, mask_ratio: float, symmetry: str | No
     return RegionTubeMasking(one_region, symmetry)
 
 
-def starting_sampling_rate(arguments: ModelArguments) -> int:
-    """The step between frames that the starting model's processor takes; the published one where it has none."""
-    published = LGIFormerVideoProcessor.sampling_rate
-    if arguments.model_name_or_path is None:
-        return published
-    with _as_directory(arguments.model_name_or_path) as path:
-        try:
-            settings, _ = LGIFormerVideoProcessor.get_video_processor_dict(path)
-        except OSError:  # there is no processor beside the model
-            return published
-    return settings.get("sampling_rate") or published
-
-
 def _load(
     auto_class: type,
     arguments: ModelArguments,
     fields: dict,
     set_options: Callable[[PreTrainedConfig], None],
     may_be_new: tuple[str, ...],
-) -> PreTrainedModel:
-    """The model that the arguments name, with these fields of its configuration.
+) -> StartingModel:
+    """Load or make the model that the arguments name, with these fields of its configuration.
 
     Args:
-        auto_class: What it is loaded or made by.
-        set_options: Sets what one family has and the other not.
-        may_be_new: How names of weights begin that a checkpoint may lack.
+        auto_class: The Auto class of Transformers for the model.
+        set_options: Sets fields of the configuration that only one family has.
+        may_be_new: Prefixes of the names of weights that a checkpoint may lack.
     """
     if arguments.model_name_or_path is None:
         config = _new_config(arguments, fields)
         set_options(config)
-        return auto_class.from_config(config)
+        return StartingModel(auto_class.from_config(config), LGIFormerVideoProcessor.sampling_rate)
     with _as_directory(arguments.model_name_or_path) as path:
-        config = _stored_config(path, fields)
+        config = _config_with(load_config(path), fields)
         set_options(config)
-        model, found = auto_class.from_pretrained(
-            path, config=config, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True
-        )
-    resized = [name for name, *_ in found["mismatched_keys"]]
-    _refuse_missing([*found["missing_keys"], *resized], arguments.model_name_or_path, may_be_new)
-    return model
+        model, missing = load_weights(auto_class, path, config, dtype=torch.float32, ignore_mismatched_sizes=True)
+        sampling_rate = _stored_sampling_rate(path)
+    _refuse_missing(missing, arguments.model_name_or_path, may_be_new)
+    return StartingModel(model, sampling_rate)
 
 
 @contextlib.contextmanager
 def _as_directory(model_name_or_path: str):
-    """Within it, a name that `from_pretrained` takes: a published `.pth` file is converted."""
+    """Converts a published `.pth` file to a temporary directory. Other names are returned unchanged."""
     if Path(model_name_or_path).suffix not in (".pth", ".pt"):
         yield model_name_or_path
         return
@@ -150,23 +150,29 @@ def _as_directory(model_name_or_path: str):
         yield str(convert_mae_dfer_checkpoint(model_name_or_path, folder))
 
 
-def _new_config(arguments, fields):
+def _stored_sampling_rate(path: str) -> int:
+    published = LGIFormerVideoProcessor.sampling_rate
+    try:
+        settings, _ = LGIFormerVideoProcessor.get_video_processor_dict(path)
+    except OSError:  # there is no processor beside the model
+        return published
+    return settings.get("sampling_rate") or published
+
+
+def _new_config(arguments: ModelArguments, fields: dict) -> PreTrainedConfig:
     if arguments.config_name is not None:
-        return _stored_config(arguments.config_name, fields)
+        return _config_with(load_config(arguments.config_name), fields)
     config = AutoConfig.for_model(arguments.model_type)
     _check_fields(config, fields)
     return type(config)(**fields)
 
 
-def _stored_config(path, fields):
-    with naming(path):
-        config = AutoConfig.from_pretrained(path)
+def _config_with(config: PreTrainedConfig, fields: dict) -> PreTrainedConfig:
     _check_fields(config, fields)
-    # Made anew, so that fields which clash are found here.
-    return type(config).from_dict(config.to_dict() | fields)
+    return type(config).from_dict(config.to_dict() | fields)  # a new one, so that fields that clash are an error
 
 
-def _check_fields(config, fields):
+def _check_fields(config: PreTrainedConfig, fields: dict):
     if config.model_type not in FAMILIES:
         raise ValueError(f"A {config.model_type!r} cannot be trained here, only {' and '.join(FAMILIES)}.")
     known = config.to_dict()
@@ -175,11 +181,10 @@ def _check_fields(config, fields):
             raise ValueError(f"{type(config).__name__} has no field {name!r}{nearest(name, list(known))}")
 
 
-def _refuse_missing(names, model_name_or_path, may_be_new):
-    missing = sorted(name for name in names if not name.startswith(may_be_new))
+def _refuse_missing(names: Sequence[str], model_name_or_path: str, may_be_new: tuple[str, ...]):
+    missing = [name for name in names if not name.startswith(may_be_new)]
     if missing:
         raise ValueError(
-            f"{model_name_or_path} has no weights, or of another size, for {', '.join(missing[:5])}"
-            f"{f' and {len(missing) - 5} more' if len(missing) > 5 else ''}: it is another model than was asked for. "
-            "Check the model and the options that change its configuration."
+            f"{model_name_or_path} has no weights, or weights of another shape, for {first_names(missing)}. Check the "
+            "model and the options that change its configuration."
         )

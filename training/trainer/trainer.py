@@ -10,7 +10,7 @@ from transformers import DataCollator, SchedulerType, Trainer, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput, rotate_checkpoints
 
 from ...hub.model_card import ModelFacts
-from ...modeling_lgi_former.classification_loss import classification_loss
+from ...modeling_lgi_former.classification_loss import classification_loss, problem_type_of
 from .catching_up import CatchesUp, CatchUpCallback
 from .data_loading import LoadsRepeatably
 from .data_order import KeepsDataOrder
@@ -172,7 +172,7 @@ class LGIFormerTrainer(
     def _predicts_one_class(self):
         """Whether a clip or video has one of several classes; as `classification_loss` takes it."""
         config = self.model.config
-        return config.problem_type in (None, "single_label_classification") and config.num_labels > 1
+        return problem_type_of(config) == "single_label_classification" and config.num_labels > 1
 
     # Evaluation
 

@@ -1,4 +1,4 @@
-"""Cropping a corpus: what is written where, and that a call that was stopped goes on."""
+"""Cropping a corpus: the written files, and resuming a stopped call."""
 
 import csv
 import json
@@ -173,13 +173,13 @@ def test_a_single_video_is_a_corpus_and_a_folder_without_videos_is_none(corpus, 
         crop_corpus(tmp_path / "missing", tmp_path / "out", FaceCropper(detector))
 
 
-def test_the_command_counts_and_tells_failures_by_its_exit_status(corpus, tmp_path, detector, monkeypatch, capsys):
+def test_the_exit_status_tells_of_failures(corpus, tmp_path, detector, monkeypatch, capsys):
     monkeypatch.setattr("lgi_former.image_processing.CenterFaceDetector", lambda **settings: detector)
     arguments = ["prepare", "faces", str(corpus), str(tmp_path / "crops"), "--size", "32"]
     assert main(arguments) == 1
     assert capsys.readouterr().out.startswith("cropped: 2, no face: 1, failed: 1\n")
     assert main([*arguments, "--margin", "2"]) == 2
-    assert "asked for" in capsys.readouterr().err
+    assert "Use the same settings" in capsys.readouterr().err
     (corpus / "sad" / "broken.mp4").unlink()
     assert main(arguments) == 0
 
@@ -188,7 +188,7 @@ def test_the_command_counts_and_tells_failures_by_its_exit_status(corpus, tmp_pa
     ("arguments", "message"),
     [(["fases", "a", "b"], "did you mean faces?"), (["faces", "a", "b", "--margin", "0.5"], "is not at least 1")],
 )
-def test_wrong_usage_of_the_command_is_told(arguments, message, capsys):
+def test_wrong_usage_of_the_command_is_an_error(arguments, message, capsys):
     with pytest.raises(SystemExit):
         main(["prepare", *arguments])
     assert message in capsys.readouterr().err
@@ -232,7 +232,7 @@ def test_what_is_no_video_is_counted_in_a_warning(corpus, crop, caplog):
     (corpus / "sad" / ".hidden").touch()
     assert set(crop()) == {"happy/one", "happy/two", "sad/nobody", "sad/broken.mp4"}
     (message,) = [record.getMessage() for record in caplog.records]
-    assert message.startswith(f"2 files and folders in '{corpus}' are left out, such as 'happy/notes.txt':")
+    assert message.startswith(f"2 files and folders in '{corpus}' are skipped, such as 'happy/notes.txt':")
 
 
 def test_a_corpus_of_videos_alone_is_taken_without_a_word(tmp_path, detector, caplog):

@@ -80,9 +80,9 @@ def test_the_uar_of_time_order_is_of_its_classes():
 
 
 @pytest.mark.parametrize(
-    ("options", "message"), [(["--minutes", "0.5"], "give at least 1"), (["--output", "."], "not empty")]
+    ("options", "message"), [(["--minutes", "0.5"], "Give at least 1"), (["--output", "."], "not empty")]
 )
-def test_what_cannot_be_done_is_told(options, message, tmp_path, monkeypatch, capsys):
+def test_impossible_options_are_an_error(options, message, tmp_path, monkeypatch, capsys):
     (tmp_path / "precious.txt").touch()
     monkeypatch.chdir(tmp_path)
     assert main(["quickstart", *options]) == 2

@@ -1,4 +1,4 @@
-"""Options of the training commands: recipes, the command line, and what is said of mistakes."""
+"""Options of the training commands: recipes, the command line and error messages."""
 
 import re
 
@@ -118,7 +118,7 @@ def test_a_crop_that_is_no_box_is_refused(option, value, names, tmp_path):
 
 
 def test_a_frame_size_that_does_not_go_with_the_crop_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="crop_frame_size is given without crop"):
+    with pytest.raises(ValueError, match="crop_frame_size needs crop"):
         parse("--output_dir", "out", "--crop_frame_size", "224", "224", data=PretrainingArguments)
     with pytest.raises(ValueError, match=r"crop=\[0, 32, 160, 160\] reaches beyond crop_frame_size=\[128, 128\]"):
         parse("pretrain_voxceleb2", "--crop_frame_size", "128", "128", data=PretrainingArguments)
@@ -148,7 +148,7 @@ def test_a_recipe_that_cannot_be_understood_is_refused(text, message, tmp_path):
         parse(write(tmp_path, text))
 
 
-def test_a_recipe_of_another_command_is_told_as_one():
+def test_a_recipe_of_another_command_is_an_error():
     with pytest.raises(RecipeError, match="it is a recipe of `lgi-former pretrain`"):
         parse("pretrain_voxceleb2")
 
@@ -173,12 +173,12 @@ def test_half_precision_is_left_alone_when_it_is_chosen(tmp_path):
     assert RecipeTrainingArguments(output_dir=str(tmp_path), bf16=False, use_cpu=True).bf16 is False
 
 
-@pytest.mark.parametrize(("num_workers", "chosen", "kept"), [(2, True, True), (0, True, False), (2, False, False)])
-def test_workers_are_kept_from_epoch_to_epoch_if_there_are_any(num_workers, chosen, kept, tmp_path):
+@pytest.mark.parametrize(("num_workers", "chosen", "persist"), [(2, True, True), (0, True, False), (2, False, False)])
+def test_workers_persist_if_there_are_any(num_workers, chosen, persist, tmp_path):
     training = RecipeTrainingArguments(
         output_dir=str(tmp_path),
         use_cpu=True,
         dataloader_num_workers=num_workers,
         dataloader_persistent_workers=chosen,
     )
-    assert training.dataloader_persistent_workers is kept
+    assert training.dataloader_persistent_workers is persist

@@ -1,4 +1,4 @@
-"""The model to train: what checkpoints it starts from, and what is refused."""
+"""The model to train: the checkpoints that it starts from, and errors."""
 
 import json
 from types import SimpleNamespace
@@ -14,7 +14,6 @@ from lgi_former.training.run.starting_model import (
     load_model_to_finetune,
     load_model_to_pretrain,
     make_masking,
-    starting_sampling_rate,
 )
 
 
@@ -37,7 +36,7 @@ def options(model_type="lgi_former", **fields):
     ],
 )
 def test_both_families_in_both_stages(model_type, pretraining_class, classifier_class, tmp_path):
-    pretrained = load_model_to_pretrain(options(model_type), mask_ratio=0.75)
+    pretrained, _ = load_model_to_pretrain(options(model_type), mask_ratio=0.75)
     assert isinstance(pretrained, pretraining_class)
     mask = make_masking(pretrained.config, 0.75)(3)
     assert mask.shape == (3, 32) and mask.sum(1).tolist() == [24, 24, 24]
@@ -45,46 +44,46 @@ def test_both_families_in_both_stages(model_type, pretraining_class, classifier_
     assert pretrained(pixel_values=pixel_values, bool_masked_pos=mask).loss.isfinite()
 
     pretrained.save_pretrained(tmp_path)
-    classifier = load_model_to_finetune(ModelArguments(model_name_or_path=str(tmp_path)), LABELS)
+    classifier, _ = load_model_to_finetune(ModelArguments(model_name_or_path=str(tmp_path)), LABELS)
     assert isinstance(classifier, classifier_class)
     assert classifier.config.id2label == dict(enumerate(LABELS))
-    kept = dict(classifier.named_parameters())
+    weights = dict(classifier.named_parameters())
     for name, weight in pretrained.named_parameters():
         if ".encoder." in name and "decoder" not in name:
-            torch.testing.assert_close(weight, kept[name])
+            torch.testing.assert_close(weight, weights[name])
 
 
 def test_a_classifier_of_other_classes_gets_a_new_head(tmp_path):
-    first = load_model_to_finetune(options(), LABELS)
+    first, _ = load_model_to_finetune(options(), LABELS)
     first.save_pretrained(tmp_path)
-    other = load_model_to_finetune(ModelArguments(model_name_or_path=str(tmp_path)), ["a", "b", "c"], 0.2)
+    other, _ = load_model_to_finetune(ModelArguments(model_name_or_path=str(tmp_path)), ["a", "b", "c"], 0.2)
     assert other.classifier.weight.shape[0] == 3 and other.config.drop_path_rate == 0.2
-    again = load_model_to_finetune(ModelArguments(model_name_or_path=str(tmp_path)), LABELS)
+    again, _ = load_model_to_finetune(ModelArguments(model_name_or_path=str(tmp_path)), LABELS)
     torch.testing.assert_close(again.classifier.weight, first.classifier.weight)
 
 
 def test_weights_train_in_single_precision_however_they_were_stored(tmp_path):
-    load_model_to_pretrain(options(), 0.75).to(torch.bfloat16).save_pretrained(tmp_path)
+    load_model_to_pretrain(options(), 0.75).model.to(torch.bfloat16).save_pretrained(tmp_path)
     arguments = ModelArguments(model_name_or_path=str(tmp_path))
-    assert load_model_to_pretrain(arguments, 0.75).dtype == torch.float32
-    assert load_model_to_finetune(arguments, LABELS).dtype == torch.float32
+    assert load_model_to_pretrain(arguments, 0.75).model.dtype == torch.float32
+    assert load_model_to_finetune(arguments, LABELS).model.dtype == torch.float32
 
 
 def test_a_checkpoint_takes_clips_of_another_size(tmp_path):
-    load_model_to_pretrain(options(), 0.75).save_pretrained(tmp_path)
-    model = load_model_to_finetune(ModelArguments(model_name_or_path=str(tmp_path), num_frames=8), LABELS)
+    load_model_to_pretrain(options(), 0.75).model.save_pretrained(tmp_path)
+    model, _ = load_model_to_finetune(ModelArguments(model_name_or_path=str(tmp_path), num_frames=8), LABELS)
     assert model(pixel_values=torch.rand(1, 8, 3, 16, 16)).logits.shape == (1, 2)
 
 
 def test_the_encoder_must_be_whole(tmp_path):
-    load_model_to_pretrain(options(), 0.75).save_pretrained(tmp_path)
+    load_model_to_pretrain(options(), 0.75).model.save_pretrained(tmp_path)
     arguments = ModelArguments(model_name_or_path=str(tmp_path), config_overrides='{"num_hidden_layers": 3}')
-    with pytest.raises(ValueError, match=r"has no weights, or of another size, for lgi_former\.encoder"):
+    with pytest.raises(ValueError, match=r"has no weights, or weights of another shape, for lgi_former\.encoder"):
         load_model_to_finetune(arguments, LABELS)
 
 
 def test_a_classifier_cannot_be_pretrained(tmp_path):
-    load_model_to_finetune(options(), LABELS).save_pretrained(tmp_path)
+    load_model_to_finetune(options(), LABELS).model.save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="has no weights"):
         load_model_to_pretrain(ModelArguments(model_name_or_path=str(tmp_path)), 0.75)
 
@@ -98,37 +97,41 @@ def test_unknown_fields_and_families_are_refused(tmp_path):
 
 
 def test_a_configuration_alone_is_trained_from_scratch(tmp_path):
-    load_model_to_pretrain(options(), 0.75).config.save_pretrained(tmp_path)
-    model = load_model_to_pretrain(ModelArguments(config_name=str(tmp_path)), 0.5)
+    load_model_to_pretrain(options(), 0.75).model.config.save_pretrained(tmp_path)
+    model, _ = load_model_to_pretrain(ModelArguments(config_name=str(tmp_path)), 0.5)
     assert model.config.hidden_size == 16 and model.config.mask_ratio == 0.5
 
 
-def test_published_checkpoints_are_converted(tmp_path, monkeypatch):
+def test_a_published_checkpoint_is_converted_once(tmp_path, monkeypatch):
+    conversions = []
+
     def convert(path, output_dir):
-        model = load_model_to_pretrain(options(), 0.75)
+        conversions.append(path)
+        model, _ = load_model_to_pretrain(options(), 0.75)
         model.save_pretrained(output_dir)
         processor_for(model.config, sampling_rate=2).save_pretrained(output_dir)
         return output_dir
 
     monkeypatch.setattr("lgi_former.training.run.starting_model.convert_mae_dfer_checkpoint", convert)
-    arguments = ModelArguments(model_name_or_path="pretrained.pth")
-    assert load_model_to_finetune(arguments, LABELS).config.hidden_size == 16
-    assert starting_sampling_rate(arguments) == 2
+    start = load_model_to_finetune(ModelArguments(model_name_or_path="pretrained.pth"), LABELS)
+    assert start.model.config.hidden_size == 16
+    assert start.sampling_rate == 2
+    assert conversions == ["pretrained.pth"]
 
 
 def test_frames_are_sampled_as_by_the_starting_models_processor(tmp_path):
-    assert starting_sampling_rate(options()) == 4
-    model = load_model_to_pretrain(options(), 0.75)
+    model, sampling_rate = load_model_to_pretrain(options(), 0.75)
+    assert sampling_rate == 4
     model.save_pretrained(tmp_path)
     arguments = ModelArguments(model_name_or_path=str(tmp_path))
-    assert starting_sampling_rate(arguments) == 4  # there is no processor
+    assert load_model_to_pretrain(arguments, 0.75).sampling_rate == 4  # there is no processor
     VideoMAEImageProcessor().save_pretrained(tmp_path)
-    assert starting_sampling_rate(arguments) == 4  # there is one that samples nothing
+    assert load_model_to_pretrain(arguments, 0.75).sampling_rate == 4  # this processor samples no frames
     processor_for(model.config, sampling_rate=1).save_pretrained(tmp_path)
-    assert starting_sampling_rate(arguments) == 1
+    assert load_model_to_pretrain(arguments, 0.75).sampling_rate == 1
 
 
-def test_a_setting_that_videomae_lacks_is_told(monkeypatch):
+def test_a_setting_that_videomae_lacks_is_a_warning(monkeypatch):
     warnings = []
     logger = SimpleNamespace(warning=warnings.append)
     monkeypatch.setattr("lgi_former.training.run.starting_model.logger", logger)

@@ -1,4 +1,4 @@
-"""What clips there are in the folders of a corpus, and whether there is something in them."""
+"""Finds the clips in the folders of a corpus, and clips that are empty."""
 
 import os
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ _LARGEST_POINTER = 1024  # bytes
 
 
 class ClipFolder(NamedTuple):
-    """Clips that are side by side in a folder.
+    """The clips of one folder.
 
     Attributes:
-        path: The folder, relative to where the search began, with `/`; empty for that itself.
-        clips: In the order of their names.
+        path: The folder, relative to the start of the search, with `/`. Empty for the start itself.
+        clips: The clips, sorted by name.
     """
 
     path: str
@@ -25,9 +25,9 @@ class ClipFolder(NamedTuple):
 
 
 def clips_below(folder: str | os.PathLike, depth: int, path: str = "") -> Iterator[ClipFolder]:
-    """All clips, which are video files or folders of frames, `depth` folders down, folder by folder.
+    """Yield all clips `depth` folders down, folder by folder. A clip is a video file or a folder of frames.
 
-    Only one folder's content is in memory at a time, and its parents'.
+    Only one folder and its parents are in memory at a time.
     """
     entries = _sorted_entries(folder)
     if depth == 1:
@@ -39,7 +39,7 @@ def clips_below(folder: str | os.PathLike, depth: int, path: str = "") -> Iterat
 
 
 def first_file_below(folder: str | os.PathLike) -> str | None:
-    """The path of a file in a folder, at any depth; None if there is none."""
+    """The path of a file at any depth in a folder, or None."""
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         if visible := [name for name in files if not name.startswith(".")]:
@@ -48,18 +48,18 @@ def first_file_below(folder: str | os.PathLike) -> str | None:
 
 
 def joined(folder: str, name: str) -> str:
-    """The path of `name` in `folder`, both relative and with `/`; a folder `""` or `"."` is where paths begin."""
+    """Join relative paths with `/`. The folder may be `""` or `"."`."""
     return name if folder in ("", ".") else f"{folder}/{name}"  # pathlib takes three times as long
 
 
 def without_suffix(name: str) -> str:
-    """The name of a clip without the suffix of a video file; names of folders may have other points."""
+    """The name of a clip without the suffix of a video file. Other dots of the name stay."""
     stem, suffix = os.path.splitext(name)
     return stem if suffix.lower() in VIDEO_SUFFIXES else name
 
 
 def what_is_wrong(clip: os.DirEntry) -> str | None:
-    """Why there is nothing to read in a clip, as the end of a sentence; None if there is. Nothing is decoded."""
+    """Say why a clip is empty, as the end of a sentence, without decoding it. None if it is not empty."""
     try:
         if clip.is_dir():
             return None if holds_frames(clip.path) else "holds no frames"
@@ -67,14 +67,14 @@ def what_is_wrong(clip: os.DirEntry) -> str | None:
         if size == 0:
             return "is empty"
         if size <= _LARGEST_POINTER and _is_pointer(clip.path):
-            return "is a pointer of Git LFS; fetch the file itself with `git lfs pull`"
+            return "is a pointer of Git LFS; get the file with `git lfs pull`"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     return None
 
 
 class ClipFinder:
-    """Finds clips of known names; every folder is listed once.
+    """Finds clips by name. Lists every folder once.
 
     Args:
         folder: The folder of clips.
@@ -85,7 +85,7 @@ class ClipFinder:
         self._listed = {}
 
     def find(self, name: str) -> os.DirEntry | None:
-        """The clip of a name that is relative to the folder of clips, whichever suffix either has."""
+        """Find a clip by its name relative to the folder of clips. Suffixes of video files may differ."""
         parent, _, last = name.rpartition("/")
         if parent not in self._listed:
             self._listed[parent] = _clips_by_name(os.path.join(self.folder, parent))
@@ -97,7 +97,7 @@ def _clips_by_name(folder: str) -> dict[str, os.DirEntry]:
     if os.path.isdir(folder):
         for entry in _sorted_entries(folder):
             if _is_clip(entry):
-                found.setdefault(without_suffix(entry.name), entry)  # the frames of a video before the file
+                found.setdefault(without_suffix(entry.name), entry)  # a folder of frames comes before a video file
     return found
 
 

@@ -1,4 +1,4 @@
-"""The corpora of the paper as their owners distribute them: one description each."""
+"""Descriptions of the corpora of the paper, as their owners distribute them."""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
@@ -18,10 +18,10 @@ class ListedClips:
     """Clips whose labels and splits are in lists of the owners.
 
     Attributes:
-        lists: Where a list may be, relative to the corpus; `{split}` and `{fold}` stand for what their names say.
+        lists: Possible paths of a list, relative to the corpus, with `{split}` and `{fold}`.
         labels: The classes as the lists spell them, in the order of their indices.
-        num_folds: Splits into training and test data that the owners made; 0 if there is only one, without a number.
-        digits: To how many digits the names of clips are filled up with zeros.
+        num_folds: Number of the owners' splits into training and test data; 0 if there is one split without a number.
+        digits: Names of clips are padded with zeros to this length.
     """
 
     lists: tuple[str, ...]
@@ -32,20 +32,20 @@ class ListedClips:
 
 @dataclass(frozen=True)
 class NamedClips:
-    """Clips whose names tell label and actor, and which folds keep apart by actor.
+    """Clips with label and actor in the name. No actor is in both training and test data of a fold.
 
     Attributes:
-        depth: Folders from that of the clips down to a clip, the clip included.
+        depth: Levels from the folder of the clips down to a clip, counting the clip.
         name: Regular expression of a clip's path below the folder of clips, without the suffix of a video file. Its
-            groups are `clip`, by which a clip is known (a second of the same is left out), `actor` and `label`.
+            groups are `clip` (the identity of a clip: duplicates are skipped), `actor` and `label`.
         labels: The classes as the names spell them, in the order of their indices.
-        actors: Numbers of all actors. Folds are made of these, so that a clip that is lost moves no other one.
-        num_folds: Test data of fold k are the k-th `actors_per_fold` actors, those of the last fold all that remain.
+        actors: Numbers of all actors. They decide the folds, so a lost clip does not move other clips.
+        num_folds: Fold k tests on the k-th `actors_per_fold` actors, and the last fold on all remaining actors.
         actors_per_fold: See `num_folds`.
-        num_clips: How many there are.
-        expected: Called with the folder of the corpus; gives the groups `clip` of all clips, nothing if it cannot.
-            Raises ValueError if it reads a list there and cannot understand it.
-        ending: What follows `clip` in the owners' names of files, to say which one is missing.
+        num_clips: Number of clips.
+        expected: Called with the folder of the corpus. Returns the group `clip` of all clips, or nothing if it cannot
+            know them. Raises ValueError if it cannot understand a list in the folder.
+        ending: Follows `clip` in the file names of the owners. Reports of missing clips need it.
     """
 
     depth: int
@@ -61,7 +61,7 @@ class NamedClips:
 
 @dataclass(frozen=True)
 class UnlabelledClips:
-    """Clips to pre-train on, too many to hold a list of them.
+    """Clips to pre-train on. They are too many for a list in memory.
 
     Attributes:
         depth, num_clips: As for `NamedClips`.
@@ -75,13 +75,13 @@ class UnlabelledClips:
 
 @dataclass(frozen=True)
 class Corpus:
-    """What is to know of a corpus to find its clips.
+    """Describes where the clips of a corpus are.
 
     Attributes:
         name: Its key in `DATASET_LABELS` and `DATASET_TERMS`.
         recipe: The shipped recipe that trains on it.
-        folders: Where the clips may be, relative to the corpus; of several that are there, the first is taken.
-        clips: How they are told from each other.
+        folders: Possible folders of the clips, relative to the corpus. The first existing one counts.
+        clips: How names, labels and splits of the clips are found.
     """
 
     name: str
@@ -96,13 +96,13 @@ class Corpus:
 
     @property
     def how_to_obtain(self) -> str:
-        """Whose the corpus is, and on which terms, in a sentence."""
+        """A sentence that says where the owners distribute the corpus, and their terms."""
         title, page, terms = DATASET_TERMS[self.name]
         return f"Its owners give {title} away at {page}; it {terms}."
 
 
 def _crema_d_clips(root: Path) -> Iterable[str]:
-    # Of the 91 actors x 82 sentences 20 do not exist, which only the owners' list tells.
+    # 20 of the 91 actors x 82 sentences do not exist. Only the owners' list says which.
     file = root / "SentenceFilenames.csv"
     if not file.is_file():
         return []
@@ -114,21 +114,21 @@ def _crema_d_clips(root: Path) -> Iterable[str]:
 
 def _ravdess_clips(root: Path) -> Iterator[str]:
     for actor, label, intensity in itertools.product(range(1, 25), range(1, 9), (1, 2)):
-        if (label, intensity) == (1, 2):  # neutral is not acted strongly
+        if (label, intensity) == (1, 2):  # there is no strong neutral
             continue
         for statement, repetition in itertools.product((1, 2), (1, 2)):
             clip = f"02-01-{label:02d}-{intensity:02d}-{statement:02d}-{repetition:02d}-{actor:02d}"
             yield f"Actor_{actor:02d}/{clip}"
 
 
-# Subject 6 has one video an emotion, which is not cut into sentences; the published folds go without.
+# Subject 6 has one video for each emotion, not one for each sentence. The published folds lack this subject.
 _ENTERFACE_SUBJECTS = tuple(subject for subject in range(1, 45) if subject != 6)
 
 
 def _enterface_clips(root: Path) -> Iterator[str]:
     emotions = DATASET_LABELS["enterface"]
     for subject, emotion, sentence in itertools.product(_ENTERFACE_SUBJECTS, emotions, range(1, 6)):
-        if subject == 23 and emotion == "happiness" and sentence <= 3:  # were never there
+        if subject == 23 and emotion == "happiness" and sentence <= 3:  # these do not exist
             continue
         yield f"subject {subject}/{emotion}/sentence {sentence}"
 

@@ -4,18 +4,18 @@ from collections.abc import Sequence
 
 
 def actors_of_folds(actors: Sequence[int], num_folds: int, actors_per_fold: int) -> dict[int, list[int]]:
-    """The test data's actors of each fold, by the published rule.
+    """Choose the test actors of each fold by the published rule.
 
     Args:
         actors: Numbers of all actors, in any order.
-        num_folds: How many folds.
-        actors_per_fold: Fold k gets the k-th so many of the sorted actors; the last fold gets all that remain.
+        num_folds: Number of folds.
+        actors_per_fold: Number of actors of a fold, in sorted order. The last fold gets all remaining actors.
 
     Returns:
-        By fold, counted from 1, its actors.
+        The actors of each fold. Folds count from 1.
 
     Raises:
-        ValueError: If a fold would get none.
+        ValueError: If a fold would get no actor.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""The labelled clips of a corpus, in their splits: from lists of the owners, or from the names of the clips."""
+"""Finds the labelled clips of a corpus and their splits, from lists of the owners or from the names of clips."""
 
 import os
 import re
@@ -23,14 +23,14 @@ Split = list[tuple[str, int]]
 
 @dataclass
 class LabelledClips:
-    """What was found of a corpus.
+    """The clips of a corpus that were found.
 
     Attributes:
-        folds: By fold (None if there are none) and split, the path of each clip, relative to the corpus, and the
-            index of its class, from 0.
-        num_expected: Distinct clips that should be there.
-        num_found: Distinct clips that are there.
-        missing: The others, as far as their names are known, and what is wrong with each.
+        folds: The clips by fold (None for a corpus without folds) and split: path relative to the corpus, and class
+            index from 0.
+        num_expected: Number of distinct clips that the corpus has.
+        num_found: Number of distinct clips that were found.
+        missing: The errors of the other clips, by name, as far as the names are known.
     """
 
     folds: dict[int | None, dict[str, Split]]
@@ -40,21 +40,21 @@ class LabelledClips:
 
     @property
     def num_missing(self) -> int:
-        """How many are missing, those whose names are not known included."""
+        """Number of missing clips, including those with unknown names."""
         return max(len(self.missing), self.num_expected - self.num_found)
 
 
 def find_clips(corpus: Corpus, root: Path, folder: str, folds: Sequence[int | None]) -> LabelledClips:
-    """Find all clips, and check that there is something in each of them.
+    """Find all clips, and check that none of them is empty.
 
     Args:
-        corpus: One of labelled clips.
+        corpus: A corpus of labelled clips.
         root: Folder of the corpus.
-        folder: Folder of the clips, relative to that.
-        folds: Which ones, or `[None]` for a corpus that has none.
+        folder: Folder of the clips, relative to `root`.
+        folds: Numbers of folds, or `[None]` for a corpus without folds.
 
     Raises:
-        ValueError: If a list is not there, cannot be understood, or gives a clip two labels.
+        ValueError: If a list is missing, cannot be understood, or gives a clip two labels.
         OSError: If a folder cannot be read.
     """
     if isinstance(corpus.clips, ListedClips):
@@ -87,7 +87,7 @@ def _find_listed(corpus: Corpus, root: Path, folder: str, folds: Sequence[int | 
 
 
 def _read_list(corpus: Corpus, root: Path, fold: int | None, split: str) -> dict[str, int]:
-    """The class index of each clip in the owners' list, by the clip's name. The same line once more adds nothing."""
+    """Read the owners' list: the class index of each clip by name. Repeated lines count once."""
     clips = corpus.clips
     candidates = [root / pattern.format(split=split, fold=fold) for pattern in clips.lists]
     file = next((candidate for candidate in candidates if candidate.is_file()), None)
@@ -137,7 +137,7 @@ def _find_named(clips: NamedClips, root: Path, folder: str, folds: Sequence[int 
 
 
 def _named(clips: NamedClips, root: Path, folder: str) -> Iterable[tuple[re.Match, str, str | None]]:
-    """Clips of known actors: what the name tells, the path relative to the corpus, what is wrong."""
+    """Yield the clips of known actors: the parsed name, the path relative to the corpus, and the error or None."""
     for parent in clips_below(root / folder, clips.depth):
         for clip in parent.clips:
             path = joined(parent.path, clip.name)
@@ -147,7 +147,9 @@ def _named(clips: NamedClips, root: Path, folder: str) -> Iterable[tuple[re.Matc
 
 
 def _key(clip: str) -> str:
-    return clip.replace("_", " ")  # eNTERFACE's spaces are often replaced, since many programs stumble over them
+    return clip.replace(
+        "_", " "
+    )  # users often replace the spaces in eNTERFACE's names, because many programs cannot handle spaces
 
 
 def _split(rows: list[tuple[str, int, int]], test_actors: list[int]) -> dict[str, Split]:

@@ -1,4 +1,4 @@
-"""A whole preparation: find the clips of a corpus, and write the lists that training reads."""
+"""Finds the clips of a corpus and writes the lists that training reads."""
 
 import json
 import os
@@ -27,12 +27,12 @@ class PreparationOptions:
     """How a corpus is prepared.
 
     Attributes:
-        root: Folder of the corpus; paths in the lists are relative to it.
-        output: Folder to write to, made if needed.
-        clips: Folder of the clips, relative to `root`; None for the first of the usual ones that is there.
+        root: Folder of the corpus. Paths in the lists are relative to it.
+        output: Folder to write to. It is created if needed.
+        clips: Folder of the clips, relative to `root`. None tries the usual folders in order.
         max_missing_fraction: Share of the clips that may be missing.
-        overwrite: Whether lists that are there with other content may be replaced.
-        dry_run: Whether nothing is to be written, and nothing to be decoded.
+        overwrite: Whether to replace existing lists with other content.
+        dry_run: Whether to write and decode nothing.
     """
 
     root: Path
@@ -44,10 +44,10 @@ class PreparationOptions:
 
 
 class ListsNotWrittenError(ValueError):
-    """The corpus is there, but its lists cannot be written. Those of an earlier run stay as they are.
+    """The corpus was found, but its lists cannot be written. Lists of an earlier run do not change.
 
     Attributes:
-        found: What there is of the corpus now.
+        found: The clips that were found.
     """
 
     def __init__(self, message: str, found: LabelledClips | UnlabelledCount):
@@ -56,7 +56,7 @@ class ListsNotWrittenError(ValueError):
 
 
 def folder_of_clips(corpus: Corpus, options: PreparationOptions) -> str:
-    """Where the clips of a corpus are, relative to `options.root`.
+    """Find the folder of the clips of a corpus, relative to `options.root`.
 
     Raises:
         ValueError: If there is no such folder.
@@ -78,19 +78,19 @@ def folder_of_clips(corpus: Corpus, options: PreparationOptions) -> str:
 def prepare_labelled(corpus: Corpus, options: PreparationOptions, folds: Sequence[int | None]) -> LabelledClips:
     """Write `train.csv` and `test.csv` of each fold into `fold_K`, or into the output itself, and `labels.json`.
 
-    If clips are missing, `missing.csv` says which; if too many are, nothing else is written.
+    `missing.csv` lists missing clips. If too many clips are missing, only `missing.csv` is written.
 
     Args:
-        corpus: One of labelled clips.
-        options: Where from, where to, and how.
-        folds: Numbers of folds; `[None]` for a corpus that has none.
+        corpus: A corpus of labelled clips.
+        options: Folders and settings.
+        folds: Numbers of folds, or `[None]` for a corpus without folds.
 
     Returns:
-        What was found.
+        The clips that were found.
 
     Raises:
-        ValueError: If the corpus is not found or understood.
-        ListsNotWrittenError: If a split is empty, or other lists are in the way.
+        ValueError: If the corpus is not found, or its lists cannot be understood.
+        ListsNotWrittenError: If a split is empty, or other lists exist.
         OSError: If something cannot be read or written.
     """
     folder = folder_of_clips(corpus, options)
@@ -100,7 +100,7 @@ def prepare_labelled(corpus: Corpus, options: PreparationOptions, folds: Sequenc
         other = first_file_below(options.root / folder)
         raise ValueError(
             f"None of the {found.num_expected} clips of {corpus.title} is in '{options.root / folder}'{example}"
-            f"{f'; what is there is, for example, {other!r}' if other else ''}. {corpus.how_to_obtain}"
+            f"{f'; the folder has other files, such as {other!r}' if other else ''}. {corpus.how_to_obtain}"
         )
     if options.dry_run:
         return found
@@ -116,22 +116,22 @@ def prepare_labelled(corpus: Corpus, options: PreparationOptions, folds: Sequenc
 def prepare_unlabelled(
     corpus: Corpus, options: PreparationOptions, check: bool = True, num_workers: int = 0
 ) -> UnlabelledCount:
-    """Write `train.csv`, a line for each clip that can be read; `missing.csv` says which cannot.
+    """Write `train.csv`, a line for each readable clip, and `missing.csv`, a line for each other clip.
 
-    What was found in reading them is remembered in `readability.jsonl` of the output.
+    `readability.jsonl` in the output records the results, so that a later run need not read the videos again.
 
     Args:
-        corpus: One of unlabelled clips.
-        options: Where from, where to, and how.
-        check: Whether to read videos that have not been read before; those that are empty are found without.
-        num_workers: Processes to read with; 0 reads in this one.
+        corpus: A corpus of unlabelled clips.
+        options: Folders and settings.
+        check: Whether to read videos that were not read before. Empty files are found in any case.
+        num_workers: Number of worker processes. With 0, this process reads.
 
     Returns:
-        How many were found.
+        The numbers of clips.
 
     Raises:
         ValueError: If the corpus is not found.
-        ListsNotWrittenError: If another list is in the way.
+        ListsNotWrittenError: If another list exists.
         OSError: If something cannot be read or written.
     """
     folder = folder_of_clips(corpus, options)
@@ -156,7 +156,7 @@ def prepare_unlabelled(
 
 
 def _write_missing(staged: StagedFiles, options: PreparationOptions, found: LabelledClips | UnlabelledCount):
-    """Write `missing.csv`, unless other lists are in the way: they lack other clips than it would name."""
+    """Write `missing.csv`, unless other lists exist, because other clips may be missing in them."""
     try:
         staged.check_places()
     except ValueError as error:
@@ -167,17 +167,17 @@ def _write_missing(staged: StagedFiles, options: PreparationOptions, found: Labe
 def _check_any_found(corpus: Corpus, found: UnlabelledCount, folder: Path):
     if not found.num_found:
         raise ValueError(
-            f"There is no clip to read in '{folder}', {corpus.clips.depth} folders down. {corpus.how_to_obtain}"
+            f"There is no readable clip in '{folder}', {corpus.clips.depth} folders down. {corpus.how_to_obtain}"
         )
 
 
 def too_many_missing(found: LabelledClips | UnlabelledCount, options: PreparationOptions) -> bool:
-    """Whether more clips are missing than may be."""
+    """Whether more clips are missing than the options allow."""
     return found.num_missing > options.max_missing_fraction * found.num_expected
 
 
 def folder_of_fold(fold: int | str | None) -> str:
-    """Where the lists of a fold are, relative to the output."""
+    """The folder of the lists of a fold, relative to the output."""
     return "." if fold is None else f"fold_{fold}"
 
 
@@ -186,7 +186,7 @@ def _write_splits(staged: StagedFiles, options: PreparationOptions, found: Label
         for split, rows in splits.items():
             path = options.output / folder_of_fold(fold) / f"{split}.csv"
             if not rows:
-                message = f"No clip is left for '{path}': all of them are missing. No list was written."
+                message = f"All clips of '{path}' are missing. No list was written."
                 raise ListsNotWrittenError(message, found)
             with staged.open(path) as file:
                 file.writelines(f"{clip} {label}\n" for clip, label in rows)

@@ -1,39 +1,34 @@
-"""Finding the videos of a large corpus that cannot be read: once, in parallel, and remembered."""
+"""Finds the unreadable videos of a large corpus, in parallel, and records them in a file."""
 
-import itertools
 import json
-import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from tqdm import tqdm
 
 from ....image_processing import VideoReadError
 from ...data.data_check import read_first_and_last_frame
+from ..parallel import WorkerDiedError, map_unordered, worker_processes
 from .clip_folders import ClipFolder
 
 
 RECORD_FILE = "readability.jsonl"
-FOLDERS_AHEAD = 4  # that wait for each process, so that none ever waits for a folder
+FOLDERS_AHEAD = 4  # for each process, so that no process waits for a folder
 
 
 class ReadabilityRecord:
-    """Which folders of videos have been read, and which of their videos cannot be; kept in a file.
+    """A file that records which folders of videos were read, and which of their videos are unreadable.
 
-    A line is a JSON object: a folder, how many videos of how many bytes it had, and what is wrong with the unreadable
-    ones, by name. Lines are only ever added, the last of a folder counts, and one that a killed process has left
-    half-written does not. A folder whose videos have changed in number or size is not known any more.
+    Each line is a JSON object: a folder, the number and the bytes of its videos, and the errors of unreadable videos
+    by name. Lines are only appended, and the last line of a folder counts. An incomplete line, which a killed process
+    may leave, is ignored. A folder is unknown again when the number or the size of its videos has changed.
 
     Args:
-        path: The file; it is made when the first folder is added.
+        path: The file. It is created with the first folder.
 
     Raises:
-        ValueError: If the file has lines of something else.
+        ValueError: If the file has other lines.
     """
 
     def __init__(self, path: Path):
@@ -43,15 +38,15 @@ class ReadabilityRecord:
             self._load()
 
     def knows(self, folder: ClipFolder) -> bool:
-        """Whether these videos have been read."""
+        """Whether the videos of this folder were read."""
         return self._sizes.get(folder.path) == _sizes(folder)
 
     def unreadable(self, folder: ClipFolder) -> dict[str, str]:
-        """The names of a folder's unreadable videos, and what is wrong with them; none if it is not known."""
+        """The unreadable videos of a folder by name, with their errors. Empty for an unknown folder."""
         return self._unreadable.get(folder.path, {}) if self.knows(folder) else {}
 
     def add(self, folder: ClipFolder, unreadable: dict[str, str]):
-        """Remember what was found in a folder, also for later processes."""
+        """Record the result for a folder, in memory and in the file."""
         videos, size = _sizes(folder)
         line = {"folder": folder.path, "videos": videos, "bytes": size, "unreadable": unreadable}
         with self.path.open("a", encoding="utf-8") as file:
@@ -64,11 +59,11 @@ class ReadabilityRecord:
             for number, text in enumerate(file, 1):
                 try:
                     self._remember(json.loads(text))
-                except json.JSONDecodeError:  # half-written
+                except json.JSONDecodeError:  # incomplete line
                     continue
                 except (KeyError, TypeError) as error:
                     raise ValueError(
-                        f"'{self.path}', line {number}, is no record of a folder of videos: move the file, or choose "
+                        f"'{self.path}', line {number}, is no record of a folder of videos. Move the file, or choose "
                         "another --output."
                     ) from error
         if not text.endswith("\n"):
@@ -88,25 +83,36 @@ def _sizes(folder: ClipFolder) -> tuple[int, int]:
 
 
 def check_readability(folders: Iterable[ClipFolder], record: ReadabilityRecord, num_workers: int, num_videos: int):
-    """Read the first and the last frame of each video in folders that the record does not know, and add them to it.
+    """Read the first and the last frame of each video in unknown folders, and record the folders.
 
-    That finds files without a video in them and files whose end is missing, in a fraction of the time of decoding
-    all frames. Damage in the middle is met in training, which leaves such videos out.
+    This finds files without a video in a fraction of the time of decoding all frames. Damage in the middle of a video
+    is found in training, which skips such videos.
 
     Args:
         folders: The folders of videos.
-        record: Of what was read.
-        num_workers: Processes to read with; 0 reads in this one.
-        num_videos: How many videos all folders have together, for the progress bar.
+        record: Gets the results. Its known folders are not read again.
+        num_workers: Number of worker processes. With 0, this process reads.
+        num_videos: Number of videos in all folders, for the progress bar.
 
     Raises:
-        ValueError: If a process dies of a video.
+        ValueError: If a worker process dies.
     """
-    read = _read_in_parallel if num_workers else _read_in_turn
-    with tqdm(desc="Reading first and last frames", total=num_videos, unit="video") as progress:
-        for folder, unreadable in read(_unknown(folders, record, progress), num_workers):
-            record.add(folder, unreadable)
-            progress.update(len(folder.clips))
+    with (
+        tqdm(desc="Reading first and last frames", total=num_videos, unit="video") as progress,
+        worker_processes(num_workers, preload=__name__) as pool,
+    ):
+        tasks = ((folder, [clip.path for clip in folder.clips]) for folder in _unknown(folders, record, progress))
+        try:
+            for folder, unreadable in map_unordered(pool, find_unreadable, tasks, FOLDERS_AHEAD * num_workers):
+                record.add(folder, unreadable)
+                progress.update(len(folder.clips))
+        except WorkerDiedError as error:
+            being_read = ", ".join(folder.path for folder in error.keys[: 2 * num_workers])
+            raise ValueError(
+                f"A process died while it read the videos in one of these folders: {being_read}. Check the memory of "
+                "the machine. Use fewer --num_workers to find the video that kills it, move that video away, and run "
+                "the command again."
+            ) from error
 
 
 def _unknown(folders: Iterable[ClipFolder], record: ReadabilityRecord, progress: tqdm) -> Iterator[ClipFolder]:
@@ -117,69 +123,13 @@ def _unknown(folders: Iterable[ClipFolder], record: ReadabilityRecord, progress:
             yield folder
 
 
-def _read_in_turn(folders: Iterable[ClipFolder], num_workers: int) -> Iterator[tuple[ClipFolder, dict[str, str]]]:
-    for folder in folders:
-        yield folder, find_unreadable(_files(folder))
-
-
-def _read_in_parallel(folders: Iterable[ClipFolder], num_workers: int) -> Iterator[tuple[ClipFolder, dict[str, str]]]:
-    with ProcessPoolExecutor(num_workers, _process_context(), initializer=_live_with_main_process) as pool:
-        waiting = {}
-        try:
-            for folder in folders:
-                waiting[pool.submit(find_unreadable, _files(folder))] = folder
-                if len(waiting) >= FOLDERS_AHEAD * num_workers:
-                    yield from _finished(waiting)
-            while waiting:
-                yield from _finished(waiting)
-        except BrokenProcessPool as error:
-            being_read = ", ".join(folder.path for folder in itertools.islice(waiting.values(), 2 * num_workers))
-            raise ValueError(
-                f"A process died while it read the videos in one of these folders: {being_read}. Check the memory of "
-                "the machine; find the video that kills it with fewer --num_workers and set it aside; then go on."
-            ) from error
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _finished(waiting: dict[Future, ClipFolder]) -> Iterator[tuple[ClipFolder, dict[str, str]]]:
-    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-        unreadable = future.result()
-        yield waiting.pop(future), unreadable
-
-
-def _process_context() -> multiprocessing.context.BaseContext:
-    # Decoders may not survive a fork of a process that has used them; a fork server never has, and imports only once.
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    return context
-
-
-def _live_with_main_process():
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends the others
-    # A pool's processes would wait for work for ever, and fill the memory, after the main process was killed.
-    threading.Thread(target=_die_with_main_process, daemon=True).start()
-
-
-def _die_with_main_process():
-    multiprocessing.parent_process().join()
-    os._exit(1)
-
-
-def _files(folder: ClipFolder) -> list[str]:
-    return [clip.path for clip in folder.clips]
-
-
 def find_unreadable(videos: list[str]) -> dict[str, str]:
-    """The names of those of the videos (paths) whose first or last frame cannot be read, and why."""
+    """Read the first and the last frame of videos (paths). Returns the errors by file name."""
     unreadable = {}
     for video in videos:
         try:
             read_first_and_last_frame(video)
         except VideoReadError as error:
-            reason = str(error).removeprefix(f"'{video}' ")  # it is said beside its path
+            reason = str(error).removeprefix(f"'{video}' ")  # the record has the path
             unreadable[os.path.basename(video)] = " ".join(reason.split())
     return unreadable

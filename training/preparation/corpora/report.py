@@ -1,4 +1,4 @@
-"""What a preparation tells: clips per class and split, what is missing, and how to go on."""
+"""Reports of a preparation: clips per class and split, missing clips, and the next command."""
 
 import shlex
 from collections import Counter
@@ -36,15 +36,15 @@ def print_clips(corpus: Corpus, found: LabelledClips):
 
 
 def describe_shared(found: LabelledClips) -> list[str]:
-    """A line for each fold of whose test data some is training data, too, as lists of owners may have it."""
+    """A line for each fold whose training and test data share clips. Lists of owners may have such clips."""
     lines = []
     for fold, splits in found.folds.items():
         train, test = ({clip for clip, _ in splits[split]} for split in SPLITS)
         if shared := sorted(train & test):
             where = "" if fold is None else f" of fold {fold}"
             lines.append(
-                f"{len(shared)} clips{where} are listed both to train and to test, such as {shared[0]}. They are "
-                "kept, though a test on them says nothing."
+                f"{len(shared)} clips{where} are listed both to train and to test, such as {shared[0]}. They "
+                "stay in both lists, but a test on them is meaningless."
             )
     return lines
 
@@ -60,11 +60,11 @@ def print_count(corpus: Corpus, found: UnlabelledCount):
 def describe_missing(
     corpus: Corpus, found: LabelledClips | UnlabelledCount, options: PreparationOptions, are_listed: bool
 ) -> str:
-    """How many clips are missing, the first of them, where they were looked for and how to obtain them; some lines.
+    """Describe the missing clips in a few lines: their number, the first of them, and how to obtain the corpus.
 
     Args:
-        corpus, found, options: As of the preparation.
-        are_listed: Whether `missing.csv` has all of them.
+        corpus, found, options: Those of the preparation.
+        are_listed: Whether `missing.csv` lists all missing clips.
     """
     lines = [f"{found.num_missing} of {found.num_expected} clips are missing or cannot be read:"]
     lines += [f"  {options.root / clip} {problem}" for clip, problem in islice(found.missing.items(), CLIPS_NAMED)]
@@ -73,21 +73,21 @@ def describe_missing(
         lines.append(f"  and {len(found.missing) - CLIPS_NAMED} more{where}")
     if unnamed := found.num_missing - len(found.missing):
         lines.append(
-            f"  {'and ' if found.missing else ''}{unnamed} whose names are not known, since the owners' list of clips "
+            f"  {'and ' if found.missing else ''}{unnamed} with unknown names, because the owners' list of clips "
             f"is not in '{options.root}'"
         )
     lines.append(corpus.how_to_obtain)
     if too_many_missing(found, options):
         lines.append(
-            f"These are more than --max_missing_fraction {options.max_missing_fraction:g} allows: no list is written."
+            f"This is more than --max_missing_fraction {options.max_missing_fraction:g} allows. No list is written."
         )
     else:
-        lines.append(f"They {'are' if are_listed else 'would be'} left out of the lists.")
+        lines.append(f"They {'are' if are_listed else 'would be'} skipped in the lists.")
     return "\n".join(lines)
 
 
 def starting_model(corpus: Corpus) -> str:
-    """What the recipe starts from, as a part of a sentence; nothing if it starts from scratch."""
+    """The model that the recipe starts from, as a part of a sentence. Empty if it starts from scratch."""
     model = read_recipe(corpus.recipe).get("model_name_or_path")
     if model is None:
         return ""
@@ -95,7 +95,7 @@ def starting_model(corpus: Corpus) -> str:
 
 
 def next_command(corpus: Corpus, options: PreparationOptions, folds: Sequence[int | None]) -> str:
-    """The command that trains on what was prepared, for a shell."""
+    """The shell command that trains on the prepared lists."""
     folder = options.output / folder_of_fold(None if folds == [None] else "{fold}")
     words = ["lgi-former", corpus.recipe.partition("_")[0], corpus.recipe, "--train_data", str(folder / "train.csv")]
     if corpus.name in DATASET_LABELS:

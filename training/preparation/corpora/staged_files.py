@@ -1,4 +1,4 @@
-"""Files that are written all together or not at all, and replace nothing that differs unless asked to."""
+"""Writes several files together or not at all. Files with other content are replaced only on request."""
 
 import contextlib
 import filecmp
@@ -10,15 +10,15 @@ from ....files import unfinished
 
 
 class StagedFiles:
-    """Text files beside their places, until they are moved there at the end of the `with` block.
+    """Text files with temporary names. The end of the `with` block moves them to their final names.
 
-    If the block is left by an exception, no file has changed.
+    If the block raises an exception, no file changes.
 
     Args:
-        overwrite: Whether files that are there with other content may be replaced.
+        overwrite: Whether to replace existing files with other content.
 
     Raises:
-        ValueError: At the end, as `check_places` does. Then none of the files is written.
+        ValueError: At the end of the block, as from `check_places`. Then no file is written.
     """
 
     def __init__(self, overwrite: bool):
@@ -27,7 +27,7 @@ class StagedFiles:
 
     @contextlib.contextmanager
     def open(self, path: Path) -> Iterator[TextIO]:
-        """Open a new file for `path`, in UTF-8; folders are made as needed."""
+        """Open a new UTF-8 file for `path`. Missing folders are created."""
         path.parent.mkdir(parents=True, exist_ok=True)
         staged = unfinished(path)
         self._places[staged] = path
@@ -35,7 +35,7 @@ class StagedFiles:
             yield file
 
     def discard(self):
-        """Write none of the files after all."""
+        """Delete all files that were written so far."""
         for staged in self._places:
             staged.unlink(missing_ok=True)
         self._places.clear()
@@ -51,22 +51,22 @@ class StagedFiles:
             self.discard()
 
     def check_places(self):
-        """See whether the files written so far may go to their places.
+        """Check that the files written so far can get their final names.
 
         Raises:
-            ValueError: If there are files with other content, which may not be replaced, or folders.
+            ValueError: If a folder has such a name, or a file with other content has and `overwrite` is not set.
         """
         if folder := next((path for path in self._places.values() if path.is_dir()), None):
-            raise ValueError(f"'{folder}' is a folder: move it, or choose another --output. No list was written.")
-        kept = [
+            raise ValueError(f"'{folder}' is a folder. Move it, or choose another --output. No list was written.")
+        differing = [
             path
             for staged, path in self._places.items()
             if path.exists() and not filecmp.cmp(staged, path, shallow=False)
         ]
-        if kept and not self.overwrite:
+        if differing and not self.overwrite:
             raise ValueError(
-                f"{_some_are(kept)} there already with other content: pass --overwrite to replace what is there, or "
-                "choose another --output. No list was written."
+                f"{_exist(differing)} already with other content. Replace them with --overwrite, or choose another "
+                "--output. No list was written."
             )
 
     def _move(self):
@@ -75,5 +75,5 @@ class StagedFiles:
             staged.replace(path)
 
 
-def _some_are(paths: list[Path]) -> str:
-    return f"'{paths[0]}' is" if len(paths) == 1 else f"'{paths[0]}' and {len(paths) - 1} more files are"
+def _exist(paths: list[Path]) -> str:
+    return f"'{paths[0]}' exists" if len(paths) == 1 else f"'{paths[0]}' and {len(paths) - 1} more files exist"

@@ -1,4 +1,4 @@
-"""The clips of a corpus that is too large for memory: straight from its folders into a list to pre-train on."""
+"""Lists the clips of a corpus that is too large for memory, directly from its folders to a file."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +14,11 @@ from .readability import ReadabilityRecord, check_readability
 
 @dataclass
 class UnlabelledCount:
-    """What was found of a corpus.
+    """The numbers of clips of a corpus.
 
     Attributes:
-        num_found: Clips that are listed.
-        missing: Clips that are there but cannot be read, and why.
+        num_found: Number of listed clips.
+        missing: The errors of unreadable clips, by path.
     """
 
     num_found: int = 0
@@ -26,20 +26,20 @@ class UnlabelledCount:
 
     @property
     def num_missing(self) -> int:
-        """How many cannot be read."""
+        """Number of unreadable clips."""
         return len(self.missing)
 
     @property
     def num_expected(self) -> int:
-        """How many are there. Which ones the owners distribute nobody knows, and a part is good to pre-train on."""
+        """Number of clips in the folders. There is no list of all clips, and pre-training can use a part of them."""
         return self.num_found + self.num_missing
 
 
 def read_all(clips: UnlabelledClips, folder: Path, record: ReadabilityRecord, num_workers: int):
-    """Find out which videos cannot be read, but for those whose folders are in the record.
+    """Find the unreadable videos in all folders that the record does not know.
 
     Raises:
-        ValueError: If a process dies of a video.
+        ValueError: If a worker process dies.
         OSError: If a folder cannot be read.
     """
     counted = tqdm(clips_below(folder, clips.depth), "Counting", unit=" folders")
@@ -50,17 +50,17 @@ def read_all(clips: UnlabelledClips, folder: Path, record: ReadabilityRecord, nu
 def list_clips(
     clips: UnlabelledClips, root: Path, folder: str, record: ReadabilityRecord, file: TextIO
 ) -> UnlabelledCount:
-    """Write the path of each clip that is not known to be unreadable, relative to the corpus, as a line of its own.
+    """Write a line for each clip, except for clips that are known to be unreadable. Paths are relative to the corpus.
 
     Args:
-        clips: How they are found.
+        clips: Describes how to find the clips.
         root: Folder of the corpus.
-        folder: Folder of the clips, relative to that.
-        record: Which of them cannot be read.
-        file: Where to.
+        folder: Folder of the clips, relative to `root`.
+        record: Knows the unreadable clips.
+        file: Gets the lines.
 
     Raises:
-        ValueError: If a path cannot be written as a line from which the same path is read.
+        ValueError: If reading the line of a path would give another path.
         OSError: If a folder cannot be read.
     """
     count = UnlabelledCount()
@@ -71,7 +71,7 @@ def list_clips(
                 path = joined(folder, joined(found.path, clip.name))
                 if not (path.isprintable() and is_path_only(path)):
                     raise ValueError(
-                        f"{str(root / path)!r} cannot be a line of a list; rename it, without spaces or special "
+                        f"{str(root / path)!r} cannot be a line of a list. Rename it without spaces and special "
                         "characters."
                     )
                 problem = what_is_wrong(clip) or unreadable.get(clip.name)

@@ -1,4 +1,4 @@
-"""What of a video goes into a shard: the file as it is, or its frames made smaller."""
+"""Makes the bytes of a video for a shard: a copy of the file, or smaller frames as H.264."""
 
 import io
 import zipfile
@@ -15,35 +15,34 @@ from ...data.video_rows import RowVideo, format_suffix, local_video
 
 
 REENCODED_SUFFIX = ".mp4"
-UNKNOWN_SUFFIX = ".video"  # where the name tells no format, since a member of a shard needs one; PyAV tells by content
+UNKNOWN_SUFFIX = ".video"  # for names without a known suffix; PyAV detects the format from the content
 
-# As good as without loss to the eye. A frame is decoded from the last key frame on, of which there is one in 16.
-# Several threads make other bytes on other machines (of damaged videos those that decode, too); so does x264's
-# macroblock tree, even on one alone: with AVX-512 3 of 100 files of 224 x 224 came out differently when written again
-# (x264 165).
+# The eye sees no loss. Every 16th frame is a key frame, because decoding starts from the last key frame. Several
+# threads give other bytes on other machines, also in the decoder for damaged videos. So does x264's macroblock tree,
+# even on one machine: with AVX-512, 3 of 100 files of 224 x 224 differed when written again (x264 165).
 ENCODING = {"crf": "18", "g": "16", "threads": "1", "mbtree": "0"}
 PIXEL_FORMAT = "yuv420p"
 
 
 def encode_video(video: RowVideo, size: int | None, frame_order: str = "natural") -> tuple[str, bytes]:
-    """A video as one file, the same bytes every time.
+    """Make one file of a video. The same video always gives the same bytes.
 
-    Without `size`, nothing is encoded anew: files stay as they are, and of a folder the image files go into a zip
-    archive (stored, as they are compressed already), of which a reader decodes only the frames that it needs. With
-    `size` every video becomes an H.264 file.
+    Without `size`, nothing is encoded: files are copied, and the images of a folder go into a zip archive without
+    compression, so that a reader decodes only the frames that it needs. With `size`, every video becomes an H.264
+    file.
 
     Args:
         video: The video of a row.
-        size: Length in pixels that the shorter side is made, if it is longer.
-        frame_order: With `size`, the order of the frames of a folder, as for `read_video`. An archive keeps the names,
-            and the reader decides on their order.
+        size: A longer shorter side is reduced to this many pixels.
+        frame_order: With `size`, the order of the frames of a folder, as for `read_video`. An archive has the original
+            names, and its reader decides the order.
 
     Returns:
-        The suffix that tells the format, in lower case, and the bytes.
+        The suffix of the format in lower case, and the bytes.
 
     Raises:
-        VideoReadError: If the video cannot be read. Of a video file without `size` the first and last frame are,
-            otherwise all.
+        VideoReadError: If the video cannot be read. For a video file without `size`, only the first and the last
+            frame are tried, otherwise all frames.
     """
     with local_video(video) as path:
         if size is not None:
@@ -71,7 +70,7 @@ def _check_readable(file: Path):
     if consists_of_images(file):
         read_all_frames(str(file))
     else:
-        # What is damaged in between is found in training, as it would be in the file.
+        # Training finds damage between these frames, as it does for files.
         read_first_and_last_frame(file)
 
 
@@ -79,7 +78,9 @@ def _archived(folder: Path) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
         for file in frame_files(folder):
-            archive.writestr(zipfile.ZipInfo(file.name), file.read_bytes())  # dated 1980, whatever the file's age
+            archive.writestr(
+                zipfile.ZipInfo(file.name), file.read_bytes()
+            )  # always dated 1980, so that the bytes do not change
     return content.getvalue()
 
 
@@ -103,6 +104,6 @@ def _reencoded(path: str, size: int, frame_order: str) -> bytes:
 
 
 def _scaled(height: int, width: int, size: int) -> tuple[int, int]:
-    """Height and width with the shorter one of at most `size`; even, since chroma is stored for 2 x 2 pixels."""
+    """Scale height and width so that the shorter one is at most `size`. Both are even, as 2 x 2 chroma needs."""
     scale = min(size / min(height, width), 1)
     return max(round(height * scale / 2), 1) * 2, max(round(width * scale / 2), 1) * 2

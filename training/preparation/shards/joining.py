@@ -1,4 +1,4 @@
-"""One index for shards that were packed in parts, each from a list of its own and perhaps on a machine of its own."""
+"""Writes one index for shards that were packed in parts, perhaps on several machines."""
 
 import os
 from collections.abc import Sequence
@@ -9,21 +9,21 @@ from ...data.shard_index import INDEX_FILE, Shard, ShardError, ShardIndex, open_
 
 
 def join_parts(parts: Sequence[str], output_dir: str | os.PathLike) -> ShardIndex:
-    """Write an `index.json` of the shards of several others. The shards stay where they are.
+    """Write an `index.json` of the shards of several indexes. The shards do not move.
 
     Args:
-        parts: Indexes, or folders or URLs that hold one, of shards with the same classes.
-        output_dir: Folder to write to, made if needed. Shards in it, at any depth, may be moved together with it.
+        parts: Indexes of shards with the same classes, or folders or URLs that have an index.
+        output_dir: Folder to write to. It is created if needed. Shards inside it may be moved together with it.
 
     Returns:
-        What was written.
+        The new index.
 
     Raises:
         ShardError: If there is an index already, a part has none or is given twice, or the classes of two differ.
     """
     output_dir = Path(output_dir)
     if (output_dir / INDEX_FILE).exists():
-        raise ShardError(f"'{output_dir / INDEX_FILE}' is there already. Choose another folder, or remove it.")
+        raise ShardError(f"'{output_dir / INDEX_FILE}' exists already. Choose another folder, or delete it.")
     indexes = [open_index(part) for part in parts]
     classes = indexes[0].classes
     for part, index in zip(parts, indexes, strict=True):

@@ -1,17 +1,15 @@
-"""Packing a corpus into tar shards, for storage that is slow with many small files or far away."""
+"""Packs a corpus into tar shards, for storage that is remote or slow with many small files."""
 
+import functools
 import hashlib
 import json
 import os
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from datasets import Dataset
-from torch.utils.data import DataLoader
-from torch.utils.data import Dataset as TorchDataset
 from tqdm import tqdm
 
 from ....files import only_writer
@@ -21,22 +19,24 @@ from ...data.classes import names_of_classes, warn_of_empty_classes
 from ...data.shard_index import INDEX_FILE, MEMBERS_SUFFIX, ShardError, ShardIndex, open_index, read_index, sha256_of
 from ...data.skipped_videos import SKIPPED_VIDEOS_FILE, replace_list
 from ...data.video_rows import video_name
+from ..parallel import WorkerDiedError, map_unordered, worker_processes
 from .encoding import can_be_encoded
 from .writing import Sample, ShardFiles, WrittenShard
 
 
 LOCK_FILE = ".shards.lock"
-ENCODING_VERSION = 3  # to be raised when the same videos come to be other bytes
+ENCODING_VERSION = 3  # raise it when the same videos give other bytes
+SHARDS_AHEAD = 2  # for each process, so that no process waits for work
 
 
 @dataclass
 class PackedShards:
     """
     Attributes:
-        index (`ShardIndex`): What there is now.
-        skipped (`dict[str, str]`): Videos that could not be read, and why.
-        num_found (`int`): Shards that were there already.
-        mended (`list[str]`): Names of the tar files of shards that were there but damaged, and were made again.
+        index (`ShardIndex`): The index of all shards.
+        skipped (`dict[str, str]`): The errors of unreadable videos, by name.
+        num_found (`int`): Number of shards that existed already.
+        mended (`list[str]`): Names of the tar files of damaged shards that were written again.
     """
 
     index: ShardIndex
@@ -56,45 +56,49 @@ def pack_shards(
     num_workers: int = 0,
     frame_order: str = "natural",
 ) -> PackedShards:
-    """Pack videos into tar shards in the format of WebDataset, with an index from which any one can be read.
+    """Pack videos into tar shards in the format of WebDataset, with an index for random access.
 
-    The videos are shuffled first, so that a shard has some of all classes. The same videos and settings give the same
-    bytes. A shard has its name only when it is whole; called again, this goes on: shards that are there and have their
-    checksum are left alone, damaged ones are made again.
+    The videos are shuffled first, so that each shard has videos of many classes. The same videos and settings give the
+    same bytes. Shards are written atomically. A second call resumes: shards with the right checksum are not written
+    again, and damaged shards are replaced.
 
-    Written are `shard-NUMBER.tar`, in which a video is `KEY.SUFFIX`, its class index `KEY.cls` and its name
-    `KEY.json`; beside each shard its table `shard-NUMBER.parquet`; `index.json`; and, if videos could not be read,
-    `skipped_videos.csv`.
+    The folder gets `shard-NUMBER.tar`, a table `shard-NUMBER.parquet` for each shard, and `index.json`. In a shard, a
+    video is `KEY.SUFFIX`, its class index `KEY.cls` and its name `KEY.json`. `skipped_videos.csv` lists unreadable
+    videos.
 
     Args:
         videos: As from `load_annotations`.
-        output_dir: Folder to write to, made if needed.
-        root: Folder that names of videos are relative to. A corpus that is moved gives the same shards.
-        clips_per_shard: Videos of a shard, less those that cannot be read.
-        size: Make every video an H.264 file whose shorter side has at most this many pixels. By default files are
-            taken as they are, and folders of frames as zip archives; see `encode_video`.
-        seed: Of the order.
-        num_workers: Processes, each of which packs one shard at a time; 0 packs in this one.
-        frame_order: With `size`, the order of the frames of a folder, as for `read_video`. An archive keeps the names.
+        output_dir: Folder to write to. It is created if needed.
+        root: Names of videos are relative to this folder, so that a moved corpus gives the same shards.
+        clips_per_shard: Number of videos of a shard, including unreadable ones.
+        size: Encode every video as an H.264 file with at most this many pixels on the shorter side. By default files
+            are copied, and folders of frames become zip archives; see `encode_video`.
+        seed: Decides the order.
+        num_workers: Number of worker processes. Each packs one shard at a time. With 0, this process packs.
+        frame_order: With `size`, the order of the frames of a folder, as for `read_video`. An archive has the original
+            names.
 
     Returns:
-        What there is now.
+        All shards of the folder, and what happened.
 
     Raises:
         ShardError: If no video can be read, or `output_dir` has shards of other videos or settings.
-        ValueError: If no video is there at all, labels without names do not count from 0, or another process is
-            writing to `output_dir`.
-        OSError: If there is no room, for example.
+        ValueError: If no video exists, labels without names do not count from 0, or another process is writing to
+            `output_dir`.
+        OSError: If the disk is full, for example.
     """
     output_dir = Path(output_dir)
     classes = _classes(videos)
     check_frame_order(frame_order)
-    packing = _Packing(videos, output_dir, os.fspath(root), clips_per_shard, size, seed, frame_order)
+    order = np.random.default_rng(seed).permutation(len(videos))
+    root = os.path.join(os.fspath(root), "")  # with a slash at the end, unless it is empty
+    plan = _Plan(videos, order, root, clips_per_shard)
     if not (output_dir / INDEX_FILE).exists():
         check_that_videos_are_there(videos)
     with only_writer(output_dir, LOCK_FILE):
-        _refuse_other_shards(output_dir, len(packing))
-        written = _pack_all(packing, num_workers)
+        _refuse_other_shards(output_dir, len(plan))
+        pack = functools.partial(pack_shard, output_dir, size, frame_order)
+        written = _pack_all(plan, pack, num_workers)
         skipped = {name: reason for shard in written for name, reason in shard.skipped.items()}
         index = ShardIndex([shard.shard for shard in written], classes)
         _write_lists(output_dir, index, skipped)
@@ -103,13 +107,13 @@ def pack_shards(
 
 
 def verify_shards(source: str) -> list[str]:
-    """Read every shard again, from wherever fsspec reads, with a progress bar.
+    """Compare all shards with their checksums, with a progress bar. fsspec reads the files.
 
     Args:
-        source: The `index.json`, or a folder or URL that holds one.
+        source: The `index.json`, or a folder or URL that has one.
 
     Returns:
-        What is wrong, a sentence for each file that is damaged or missing.
+        A sentence for each damaged or missing file.
 
     Raises:
         ShardError: If there is no index, or it cannot be read.
@@ -119,103 +123,100 @@ def verify_shards(source: str) -> list[str]:
         for file, expected in ((shard.url, shard.sha256), (shard.members_url, shard.members_sha256)):
             try:
                 if sha256_of(file) != expected:
-                    problems.append(f"'{file}' does not have the checksum that the index says.")
+                    problems.append(f"'{file}' does not have the checksum of the index.")
             except FileNotFoundError:
                 problems.append(f"'{file}' is missing.")
-            except Exception as error:  # every file system has its own
+            except Exception as error:  # each file system raises its own errors
                 problems.append(f"'{file}' cannot be read: {error}.")
     return problems
 
 
-class _Packing(TorchDataset):
-    """The shards of a corpus; an item is written, or found, when it is asked for."""
+@dataclass(frozen=True)
+class _Plan:
+    """Which videos go into which shard."""
 
-    def __init__(
-        self,
-        videos: Dataset,
-        output_dir: Path,
-        root: str,
-        clips_per_shard: int,
-        size: int | None,
-        seed: int,
-        frame_order: str,
-    ):
-        self.videos = videos
-        self.output_dir = output_dir
-        self.root = os.path.join(root, "")  # with a slash at the end, unless it is empty
-        self.clips_per_shard = clips_per_shard
-        self.size = size
-        self.frame_order = frame_order
-        self.order = np.random.default_rng(seed).permutation(len(videos))
-        self.has_labels = "label" in videos.column_names
+    videos: Dataset
+    order: np.ndarray
+    root: str
+    clips_per_shard: int
 
     def __len__(self) -> int:
         return -(-len(self.order) // self.clips_per_shard)
 
-    def __getitem__(self, number: int) -> WrittenShard | Exception:
-        files = ShardFiles(self.output_dir, number, self._plan(number))
-        try:
-            was_there = files.tar.exists()
-            found = files.found()
-            if found is not None and not self._any_can_be_read_now(number, found.skipped):
-                return found
-            return replace(
-                files.write(self._samples(number), self.size, self.frame_order),
-                was_damaged=was_there and found is None,
-            )
-        except (ShardError, OSError) as error:
-            if isinstance(error, OSError) and error.errno and not error.filename:  # a full disk does not say which
-                error.filename = str(files.tar)
-            return error  # raised in a data loader's worker, it would arrive with a traceback in its message
+    def shards(self) -> Iterator[tuple[int, list[Sample]]]:
+        """The number and the videos of each shard."""
+        for number in range(len(self)):
+            rows = self.order[number * self.clips_per_shard : (number + 1) * self.clips_per_shard]
+            yield number, [self._sample(int(row)) for row in rows]
 
-    def rows_of(self, number: int) -> np.ndarray:
-        """Which rows go into a shard."""
-        return self.order[number * self.clips_per_shard : (number + 1) * self.clips_per_shard]
-
-    def _samples(self, number: int) -> Iterator[Sample]:
-        for row in self.rows_of(number):
-            item = self.videos[int(row)]
-            name = video_name(item["video"]).removeprefix(self.root)
-            yield Sample(f"{row:09d}", name, item["video"], item["label"] if self.has_labels else None)
-
-    def _plan(self, number: int) -> str:
-        samples = [(sample.key, sample.name, sample.label) for sample in self._samples(number)]
-        frame_order = None if self.size is None else self.frame_order
-        decisive = [ENCODING_VERSION, self.size, frame_order, samples]
-        return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
-
-    def _any_can_be_read_now(self, number: int, skipped: dict[str, str]) -> bool:
-        """Whether videos that were left out have been repaired, or are found under another root."""
-        return bool(skipped) and any(
-            can_be_encoded(sample.video, self.size, self.frame_order)
-            for sample in self._samples(number)
-            if sample.name in skipped
-        )
+    def _sample(self, row: int) -> Sample:
+        item = self.videos[row]
+        name = video_name(item["video"]).removeprefix(self.root)
+        return Sample(f"{row:09d}", name, item["video"], item.get("label"))
 
 
-def _pack_all(packing: _Packing, num_workers: int) -> list[WrittenShard]:
-    written, numbers = [], Counter()
-    with tqdm(desc="Packing shards", total=len(packing.order), unit="video") as progress:
-        for number, shard in enumerate(_packed(packing, num_workers)):
-            if isinstance(shard, Exception):
-                raise shard
-            written.append(shard)
-            numbers["skipped"] += len(shard.skipped)
-            progress.set_postfix(numbers, refresh=False)
-            progress.update(len(packing.rows_of(number)))
-    return written
+def pack_shard(output_dir: Path, size: int | None, frame_order: str, task: tuple[int, list[Sample]]) -> WrittenShard:
+    """Write one shard, or find it: a shard that has its checksum is not written again.
 
+    Args:
+        output_dir: Folder of the shard.
+        size, frame_order: As for `pack_shards`.
+        task: The number of the shard, and its videos in their order.
 
-def _packed(packing: _Packing, num_workers: int) -> Iterator[WrittenShard | Exception]:
+    Raises:
+        ShardError: If there is such a shard with other videos or settings.
+        OSError: If the disk is full, for example.
+    """
+    number, samples = task
+    files = ShardFiles(output_dir, number, _digest_of_task(samples, size, frame_order))
+    was_there = files.tar.exists()
     try:
-        yield from DataLoader(packing, batch_size=None, num_workers=min(num_workers, len(packing)))
-    except RuntimeError as error:
-        if not str(error).startswith("DataLoader worker"):
-            raise
-        raise ShardError(
-            "A process died while it packed a shard. Check the memory of the machine, or take fewer --num_workers; "
-            "the same command goes on where it stopped."
-        ) from error
+        found = files.found()
+        if found is not None and not _any_can_be_read_now(samples, found.skipped, size, frame_order):
+            return found
+        written = files.write(samples, size, frame_order)
+    except OSError as error:
+        if error.errno and not error.filename:  # the error of a full disk does not say which file
+            error.filename = str(files.tar)
+        raise
+    return replace(written, was_damaged=was_there and found is None)
+
+
+def _digest_of_task(samples: list[Sample], size: int | None, frame_order: str) -> str:
+    videos = [(sample.key, sample.name, sample.label) for sample in samples]
+    decisive = [ENCODING_VERSION, size, None if size is None else frame_order, videos]
+    return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
+
+
+def _any_can_be_read_now(samples: list[Sample], skipped: dict[str, str], size: int | None, frame_order: str) -> bool:
+    """Whether skipped videos have been repaired, or are found under another root."""
+    return bool(skipped) and any(
+        can_be_encoded(sample.video, size, frame_order) for sample in samples if sample.name in skipped
+    )
+
+
+def _pack_all(
+    plan: _Plan, pack: Callable[[tuple[int, list[Sample]]], WrittenShard], num_workers: int
+) -> list[WrittenShard]:
+    """Pack all shards; returns them by number."""
+    written, num_skipped = {}, 0
+    tasks = (((number, len(samples)), (number, samples)) for number, samples in plan.shards())
+    with (
+        tqdm(desc="Packing shards", total=len(plan.order), unit="video") as progress,
+        worker_processes(min(num_workers, len(plan)), preload=__name__) as pool,
+    ):
+        try:
+            for (number, num_videos), shard in map_unordered(pool, pack, tasks, SHARDS_AHEAD * num_workers):
+                written[number] = shard
+                num_skipped += len(shard.skipped)
+                progress.set_postfix(skipped=num_skipped, refresh=False)
+                progress.update(num_videos)
+        except WorkerDiedError as error:
+            raise ShardError(
+                "A process died while it packed a shard. Check the memory of the machine, or use fewer --num_workers. "
+                "Run the same command again to resume."
+            ) from error
+    return [written[number] for number in sorted(written)]
 
 
 def _classes(videos: Dataset) -> list[str] | None:
@@ -229,12 +230,12 @@ def _classes(videos: Dataset) -> list[str] | None:
 def _refuse_other_shards(output_dir: Path, num_shards: int):
     index = output_dir / INDEX_FILE
     if index.exists() and any(Path(shard.url).parent != output_dir for shard in read_index(str(index)).shards):
-        raise ShardError(f"'{index}' is of shards in other folders. Choose another folder, or remove it.")
+        raise ShardError(f"'{index}' lists shards in other folders. Choose another folder, or delete it.")
     more = [file for file in output_dir.glob(f"shard-*{MEMBERS_SUFFIX}") if _number(file) >= num_shards]
     if more:
         raise ShardError(
-            f"'{min(more)}' is of a corpus of more shards than the {num_shards} that are to be made. Choose another "
-            "folder, or remove its shards to make them anew."
+            f"'{min(more)}' belongs to a corpus of more shards than the {num_shards} of this one. Choose another "
+            "folder, or delete its shards to write them again."
         )
 
 
@@ -246,5 +247,5 @@ def _number(file: Path) -> int:
 def _write_lists(output_dir: Path, index: ShardIndex, skipped: dict[str, str]):
     replace_list(output_dir / SKIPPED_VIDEOS_FILE, skipped)
     if not any(shard.nsamples for shard in index.shards):
-        raise ShardError(f"None of the videos can be read; see why in '{output_dir / SKIPPED_VIDEOS_FILE}'.")
+        raise ShardError(f"None of the videos can be read. See '{output_dir / SKIPPED_VIDEOS_FILE}' for the reasons.")
     index.write(output_dir)

@@ -1,4 +1,4 @@
-"""Writing one shard: a tar file in the format of WebDataset, and the table of what is where in it."""
+"""Writes one shard: a tar file in the format of WebDataset, and a table of its members."""
 
 import hashlib
 import io
@@ -20,13 +20,13 @@ from .encoding import encode_video
 
 @dataclass(frozen=True)
 class Sample:
-    """A video that is to be written.
+    """A video to write.
 
     Attributes:
         key (`str`): Name of the sample, without a dot.
-        name (`str`): What the video is called, relative to its corpus.
-        video: The video of its row.
-        label (`int`, *optional*): Its class index.
+        name (`str`): Name of the video, relative to its corpus.
+        video: The video of the row.
+        label (`int`, *optional*): The class index.
     """
 
     key: str
@@ -39,10 +39,10 @@ class Sample:
 class WrittenShard:
     """
     Attributes:
-        shard (`Shard`): What the index says of it.
-        skipped (`dict[str, str]`): Videos that could not be read and are not in it, and why.
-        is_new (`bool`): Whether it was written now; otherwise it was found whole.
-        was_damaged (`bool`): Whether it was written now since one that was there had not its checksum any more.
+        shard (`Shard`): The entry of the index.
+        skipped (`dict[str, str]`): The errors of unreadable videos, by name. They are not in the shard.
+        is_new (`bool`): Whether it was written now. Otherwise an earlier run wrote it.
+        was_damaged (`bool`): Whether it replaces a shard with a wrong checksum.
     """
 
     shard: Shard
@@ -52,12 +52,12 @@ class WrittenShard:
 
 
 class ShardFiles:
-    """The files of one shard, which have their names only when they are whole.
+    """The files of one shard. They are written atomically.
 
     Args:
-        folder: Where they are.
-        number: Of the shard.
-        plan: Digest of all that decides about its content.
+        folder: Folder of the files.
+        number: Number of the shard.
+        plan: Digest of everything that decides the content.
     """
 
     def __init__(self, folder: Path, number: int, plan: str):
@@ -66,44 +66,44 @@ class ShardFiles:
         self.plan = plan
 
     def found(self) -> WrittenShard | None:
-        """The shard, if it was written before and nothing in it has changed since.
+        """Find the shard if an earlier run wrote it and it is not damaged. Otherwise returns None.
 
         Raises:
-            ShardError: If there is one that was made of something else.
+            ShardError: If there is a shard of other videos or settings.
         """
         if not self.members.exists():
             if self.tar.exists():
                 raise ShardError(
-                    f"'{self.tar}' has no table '{self.members.name}' beside it, so it may not be of this command's "
-                    "making. Remove it, if it may be, or choose another folder."
+                    f"'{self.tar}' has no table '{self.members.name}', so this command probably did not write it. "
+                    "Delete it if you do not need it, or choose another folder."
                 )
             return None
-        told = read_told(self.members)
-        if told["plan"] != self.plan:
+        facts = read_facts(self.members)
+        if facts["plan"] != self.plan:
             raise ShardError(
-                f"'{self.tar}' was made of other videos or with other options. Choose another folder, or remove its "
-                "shards to make them anew."
+                f"'{self.tar}' was made of other videos or with other options. Choose another folder, or delete its "
+                "shards to write them again."
             )
-        if not self.tar.exists() or sha256_of(str(self.tar)) != told["sha256"]:
+        if not self.tar.exists() or sha256_of(str(self.tar)) != facts["sha256"]:
             return None
-        if _digest_of_table(self.members) != told["members"]:
+        if _digest_of_table(self.members) != facts["members"]:
             return None
-        return WrittenShard(self._shard(told), told["skipped"], is_new=False)
+        return WrittenShard(self._shard(facts), facts["skipped"], is_new=False)
 
     def write(self, samples: Iterable[Sample], size: int | None, frame_order: str = "natural") -> WrittenShard:
-        """Write the shard. Videos that cannot be read are left out.
+        """Write the shard. Unreadable videos are skipped.
 
         Args:
             samples: The videos in their order.
             size, frame_order: See `encode_video`.
 
         Raises:
-            OSError: If there is no room, for example.
+            OSError: If the disk is full, for example.
         """
-        # The table gets its name before the tar file: one without a table would seem to be a user's.
+        # The table is renamed before the tar file, because a tar file without a table would look like a user's file.
         with whole_file(self.tar) as tar, whole_file(self.members) as table:
             members, skipped = _write_tar(tar, samples, size, frame_order)
-            told = {
+            facts = {
                 "plan": self.plan,
                 "filesize": tar.stat().st_size,
                 "sha256": sha256_of(str(tar)),
@@ -111,37 +111,37 @@ class ShardFiles:
                 "members": _digest(members),
                 "skipped": skipped,
             }
-            schema = MEMBERS.with_metadata({"shard": json.dumps(told)})
+            schema = MEMBERS.with_metadata({"shard": json.dumps(facts)})
             pq.write_table(pa.Table.from_pylist(members, schema=schema), table)
-        return WrittenShard(self._shard(told), skipped, is_new=True)
+        return WrittenShard(self._shard(facts), skipped, is_new=True)
 
-    def _shard(self, told: dict) -> Shard:
+    def _shard(self, facts: dict) -> Shard:
         return Shard(
             url=self.tar.name,
-            nsamples=told["nsamples"],
-            filesize=told["filesize"],
-            sha256=told["sha256"],
+            nsamples=facts["nsamples"],
+            filesize=facts["filesize"],
+            sha256=facts["sha256"],
             members_sha256=sha256_of(str(self.members)),
         )
 
 
-def read_told(members: Path) -> dict:
-    """What the table of a shard tells of it.
+def read_facts(members: Path) -> dict:
+    """Read what the table of a shard records about the shard.
 
     Raises:
-        ShardError: If that is no such table.
+        ShardError: If the file is not the table of a shard.
     """
     try:
         return json.loads(pq.read_schema(members).metadata[b"shard"])
     except (pa.ArrowException, TypeError, KeyError, ValueError) as error:
         raise ShardError(
-            f"'{members}' is not of this command's making, or damaged. Remove it, if it may be, with its tar file, or "
-            "choose another folder."
+            f"'{members}' is damaged, or this command did not write it. Delete it and its tar file if you do not need "
+            "them, or choose another folder."
         ) from error
 
 
 def _digest_of_table(members: Path) -> str | None:
-    """Digest of a table's rows; None if they are damaged."""
+    """Digest of the rows of a table. None if they are damaged."""
     try:
         return _digest(pq.read_table(members).to_pylist())
     except (pa.ArrowException, OSError, ValueError):
@@ -155,14 +155,14 @@ def _digest(members: list[dict]) -> str:
 def _write_tar(
     path: Path, samples: Iterable[Sample], size: int | None, frame_order: str
 ) -> tuple[list[dict], dict[str, str]]:
-    """Write a tar file; returns the rows of its table, and which videos could not be read, and why."""
+    """Write a tar file. Returns the rows of its table, and the errors of skipped videos by name."""
     members, skipped = [], {}
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as tar:
         for sample in samples:
             try:
                 suffix, content = encode_video(sample.video, size, frame_order)
             except VideoReadError as error:
-                # The table is not to depend on where the corpus is.
+                # The table must not depend on the place of the corpus.
                 skipped[sample.name] = str(error).replace(video_name(sample.video), sample.name)
                 continue
             members.append(_add_sample(tar, sample, suffix, content))
@@ -170,20 +170,20 @@ def _write_tar(
 
 
 def _add_sample(tar: tarfile.TarFile, sample: Sample, suffix: str, content: bytes) -> dict:
-    """Add the members of a sample; returns its row of the table."""
-    # The suffix decides how a video is decoded, so it has to be right in names, too.
+    """Add the members of a sample. Returns its row of the table."""
+    # The suffix decides how a video is decoded, so names need the right one too.
     name = sample.name if sample.name.lower().endswith(suffix) else sample.name + suffix
     offset = _add_member(tar, sample.key + suffix, content)
-    told = {"path": name}
+    content_of_json = {"path": name}
     if sample.label is not None:
-        told["label"] = sample.label
+        content_of_json["label"] = sample.label
         _add_member(tar, f"{sample.key}.cls", str(sample.label).encode())
-    _add_member(tar, f"{sample.key}.json", json.dumps(told).encode())
+    _add_member(tar, f"{sample.key}.json", json.dumps(content_of_json).encode())
     return {"key": sample.key, "path": name, "offset": offset, "size": len(content), "label": sample.label}
 
 
 def _add_member(tar: tarfile.TarFile, name: str, content: bytes) -> int:
-    """Add a file, of no date and no owner; returns where its bytes begin."""
+    """Add a file without date and owner. Returns the offset of its bytes."""
     entry = tarfile.TarInfo(name)
     entry.size = len(content)
     offset = tar.offset + tarfile.BLOCKSIZE

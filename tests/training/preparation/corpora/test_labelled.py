@@ -93,7 +93,7 @@ def test_videos_do_where_frames_are_meant(replicas, prepare, root, output):
         ("3", "1 values under a header of 2"),
     ],
 )
-def test_a_line_that_is_wrong_is_told(line, problem, replicas, prepare, root, output, capsys):
+def test_a_wrong_line_is_an_error(line, problem, replicas, prepare, root, output, capsys):
     replicas.write_dfew(root)
     file = root / "EmoLabel_DataSplit" / "train(single-labeled)" / "set_4.csv"
     file.write_text(f"video_name,label\n1,1\n{line}\n")
@@ -112,7 +112,7 @@ def test_a_line_that_is_there_twice_is_one_clip(replicas, prepare, root, output)
     assert read(output / "fold_1" / "train.csv") == ["Clip/jpg_256/00002 1", "Clip/jpg_256/00003 2"]
 
 
-def test_clips_to_train_and_to_test_on_are_told(replicas, prepare, root, capsys):
+def test_clips_in_both_splits_are_reported(replicas, prepare, root, capsys):
     replicas.write_dfew(root)
     file = root / "EmoLabel_DataSplit" / "train(single-labeled)" / "set_2.csv"
     file.write_text(file.read_text() + "2,2\n")
@@ -121,7 +121,7 @@ def test_clips_to_train_and_to_test_on_are_told(replicas, prepare, root, capsys)
     assert message.startswith("1 clips of fold 2 are listed") and "Clip/jpg_256/00002" in message
 
 
-def test_a_list_that_is_not_there_is_told(replicas, prepare, root, capsys):
+def test_a_missing_list_is_an_error(replicas, prepare, root, capsys):
     replicas.write_ferv39k(root)
     (root / "4_setups" / "All_scenes" / "test_All.csv").unlink()
     assert prepare("ferv39k") == 2
@@ -222,7 +222,7 @@ def missing_of(output):
         return {row["path"]: row["reason"] for row in csv.DictReader(file)}
 
 
-def test_few_missing_clips_are_left_out_and_told(replicas, prepare, root, output, capsys):
+def test_few_missing_clips_are_skipped_and_reported(replicas, prepare, root, output, capsys):
     replicas.write_dfew(root)
     (root / "Clip" / "jpg_256" / "00002" / "00001.jpg").unlink()
     assert prepare("dfew", "--fold", "1", "--max_missing_fraction", "0.2") == 1
@@ -244,7 +244,7 @@ def test_many_missing_clips_are_an_error(replicas, prepare, root, output, capsys
     assert [entry.name for entry in output.iterdir() if not entry.name.startswith(".")] == ["missing.csv"]
     message = capsys.readouterr().err
     assert f"and 55 more; all are in {output / 'missing.csv'}" in message
-    assert "no list is written" in message
+    assert "No list is written" in message
 
 
 @pytest.mark.parametrize(
@@ -263,19 +263,19 @@ def test_without_the_owners_list_missing_clips_are_counted(replicas, prepare, ro
     replicas.write_crema_d(root)
     (root / "SentenceFilenames.csv").unlink()
     assert prepare("crema-d") == 2
-    assert "7351 whose names are not known" in capsys.readouterr().err
+    assert "7351 with unknown names" in capsys.readouterr().err
     assert not (output / "missing.csv").exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"Stimulus_Number;Filename\n", b"\xff\xfe"])
-def test_a_list_of_clips_that_is_something_else_is_told(content, replicas, prepare, root, capsys):
+def test_another_file_than_a_list_of_clips_is_an_error(content, replicas, prepare, root, capsys):
     replicas.write_crema_d(root)
     (root / "SentenceFilenames.csv").write_bytes(content)
     assert prepare("crema-d") == 2
     assert f"'{root / 'SentenceFilenames.csv'}' is not the owners' list of clips" in capsys.readouterr().err
 
 
-def test_a_corpus_that_is_not_there_is_told_where_to_get(prepare, root, capsys):
+def test_the_error_of_a_missing_corpus_says_where_to_get_it(prepare, root, capsys):
     assert prepare("ravdess") == 2
     assert "https://zenodo.org/records/1188976" in capsys.readouterr().err
     root.mkdir()
@@ -286,7 +286,7 @@ def test_a_corpus_that_is_not_there_is_told_where_to_get(prepare, root, capsys):
     assert "there is no folder Clip/jpg_256 or Clip/jpg_224" in capsys.readouterr().err
 
 
-def test_what_is_there_instead_is_told(replicas, prepare, root, capsys):
+def test_the_error_names_other_files_in_the_folder(replicas, prepare, root, capsys):
     replicas.write_dfew(root / "DFEW", "Clip/jpg_256")
     assert prepare("dfew") == 2
     assert f"; did you mean --root '{root / 'DFEW'}'?" in capsys.readouterr().err
@@ -294,8 +294,8 @@ def test_what_is_there_instead_is_told(replicas, prepare, root, capsys):
     replicas.write(root / "Clip" / "original" / "7.mp4")
     assert prepare("dfew", "--clips", "Clip/original") == 2
     assert (
-        f"such as '{root / 'Clip/original/00002'}'; what is there is, for example, '{root / 'Clip/original/7.mp4'}'"
-        in capsys.readouterr().err
+        f"such as '{root / 'Clip/original/00002'}'; the folder has other files, such as "
+        f"'{root / 'Clip/original/7.mp4'}'" in capsys.readouterr().err
     )
 
 
@@ -306,7 +306,7 @@ def test_a_split_without_clips_is_refused(replicas, prepare, root, output, capsy
     (root / "4_setups" / "All_scenes" / "train_All.csv").write_text("Action/Sad/0010 Sad\n")
     assert prepare("ferv39k", "--max_missing_fraction", "1") == 2
     message = capsys.readouterr().err
-    assert f"No clip is left for '{output / 'test.csv'}': all of them are missing." in message
+    assert f"All clips of '{output / 'test.csv'}' are missing." in message
     assert f"{root / '2_ClipsforFaceCrop' / 'DailyLife' / 'Happy' / '0010'} holds no frames" in message
     assert not (output / "train.csv").exists()
 
@@ -322,7 +322,7 @@ def test_a_second_run_changes_nothing(replicas, prepare, root, output):
     assert {file: file.read_bytes() for file in output.rglob("*.*") if file.is_file()} == written
 
 
-def test_an_edited_list_is_kept_unless_it_may_be_replaced(replicas, prepare, root, output, capsys):
+def test_an_edited_list_is_replaced_only_on_request(replicas, prepare, root, output, capsys):
     replicas.write_dfew(root)
     prepare("dfew")
     edited = output / "fold_1" / "train.csv"
@@ -335,7 +335,7 @@ def test_an_edited_list_is_kept_unless_it_may_be_replaced(replicas, prepare, roo
     assert not (output / "fold_2" / "test.csv").exists()
     message = capsys.readouterr().err
     assert "00006 holds no frames" in message
-    assert f"'{edited}' and 4 more files are there already with other content" in message
+    assert f"'{edited}' and 4 more files exist already with other content" in message
     replicas.write(root / "Clip" / "jpg_256" / "00006" / "00001.jpg")
     assert prepare("dfew", "--overwrite") == 0
     assert len(read(edited)) == 6
@@ -345,7 +345,7 @@ def test_an_edited_list_is_kept_unless_it_may_be_replaced(replicas, prepare, roo
 @pytest.mark.parametrize(
     ("in_the_way", "problem"),
     [
-        ("fold_2/test.csv/notes.txt", "fold_2/test.csv' is a folder: move it"),
+        ("fold_2/test.csv/notes.txt", "fold_2/test.csv' is a folder. Move it"),
         ("missing.csv", "missing.csv' is in the way"),
         ("", "there is a file of that name"),
     ],

@@ -1,5 +1,6 @@
 """VoxCeleb2 becomes a list of the videos that can be read; which cannot is found out once."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -53,6 +54,11 @@ def truncate(video):
     video.write_bytes(video.read_bytes()[:-100])
 
 
+def no_processes(num_workers, preload):
+    """Read in this process, which starts faster."""
+    return contextlib.nullcontext()
+
+
 def prepare_here(root, output, **options):
     """Prepare in this process, with any number of unreadable videos."""
     options = PreparationOptions(root, output, max_missing_fraction=1, **options)
@@ -80,7 +86,7 @@ def test_a_second_run_reads_nothing(root, output, read_files):
     assert read_files == []
 
 
-def test_a_run_that_was_stopped_is_gone_on_with(root, output, read_files, monkeypatch):
+def test_a_stopped_run_is_resumed(root, output, read_files, monkeypatch):
     counting = readability.find_unreadable
 
     def stop_at_the_second(videos):
@@ -114,8 +120,8 @@ def test_a_folder_whose_videos_have_changed_is_read_again(root, output, read_fil
     assert listed(output) == [f"{FIRST}/00001.mp4", f"{FIRST}/00002.mp4"]
 
 
-def test_other_lists_stay_as_they_are_and_what_is_missing_is_told(root, output, prepare, monkeypatch, capsys):
-    monkeypatch.setattr(readability, "_read_in_parallel", readability._read_in_turn)
+def test_other_lists_do_not_change_and_missing_clips_are_reported(root, output, prepare, monkeypatch, capsys):
+    monkeypatch.setattr(readability, "worker_processes", no_processes)
     prepare_here(root, output)
     written = [(output / name).read_text() for name in ("train.csv", "missing.csv")]
     truncate(root / SECOND / "00001.mp4")
@@ -124,7 +130,7 @@ def test_other_lists_stay_as_they_are_and_what_is_missing_is_told(root, output, 
     missing, others = capsys.readouterr().err.split("lgi-former: ")
     assert f"2 of 3 clips are missing or cannot be read:\n  {root / FIRST / '00002.mp4'} cannot be" in missing
     assert str(root / SECOND / "00001.mp4") in missing and "missing.csv" not in missing
-    assert "train.csv' is there already with other content" in others
+    assert "train.csv' exists already with other content" in others
 
 
 def test_a_dry_run_reads_no_video_but_remembers(root, output, read_files):
@@ -153,7 +159,7 @@ def test_the_command_reads_in_parallel(root, output, prepare, capsys):
     assert "3/3" in texts.err
 
 
-def test_a_process_that_dies_is_told(root, output, prepare, capsys, tmp_path, monkeypatch):
+def test_a_process_that_dies_is_an_error(root, output, prepare, capsys, tmp_path, monkeypatch):
     (tmp_path / "deadly.py").write_text("import os\n\n\ndef read(videos):\n    os._exit(1)\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(readability, "find_unreadable", __import__("deadly").read)
@@ -162,7 +168,7 @@ def test_a_process_that_dies_is_told(root, output, prepare, capsys, tmp_path, mo
 
 
 def test_too_many_unreadable_videos_are_an_error(root, output, prepare, monkeypatch):
-    monkeypatch.setattr(readability, "_read_in_parallel", readability._read_in_turn)
+    monkeypatch.setattr(readability, "worker_processes", no_processes)
     assert prepare("voxceleb2") == 2
     assert (output / "missing.csv").exists()
     assert not (output / "train.csv").exists()
@@ -181,7 +187,7 @@ def test_without_reading_only_empty_videos_are_left_out(tmp_path, output, replic
 
 
 @pytest.mark.parametrize("clip", ["two\nlines.mp4", "frames of a clip/1.jpg"])
-def test_a_name_that_a_list_cannot_hold_is_told(clip, tmp_path, output, replicas, prepare, capsys):
+def test_a_name_that_a_list_cannot_hold_is_an_error(clip, tmp_path, output, replicas, prepare, capsys):
     replicas.write(tmp_path / "root" / FIRST / clip)
     assert prepare("voxceleb2", "--no_check") == 2
     assert f"{clip.partition('/')[0]!r}"[1:-1] + "' cannot be a line of a list" in capsys.readouterr().err
@@ -191,7 +197,7 @@ def test_a_name_that_a_list_cannot_hold_is_told(clip, tmp_path, output, replicas
 def test_a_dry_run_tells_that_there_is_no_clip(tmp_path, prepare, capsys):
     (tmp_path / "root" / "dev" / "mp4").mkdir(parents=True)
     assert prepare("voxceleb2", "--dry_run") == 2
-    assert "There is no clip to read" in capsys.readouterr().err
+    assert "There is no readable clip" in capsys.readouterr().err
 
 
 def test_a_record_of_something_else_is_left_alone(root, output, prepare, capsys):

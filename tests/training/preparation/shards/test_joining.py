@@ -27,8 +27,8 @@ def test_parts_are_read_as_one(output_dir, parts, tiny_shards, capsys):
     assert whole.names() == 2 * part.names() and whole.features == part.features
     assert all(whole[index]["video"].read() == part[index % 24]["video"].read() for index in (0, 23, 24, 47))
     assert main(["prepare", "index", output_dir, "corpus/0"]) == 2
-    assert "is there already" in capsys.readouterr().err
-    with pytest.raises(ShardError, match="is of shards in other folders"):
+    assert "exists already" in capsys.readouterr().err
+    with pytest.raises(ShardError, match="lists shards in other folders"):
         pack_shards(Dataset.from_dict({"video": ["a.mp4"]}), output_dir)
 
 
