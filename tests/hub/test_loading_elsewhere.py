@@ -23,6 +23,8 @@ HERE = Path(__file__).parent
 LEFT_OUT = re.compile(r"(__editable__|lgi_former|lgi-former|einops|datasets|evaluate|peft|accelerate)\b.*|.*\.pth")
 REPOSITORIES = ["finetuned", "by-call", "pretrained", "encoder", "converted-classification", "converted-pretraining"]
 
+pytestmark = pytest.mark.xdist_group("elsewhere")  # the environment takes half a minute, so one process makes it
+
 
 @pytest.fixture(scope="module")
 def python_elsewhere(tmp_path_factory):
