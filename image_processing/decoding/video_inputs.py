@@ -92,7 +92,7 @@ def _channels_first(video: torch.Tensor, input_data_format: str | ChannelDimensi
                 "its last. Pass it as (frames, channels, height, width) or (frames, height, width, channels)."
             ) from error
     video = video.movedim(-1, -3) if ChannelDimension(input_data_format) is ChannelDimension.LAST else video
-    return on_black(video) if video.shape[-3] == 4 else video
+    return transparent_on_black(video) if video.shape[-3] == 4 else video
 
 
 def _channel_dimension(video: torch.Tensor) -> ChannelDimension:
@@ -103,7 +103,7 @@ def _channel_dimension(video: torch.Tensor) -> ChannelDimension:
     return infer_channel_dimension_format(video, num_channels=(1, 3, 4))
 
 
-def on_black(video: torch.Tensor) -> torch.Tensor:
+def transparent_on_black(video: torch.Tensor) -> torch.Tensor:
     """Put transparent pixels (..., 4, height, width) on black: (..., 3, height, width) of the same dtype.
 
     An alpha channel of floats that are at most 1 goes from 0 to 1, any other from 0 to 255.
