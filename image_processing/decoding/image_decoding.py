@@ -28,7 +28,7 @@ PHOTOMETRIC_INTERPRETATION, WHITE_IS_ZERO = 262, 0  # a tag of TIFF files and on
 
 
 class ImageContentError(ValueError):
-    """An image file is whole, but is no single picture of 8 or 16 bits. The message says why and what to do."""
+    """An image file is complete, but not a single picture of 8 or 16 bits. The message says why and what to do."""
 
 
 def begins_like_an_image(path: Path) -> bool:
