@@ -55,9 +55,9 @@ class LGIFormerVideoProcessor(ProcessorSavedWithCode, BaseVideoProcessor):
     Turns videos into the `pixel_values` that LGI-Former takes: samples frames as MAE-DFER evaluates, decodes only
     these, resizes them to a square without keeping the aspect, rescales to [0, 1] and normalises.
 
-    Of a video, every `sampling_rate`-th frame is taken, the last of them repeated until there are `num_frames`, and
-    `num_segments` windows of `num_frames` are cut out evenly spread, or one in the middle. Short videos are padded
-    this way, never refused.
+    Every `sampling_rate`-th frame of a video is taken. The last one is repeated until there are `num_frames`. Clips
+    are `num_segments` windows of `num_frames`, spread evenly, or a single window in the middle. Short videos are
+    padded and never refused.
 
     Frames are resized by Pillow, as in the published evaluation: with antialiasing where they shrink, and rounded to
     whole grey levels. The result is the same on every device and for every dtype of the frames. Frames whose pixels

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from transformers.utils import logging
 
-from .animated_images import PNG_SIGNATURE, is_animation
+from .animated_images import is_animation
+from .image_decoding import begins_like_an_image
 from .video_sources import VideoReadError
 
 
@@ -43,16 +44,10 @@ def consists_of_images(path: Path) -> bool:
 
     The content decides about a file whose name has no suffix.
     """
-    if path.is_dir() or (path.suffix == "" and _begins_like_an_image(path)):
+    if path.is_dir():
         return True
-    return path.suffix.lower() in (*IMAGE_SUFFIXES, FRAME_ARCHIVE_SUFFIX) and not is_animation(path)
-
-
-def _begins_like_an_image(path: Path) -> bool:
-    with path.open("rb") as file:
-        head = file.read(12)
-    is_webp = head.startswith(b"RIFF") and head[8:] == b"WEBP"
-    return (head.startswith((b"\xff\xd8\xff", PNG_SIGNATURE)) or is_webp) and not is_animation(path)
+    is_image = begins_like_an_image(path) if path.suffix == "" else path.suffix.lower() in IMAGE_SUFFIXES
+    return path.suffix.lower() == FRAME_ARCHIVE_SUFFIX or (is_image and not is_animation(path))
 
 
 def frame_files(path: Path, frame_order: str = "natural") -> list[Path | zipfile.Path]:

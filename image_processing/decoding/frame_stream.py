@@ -1,4 +1,4 @@
-"""The frames of a video one after another, with their times: forward only, each decoded once, none kept.
+"""The frames of a video one after another, with their times: forward only. Each is decoded once and not stored.
 
 `read_video` is for the few frames that a clip needs. This is for whole videos, however long.
 """
@@ -105,8 +105,7 @@ def open_frames(
         video: A video file, folder or archive of frames, image or URL, as `read_video` takes them; or its frames as an
             array (frames, height, width, channels) or (frames, channels, height, width) of pixels from 0 to 255 or a
             list of PIL images or arrays. What is more than one video is refused.
-        frame_rate: Frames per second of a folder or an array, which do not tell; 25 by default. Video files have
-            timestamps, which count.
+        frame_rate: Frames per second of a folder or an array, 25 by default. Video files use their own timestamps.
         num_threads: Threads to decode a video file with; 0 for as many as there are cores. How many makes no
             difference to a whole file, but to what is shown for the lost parts of a damaged one.
         backend, frame_order: As for `read_video`.

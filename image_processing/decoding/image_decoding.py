@@ -28,7 +28,15 @@ PHOTOMETRIC_INTERPRETATION, WHITE_IS_ZERO = 262, 0  # a tag of TIFF files and on
 
 
 class ImageContentError(ValueError):
-    """An image file is whole, but is no single picture of 8 or 16 bits. The message says why and what to do."""
+    """An image file is complete, but not a single picture of 8 or 16 bits. The message says why and what to do."""
+
+
+def begins_like_an_image(path: Path) -> bool:
+    """Whether the content of a file begins as JPEG, PNG and WebP files do."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    is_webp = head.startswith(b"RIFF") and head[8:] == b"WEBP"
+    return is_webp or head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"))
 
 
 def decode_image(file: Path | zipfile.Path) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Reading the frames of a video file that are needed with PyAV.
 
 Functions that read are called in the manner of `transformers.video_utils`: with a path and `sample_indices_fn`, which
-is told the metadata and returns distinct indices in ascending order. They return the frames, uint8 RGB (frames,
+gets the metadata and returns distinct indices in ascending order. They return the frames, uint8 RGB (frames,
 height, width, 3), and the metadata, and raise whatever is wrong.
 """
 
@@ -28,8 +28,8 @@ COVER = 1024  # FFmpeg's flag of a stream that is a picture, "attached_pic"
 # Containers by the names of FFmpeg: those that find a keyframe by the time at which it is shown.
 SEEKABLE = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flv")
 
-# Frames that are stepped over undecoded, by codecs. Not of HEVC: frames that are marked as no reference may be one to
-# those of a higher temporal layer.
+# Frames that each codec may skip without decoding. HEVC is missing: its frames that are marked as no reference may
+# be a reference to frames of a higher temporal layer.
 UNDECODED = {"h264": "NONREF"}
 
 
@@ -168,7 +168,7 @@ def _times(container, stream, packets: VideoPackets) -> tuple[list[int], list[in
 
 
 class _Header(NamedTuple):
-    """What is kept of a packet, whose bytes are not."""
+    """The header of a packet, without its content."""
 
     time: int | None  # at which its frame is shown
     is_keyframe: bool

@@ -210,9 +210,9 @@ def is_in_fragments_that_end_early(path: str) -> bool:
 
 
 def segment_end(path: str) -> int:
-    """Where the segment of a Matroska or WebM file ends, in bytes; 0 if its header does not tell.
+    """Where the segment of a Matroska or WebM file ends, in bytes; 0 if its header does not say.
 
-    A segment is all of a file behind its first element.
+    A segment is everything behind the first element of a file.
     """
     with Path(path).open("rb") as file:
         head = file.read(1024)
