@@ -114,7 +114,8 @@ def _table_header(lines: WrittenLines, file: Path) -> Header | None:
     """The header of a table; None if the file is a plain list."""
     first = lines.text[0].as_py() if len(lines.numbers) else ""
     found = [header for delimiter in DELIMITERS if (header := _split_header(first, delimiter)) is not None]
-    for delimiter, names in found:
+    # Most columns first. A header such as "\tvideo" is one column by commas, because spaces around names do not count.
+    for delimiter, names in sorted(found, key=lambda header: -len(header[1])):
         videos = [name for name in names if name in VIDEO_COLUMNS]
         if len(videos) > 1 or names.count(LABEL_COLUMN) > 1:
             raise AnnotationError(

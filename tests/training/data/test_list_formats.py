@@ -105,6 +105,13 @@ def test_a_column_of_labels_with_another_name_is_reported(name, tmp_path, caplog
     assert f"so the videos have no labels. If another column has them, rename it. Not read: '{name}'." in caplog.text
 
 
+@pytest.mark.parametrize("header", ["\tvideo", "video\t"])
+def test_an_unnamed_column_beside_the_videos(header, tmp_path):
+    row = "0\ta b.mp4" if header.startswith("\t") else "a b.mp4\t0"
+    (tmp_path / "a.tsv").write_text(f"{header}\n{row}\n")
+    assert load_annotations(tmp_path / "a.tsv", "")["video"][:] == ["a b.mp4"]
+
+
 def test_two_labels_of_a_video_are_rows_where_that_is_asked_for(tmp_path):
     content = "a.mp4 happy\na.mp4 sad\n"
     assert read(tmp_path, content, one_label=False) == content.splitlines()
