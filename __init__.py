@@ -1,12 +1,11 @@
 """LGI-Former for Transformers: MAE-DFER (Sun et al., ACM MM 2023, https://arxiv.org/abs/2307.02227).
 
-Importing this package registers the model family `lgi_former` with Transformers' Auto classes. Public names are
-imported when they are first used, so that the import itself costs nothing.
+Importing this package registers the model family `lgi_former` with the Auto classes and pipelines of Transformers.
+Other public names, such as `LGIFormerTrainer`, are imported when they are first used.
 """
 
 import importlib
 
-from .registration import register_with_auto_classes
 from .version import __version__ as __version__
 
 
@@ -40,4 +39,6 @@ def __dir__():
 
 # A test runner may import this file once more, under the name of the checkout's folder. One family is enough.
 if __name__ == "lgi_former":
-    register_with_auto_classes()
+    from .registration import register_family
+
+    register_family()

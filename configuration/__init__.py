@@ -1,6 +1,6 @@
 """Configuration of models, recipes, Accelerate configurations and known data sets.
 
-Imports no other room.
+May import `saving`.
 """
 
 from .configuration_lgi_former import LGIFormerConfig

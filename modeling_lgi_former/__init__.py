@@ -1,6 +1,6 @@
 """The model. Every file here except `masking.py` ships beside saved models.
 
-May import `configuration` and nothing else of this package.
+May import `configuration` and `saving`.
 """
 
 from .masking import RegionTubeMasking

@@ -1,4 +1,4 @@
-"""`import lgi_former` registers the family, whatever is imported before or after it, and costs next to nothing."""
+"""`import lgi_former` registers the family, whatever is imported before or after it."""
 
 import subprocess
 import sys
@@ -12,9 +12,15 @@ def run_python(code):
     return done.stdout.strip()
 
 
-def test_the_import_imports_nothing_else():
-    loaded = run_python("import sys, lgi_former; print({'torch', 'transformers', 'torchvision'} & set(sys.modules))")
-    assert loaded == "set()"
+def test_the_import_installs_no_hook_and_leaves_training_out():
+    found = run_python(
+        "import sys; before = list(sys.meta_path)\n"
+        "import lgi_former\n"
+        "modules = [type(finder).__module__ for finder in sys.meta_path if finder not in before]\n"
+        "print([name for name in modules if name.startswith('lgi_former')])\n"
+        "print([name for name in sys.modules if name.startswith(('lgi_former.training', 'lgi_former.commands'))])"
+    )
+    assert found == "[]\n[]"
 
 
 CHECK = """
@@ -26,6 +32,8 @@ print(*(type(auto.from_config(config)).__name__ for auto in
 from transformers.models.auto.video_processing_auto import VIDEO_PROCESSOR_MAPPING
 known = VIDEO_PROCESSOR_MAPPING[type(config)]
 print((known["torchvision"] if isinstance(known, dict) else known).__name__)  # a class in Transformers 5.17
+from transformers.pipelines import PIPELINE_REGISTRY
+print(PIPELINE_REGISTRY.check_task("facial-expression-recognition")[1]["impl"].__name__)
 """
 
 
@@ -46,6 +54,7 @@ def test_all_auto_classes_know_the_family(imports):
         "LGIFormerForPreTraining",
         "LGIFormerForVideoClassification",
         "LGIFormerVideoProcessor",
+        "FacialExpressionPipeline",
     ]
 
 
