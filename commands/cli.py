@@ -12,6 +12,7 @@ import inspect
 import os
 import sys
 
+from ..extras import MissingExtraError
 from ..messages import SuggestsNearest, escape_what_cannot_be_printed, fail, spell_with_underscores
 from ..out_of_memory import is_out_of_memory, out_of_memory_sentence
 from ..version import __version__
@@ -67,6 +68,8 @@ def main(argv: list[str] | None = None) -> int:
         if unknown:
             args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
         return args.run(args)
+    except MissingExtraError as error:
+        return fail(str(error))
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise

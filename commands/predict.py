@@ -5,6 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from ..extras import require_extra
 from ..messages import fail, first_line, silence_libraries
 from .options import (
     FIGURE_SUFFIXES,
@@ -78,6 +79,8 @@ def run(args) -> int:
     video that cannot be read is reported on stderr, and with --json and --csv in the output too. The exit status is 0
     if all videos were read, faces or not; 1 if some failed, while the others are done; 2 if nothing could be done."""
     _check(args)
+    if args.timeline is not None or args.annotate is not None:
+        require_extra("figures")
     silence_libraries()
     if not args.sample:
         return _predict_each(args.videos, args.model, args)

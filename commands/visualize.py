@@ -27,8 +27,6 @@ def run(args) -> int:
     try:
         check_output(args, FIGURE_SUFFIXES)
         save_figure(args.draw(args), args.output)
-    except ImportError as error:
-        return fail(str(error))
     except (OSError, ValueError, RuntimeError, MemoryError) as error:
         return fail(first_line(error, ADVICE_FOR_ONE_CLIP))
     print(args.output)

@@ -3,11 +3,15 @@
 Every function returns a `matplotlib.figure.Figure` that belongs to nobody else: nothing of pyplot's state is touched.
 """
 
-from .attention import ClipAttention, attend
-from .attention_overlay import draw_attention
-from .embedding_map import draw_embedding_map, map_embeddings
-from .losses import draw_losses, read_log_history
-from .reconstruction import Reconstruction, draw_reconstruction, reconstruct
+from ..extras import needs_extra
+
+
+with needs_extra("figures"):
+    from .attention import ClipAttention, attend
+    from .attention_overlay import draw_attention
+    from .embedding_map import draw_embedding_map, map_embeddings
+    from .losses import draw_losses, read_log_history
+    from .reconstruction import Reconstruction, draw_reconstruction, reconstruct
 
 
 __all__ = [

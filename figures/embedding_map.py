@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 
+from ..extras import needs_extra
 from .style import MARKERS, WIDTH, colour_of, drawable
 
 
@@ -92,8 +93,6 @@ def _scatter_classes(axes, points, labels, label_names, size):
 
 
 def _umap() -> type:
-    try:
+    with needs_extra("umap"):
         from umap import UMAP
-    except ImportError as error:
-        raise ImportError("UMAP needs another package: pip install umap-learn") from error
     return UMAP

@@ -6,16 +6,20 @@ from pathlib import Path
 
 import av
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
+from ..extras import needs_extra
 from ..figures.style import text_colour_on
 from ..files import whole_file
 from ..image_processing import open_frames
 from .timeline import best_label
 from .timeline_figure import draw_strip, label_colours, longest_there
+
+
+with needs_extra("figures"):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
 
 DOTS_PER_INCH = 100

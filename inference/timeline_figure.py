@@ -1,11 +1,15 @@
 """A picture of a timeline: the probabilities of all labels over time, one strip a person."""
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from ..extras import needs_extra
 from ..figures.style import area_colour_of, drawable
 from .timeline import NO_FACE_NOTE
+
+
+with needs_extra("figures"):
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 MOST_STRIPS = 6  # of the people who are there longest; more would be too small to read

@@ -1,10 +1,13 @@
 import importlib.util
+import runpy
 from pathlib import Path
 
 import av
 import pytest
+import setuptools
 import torch
 
+import lgi_former
 from lgi_former import LGIFormerConfig, LGIFormerVideoProcessor
 
 
@@ -26,6 +29,17 @@ def loopback_hub(load_module):
     """A Hub on this machine (`loopback_hub.py`) for processes started with its `environment`."""
     with load_module(Path(__file__).with_name("loopback_hub.py")).LoopbackHub() as hub:
         yield hub
+
+
+@pytest.fixture(scope="session")
+def setup_arguments():
+    """The arguments of `setup` in `setup.py`."""
+    path = Path(lgi_former.__file__).with_name("setup.py")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(setuptools, "setup", lambda **arguments: calls.append(arguments))
+        calls = []
+        runpy.run_path(str(path))
+    return calls[0]
 
 
 TINY = {"image_size": 32, "num_frames": 4, "region_size": (1, 1, 2), "hidden_size": 32, "num_hidden_layers": 1}

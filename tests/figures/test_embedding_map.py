@@ -68,7 +68,7 @@ def test_umap_is_taken_where_it_is_installed(monkeypatch):
 
 def test_umap_is_asked_for_where_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "umap", None)
-    with pytest.raises(ImportError, match="pip install umap-learn"):
+    with pytest.raises(ImportError, match=r'pip install "lgi-former\[umap\]"'):
         map_embeddings(_clusters(1)[0], "umap")
 
 

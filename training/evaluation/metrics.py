@@ -6,10 +6,14 @@ from collections.abc import Callable, Sequence
 import datasets
 import evaluate
 import numpy as np
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 from transformers import EvalPrediction
 
+from ...extras import needs_extra
 from ..data.labels import UNREADABLE_LABEL
+
+
+with needs_extra("train"):
+    from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
 
 _DESCRIPTION = """

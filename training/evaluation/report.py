@@ -6,17 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from sklearn.metrics import ConfusionMatrixDisplay
 
-from ...figures.style import drawable
+from ...extras import needs_extra
 from ...files import whole_file
 from ..data.labels import UNREADABLE_LABEL
 from .metrics import compute_figures
+
+
+with needs_extra("train"):
+    from matplotlib.figure import Figure
+    from sklearn.metrics import ConfusionMatrixDisplay
+
+    from ...figures.style import drawable
 
 
 METRICS_FILE = "metrics.json"

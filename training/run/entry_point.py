@@ -7,6 +7,7 @@ from collections.abc import Callable
 from accelerate import PartialState
 from transformers.utils import logging
 
+from ...extras import MissingExtraError, require_extra
 from ...messages import escape_what_cannot_be_printed, fail, first_line
 from ...out_of_memory import ADVICE_FOR_TRAINING, is_out_of_memory, out_of_memory_sentence
 from ..data.skipped_videos import TooManySkippedVideosError
@@ -38,8 +39,9 @@ def run_entry_point(
     description = run.__doc__.split("\n\n")[0]
     parser = RecipeParser(*dataclass_types, prog=f"lgi-former {run.__name__}", description=description)
     try:
+        require_extra("train")
         return run(*parser.parse(sys.argv[1:] if argv is None else argv))
-    except (ValueError, OSError, TooManySkippedVideosError, NonFiniteLossError) as error:
+    except (ValueError, OSError, MissingExtraError, TooManySkippedVideosError, NonFiniteLossError) as error:
         logger.debug("Traceback of what follows:", exc_info=True)
         message = first_line(error) if isinstance(error, UnicodeEncodeError) else _without_traceback(str(error))
         return fail(" ".join(message.split()))
