@@ -168,7 +168,8 @@ class LGIFormerConfig(PreTrainedConfig):
     @property
     def region_grid(self) -> tuple[int, int, int]:
         """Regions of a clip along time, height and width."""
-        return tuple(tokens // size for tokens, size in zip(self.token_grid, self.region_size, strict=True))
+        time, height, width = (tokens // size for tokens, size in zip(self.token_grid, self.region_size, strict=True))
+        return time, height, width
 
     @property
     def num_tokens(self) -> int:

@@ -65,7 +65,7 @@ def convert_mae_dfer_checkpoint(
         config = checkpoint.infer_config(**config_fields)
         if dataset is None and labels is None:
             dataset = _dataset_of(checkpoint, config)
-    _set_labels(config, checkpoint, labels if labels is not None else DATASET_LABELS.get(dataset))
+    _set_labels(config, checkpoint, labels if labels is not None else DATASET_LABELS.get(dataset or ""))
 
     model_class, names_of = _MODEL_OF_KIND[checkpoint.kind]
     add_pooling = {"add_pooling_layer": False} if checkpoint.kind == "encoder" else {}
@@ -74,7 +74,7 @@ def convert_mae_dfer_checkpoint(
     model.load_state_dict(from_published(checkpoint.weights, names_of(config), shapes))
 
     model.save_pretrained(output_dir)
-    sampling_rate = checkpoint.arguments.get("sampling_rate") or DATASET_SAMPLING_RATES.get(dataset, 4)
+    sampling_rate = checkpoint.arguments.get("sampling_rate") or DATASET_SAMPLING_RATES.get(dataset or "", 4)
     processor_for(config, sampling_rate=sampling_rate).save_pretrained(output_dir)
     write_model_card(output_dir, ModelFacts(checkpoint_file=checkpoint_path, dataset=dataset))
     return output_dir

@@ -51,7 +51,7 @@ def from_published(
             f"The checkpoint does not hold the expected {len(names)} weights of an LGI-Former: "
             f"{_listed(missing)} missing, {_listed(unexpected)} unexpected."
         )
-    state_dict = {}
+    state_dict: dict[str, torch.Tensor] = {}
     for published, ours in names.items():
         parts = weights[published].chunk(len(ours))
         for name, part in zip(ours, parts, strict=True):
