@@ -22,7 +22,7 @@ REQUIRED = [
     "torch>=2.9",  # the model
     "torchvision>=0.24",  # resizing, augmentation, overlap of boxes
     "accelerate>=1.10",  # Trainer: devices, several processes
-    "datasets>=4.0",  # lists of videos, class labels, streams
+    "datasets>=5.2",  # lists of videos, class labels, streams; 4.0 cannot store videos in Parquet
     "evaluate>=0.4.3",  # the metric's interface
     "einops>=0.8",  # rearranges tensors
     "av>=17.1",  # decodes and writes video files; 17.0.0 fails to read the streams of some files
@@ -35,7 +35,7 @@ REQUIRED = [
     # `datasets` needs the next four too. They are listed because this package imports them.
     "filelock>=3.16",  # locks of folders that several processes write
     "pandas>=2.2.3",  # tables of corpora, embeddings
-    "pyarrow>=18",  # annotation files, Parquet
+    "pyarrow>=24",  # annotation files, Parquet; the bound is that of `datasets`
     "pyyaml>=6.0.2",  # recipes
 ]
 FIGURES = [
