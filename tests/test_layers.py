@@ -17,7 +17,6 @@ LAYERS = {
         {"figures", "hub"},
         {"modeling_lgi_former"},
         {"configuration", "files", "image_processing", "messages", "version"},
-        {"out_of_memory"},
     ],
     "lgi_former.training": [
         {"evaluate", "finetune", "pretrain", "preparation", "quickstart"},
