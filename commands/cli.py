@@ -9,12 +9,18 @@ Commands are the other files of this room; those that `accelerate launch -m` sta
 import argparse
 import importlib
 import inspect
-import os
 import sys
 
 from ..extras import MissingExtraError
-from ..messages import SuggestsNearest, escape_what_cannot_be_printed, fail, spell_with_underscores
-from ..out_of_memory import is_out_of_memory, out_of_memory_sentence
+from ..messages import (
+    SuggestsNearest,
+    discard_stdout,
+    escape_what_cannot_be_printed,
+    fail,
+    is_out_of_memory,
+    out_of_memory_sentence,
+    spell_with_underscores,
+)
 from ..version import __version__
 from . import convert, demo, embed, predict, prepare, push, quickstart, reconstruct, visualize
 
@@ -77,7 +83,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader of our output, `head` for example, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_stdout()
         return 1
 
 

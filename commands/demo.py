@@ -1,11 +1,10 @@
 """`lgi-former demo`."""
 
-from ..messages import fail, first_line, silence_libraries
-from ..out_of_memory import ADVICE_FOR_ONE_CLIP
+from ..messages import ADVICE_FOR_ONE_CLIP, fail, first_line, silence_libraries
 from .options import add_device, positive_number
 
 
-SUMMARY = "a page in the browser to try a model with"
+SUMMARY = "a page in the browser to try a model"
 
 
 def add_arguments(parser):
@@ -13,20 +12,31 @@ def add_arguments(parser):
         "--model", required=True, metavar="DIR_OR_REPO", help="a fine-tuned classifier, or a pre-trained LGI-Former"
     )
     parser.add_argument(
-        "--max_megabytes", type=positive_number, default=100.0, metavar="MB", help="of a video (default: 100)"
+        "--max_megabytes",
+        type=positive_number,
+        default=100.0,
+        metavar="MB",
+        help="largest size of a video (default: 100)",
     )
     parser.add_argument(
-        "--max_seconds", type=positive_number, default=60.0, metavar="S", help="of a video (default: 60)"
+        "--max_seconds",
+        type=positive_number,
+        default=60.0,
+        metavar="S",
+        help="longest duration of a video (default: 60)",
     )
     add_device(parser)
     serving = parser.add_argument_group("serving")
     serving.add_argument(
-        "--host", default="127.0.0.1", metavar="ADDRESS", help="to listen on; 0.0.0.0 for all (default: %(default)s)"
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="address to listen on; 0.0.0.0 for all (default: %(default)s)",
     )
-    serving.add_argument("--port", type=_port, metavar="P", help="to listen on (default: a free one from 7860 on)")
     serving.add_argument(
-        "--share", action="store_true", help="make a public address for it, through the servers of Gradio's makers"
+        "--port", type=_port, metavar="P", help="port to listen on (default: the first free one from 7860)"
     )
+    serving.add_argument("--share", action="store_true", help="create a public address through Gradio's servers")
     space = parser.add_argument_group("Space of the Hugging Face Hub")
     space.add_argument(
         "--export_space", metavar="DIR", help="write a Space into a new or empty folder instead of serving"
@@ -43,8 +53,8 @@ def _port(text: str) -> int:
 
 def run(args) -> int:
     """Serve a page on which anybody may upload or record a video. A fine-tuned model answers with the annotated
-    video, the scores over time and a table; a pre-trained one masks a clip and reconstructs it. Uploads are deleted as
-    soon as they are answered. With --export_space, write the page as a folder that can be uploaded as a Space."""
+    video, the scores over time and a table; a pre-trained one masks a clip and reconstructs it. An upload is
+    deleted after the answer. With --export_space, write the page as a folder that can be uploaded as a Space."""
     from huggingface_hub.errors import StrictDataclassError
 
     silence_libraries()

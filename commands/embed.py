@@ -16,10 +16,10 @@ def add_arguments(parser):
     parser.add_argument(
         "--data",
         metavar="FILE",
-        help="instead: a file with a line 'path label' or 'path' each, a CSV file, or class folders",
+        help="list of videos: a file with lines 'path label' or 'path', a CSV file, or class folders",
     )
     parser.add_argument(
-        "--data_root", metavar="DIR", help="where the paths of --data begin (default: the annotation file's folder)"
+        "--data_root", metavar="DIR", help="folder of the relative paths in --data (default: the folder of the list)"
     )
     parser.add_argument(
         "--model", required=True, metavar="DIR_OR_REPO", help="any LGI-Former: pre-trained, fine-tuned or bare"
@@ -29,24 +29,26 @@ def add_arguments(parser):
         "--level",
         choices=LEVELS,
         default="clip",
-        help="one vector a clip, or one for each of its regions or local tokens (default: %(default)s)",
+        help="one vector per clip, region or local token (default: %(default)s)",
     )
     parser.add_argument(
         "--num_segments",
         type=positive_int,
         metavar="S",
-        help="average over S clips, evenly spaced in time (default: as the model's processor is set)",
+        help="average over S clips, evenly spaced in time (default: the setting of the model's processor)",
     )
-    parser.add_argument("--keep_views", action="store_true", help="a row for each of the S clips, not their average")
-    parser.add_argument("--batch_size", type=positive_int, default=1, metavar="N", help="videos computed at once")
+    parser.add_argument(
+        "--keep_views", action="store_true", help="write a row for each of the S clips instead of their average"
+    )
+    parser.add_argument("--batch_size", type=positive_int, default=1, metavar="N", help="videos per batch")
     parser.add_argument("--num_workers", type=whole_number, default=0, metavar="N", help="processes that read videos")
     add_reading(parser)
     add_device(parser)
 
 
 def run(args) -> int:
-    """Write the embeddings of videos to a file, a row a video. A video that cannot be read is reported and left out,
-    and the others are still done; the exit status is then 1."""
+    """Write the embeddings of videos to a file, one row per video. Videos that cannot be read are reported and
+    skipped. The exit status is then 1."""
     if bool(args.data) == bool(args.videos):
         args.parser.error("give either videos or --data")
     from ..inference.embedding_file import SUFFIXES, table_beside

@@ -1,6 +1,6 @@
 """Options that commands share, and the types and checks of their values.
 
-It imports nothing but the standard library, so that `--help` is instant.
+This file imports only the standard library, so that `--help` is fast.
 """
 
 import argparse
@@ -79,8 +79,8 @@ def add_reading(parser: argparse.ArgumentParser):
     parser.add_argument(
         "--backend",
         choices=("pyav", "decord", "torchcodec"),
-        help="what decodes video files (default: the processor's, else pyav, which is exact; decord may return other "
-        "frames than those it was asked for)",
+        help="decoder of video files (default: the processor's, else pyav, which is exact; decord may return frames "
+        "that were not requested)",
     )
     add_frame_order(parser, "the processor's, else natural")
 
@@ -105,7 +105,7 @@ def add_device(parser: argparse.ArgumentParser):
 def add_output(parser: argparse.ArgumentParser, help_text: str):
     """Add the options `--output`, a file, and `--overwrite`."""
     parser.add_argument("--output", metavar="FILE", required=True, help=help_text)
-    parser.add_argument("--overwrite", action="store_true", help="write over an output that is there")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
 
 
 def check_output(args: argparse.Namespace, suffixes: Sequence[str], beside: Sequence[Path] = ()):

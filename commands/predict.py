@@ -1,12 +1,13 @@
 """`lgi-former predict`."""
 
+import logging
 import os
 import sys
 import tempfile
 from pathlib import Path
 
 from ..extras import require_extra
-from ..messages import fail, first_line, silence_libraries
+from ..messages import discard_stdout, fail, first_line, silence_libraries
 from .options import (
     FIGURE_SUFFIXES,
     VIDEO_SUFFIXES,
@@ -25,9 +26,9 @@ SUMMARY = "expressions in videos, over time"
 def add_arguments(parser):
     add_videos(parser)
     parser.add_argument("--model", metavar="DIR_OR_REPO", help="directory or Hub repository of a fine-tuned model")
-    parser.add_argument("--sample", action="store_true", help="predict on a clip that is drawn on the spot")
+    parser.add_argument("--sample", action="store_true", help="predict on a drawn clip, to try the command")
     add_device(parser)
-    _add_analysis_arguments(parser.add_argument_group("what is looked at"))
+    _add_analysis_arguments(parser.add_argument_group("analysis"))
     _add_output_arguments(parser.add_argument_group("output"))
 
 
@@ -35,39 +36,42 @@ def _add_analysis_arguments(group):
     group.add_argument(
         "--no_crop_faces",
         action="store_true",
-        help="take all of each frame for one face, as in videos that are cropped already",
+        help="classify whole frames; for videos that are already cropped to a face",
     )
     group.add_argument(
         "--window",
         type=positive_number,
         metavar="SECONDS",
-        help="length of a clip (default: that of its frames at 25 a second, 2.56 for published models)",
+        help="length of a clip (default: that of its frames at 25 per second; 2.56 for published models)",
     )
     group.add_argument(
-        "--stride", type=positive_number, metavar="SECONDS", help="from a clip to the next (default: half a window)"
+        "--stride",
+        type=positive_number,
+        metavar="SECONDS",
+        help="time between the starts of two clips (default: half a window)",
     )
-    group.add_argument("--batch_size", type=positive_int, metavar="B", help="clips at once (default: 8)")
+    group.add_argument("--batch_size", type=positive_int, metavar="B", help="clips per batch (default: 8)")
     group.add_argument(
-        "--frame_rate", type=positive_number, metavar="F", help="frames per second of folders (default: 25)"
+        "--frame_rate", type=positive_number, metavar="F", help="frames per second of a folder of frames (default: 25)"
     )
     add_reading(group)
     group.add_argument(
         "--num_segments",
         type=positive_int,
         metavar="S",
-        help="with --no_crop_faces: evaluate as the paper does, the mean of S clips evenly spaced in time",
+        help="with --no_crop_faces: average S clips evenly spaced in time, as the paper evaluates",
     )
 
 
 def _add_output_arguments(group):
     formats = group.add_mutually_exclusive_group()
-    formats.add_argument("--json", action="store_true", help="one JSON object a line, for programs")
+    formats.add_argument("--json", action="store_true", help="print one JSON object per video")
     formats.add_argument(
         "--csv",
         action="store_true",
-        help="one row a window, for spreadsheets; a row with a note where there is no face",
+        help="print one row per window; a video without a face has a row with a note",
     )
-    group.add_argument("--top_k", type=positive_int, metavar="K", help="show the K highest overall scores only")
+    group.add_argument("--top_k", type=positive_int, metavar="K", help="show only the K highest overall scores")
     group.add_argument("--timeline", metavar="PNG", help="draw the scores over time (one video)")
     group.add_argument("--annotate", metavar="MP4", help="write the video with faces and scores in it (one video)")
     group.add_argument("--overwrite", action="store_true", help="replace files that exist")
@@ -90,6 +94,8 @@ def run(args) -> int:
 
 
 def _check(args):
+    if sys.stdout is None:
+        args.parser.error("stdout is closed: redirect the results to a file, or to /dev/null if you do not need them")
     if args.sample == bool(args.videos):
         args.parser.error("give either videos or --sample")
     if args.model is None and not args.sample:
@@ -174,25 +180,51 @@ def _predict_each(videos: list[str], model_name_or_path: str, args) -> int:
     except Exception as error:  # whatever is wrong with somebody's model or device, they are owed a sentence
         return fail(f"cannot load the model: {_with_name(model_name_or_path, first_line(error))}")
     printer = CsvPrinter(labels) if args.csv else JsonPrinter(args.top_k) if args.json else TablePrinter(args.top_k)
+    if isinstance(printer, TablePrinter) and args.num_segments is None:
+        _leave_notes_to_the_output()
     failures = 0
     hide_progress = True if len(videos) == 1 else None  # None: unless stderr is a terminal
     for video in tqdm(videos, unit="video", disable=hide_progress):
+        result, failure = _result_or_failure(predict, video)
         try:
-            result = predict(video)
             with tqdm.external_write_mode():
-                printer.print_result(result)
-        except Exception as error:  # one bad video of many must not cost the others
+                if failure is None:
+                    printer.print_result(result)
+                else:
+                    printer.print_failure(video, first_line(failure))
+        except BrokenPipeError:
+            raise  # `main` ends quietly: the reader needs no more
+        except OSError as error:  # a full disk fails for every further video, too
+            discard_stdout()
+            return fail(f"stdout cannot be written: {error.strerror}. The results of '{video}' and later are lost.")
+        if failure is None:
+            failure = _failure_of_files(video, result, reading, args)
+        if failure is not None:
             failures += 1
             with tqdm.external_write_mode():
-                printer.print_failure(video, first_line(error))
-                _report(video, error)
-            continue
-        try:
-            _write_files(video, result, reading, args)
-        except Exception as error:  # the prediction itself is out already
-            failures += 1
-            _report(video, error)
+                _report(video, failure)
     return 1 if failures else 0
+
+
+def _leave_notes_to_the_output():
+    """Do not log what is missing in a video: the table of the video says it, on the same terminal."""
+    from ..image_processing.decoding import video_decoding
+
+    video_decoding.logger.setLevel(logging.ERROR)
+
+
+def _result_or_failure(predict, video: str) -> tuple[dict | None, Exception | None]:
+    try:
+        return predict(video), None
+    except Exception as error:  # the other videos must still be predicted
+        return None, error
+
+
+def _failure_of_files(video: str, result: dict, reading: dict, args) -> Exception | None:
+    try:
+        _write_files(video, result, reading, args)
+    except Exception as error:  # the prediction is already printed
+        return error
 
 
 def _given_reading(args) -> dict:

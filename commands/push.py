@@ -13,15 +13,17 @@ SUMMARY = "a model to the Hugging Face Hub"
 
 def add_arguments(parser):
     parser.add_argument("model_dir", metavar="DIR", help="directory that training or `lgi-former convert` wrote")
-    parser.add_argument("repo_id", metavar="USER/NAME", help="repository to upload to; it is made if it is not there")
-    parser.add_argument("--private", action="store_true", help="make the repository one that only its owners see")
+    parser.add_argument(
+        "repo_id", metavar="USER/NAME", help="repository to upload to; it is created if it does not exist"
+    )
+    parser.add_argument("--private", action="store_true", help="create a private repository")
     parser.add_argument("--yes", action="store_true", help="do not ask before uploading")
 
 
 def run(args) -> int:
     """Upload a model to the Hugging Face Hub: weights, configuration, processor, the code that loads it without this
-    package, and its card. Nothing else in the directory is touched: no optimiser states, logs or training arguments.
-    The files are listed first, and on a terminal you are asked."""
+    package, and its card. Optimiser states, logs and training arguments are not uploaded. The command lists the files
+    first, and asks for confirmation on a terminal."""
     from huggingface_hub.errors import HTTPError
 
     silence_libraries()

@@ -6,13 +6,13 @@ from ..extras import require_extra
 from ..messages import fail, first_line
 
 
-SUMMARY = "the whole method on drawn faces, within minutes"
+SUMMARY = "the whole method on drawn faces, in minutes"
 
 
 def add_arguments(parser):
     parser.add_argument("--output", default="quickstart", metavar="DIR", help="a new folder (default: %(default)s)")
-    parser.add_argument("--minutes", type=float, default=6.0, help="for everything together (default: %(default)g)")
-    parser.add_argument("--seed", type=int, default=0, help="of everything but the timing (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, default=6.0, help="duration of the whole run (default: %(default)g)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
 
 
 def run(args) -> int:

@@ -1,11 +1,10 @@
 """`lgi-former reconstruct`."""
 
-from ..messages import fail, first_line, silence_libraries
-from ..out_of_memory import ADVICE_FOR_ONE_CLIP
+from ..messages import ADVICE_FOR_ONE_CLIP, fail, first_line, silence_libraries
 from .options import FIGURE_SUFFIXES, add_device, add_output, add_reading, check_output, whole_number
 
 
-SUMMARY = "a figure of what a pre-trained model makes of a masked video"
+SUMMARY = "a figure of how a pre-trained model reconstructs a masked video"
 
 
 def add_arguments(parser):
@@ -13,9 +12,9 @@ def add_arguments(parser):
     parser.add_argument("--model", required=True, metavar="DIR_OR_REPO", help="a pre-trained model, not fine-tuned")
     add_output(parser, "the figure: .png, .pdf or .svg")
     parser.add_argument(
-        "--mask_ratio", type=float, metavar="R", help="share of the tokens that is masked (default: as it was trained)"
+        "--mask_ratio", type=float, metavar="R", help="share of masked tokens (default: that of training)"
     )
-    parser.add_argument("--seed", type=whole_number, default=0, help="of the mask (default: %(default)s)")
+    parser.add_argument("--seed", type=whole_number, default=0, help="random seed of the mask (default: %(default)s)")
     add_reading(parser)
     add_device(parser)
 

@@ -3,8 +3,7 @@
 import os
 import sys
 
-from ..messages import fail, first_line, silence_libraries
-from ..out_of_memory import ADVICE_FOR_ONE_CLIP
+from ..messages import ADVICE_FOR_ONE_CLIP, fail, first_line, silence_libraries
 from .options import FIGURE_SUFFIXES, add_device, add_output, add_reading, check_output, whole_number
 
 

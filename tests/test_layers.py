@@ -19,7 +19,7 @@ LAYERS = {
         {"configuration", "image_processing"},
         {"saving"},
         {"files", "messages", "version"},
-        {"extras", "out_of_memory"},
+        {"extras"},
     ],
     "lgi_former.training": [
         {"evaluate", "finetune", "pretrain", "preparation", "quickstart"},

@@ -7,8 +7,7 @@ import torch
 
 from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification, LGIFormerModel
 from lgi_former.commands.cli import main
-from lgi_former.messages import first_line
-from lgi_former.out_of_memory import is_out_of_memory, out_of_memory_sentence
+from lgi_former.messages import first_line, is_out_of_memory, out_of_memory_sentence
 from lgi_former.training.quickstart.sample_clip import write_sample_clip
 from lgi_former.training.run.entry_point import run_entry_point
 

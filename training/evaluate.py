@@ -11,7 +11,7 @@ from ..image_processing import LGIFormerVideoProcessor, processor_for
 from ..image_processing.decoding.decoder_backends import BACKENDS
 from ..image_processing.decoding.frame_folders import FRAME_ORDERS
 from ..inference.prediction import labels_of
-from ..out_of_memory import ADVICE_FOR_EVALUATION
+from ..messages import ADVICE_FOR_EVALUATION
 from .data.classes import warn_of_empty_classes
 from .data.clips import ViewDataset
 from .data.collators import ViewCollator

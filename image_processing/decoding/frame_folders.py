@@ -76,7 +76,7 @@ def frame_names(path: Path, frame_order: str = "natural") -> tuple[Path | zipfil
     if not names:
         raise VideoReadError(
             f"The folder '{path}' holds no frames ({', '.join(f'*{suffix}' for suffix in IMAGE_SUFFIXES)}). "
-            "Give a folder that holds the frames of one video."
+            "Give a folder that holds the frames of one video. Give several videos one by one, such as FOLDER/*.mp4."
         )
     if len({os.path.splitext(name)[0] for name in names}) < len(names):
         first, second = _same_picture(names)

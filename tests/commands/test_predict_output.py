@@ -3,10 +3,13 @@
 import csv
 import io
 import json
+import os
 import re
 import shutil
+import subprocess
 import sys
 
+import av
 import numpy as np
 import pytest
 
@@ -167,3 +170,58 @@ def test_no_class_hides_another(finetuned, video, id2label, message, capsys):
         predict_video(model, processor, video)
     with pytest.raises(ValueError, match=message):
         FacialExpressionPipeline(model=model, video_processor=processor, device="cpu")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")
+@pytest.mark.parametrize("form", [(), ("--csv",), ("--json",)], ids=["table", "csv", "json"])
+def test_a_full_disk_is_one_sentence(finetuned, video, form):
+    with open("/dev/full", "w") as full:
+        done = run_command([video, video, "--model", finetuned, "--no_crop_faces", *form], stdout=full)
+    assert done.returncode == 2
+    sentence = "lgi-former: stdout cannot be written: No space left on device."
+    assert done.stderr == f"{sentence} The results of '{video}' and later are lost.\n"
+
+
+def test_a_closed_stdout_is_refused(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdout", None)
+    with pytest.raises(SystemExit):
+        main(["predict", "face.mp4", "--model", "model"])
+    assert "stdout is closed" in capsys.readouterr().err
+
+
+def test_a_missing_end_is_reported_once_in_a_table(finetuned, tmp_path):
+    cut_off = write_cut_off_video(tmp_path / "cut_off.mp4")
+    done = run_command([cut_off, "--model", finetuned, "--no_crop_faces"], stdout=subprocess.PIPE)
+    assert done.returncode == 0
+    assert (done.stdout + done.stderr).count("is cut off") == 1
+
+
+def test_a_folder_of_videos_is_refused_with_advice(finetuned, video, capsys):
+    assert predict(os.path.dirname(video), "--model", finetuned) == 1
+    assert "Give several videos one by one, such as FOLDER/*.mp4." in capsys.readouterr().err
+
+
+def run_command(arguments, stdout):
+    program = "import sys; from lgi_former.commands.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, "predict", *map(str, arguments), "--device", "cpu"]
+    return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, env=without_cuda_home())
+
+
+def without_cuda_home():
+    """The environment without the variable of a CUDA compiler, which PyTorch warns of where no GPU is."""
+    return {name: value for name, value in os.environ.items() if name != "CUDA_HOME"}
+
+
+def write_cut_off_video(path):
+    """40 frames of noise. The header lists all of them, and the last third is missing."""
+    noise = np.random.default_rng(0)
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        for _ in range(40):
+            pixels = noise.integers(0, 255, (64, 64, 3), dtype=np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+    data = path.read_bytes()
+    path.write_bytes(data[: int(0.7 * len(data))])
+    return path

@@ -179,8 +179,7 @@ def test_the_trainer_with_fp16_scales_its_loss(stage, base_config, device, tmp_p
 
 
 def test_a_lack_of_memory_is_one_sentence(device):
-    from lgi_former.messages import first_line
-    from lgi_former.out_of_memory import is_out_of_memory
+    from lgi_former.messages import first_line, is_out_of_memory
 
     with pytest.raises(RuntimeError) as raised:
         torch.empty(2**50, device=device)

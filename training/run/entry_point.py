@@ -8,8 +8,14 @@ from accelerate import PartialState
 from transformers.utils import logging
 
 from ...extras import MissingExtraError, require_extra
-from ...messages import escape_what_cannot_be_printed, fail, first_line
-from ...out_of_memory import ADVICE_FOR_TRAINING, is_out_of_memory, out_of_memory_sentence
+from ...messages import (
+    ADVICE_FOR_TRAINING,
+    escape_what_cannot_be_printed,
+    fail,
+    first_line,
+    is_out_of_memory,
+    out_of_memory_sentence,
+)
 from ..data.skipped_videos import TooManySkippedVideosError
 from ..trainer.non_finite_loss import NonFiniteLossError
 from .arguments import RecipeParser
