@@ -1,6 +1,5 @@
 """`lgi-former predict`."""
 
-import logging
 import os
 import sys
 import tempfile
@@ -180,8 +179,6 @@ def _predict_each(videos: list[str], model_name_or_path: str, args) -> int:
     except Exception as error:  # whatever is wrong with somebody's model or device, they are owed a sentence
         return fail(f"cannot load the model: {_with_name(model_name_or_path, first_line(error))}")
     printer = CsvPrinter(labels) if args.csv else JsonPrinter(args.top_k) if args.json else TablePrinter(args.top_k)
-    if isinstance(printer, TablePrinter) and args.num_segments is None:
-        _leave_notes_to_the_output()
     failures = 0
     hide_progress = True if len(videos) == 1 else None  # None: unless stderr is a terminal
     for video in tqdm(videos, unit="video", disable=hide_progress):
@@ -204,13 +201,6 @@ def _predict_each(videos: list[str], model_name_or_path: str, args) -> int:
             with tqdm.external_write_mode():
                 _report(video, failure)
     return 1 if failures else 0
-
-
-def _leave_notes_to_the_output():
-    """Do not log what is missing in a video: the table of the video says it, on the same terminal."""
-    from ..image_processing.decoding import video_decoding
-
-    video_decoding.logger.setLevel(logging.ERROR)
 
 
 def _result_or_failure(predict, video: str) -> tuple[dict | None, Exception | None]:

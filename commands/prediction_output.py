@@ -28,14 +28,12 @@ class TablePrinter:
         self.console = Console(highlight=False)
 
     def print_result(self, result: dict):
-        """Print what is said about a video."""
+        """Print the scores of a video, or why there are none. Other notes are already on stderr, as warnings."""
         self.console.print(Text(result["video"]), soft_wrap=True)
         if result["scores"] is None:
             hint = "If the video is cropped to a face already, add --no_crop_faces."
             self.console.print(f"{result['note']} {hint}", soft_wrap=True)
             return
-        if "note" in result:
-            self.console.print(result["note"], soft_wrap=True)
         table = Table(box=box.SIMPLE)
         table.add_column("expression", overflow="fold")  # on several lines rather than cut
         table.add_column("score", justify="right", min_width=6)

@@ -73,7 +73,7 @@ def test_code_that_is_incomplete_is_uploaded_whole(model_dir, on_loopback):
     """As after somebody has copied weights and configurations alone."""
     model = LGIFormerForVideoClassification.from_pretrained(model_dir)
     model.save_pretrained(model_dir)
-    (model_dir / "regions.py").unlink()
+    (model_dir / "modeling_lgi_former.py").unlink()
     assert push(model_dir, "someone/whole-code") == 0
     assert on_loopback.files("someone/whole-code").keys() == MODEL_FILES | hub.all_flat_code().keys()
 

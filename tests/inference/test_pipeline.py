@@ -21,7 +21,6 @@ from transformers import (
 )
 
 from lgi_former import FacialExpressionPipeline
-from lgi_former.commands.prediction_output import TablePrinter
 from lgi_former.image_processing import FaceCropper, FacesExtraMissingError
 from lgi_former.image_processing.decoding import frame_stream
 from lgi_former.image_processing.faces import face_detection
@@ -173,7 +172,7 @@ def write_video(path, frames, frame_rate=25):
     return str(path)
 
 
-def test_the_missing_end_of_a_file_is_in_the_result_and_in_the_table(recognise, people_video, tmp_path, capsys):
+def test_the_missing_end_of_a_file_is_in_the_result(recognise, people_video, tmp_path):
     video = write_video(tmp_path / "a.avi", people_video({80: (0, 99)}))
     assert "note" not in recognise(video)
     content = Path(video).read_bytes()
@@ -182,8 +181,6 @@ def test_the_missing_end_of_a_file_is_in_the_result_and_in_the_table(recognise, 
     assert result["note"].startswith(f"'{video}' is cut off: its header announces 100 frames")
     assert 1 < result["duration"] < 3.6
     assert result["timeline"][-1]["end"] == result["duration"]
-    TablePrinter().print_result(result)
-    assert result["note"] in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("count", [60, 61, 63])
@@ -291,7 +288,7 @@ def decoding(monkeypatch):
     class CountedFrame(frame_stream.TimedFrame):
         def __init__(self, index, time, read):
             super().__init__(index, time, read)
-            if read.__qualname__.startswith("_decoded"):
+            if getattr(read, "func", read).__name__ == "_pixels":  # of a video file
                 Decoding.num_decoded += 1
                 Decoding.held.add(self)
                 gc.collect(0)
