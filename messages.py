@@ -1,6 +1,6 @@
 """Messages of the commands: errors in one sentence, and suggestions for misspelt words.
 
-This file imports only the standard library, so that `--help` is fast.
+This file imports only the standard library, so that every room can import it.
 """
 
 import difflib

@@ -1,5 +1,5 @@
-"""Subcommands of `lgi-former`, one a file; `cli.py` puts them together.
+"""Subcommands of `lgi-former`, one a file. `cli.py` puts them together.
 
-Each has `SUMMARY`, `add_arguments(parser)` and `run(args)`, whose docstring is the help text and which returns the
-exit status. Whatever needs torch or Transformers is imported where it is needed, so that `--help` is instant.
+Each file has `SUMMARY`, `add_arguments(parser)` and `run(args)`. The docstring of `run` is the help text, and `run`
+returns the exit status.
 """

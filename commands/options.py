@@ -1,7 +1,4 @@
-"""Options that commands share, and the types and checks of their values.
-
-This file imports only the standard library, so that `--help` is fast.
-"""
+"""Options that commands share, and the types and checks of their values."""
 
 import argparse
 import math
