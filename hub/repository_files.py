@@ -67,8 +67,8 @@ def check_uploadable(directory: str | os.PathLike):
     whole, index = directory / "model.safetensors", directory / "model.safetensors.index.json"
     if whole.exists() and index.exists():
         raise ValueError(
-            f"'{directory}' has two sets of weights, {whole.name} and {index.name} with its shards, of which the "
-            "first would be loaded. Remove the one that is older."
+            f"'{directory}' has two sets of weights, {whole.name} and {index.name} with its shards. "
+            "Transformers would load the first. Remove the older set."
         )
     adapter = directory / "adapter_config.json"
     if not adapter.is_file():

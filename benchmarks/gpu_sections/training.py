@@ -104,7 +104,7 @@ def _drawn(labels, seed, config):
     clips = draw_faces(labels, torch.Generator().manual_seed(seed), config.num_frames, DRAWN_SIZE)
     frames = clips.permute(0, 1, 4, 2, 3).flatten(0, 1).float()
     frames = F.interpolate(frames, size=(config.image_size, config.image_size), mode="bilinear")
-    # An array, as tensors would come by shared memory, of which there may be little.
+    # Workers send tensors through shared memory, which may be small. They send arrays through a pipe.
     return frames.round().to(torch.uint8).unflatten(0, clips.shape[:2]).numpy()
 
 

@@ -22,8 +22,8 @@ from .pyav_decoding import read_by_packets, read_with_pyav
 BACKENDS = ("pyav", "decord", "torchcodec")
 """The words that `transformers.video_utils` uses."""
 
-# Containers in which decord mostly finds the frame it was asked for, and in which it serves where PyAV is missing. In
-# others it may return a frame that is dozens of frames off (measured: decord 0.6.0).
+# Without PyAV, decord reads only these containers. It mostly finds the frame that it is asked for there. In others it
+# may return a frame that is dozens of frames off (measured: decord 0.6.0).
 DECORD_SUFFIXES = (".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".flv")
 
 PACKAGES = {"pyav": "av", "decord": "decord", "torchcodec": "torchcodec"}

@@ -83,8 +83,8 @@ class FrameConverter:
     - Transparent pixels are put on black.
 
     Args:
-        stream: Video stream of PyAV, of which no frame has been decoded yet: decoders overwrite its tags. It is not
-            needed after this.
+        stream: Video stream of PyAV. No frame may be decoded before this, because decoders overwrite its tags. It
+            is not needed after this.
     """
 
     def __init__(self, stream):

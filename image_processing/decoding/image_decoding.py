@@ -21,7 +21,7 @@ JPEG_SUFFIXES = (".jpg", ".jpeg")
 APPLICATION_SEGMENT, START_OF_SCAN = b"\xff\xe1", b"\xff\xda\x00\x0c\x03"
 
 SEVERAL_PICTURES = ("GIF", "PNG", "TIFF", "WEBP")
-"""Formats in which further pictures are shown, too. In a JPEG file they are previews of the first."""
+"""Formats that show all their pictures. The further pictures of a JPEG file are previews of the first."""
 
 
 PHOTOMETRIC_INTERPRETATION, WHITE_IS_ZERO = 262, 0  # a tag of TIFF files and one of its values

@@ -60,7 +60,7 @@ class SameSize:
     A display matrix counts until another one comes. Some encoders write it at key frames only.
 
     Args:
-        stream: The video stream of PyAV, of which no frame has been decoded yet.
+        stream: The video stream of PyAV. None of its frames may be decoded before this.
 
     Attributes:
         note (`str`, *optional*): What to report if frames changed their size: the predicate of a sentence.
@@ -180,7 +180,7 @@ class _UnchangedPictures:
     """Pixels of frames whose size and orientation must not change.
 
     Args:
-        stream: The video stream of PyAV, of which no frame has been decoded yet.
+        stream: The video stream of PyAV. None of its frames may be decoded before this.
     """
 
     def __init__(self, stream):
