@@ -7,11 +7,10 @@ from .options import add_device, add_output, add_reading, add_videos, check_outp
 
 
 SUMMARY = "embeddings of videos, for other models"
+LEVELS = ("clip", "region", "token")  # as in `inference.embedding`, which takes seconds to import
 
 
 def add_arguments(parser):
-    from ..inference.embedding import LEVELS
-
     add_videos(parser)
     parser.add_argument(
         "--data",
@@ -24,7 +23,9 @@ def add_arguments(parser):
     parser.add_argument(
         "--model", required=True, metavar="DIR_OR_REPO", help="any LGI-Former: pre-trained, fine-tuned or bare"
     )
-    add_output(parser, "file.npy, with a table of its rows in file.rows.csv, or file.parquet, all in one table")
+    add_output(
+        parser, "file.npy, with a table of its rows in file.rows.csv; or file.parquet, one table with everything"
+    )
     parser.add_argument(
         "--level",
         choices=LEVELS,
@@ -51,6 +52,7 @@ def run(args) -> int:
     skipped. The exit status is then 1."""
     if bool(args.data) == bool(args.videos):
         args.parser.error("give either videos or --data")
+    from ..hub.loading import load_encoder, set_reading
     from ..inference.embedding_file import SUFFIXES, table_beside
 
     silence_libraries()
@@ -59,11 +61,9 @@ def run(args) -> int:
         videos, labels = _listed(args) if args.data else (args.videos, None)
     except (OSError, ValueError) as error:
         return fail(first_line(error))
-    from ..hub.loading import load_encoder, set_reading
-
     try:
         model, processor = load_encoder(args.model, args.device)
-    except Exception as error:  # whatever is wrong with somebody's model or device, they are owed a sentence
+    except Exception as error:  # many libraries take part in loading
         return fail(f"cannot load the model: {first_line(error)}")
     try:
         set_reading(processor, args.backend, args.frame_order)
@@ -73,7 +73,7 @@ def run(args) -> int:
 
 
 def _listed(args) -> tuple[list[str], list | None]:
-    """Videos and, if there are any, their labels, by name where names are known."""
+    """The videos of the list and their labels, by name if the list has names. The labels are None if it has none."""
     from datasets import ClassLabel
 
     from ..training.data.annotations import load_annotations

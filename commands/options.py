@@ -8,21 +8,21 @@ from pathlib import Path
 
 
 def positive_int(text: str) -> int:
-    """An option's value as a number of at least 1, for `add_argument(type=...)`."""
+    """A whole number of at least 1, for `add_argument(type=...)`."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
     return int(text)
 
 
 def whole_number(text: str) -> int:
-    """An option's value as a number of at least 0, for `add_argument(type=...)`."""
+    """A whole number of at least 0, for `add_argument(type=...)`."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
     return int(text)
 
 
 def at_least_one(text: str) -> float:
-    """An option's value as a finite number of at least 1, fractions allowed, for `add_argument(type=...)`."""
+    """A finite number of at least 1, for `add_argument(type=...)`."""
     number = _number(text)
     if not number >= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not at least 1")
@@ -30,7 +30,7 @@ def at_least_one(text: str) -> float:
 
 
 def positive_number(text: str) -> float:
-    """An option's value as a finite number above 0, for `add_argument(type=...)`."""
+    """A finite number above 0, for `add_argument(type=...)`."""
     number = _number(text)
     if not number > 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
@@ -38,7 +38,7 @@ def positive_number(text: str) -> float:
 
 
 def share(text: str) -> float:
-    """An option's value as a number from 0 to 1, for `add_argument(type=...)`."""
+    """A number from 0 to 1, for `add_argument(type=...)`."""
     number = _number(text)
     if not 0 <= number <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a share from 0 to 1")
@@ -56,7 +56,7 @@ def _number(text: str) -> float:
 
 
 def num_cpus() -> int:
-    """How many CPUs this process may use. Schedulers such as SLURM give it fewer than the machine has."""
+    """Number of CPUs that this process may use. Schedulers such as SLURM may give it fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
@@ -65,7 +65,7 @@ VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov")
 
 
 def add_videos(parser: argparse.ArgumentParser):
-    """Add the arguments `videos`, any number of them."""
+    """Add the argument `videos`: any number of videos."""
     parser.add_argument(
         "videos", nargs="*", metavar="VIDEO", help="video file, folder of frames, image or URL; several at once"
     )
@@ -76,14 +76,14 @@ def add_reading(parser: argparse.ArgumentParser):
     parser.add_argument(
         "--backend",
         choices=("pyav", "decord", "torchcodec"),
-        help="decoder of video files (default: the processor's, else pyav, which is exact; decord may return frames "
-        "that were not requested)",
+        help="decoder of video files (default: that of the processor, else pyav, which is exact; decord may return "
+        "frames that were not requested)",
     )
-    add_frame_order(parser, "the processor's, else natural")
+    add_frame_order(parser, "that of the processor, else natural")
 
 
 def add_frame_order(parser: argparse.ArgumentParser, default: str):
-    """Add the option `--frame_order`; `default` says what holds without it."""
+    """Add the option `--frame_order`. The help text names the `default`."""
     parser.add_argument(
         "--frame_order",
         choices=("natural", "name"),
@@ -106,24 +106,22 @@ def add_output(parser: argparse.ArgumentParser, help_text: str):
 
 
 def check_output(args: argparse.Namespace, suffixes: Sequence[str], beside: Sequence[Path] = ()):
-    """Refuse an output that cannot be or must not be written, before anything long is computed.
-
-    Args:
-        args: With `output` and `overwrite`.
-        suffixes: What the output's name may end in.
-        beside: Further files that will be written.
-
-    Raises:
-        ValueError: If one of the files is there already, or the name ends in something else.
-    """
+    """Check the options of `add_output` before anything long is computed. Otherwise as `check_output_of`."""
     check_output_of("--output", Path(args.output), suffixes, args.overwrite, beside)
 
 
 def check_output_of(option: str, output: Path, suffixes: Sequence[str], overwrite: bool, beside: Sequence[Path] = ()):
-    """`check_output` for an option of another name.
+    """Check a file that an option names.
+
+    Args:
+        option: Name of the option, for the error.
+        output: The file to write.
+        suffixes: Suffixes that the file may have.
+        overwrite: Whether existing files may be replaced.
+        beside: Further files that will be written.
 
     Raises:
-        ValueError: If one of the files is there already, or the name ends in something else.
+        ValueError: If the suffix is wrong, or one of the files exists and may not be replaced.
     """
     if output.suffix not in suffixes:
         raise ValueError(f"{option} {output} should end in {' or '.join(suffixes)}.")

@@ -1,6 +1,6 @@
-"""Predictions on the terminal: as tables for people, JSON lines for programs, CSV for spreadsheets.
+"""Prints predictions: as tables for people, JSON lines for programs, CSV for spreadsheets.
 
-A printer takes a result of `FacialExpressionPipeline`, or of `predict_video` as a dictionary.
+A printer takes a result of `FacialExpressionPipeline`, or the fields of a `VideoPrediction` as a dictionary.
 """
 
 import csv
@@ -17,10 +17,10 @@ from ..inference.timeline import stretches
 
 
 class TablePrinter:
-    """Prints overall scores, and the timeline in short.
+    """Prints the overall scores and a short timeline.
 
     Args:
-        top_k: How many of the highest overall scores; all without it.
+        top_k: Number of the highest overall scores to print. The default is all.
     """
 
     def __init__(self, top_k: int | None = None):
@@ -28,7 +28,7 @@ class TablePrinter:
         self.console = Console(highlight=False)
 
     def print_result(self, result: dict):
-        """Print the scores of a video, or why there are none. Other notes are already on stderr, as warnings."""
+        """Print the scores of a video, or why it has none. Other notes are already on stderr as warnings."""
         self.console.print(Text(result["video"]), soft_wrap=True)
         if result["scores"] is None:
             hint = "If the video is cropped to a face already, add --no_crop_faces."
@@ -60,17 +60,17 @@ def _timeline_table(timeline: list[dict]) -> Table:
 
 
 class JsonPrinter:
-    """Prints each result as a line of JSON, and failures as lines with `video` and `error`.
+    """Prints each result as a line of JSON, and each failure as a line with `video` and `error`.
 
     Args:
-        top_k: How many of the highest overall scores; all without it.
+        top_k: Number of the highest overall scores to print. The default is all.
     """
 
     def __init__(self, top_k: int | None = None):
         self.top_k = top_k
 
     def print_result(self, result: dict):
-        """Print all that is known about a video."""
+        """Print the result of a video."""
         scores = result["scores"] and dict(list(result["scores"].items())[: self.top_k])
         print(json.dumps({**result, "scores": scores}), flush=True)
 
@@ -80,15 +80,14 @@ class JsonPrinter:
 
 
 class CsvPrinter:
-    """Prints a row for each window: video, person, begin and end in seconds, a column for each label, and a note.
+    """Prints a row for each window: video, person, start and end in seconds, a column for each label, and a note.
 
-    A video without a timeline has one row, without times. A video without a face, or one that failed, has one row
-    too: its scores are empty, and its note says why. A note also says if the end of a video is missing.
-    Every video that was given is in the table.
+    A video without a timeline has one row without times. A video without a face has one row with empty scores, and so
+    has a video that failed. The note says why. It also says if the end of a video is missing.
 
     Args:
-        labels: The model's, a column each, in alphabetical order. A label with the name of another column is called
-            "score of ...".
+        labels: Labels of the model. Their columns are in alphabetical order. The column of a label that has the name
+            of another column is called "score of ...".
     """
 
     COLUMNS = ("video", "person", "start", "end")
@@ -99,7 +98,7 @@ class CsvPrinter:
         self.has_header = False
 
     def print_result(self, result: dict):
-        """Print a video's rows, after a header if it is the first."""
+        """Print the rows of a video. The first video is preceded by a header."""
         if result["scores"] is None:
             self._print_note(result["video"], result["note"])
             return

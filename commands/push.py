@@ -4,7 +4,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ..hub.upload import check_logged_in, check_repo_id, files_to_upload, reason, upload
 from ..messages import fail, first_line, silence_libraries
 
 
@@ -21,10 +20,12 @@ def add_arguments(parser):
 
 
 def run(args) -> int:
-    """Upload a model to the Hugging Face Hub: weights, configuration, processor, the code that loads it without this
-    package, and its card. Optimiser states, logs and training arguments are not uploaded. The command lists the files
-    first, and asks for confirmation on a terminal."""
+    """Upload a model to the Hugging Face Hub: weights, configuration, processor, model card, and the code that loads
+    it without this package. Optimiser states, logs and training arguments are not uploaded. The command lists the
+    files first, and asks for confirmation on a terminal."""
     from huggingface_hub.errors import HTTPError
+
+    from ..hub.upload import check_logged_in, check_repo_id, files_to_upload, reason, upload
 
     silence_libraries()
     with tempfile.TemporaryDirectory() as staging:
@@ -65,7 +66,7 @@ def print_files(files: dict[str, Path], repo_id: str):
 
 
 def confirm(repo_id: str, private: bool) -> bool:
-    """Ask whether to upload; no answer means no."""
+    """Ask whether to upload. No answer means no."""
     from rich.prompt import Confirm
 
     try:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from lgi_former import extras
+from lgi_former import LGIFormerForVideoClassification, extras
 from lgi_former.extras import MODULES, MissingExtraError, needs_extra, require_extra
 
 
@@ -27,7 +27,7 @@ from lgi_former.commands.cli import main
 
 for name in lgi_former.__all__:
     getattr(lgi_former, name)
-assert main(["predict", "--sample", "--num_segments", "1"]) == 0
+assert main(["predict", "--sample", "--num_segments", "1", "--model", sys.argv[2]]) == 0
 outcomes = {}
 for command in json.loads(sys.argv[1]):
     with redirect_stderr(StringIO()) as messages:
@@ -58,10 +58,11 @@ def _run(hidden, code, *arguments, folder):
 
 
 @pytest.mark.slow
-def test_prediction_and_trainer_need_no_extra_and_commands_name_theirs(tmp_path):
+def test_prediction_and_trainer_need_no_extra_and_commands_name_theirs(tmp_path, save_tiny_model):
     hidden = {module for modules in MODULES.values() for module in modules}
     (tmp_path / "videos").mkdir()
-    done = _run(hidden, WITHOUT_EXTRAS, json.dumps(list(EXTRA_OF_COMMAND)), folder=tmp_path)
+    save_tiny_model(LGIFormerForVideoClassification, tmp_path / "model", ["happy", "sad"])
+    done = _run(hidden, WITHOUT_EXTRAS, json.dumps(list(EXTRA_OF_COMMAND)), str(tmp_path / "model"), folder=tmp_path)
     assert done.returncode == 0, done.stderr
     for command, (status, message) in json.loads(done.stdout.splitlines()[-1]).items():
         assert status == 2, command

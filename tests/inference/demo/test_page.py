@@ -152,7 +152,8 @@ def _ask(browser, video) -> str:
 
 def _answer(browser, before) -> str | None:
     text = _find(browser, "#note").text
-    return text if text != before and ("No answer" in text or "Mostly" in text) else None
+    is_old = bool(before) and before in text  # the page may show the time above the old answer
+    return text if not is_old and ("No answer" in text or "Mostly" in text) else None
 
 
 def _find(browser, selector):
