@@ -1,9 +1,7 @@
 """`lgi-former demo`."""
 
-import argparse
-
 from ..messages import ADVICE_FOR_ONE_CLIP, fail, first_line, silence_libraries
-from .options import add_device, positive_number
+from .options import add_device, port, positive_number
 
 
 SUMMARY = "a page in the browser to try a model"
@@ -36,19 +34,13 @@ def add_arguments(parser):
         help="address to listen on; 0.0.0.0 for all (default: %(default)s)",
     )
     serving.add_argument(
-        "--port", type=_port, metavar="P", help="port to listen on (default: the first free one from 7860)"
+        "--port", type=port, metavar="P", help="port to listen on (default: the first free one from 7860)"
     )
     serving.add_argument("--share", action="store_true", help="create a public address through Gradio's servers")
     space = parser.add_argument_group("Space of the Hugging Face Hub")
     space.add_argument(
         "--export_space", metavar="DIR", help="write a Space into a new or empty folder instead of serving"
     )
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port, a number from 1 to 65535")
-    return int(text)
 
 
 def run(args) -> int:

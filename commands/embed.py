@@ -89,7 +89,7 @@ def _embed_each(model, processor, videos: list[str], labels: list | None, args) 
     from tqdm import tqdm
 
     from ..inference import embed_videos
-    from ..inference.embedding_file import writing_embeddings
+    from ..inference.embedding_file import embedding_writer
 
     failures = []
     progress = tqdm(total=len(videos), unit="video", disable=True if len(videos) == 1 else None)
@@ -107,7 +107,7 @@ def _embed_each(model, processor, videos: list[str], labels: list | None, args) 
         on_failure=report,
     )
     try:
-        with progress, writing_embeddings(args.output) as writer:
+        with progress, embedding_writer(args.output) as writer:
             for embedding in embeddings:
                 columns = {"video": embedding.video}
                 if labels is not None:

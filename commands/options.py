@@ -3,56 +3,35 @@
 import argparse
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 
-def positive_int(text: str) -> int:
-    """A whole number of at least 1, for `add_argument(type=...)`."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
-    return int(text)
+def _number_type(parse: type, is_valid: Callable, wanted: str) -> Callable[[str], float]:
+    """A function for `add_argument(type=...)` that parses and checks a number."""
+
+    def convert(text: str):
+        if parse is int and not text.isdecimal():  # `int` also reads "1_000"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
+        try:
+            number = parse(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+        if parse is float and not math.isfinite(number):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
+        if not is_valid(number):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
+        return number
+
+    return convert
 
 
-def whole_number(text: str) -> int:
-    """A whole number of at least 0, for `add_argument(type=...)`."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
-    return int(text)
-
-
-def at_least_one(text: str) -> float:
-    """A finite number of at least 1, for `add_argument(type=...)`."""
-    number = _number(text)
-    if not number >= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not at least 1")
-    return number
-
-
-def positive_number(text: str) -> float:
-    """A finite number above 0, for `add_argument(type=...)`."""
-    number = _number(text)
-    if not number > 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
-    return number
-
-
-def share(text: str) -> float:
-    """A number from 0 to 1, for `add_argument(type=...)`."""
-    number = _number(text)
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a share from 0 to 1")
-    return number
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
-    if not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
-    return number
+positive_int = _number_type(int, lambda number: number >= 1, "a positive whole number")
+whole_number = _number_type(int, lambda number: number >= 0, "a whole number of at least 0")
+port = _number_type(int, lambda number: 0 < number < 65536, "a port, a number from 1 to 65535")
+at_least_one = _number_type(float, lambda number: number >= 1, "at least 1")
+positive_number = _number_type(float, lambda number: number > 0, "a positive number")
+share = _number_type(float, lambda number: 0 <= number <= 1, "a share from 0 to 1")
 
 
 def num_cpus() -> int:

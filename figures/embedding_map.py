@@ -33,14 +33,14 @@ def map_embeddings(embeddings: np.ndarray, method: str = "tsne", seed: int = 0) 
         float (videos, 2).
 
     Raises:
-        ValueError: If there are fewer than 4 embeddings, some are not finite, they are not one vector a video, or the
-            method is unknown.
+        ValueError: If there are fewer than 4 embeddings, some are not finite or not vectors, or the method is
+            unknown.
         ImportError: If `umap-learn` is not installed.
     """
     if embeddings.ndim != 2:
         raise ValueError(
-            f"A map shows one vector a video, but these embeddings have the shape {embeddings.shape}. Embed clips, "
-            "not regions or tokens."
+            f"A map shows one vector for each video, but these embeddings have the shape {embeddings.shape}. Embed "
+            "clips, not regions or tokens."
         )
     if len(embeddings) < FEWEST:
         raise ValueError(f"A map needs at least {FEWEST} embeddings, but there are {len(embeddings)}.")

@@ -60,7 +60,7 @@ def test_a_space_is_written_once(finetuned, tmp_path, monkeypatch, capsys, error
     assert "is not empty" in error_line()
 
 
-@pytest.mark.parametrize("port", ["0", "65536", "http"])
+@pytest.mark.parametrize("port", ["0", "65536", "http", 400 * "9"])
 def test_a_port_is_a_number(port, capsys):
     with pytest.raises(SystemExit):
         main(["demo", "--model", "x", "--port", port])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lgi_former.commands.cli import main
-from lgi_former.inference.embedding_file import writing_embeddings
+from lgi_former.inference.embedding_file import embedding_writer
 from lgi_former.training.evaluation.report import write_evaluation
 
 
@@ -34,7 +34,7 @@ def drawn(tmp_path):
 @pytest.mark.parametrize("suffix", [".npy", ".parquet"])
 @pytest.mark.parametrize("labels", [True, False], ids=["labelled", "unlabelled"])
 def test_a_file_of_embeddings_is_drawn(suffix, labels, drawn, tmp_path, capsys):
-    with writing_embeddings(tmp_path / f"faces{suffix}") as writer:
+    with embedding_writer(tmp_path / f"faces{suffix}") as writer:
         for row in range(8):
             columns = {"video": f"{row}.mp4"} | ({"label": row % 3} if labels else {})
             writer.write(np.random.default_rng(row).normal(size=6), **columns)
@@ -75,7 +75,7 @@ def test_a_folder_without_an_evaluation_is_an_error(drawn, tmp_path, error_line)
 
 def test_a_missing_package_is_an_error(drawn, tmp_path, error_line, monkeypatch):
     monkeypatch.setitem(sys.modules, "umap", None)
-    with writing_embeddings(tmp_path / "faces.npy") as writer:
+    with embedding_writer(tmp_path / "faces.npy") as writer:
         for row in range(8):
             writer.write(np.arange(6.0) * row, video=f"{row}.mp4")
     assert not drawn("embeddings", tmp_path / "faces.npy", "--method", "umap", status=2)
