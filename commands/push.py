@@ -37,7 +37,7 @@ def run(args) -> int:
             return fail(first_line(error))
         print_files(files, args.repo_id)
         if "config.json" in files and "video_preprocessor_config.json" not in files:
-            print("lgi-former: there is no video processor with it, which pipelines need.", file=sys.stderr)
+            print("lgi-former: there is no video processor with it, but pipelines need one.", file=sys.stderr)
         if sys.stdin.isatty() and not args.yes and not confirm(args.repo_id, args.private):
             return fail("nothing was uploaded.")
         try:

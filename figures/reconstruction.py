@@ -112,7 +112,7 @@ def draw_reconstruction(reconstruction: Reconstruction) -> Figure:
 
 
 def _shown_frames(num_frames: int, group_size: int) -> list[int]:
-    """Choose the groups that fit into the figure. Of a long group, choose some frames including the first and last."""
+    """Choose groups that fit into the figure, and frames of long groups, including the first and the last."""
     in_group = spread(group_size, MOST_COLUMNS)
     groups = spread(num_frames // group_size, max(MOST_COLUMNS // len(in_group), 1))
     return [group * group_size + frame for group in groups for frame in in_group]

@@ -46,7 +46,7 @@ def parser(request):
         (["--num_framse=8"], "--num_frames"),
         (["x", "--num-framse", "8"], "--num_frames"),
         (["--model_type", "lgiformer"], "lgi_former"),
-        (["--model_type", "v1.5 larg"], "v1.5 'large'"),
+        (["--model_type", "v1.5 'large"], "v1.5 'large'"),
         (["--model_type", "vidéomae"], "videomae"),
         (["--model_type", "it's (choose from videomae)"], None),
         (["--num_frames", "18"], None),
