@@ -54,8 +54,8 @@ COMMANDS = {
 }
 
 TRAINING_COMMANDS = {
-    "pretrain": "masked autoencoding of unlabelled videos, by a recipe",
-    "finetune": "a classifier from labelled videos, by a recipe; cross-validation",
+    "pretrain": "masked autoencoding of unlabelled videos, from a recipe",
+    "finetune": "a classifier from labelled videos and a recipe; cross-validation",
     "evaluate": "UAR, WAR and predictions of a classifier on labelled videos",
 }
 """Modules of `training`. They parse their own options."""

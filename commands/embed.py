@@ -112,7 +112,11 @@ def _embed_each(model, processor, videos: list[str], labels: list | None, args) 
                 columns = {"video": embedding.video}
                 if labels is not None:
                     columns["label"] = labels[embedding.index]
-                _write_rows(writer, embedding, columns, args.keep_views)
+                if args.keep_views:
+                    for view, values in enumerate(embedding.views):
+                        writer.write(values, **columns, view=view)
+                else:
+                    writer.write(embedding.mean, **columns)
                 progress.update()
     except (OSError, ValueError, RuntimeError, MemoryError) as error:
         return fail(first_line(error))
@@ -120,11 +124,3 @@ def _embed_each(model, processor, videos: list[str], labels: list | None, args) 
         return fail(f"none of the videos could be embedded, so {args.output} is not written")
     print(f"{args.output}: {' x '.join(map(str, (writer.num_rows, *writer.shape)))}")
     return 1 if failures else 0
-
-
-def _write_rows(writer, embedding, columns: dict, keep_views: bool):
-    if not keep_views:
-        writer.write(embedding.mean, **columns)
-        return
-    for view, values in enumerate(embedding.views):
-        writer.write(values, **columns, view=view)

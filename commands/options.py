@@ -84,26 +84,21 @@ def add_output(parser: argparse.ArgumentParser, help_text: str):
     parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
 
 
-def check_output(args: argparse.Namespace, suffixes: Sequence[str], beside: Sequence[Path] = ()):
-    """Check the options of `add_output` before anything long is computed. Otherwise as `check_output_of`."""
-    check_output_of("--output", Path(args.output), suffixes, args.overwrite, beside)
-
-
-def check_output_of(option: str, output: Path, suffixes: Sequence[str], overwrite: bool, beside: Sequence[Path] = ()):
-    """Check a file that an option names.
+def check_output(args: argparse.Namespace, suffixes: Sequence[str], beside: Sequence[Path] = (), name: str = "output"):
+    """Check the file that an option names, before anything long is computed.
 
     Args:
-        option: Name of the option, for the error.
-        output: The file to write.
+        args: Options, with `overwrite`.
         suffixes: Suffixes that the file may have.
-        overwrite: Whether existing files may be replaced.
         beside: Further files that will be written.
+        name: Name of the option.
 
     Raises:
         ValueError: If the suffix is wrong, or one of the files exists and may not be replaced.
     """
+    output = Path(getattr(args, name))
     if output.suffix not in suffixes:
-        raise ValueError(f"{option} {output} should end in {' or '.join(suffixes)}.")
+        raise ValueError(f"--{name} {output} should end in {' or '.join(suffixes)}.")
     for path in (output, *beside):
-        if path.is_dir() or (path.exists() and not overwrite):
-            raise ValueError(f"'{path}' is there already. Choose another {option}, or pass --overwrite.")
+        if path.is_dir() or (path.exists() and not args.overwrite):
+            raise ValueError(f"'{path}' is there already. Choose another --{name}, or pass --overwrite.")

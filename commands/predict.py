@@ -13,7 +13,7 @@ from .options import (
     add_device,
     add_reading,
     add_videos,
-    check_output_of,
+    check_output,
     positive_int,
     positive_number,
 )
@@ -111,24 +111,22 @@ def _check(args):
     if args.csv and args.top_k is not None:
         args.parser.error("--csv has a column for each label: leave out --top_k")
     # The two lists share no suffix, so the two options cannot name the same file.
-    for option, path, suffixes in (
-        ("--timeline", args.timeline, FIGURE_SUFFIXES),
-        ("--annotate", args.annotate, VIDEO_SUFFIXES),
-    ):
-        if path is not None:
-            _check_file(option, Path(path), suffixes, args)
+    for name, suffixes in (("timeline", FIGURE_SUFFIXES), ("annotate", VIDEO_SUFFIXES)):
+        if getattr(args, name) is not None:
+            _check_file(name, suffixes, args)
 
 
-def _check_file(option: str, path: Path, suffixes: tuple[str, ...], args):
+def _check_file(name: str, suffixes: tuple[str, ...], args):
     """Refuse a file that could not be written after the whole video is computed."""
     if len(args.videos) > 1:
-        args.parser.error(f"{option} is for one video")
+        args.parser.error(f"--{name} is for one video")
     try:
-        check_output_of(option, path, suffixes, args.overwrite)
+        check_output(args, suffixes, name=name)
     except ValueError as error:
         args.parser.error(str(error))
+    path = Path(getattr(args, name))
     if not path.parent.is_dir():
-        args.parser.error(f"{option} {path}: there is no folder '{path.parent}'; make it, or choose another name")
+        args.parser.error(f"--{name} {path}: there is no folder '{path.parent}'; make it, or choose another name")
 
 
 def _predict_each(videos: list[str], args) -> int:

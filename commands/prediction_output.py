@@ -93,34 +93,28 @@ class CsvPrinter:
     COLUMNS = ("video", "person", "start", "end")
 
     def __init__(self, labels: Iterable[str]):
-        self.labels = sorted(set(labels))
-        self.writer = csv.writer(sys.stdout, lineterminator="\n")
+        others = {*self.COLUMNS, "note"}
+        self.titles = {label: f"score of {label}" if label in others else label for label in sorted(set(labels))}
+        columns = [*self.COLUMNS, *self.titles.values(), "note"]
+        self.writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
         self.has_header = False
 
     def print_result(self, result: dict):
-        """Print the rows of a video. The first video is preceded by a header."""
-        if result["scores"] is None:
-            self._print_note(result["video"], result["note"])
-            return
-        self._print_header()
-        for entry in result.get("timeline", [{"scores": result["scores"]}]):
-            times = [entry.get(name, "") for name in self.COLUMNS[1:]]
-            scores = [entry["scores"][label] for label in self.labels]
-            self.writer.writerow([result["video"], *times, *scores, result.get("note", "")])
-        sys.stdout.flush()
+        """Print the rows of a video."""
+        rows = []
+        for entry in result.get("timeline") or [{"scores": result["scores"] or {}}]:
+            times = {name: entry[name] for name in self.COLUMNS if name in entry}
+            scores = {self.titles[label]: score for label, score in entry["scores"].items()}
+            rows.append({"video": result["video"], **times, **scores, "note": result.get("note", "")})
+        self._print(rows)
 
     def print_failure(self, video: str, message: str):
         """Print that a video failed."""
-        self._print_note(video, message)
+        self._print([{"video": video, "note": message}])
 
-    def _print_note(self, video: str, note: str):
-        self._print_header()
-        self.writer.writerow([video, *[""] * (len(self.COLUMNS) - 1 + len(self.labels)), note])
-        sys.stdout.flush()
-
-    def _print_header(self):
+    def _print(self, rows: list[dict]):
         if not self.has_header:
-            others = {*self.COLUMNS, "note"}
-            titles = [f"score of {label}" if label in others else label for label in self.labels]
-            self.writer.writerow([*self.COLUMNS, *titles, "note"])
+            self.writer.writeheader()
             self.has_header = True
+        self.writer.writerows(rows)
+        sys.stdout.flush()

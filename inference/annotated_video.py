@@ -1,5 +1,6 @@
 """Writes a video with boxes, labels and, below the picture, the scores over time."""
 
+import contextlib
 import os
 from fractions import Fraction
 from pathlib import Path
@@ -68,7 +69,8 @@ def annotate_video(
         for frame in tqdm(stream, "Annotating", stream.num_frames, leave=False, disable=not show_progress):
             if painter is None:
                 painter = _Painter(result, *frame.image.shape[:2])
-                output = _add_stream(container, painter.size, stream.frame_rate, path)
+                with _explained_errors(path, file):
+                    output = _add_stream(container, painter.size, stream.frame_rate)
             painted = av.VideoFrame.from_image(painter.paint(frame.image, frame.time))
             pts = max(round(frame.time / TIME_BASE), pts + 1)  # an encoder refuses equal times
             painted.pts, painted.time_base = pts, TIME_BASE
@@ -79,31 +81,32 @@ def annotate_video(
             container.mux(packet)
 
 
-def _create(file: Path, named: Path):
+@contextlib.contextmanager
+def _explained_errors(path: Path, file: Path):
+    """Name `path` instead of the unfinished `file` in errors, and the containers that can be written."""
     try:
+        yield
+    except (OSError, ValueError) as error:
+        reason = str(error).replace(str(file), str(path))
+        raise OSError(
+            f"'{path}' cannot be written as a video ({reason}). Choose a writable folder and a name that ends in "
+            ".mp4, .mkv, .webm, .avi or .mov."
+        ) from error
+
+
+def _create(file: Path, path: Path):
+    with _explained_errors(path, file):
         return av.open(str(file), "w")
-    except (OSError, ValueError) as error:
-        raise _unwritable(named, str(error).replace(str(file), str(named))) from error
 
 
-def _add_stream(container, size: tuple[int, int], frame_rate: float, named: Path):
+def _add_stream(container, size: tuple[int, int], frame_rate: float):
     """Add a video stream and open its encoder, so that a wrong container is refused before a frame is painted."""
-    try:
-        stream = container.add_stream(container.default_video_codec, rate=Fraction(frame_rate).limit_denominator(1001))
-        stream.width, stream.height = size
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.time_base = TIME_BASE
-        container.start_encoding()
-    except (OSError, ValueError) as error:
-        raise _unwritable(named, str(error)) from error
+    stream = container.add_stream(container.default_video_codec, rate=Fraction(frame_rate).limit_denominator(1001))
+    stream.width, stream.height = size
+    stream.pix_fmt = "yuv420p"
+    stream.codec_context.time_base = TIME_BASE
+    container.start_encoding()
     return stream
-
-
-def _unwritable(named: Path, reason: str) -> OSError:
-    return OSError(
-        f"'{named}' cannot be written as a video ({reason}): choose a writable folder and a name that ends in .mp4, "
-        ".mkv, .webm, .avi or .mov."
-    )
 
 
 class _Painter:

@@ -149,7 +149,7 @@ class _NpyWriter(_Writer):
         self.table_file.close()
 
     def _write_header(self):
-        # NumPy pads a header so that a longer first axis fits later.
+        # NumPy pads a header, so it can be replaced by one with more rows.
         header = {"descr": "<f4", "fortran_order": False, "shape": (self.num_rows, *self.shape)}
         np.lib.format.write_array_header_1_0(self.array, header)
 

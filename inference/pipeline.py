@@ -106,7 +106,7 @@ class FacialExpressionPipeline(Pipeline):
                 or (frames, channels, height, width) of pixels from 0 to 255, or a list of PIL images. Or a list of
                 videos. A generator or data set of videos is read lazily.
             batch_size (`int`, *optional*): Clips in a batch of the model.
-            crop_faces (`bool`, defaults to `True`): Find and follow faces. Otherwise each whole frame is the face of
+            crop_faces (`bool`, defaults to `True`): Find and follow faces. If false, each whole frame is the face of
                 one person, for videos that are already cropped.
             window (`float`, *optional*): Seconds of a clip. The default is `num_frames * sampling_rate` frames at 25
                 frames per second, as in the training corpora: 2.56 seconds for the published models.

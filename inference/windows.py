@@ -71,7 +71,7 @@ class Windows:
     duration: Callable[[], float] | None = None
 
     def clips(self, moments: Iterable[list[PersonFrame]]) -> Iterator[Clip]:
-        """Yield the clips of all people. Each clip is yielded when the next moment is read.
+        """Yield the clips of all people. Each clip is yielded when the moment after its last frame is read.
 
         Args:
             moments: The people at each moment of the video. Moments are `step` seconds apart. A person who leaves does

@@ -6,7 +6,7 @@ from . import faces, index, shards, verify
 from .corpus import NUM_FOLDS, CorpusPreparation
 
 
-SUMMARY = "a corpus for training: lists of its clips, cut-out faces, tar shards"
+SUMMARY = "a corpus for training: lists of its clips, cropped faces, tar shards"
 
 PREPARATIONS = {"faces": faces, "shards": shards, "index": index, "verify": verify}
 PREPARATIONS |= {name: CorpusPreparation(name) for name in NUM_FOLDS}

@@ -3,7 +3,7 @@
 from ...messages import fail, first_line
 
 
-SUMMARY = "whether shards still have their checksums"
+SUMMARY = "a comparison of shards with their checksums"
 
 
 def add_arguments(parser):

@@ -79,7 +79,7 @@ class Recognition:
 
         Args:
             video: Path of the file.
-            crop_faces: Find and follow faces. Otherwise each whole frame is the face of one person.
+            crop_faces: Find and follow faces. If false, each whole frame is the face of one person.
 
         Raises:
             ValueError: If the video exceeds the limits or cannot be read.
@@ -134,11 +134,7 @@ class ReconstructionAnswer:
 class Reconstruction:
     """Masks a clip of an uploaded video and lets a pre-trained model reconstruct it.
 
-    Args:
-        model: The masked autoencoder.
-        video_processor: The processor of the model.
-        limits: Limits of uploads.
-        face_cropper: Finds and follows faces.
+    The arguments are those of `Recognition`, with a masked autoencoder as the model.
     """
 
     def __init__(
@@ -161,8 +157,8 @@ class Reconstruction:
 
         Args:
             video: Path of the file.
-            crop_faces: Reconstruct the first face that is seen for a whole clip. Without one, reconstruct the face
-                that is seen for the longest time. Otherwise reconstruct whole frames.
+            crop_faces: Reconstruct the first face that is seen for a whole clip. If there is none, reconstruct the
+                face that is seen for the longest time. If false, reconstruct whole frames.
             mask_ratio: Share of tokens to mask. The default is that of the model.
             seed: Random seed of the mask.
 
