@@ -97,8 +97,8 @@ def out_of_memory_sentence(error: BaseException, advice: str = ADVICE) -> str:
 def first_line(error: Exception, memory_advice: str = ADVICE) -> str:
     """The first line of an error's message.
 
-    Errors of the operating system lose their number. Errors that are not written for users get their type in front. If
-    memory ran out, the message ends with `memory_advice`.
+    Numbers of system errors are omitted. The type is put before messages that are not written for users. If memory ran
+    out, the message ends with `memory_advice`.
     """
     if is_out_of_memory(error):
         return out_of_memory_sentence(error, memory_advice)

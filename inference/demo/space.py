@@ -45,8 +45,10 @@ launch_demo({model}, UploadLimits(max_megabytes={limits.max_megabytes:g}, max_se
 
 
 def export_space(model_name_or_path: str, folder: str | os.PathLike, limits: UploadLimits | None = None) -> list[str]:
-    """Write a Space to a folder: `app.py`, `requirements.txt`, `README.md` with the settings of the Space, the code of
-    this package, and the model if it is a local directory.
+    """Write a Space to a folder.
+
+    It has `app.py`, `requirements.txt`, `README.md` with its settings, the code of this package, and the model if that
+    is a local directory.
 
     Args:
         model_name_or_path: A Hub repository, or a directory. The model files of a directory are copied.

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import lgi_former
@@ -16,7 +15,7 @@ from lgi_former.commands import embed, visualize
 from lgi_former.commands.cli import COMMANDS, TRAINING_COMMANDS, main
 from lgi_former.figures.attention import HEADS
 from lgi_former.figures.embedding_map import METHODS
-from lgi_former.image_processing.faces import face_cropping, face_detection
+from lgi_former.image_processing.faces import face_detection
 from lgi_former.inference import annotated_video
 from lgi_former.inference.embedding import LEVELS
 
@@ -159,12 +158,6 @@ def test_a_prediction_is_not_lost_when_a_file_cannot_be_written(finetuned, video
     output = capsys.readouterr()
     assert "scores" in json.loads(output.out)
     assert "annotated.mp4" in output.err and output.err.count("\n") == 1
-
-
-def test_faces_are_found_by_default(finetuned, video, monkeypatch, capsys):
-    monkeypatch.setattr(face_cropping, "CenterFaceDetector", lambda: lambda image: np.empty((0, 5)))
-    assert main(["predict", video, "--model", finetuned, "--device", "cpu"]) == 0
-    assert "No face was found" in capsys.readouterr().out
 
 
 def test_a_missing_extra_is_an_error_with_advice(finetuned, video, monkeypatch, capsys):
