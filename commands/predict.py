@@ -152,7 +152,7 @@ def _predict_each(videos: list[str], args) -> int:
         return fail(str(error))
     except Exception as error:  # many libraries take part in loading
         return fail(f"cannot load the model: {_with_name(args.model, first_line(error))}")
-    printer = CsvPrinter(labels) if args.csv else JsonPrinter(args.top_k) if args.json else TablePrinter(args.top_k)
+    printer = CsvPrinter(labels) if args.csv else JsonPrinter() if args.json else TablePrinter()
     failures = 0
     hide_progress = True if len(videos) == 1 else None  # None hides it unless stderr is a terminal
     for video in tqdm(videos, unit="video", disable=hide_progress):
@@ -160,7 +160,8 @@ def _predict_each(videos: list[str], args) -> int:
         try:
             with tqdm.external_write_mode():
                 if failure is None:
-                    printer.print_result(result)
+                    scores = result["scores"] and dict(list(result["scores"].items())[: args.top_k])
+                    printer.print_result(result | {"scores": scores})
                 else:
                     printer.print_failure(video, first_line(failure))
         except BrokenPipeError:
@@ -178,7 +179,7 @@ def _predict_each(videos: list[str], args) -> int:
 
 
 def _attempt(function, *arguments):
-    """The result of a function and its error. One of the two is None. An error must not stop the other videos."""
+    """The result of a function, or None, and its error, or None. An error must not stop the other videos."""
     try:
         return function(*arguments), None
     except Exception as error:

@@ -17,14 +17,9 @@ from ..inference.timeline import stretches
 
 
 class TablePrinter:
-    """Prints the overall scores and a short timeline.
+    """Prints the overall scores and a short timeline."""
 
-    Args:
-        top_k: Number of the highest overall scores to print. The default is all.
-    """
-
-    def __init__(self, top_k: int | None = None):
-        self.top_k = top_k
+    def __init__(self):
         self.console = Console(highlight=False)
 
     def print_result(self, result: dict):
@@ -37,7 +32,7 @@ class TablePrinter:
         table = Table(box=box.SIMPLE)
         table.add_column("expression", overflow="fold")  # on several lines rather than cut
         table.add_column("score", justify="right", min_width=6)
-        for label, score in list(result["scores"].items())[: self.top_k]:
+        for label, score in result["scores"].items():
             table.add_row(Text(label), f"{score:.4f}")
         self.console.print(table)
         if len(result.get("timeline", [])) > 1:
@@ -60,19 +55,11 @@ def _timeline_table(timeline: list[dict]) -> Table:
 
 
 class JsonPrinter:
-    """Prints each result as a line of JSON, and each failure as a line with `video` and `error`.
-
-    Args:
-        top_k: Number of the highest overall scores to print. The default is all.
-    """
-
-    def __init__(self, top_k: int | None = None):
-        self.top_k = top_k
+    """Prints each result as a line of JSON, and each failure as a line with `video` and `error`."""
 
     def print_result(self, result: dict):
         """Print the result of a video."""
-        scores = result["scores"] and dict(list(result["scores"].items())[: self.top_k])
-        print(json.dumps({**result, "scores": scores}), flush=True)
+        print(json.dumps(result), flush=True)
 
     def print_failure(self, video: str, message: str):
         """Print that a video failed."""
@@ -93,8 +80,14 @@ class CsvPrinter:
     COLUMNS = ("video", "person", "start", "end")
 
     def __init__(self, labels: Iterable[str]):
-        others = {*self.COLUMNS, "note"}
-        self.titles = {label: f"score of {label}" if label in others else label for label in sorted(set(labels))}
+        self.titles = {}
+        taken = {*self.COLUMNS, "note"}
+        for label in sorted(set(labels)):
+            title = label
+            while title in taken:
+                title = f"score of {title}"
+            taken.add(title)
+            self.titles[label] = title
         columns = [*self.COLUMNS, *self.titles.values(), "note"]
         self.writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
         self.has_header = False

@@ -68,7 +68,7 @@ class CorpusPreparation:
             args.root, args.output, args.clips, args.max_missing_fraction, args.overwrite, args.dry_run
         )
         try:
-            return (_prepare_unlabelled if self.name in UNLABELLED else _prepare_labelled)(corpus, options, args)
+            return _prepare(corpus, options, args, is_labelled=self.name not in UNLABELLED)
         except ListsNotWrittenError as error:
             _report_missing(corpus, error.found, options, are_listed=False)
             return fail(first_line(error))
@@ -76,27 +76,22 @@ class CorpusPreparation:
             return fail(first_line(error))
 
 
-def _prepare_labelled(corpus, options, args: argparse.Namespace) -> int:
-    from ...training.preparation.corpora.preparation import prepare_labelled
-    from ...training.preparation.corpora.report import describe_shared, print_clips
+def _prepare(corpus, options, args: argparse.Namespace, is_labelled: bool) -> int:
+    from ...training.preparation.corpora.preparation import prepare_labelled, prepare_unlabelled
+    from ...training.preparation.corpora.report import describe_shared, print_clips, print_count
 
     folds = [None]
-    if corpus.clips.num_folds:
-        folds = list(range(1, corpus.clips.num_folds + 1)) if args.fold is None else [args.fold]
-    found = prepare_labelled(corpus, options, folds)
-    print_clips(corpus, found)
-    for line in describe_shared(found):
-        print(line, file=sys.stderr)
+    if is_labelled:
+        if corpus.clips.num_folds:
+            folds = list(range(1, corpus.clips.num_folds + 1)) if args.fold is None else [args.fold]
+        found = prepare_labelled(corpus, options, folds)
+        print_clips(corpus, found)
+        for line in describe_shared(found):
+            print(line, file=sys.stderr)
+    else:
+        found = prepare_unlabelled(corpus, options, check=not args.no_check, num_workers=args.num_workers)
+        print_count(corpus, found)
     return _conclude(corpus, found, options, folds)
-
-
-def _prepare_unlabelled(corpus, options, args: argparse.Namespace) -> int:
-    from ...training.preparation.corpora.preparation import prepare_unlabelled
-    from ...training.preparation.corpora.report import print_count
-
-    found = prepare_unlabelled(corpus, options, check=not args.no_check, num_workers=args.num_workers)
-    print_count(corpus, found)
-    return _conclude(corpus, found, options, [None])
 
 
 def _conclude(corpus, found, options, folds: list[int | None]) -> int:
