@@ -15,9 +15,10 @@ from lgi_former import (
     LGIFormerForPreTraining,
     LGIFormerForVideoClassification,
     LGIFormerVideoProcessor,
+    extras,
 )
 from lgi_former.commands.cli import main
-from lgi_former.image_processing.faces import face_cropping, face_detection
+from lgi_former.image_processing.faces import face_cropping
 from lgi_former.inference import annotated_video
 from lgi_former.messages import first_line
 from lgi_former.training.quickstart.sample_clip import write_sample_clip
@@ -174,7 +175,7 @@ def test_faces_are_looked_for_unless_told_not_to(model_dir, clip, monkeypatch, c
 
 
 def test_without_the_extra_a_sentence_says_how_to_go_on(model_dir, clip, monkeypatch, capsys):
-    monkeypatch.setattr(face_detection, "PACKAGES", ("no_such_package",))
+    monkeypatch.setitem(extras.MODULES, "faces", ("no_such_package",))
     assert main(["predict", clip, "--model", model_dir, "--device", "cpu"]) == 2
     output = capsys.readouterr()
     assert output.out == ""

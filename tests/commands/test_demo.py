@@ -6,7 +6,6 @@ import importlib.util
 import pytest
 
 from lgi_former.commands.cli import main
-from lgi_former.image_processing.faces import face_detection
 from lgi_former.inference.demo import UploadLimits, launch
 from lgi_former.inference.demo.answers import Recognition, Reconstruction
 
@@ -38,7 +37,6 @@ def test_without_gradio_a_sentence_says_how_to_go_on(finetuned, monkeypatch, tol
 
 
 def test_without_the_face_detector_too(finetuned, served, monkeypatch, told):
-    monkeypatch.setattr(face_detection, "PACKAGES", ("no_such_package",))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name if name == "gradio" else None)
     assert main(["demo", "--model", finetuned, "--device", "cpu"]) == 2
     assert "pip install" in told()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lgi_former import extras
 from lgi_former.commands.cli import main
 from lgi_former.image_processing import FaceCropper, read_video
 from lgi_former.training.preparation.faces import crop_corpus, unfinished_folder
@@ -195,7 +196,7 @@ def test_wrong_usage_of_the_command_is_an_error(arguments, message, capsys):
 
 
 def test_the_command_says_how_to_install_the_extra(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("lgi_former.image_processing.faces.face_detection.PACKAGES", ("no_such_package",))
+    monkeypatch.setitem(extras.MODULES, "faces", ("no_such_package",))
     assert main(["prepare", "faces", str(tmp_path), str(tmp_path / "out")]) == 2
     assert 'pip install "lgi-former[faces]"' in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
