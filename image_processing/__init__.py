@@ -9,8 +9,9 @@ from .decoding.video_decoding import read_video
 from .decoding.video_sources import VideoReadError
 from .faces.face_cropping import Face, FaceCropper, crop_face
 from .faces.face_detection import CenterFaceDetector
-from .frame_sampling import evaluation_frame_indices
-from .video_processing_lgi_former import LGIFormerVideoProcessor, every_frame, processor_for, reading_of
+from .frame_sampling import evaluation_frame_indices, every_frame
+from .model_processor import processor_for, reading_of
+from .video_processing_lgi_former import LGIFormerVideoProcessor
 
 
 __all__ = [

@@ -25,19 +25,13 @@ class Track:
     Args:
         time: When the face was first found, in seconds of the video.
         face: Left, top, right, bottom edge in pixels, and score: (5,).
-
-    Attributes:
-        start (`float`): When the face was first found, in seconds.
-        num_detections (`int`): In how many frames the face was found.
-        best_score (`float`): The highest score of these.
-        person (`int`, *optional*): The number of the person, if it is known.
     """
 
     def __init__(self, time: float, face: np.ndarray):
         self.start = time
         self.num_detections = 0
         self.best_score = 0.0
-        self.person = None
+        self.person = None  # the number of the person, if it is known
         self._times, self._faces = deque(), deque()
         self.add(time, face)
 

@@ -66,7 +66,7 @@ def test_frames_are_resized_by_pillow_with_any_filter(processor, noise, resample
 
 @pytest.mark.parametrize("resample", [9, -1, "bicubic"])
 def test_a_filter_that_there_is_not_is_refused(noise, resample):
-    with pytest.raises(ValueError, match=f"resample={resample!r} is no filter of Pillow. Choose one of"):
+    with pytest.raises(ValueError, match=f"resample={resample!r} is not a filter of Pillow. Choose one of"):
         LGIFormerVideoProcessor(resample=resample)(noise)
 
 
