@@ -204,7 +204,7 @@ def test_a_record_of_something_else_is_left_alone(root, output, prepare, capsys)
     output.mkdir()
     (output / readability.RECORD_FILE).write_text('{"mine": 1}\n')
     assert prepare("voxceleb2") == 2
-    assert f"'{output / readability.RECORD_FILE}', line 1, is no record" in capsys.readouterr().err
+    assert f"'{output / readability.RECORD_FILE}', line 1, is not a record" in capsys.readouterr().err
 
 
 def test_two_preparations_do_not_write_at_once(root, output, prepare, capsys):
