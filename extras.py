@@ -25,12 +25,9 @@ class MissingExtraError(ImportError):
 def require_extra(extra: str, alternative: str = ""):
     """Check that the packages of an extra are installed, without importing them.
 
-    Args:
-        extra: A key of `MODULES`.
-        alternative: A sentence for the error: what users can do without the extra.
-
     Raises:
-        MissingExtraError: If a package is missing.
+        MissingExtraError: If a package is missing. The error ends with `alternative`, which says what users can do
+            without the extra.
     """
     missing = [module for module in MODULES[extra] if not _is_installed(module)]
     if missing:
@@ -40,9 +37,6 @@ def require_extra(extra: str, alternative: str = ""):
 @contextmanager
 def needs_extra(extra: str) -> Iterator[None]:
     """Import packages of an extra inside this context.
-
-    Args:
-        extra: A key of `MODULES`.
 
     Raises:
         MissingExtraError: If an import fails because a package of the extra is missing. Other errors pass unchanged.

@@ -4,10 +4,7 @@ import torch
 
 
 def distinct_views(views: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Find the distinct views of a video.
-
-    Args:
-        views: (views, ...) clips of one video.
+    """Find the distinct views among the clips (views, ...) of a video.
 
     Returns:
         The distinct views (distinct views, ...) in any order, and the row of each view in them, int64 (views,):

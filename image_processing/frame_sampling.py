@@ -39,9 +39,6 @@ def every_frame(metadata: VideoMetadata) -> np.ndarray:
 
 
 def check_has_frames(total_frames: int):
-    """
-    Raises:
-        ValueError: If a video has no frame.
-    """
+    """Raise ValueError if a video has no frame."""
     if total_frames < 1:
         raise ValueError(f"A clip needs a video of at least one frame, but this one has {total_frames}.")

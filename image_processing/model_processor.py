@@ -7,11 +7,9 @@ from .video_processing_lgi_former import LGIFormerVideoProcessor
 
 
 def processor_for(config: PreTrainedConfig, **sampling) -> LGIFormerVideoProcessor:
-    """Make the processor for a model whose configuration has `image_size` and `num_frames`.
+    """Make the processor for a model of any family whose configuration has `image_size` and `num_frames`.
 
-    Args:
-        config: The configuration of an LGI-Former or another model.
-        sampling: Settings of the processor, such as `sampling_rate` and `num_segments`.
+    `sampling` are settings of the processor, such as `sampling_rate` and `num_segments`.
     """
     size = {"height": config.image_size, "width": config.image_size}
     return LGIFormerVideoProcessor(size=size, num_frames=config.num_frames, **sampling)

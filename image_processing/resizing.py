@@ -57,11 +57,7 @@ def _resize_pictures(pictures: torch.Tensor, height: int, width: int, resample: 
 
 
 def pillow_filter(resample: PILImageResampling | tv_functional.InterpolationMode | int | None) -> PILImageResampling:
-    """Convert a number or torchvision's name to a filter of Pillow. None is bilinear.
-
-    Raises:
-        ValueError: If there is no such filter.
-    """
+    """Convert a number or torchvision's name to a filter of Pillow. None is bilinear. Others raise ValueError."""
     if resample is None:
         return PILImageResampling.BILINEAR
     if isinstance(resample, tv_functional.InterpolationMode):

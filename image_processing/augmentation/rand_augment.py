@@ -30,15 +30,12 @@ Matrix = tuple[tuple[float, float, float], tuple[float, float, float]]
 
 
 def rand_augment(clip: torch.Tensor, generator: torch.Generator, num_operations: int = 4) -> torch.Tensor:
-    """Change colours and geometry of a clip at random, in the same way in all frames.
+    """Change colours and geometry of a clip, uint8 (frames, 3, height, width), in the same way in all frames.
 
     Args:
-        clip: uint8 (frames, 3, height, width).
+        clip: The clip. The result has the same shape and dtype.
         generator: Draws the operations. The number of drawn values is always the same.
         num_operations: Number of drawn operations. Half of them are applied on average.
-
-    Returns:
-        uint8 (frames, 3, height, width).
     """
     for name, level in draw_operations(generator, num_operations):
         clip = OPERATIONS[name](clip, level)

@@ -113,15 +113,7 @@ def square_around(box: np.ndarray, margin: float, frame_size: tuple[int, int]) -
     """The square with the centre of a box and `margin` times its longer side.
 
     A square that reaches beyond the frame is moved into it, and reduced to the shorter side of the frame if needed.
-    Black bars would not look like the training data.
-
-    Args:
-        box: Left, top, right, bottom: (4,).
-        margin: Factor.
-        frame_size: Height and width in pixels.
-
-    Returns:
-        Left, top, right, bottom: (4,).
+    Black bars would not look like the training data. Boxes are left, top, right and bottom edge in pixels, float (4,).
     """
     limits = np.array(frame_size[::-1], dtype=float)
     side = min(margin * (box[2:] - box[:2]).max(), *limits)

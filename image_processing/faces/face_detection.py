@@ -79,10 +79,7 @@ class CenterFaceDetector:
 def _decode(heatmap: np.ndarray, log_size: np.ndarray, offset: np.ndarray, threshold: float) -> np.ndarray:
     """Convert the outputs of the network to faces (faces, 5) in pixels of its input.
 
-    Args:
-        heatmap: (rows, columns), the scores.
-        log_size, offset: (2, rows, columns), vertical first.
-        threshold: Smallest score.
+    The heat map (rows, columns) has the scores. `log_size` and `offset` are (2, rows, columns), vertical first.
     """
     rows, columns = np.nonzero(heatmap > threshold)
     scores = heatmap[rows, columns]

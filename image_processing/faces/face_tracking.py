@@ -65,7 +65,7 @@ class Track:
         return np.stack([np.interp(times, self._times, edge) for edge in edges]) @ SMOOTHING_WEIGHTS
 
     def discard_before(self, time: float):
-        """Discard detections that boxes do not need whose smoothing begins at `time` or later."""
+        """Discard detections that are not needed for boxes whose smoothing begins at `time` or later."""
         while len(self._times) > 1 and self._times[1] <= time:
             self._times.popleft()
             self._faces.popleft()

@@ -146,8 +146,8 @@ def _refuse_mixture(folder: Path):
     for entry in sorted(folder.iterdir()):
         if not entry.name.startswith(".") and (holds_frames(entry) if entry.is_dir() else _is_video(entry)):
             raise ValueError(
-                f"'{folder}' holds both frames and a video ('{entry.name}'). Move the images or the video to a folder "
-                "of their own."
+                f"'{folder}' holds both frames and a video ('{entry.name}'). Move the images or the video to "
+                "another folder."
             )
 
 

@@ -38,13 +38,7 @@ class LabelledClips:
 
 
 def find_clips(corpus: Corpus, root: Path, folder: str, folds: Sequence[int | None]) -> LabelledClips:
-    """Find all clips that are not empty.
-
-    Args:
-        corpus: A corpus of labelled clips.
-        root: Folder of the corpus.
-        folder: Folder of the clips, relative to `root`.
-        folds: Numbers of folds, or `[None]` for a corpus without folds.
+    """Find all clips in `root / folder` that are not empty. `folds` is `[None]` for a corpus without folds.
 
     Raises:
         ValueError: If a list is missing, cannot be understood, or gives a clip two labels.

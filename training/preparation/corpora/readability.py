@@ -86,8 +86,7 @@ def check_readability(folder: Path, depth: int, record: ReadabilityRecord, num_w
     is found in training, which skips such videos.
 
     Args:
-        folder: Folder of the clips.
-        depth: As for `clips_below`.
+        folder, depth: As for `clips_below`.
         record: Gets the results.
         num_workers: Number of worker processes. With 0, this process reads.
 

@@ -63,11 +63,10 @@ class StagedFiles:
             if path.exists() and not filecmp.cmp(staged, path, shallow=False)
         ]
         if differing and not self.overwrite:
+            files = f"'{differing[0]}' exists"
+            if len(differing) > 1:
+                files = f"'{differing[0]}' and {len(differing) - 1} more files exist"
             raise ValueError(
-                f"{_exist(differing)} already with other content. Replace them with --overwrite, or choose another "
+                f"{files} already with other content. Replace them with --overwrite, or choose another "
                 "--output. No list was written."
             )
-
-
-def _exist(paths: list[Path]) -> str:
-    return f"'{paths[0]}' exists" if len(paths) == 1 else f"'{paths[0]}' and {len(paths) - 1} more files exist"

@@ -33,14 +33,7 @@ class UnlabelledCount:
 def list_clips(
     clips: UnlabelledClips, root: Path, folder: str, record: ReadabilityRecord, file: TextIO
 ) -> UnlabelledCount:
-    """Write the paths of all clips that are not known to be unreadable, relative to the corpus, a line for each.
-
-    Args:
-        clips: Describes how to find the clips.
-        root: Folder of the corpus.
-        folder: Folder of the clips, relative to `root`.
-        record: Knows the unreadable clips.
-        file: Gets the lines.
+    """Write a line for each clip in `root / folder`, except for clips that the record knows as unreadable.
 
     Raises:
         ValueError: If a reader of the line would get another path.

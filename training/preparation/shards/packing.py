@@ -104,13 +104,10 @@ def pack_shards(
 
 
 def verify_shards(source: str) -> list[str]:
-    """Compare all shards with their checksums, with a progress bar. fsspec reads the files.
+    """Compare all shards with their checksums. Returns a sentence for each damaged or missing file.
 
     Args:
         source: The `index.json`, or a folder or URL that has one.
-
-    Returns:
-        A sentence for each damaged or missing file.
 
     Raises:
         ShardError: If there is no index, or it cannot be read.

@@ -41,10 +41,7 @@ class WrittenShard:
 class ShardFiles:
     """The files of one shard. They are written atomically.
 
-    Args:
-        folder: Folder of the files.
-        number: Number of the shard.
-        plan: Digest of everything that decides the content of the shard.
+    `plan` is a digest of everything that decides the content of the shard.
     """
 
     def __init__(self, folder: Path, number: int, plan: str):
