@@ -124,12 +124,12 @@ class LGIFormerVideoProcessor(ProcessorSavedWithCode, BaseVideoProcessor):
         Process one or several videos.
 
         Args:
-            videos: One of these, or a list of them:
+            videos: One of these, or a list of them, which may be mixed:
 
                 - the path or URL of a video file, an image, or a folder of images (`*.jpg`, `*.png`, `*.webp`, ...)
-                - a list of PIL images: the frames of one video
-                - an array or tensor (frames, channels, height, width) or (frames, height, width, channels), or with a
-                  first dimension for several videos
+                - a list of frames (PIL images or arrays of 3 dimensions), or a single frame
+                - an array or tensor (frames, channels, height, width) or (frames, height, width, channels), or with 5
+                  dimensions for several videos
 
                 Pixels are 0 to 255 for every dtype. Pass `do_rescale=False` if yours are 0 to 1.
             **kwargs: Settings for this call. Further ones are `return_tensors` (`"pt"` or `"np"`), the `device` for
