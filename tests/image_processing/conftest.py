@@ -6,6 +6,7 @@ import threading
 import av
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 
@@ -33,6 +34,18 @@ def read_numbers():
         return ((stripes > 127) << np.arange(8)).sum(axis=-1)
 
     return read
+
+
+@pytest.fixture(scope="session")
+def resize_with_pillow():
+    """Function that resizes RGB frames, uint8 (frames, 3, height, width), with Pillow."""
+
+    def resize(frames, height, width, resample=Image.Resampling.BILINEAR):
+        pictures = [Image.fromarray(frame) for frame in frames.permute(0, 2, 3, 1).numpy()]
+        resized = [np.array(picture.resize((width, height), resample)) for picture in pictures]
+        return torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2)
+
+    return resize
 
 
 @pytest.fixture

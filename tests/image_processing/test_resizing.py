@@ -12,25 +12,19 @@ def noise(count, height, width, channels=3):
     return torch.from_numpy(pixels).permute(0, 3, 1, 2)
 
 
-def by_pillow(frames, height, width, resample=Image.Resampling.BILINEAR):
-    pictures = [Image.fromarray(frame.permute(1, 2, 0).numpy()) for frame in frames]
-    resized = [np.array(picture.resize((width, height), resample)) for picture in pictures]
-    return torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2)
-
-
 # PyTorch's antialiased resizing of uint8 differs by 2 grey levels from 224 or 200 to 160 pixels.
 @pytest.mark.parametrize("size", [(224, 224), (200, 200), (256, 256), (90, 60), (40, 50), (160, 90), (1, 1), (3, 500)])
-def test_frames_are_resized_exactly_like_pillow(size):
+def test_frames_are_resized_exactly_like_pillow(size, resize_with_pillow):
     frames = noise(2, *size)
     resized = resize_frames(frames, 160, 160)
-    assert resized.dtype == torch.uint8 and torch.equal(resized, by_pillow(frames, 160, 160))
+    assert resized.dtype == torch.uint8 and torch.equal(resized, resize_with_pillow(frames, 160, 160))
 
 
 @pytest.mark.parametrize("resample", Image.Resampling, ids=lambda resample: resample.name)
-def test_filters_are_those_of_pillow(resample):
+def test_filters_are_those_of_pillow(resample, resize_with_pillow):
     frames = noise(2, 37, 52)
     for height, width in ((16, 24), (50, 64)):
-        expected = by_pillow(frames, height, width, resample)
+        expected = resize_with_pillow(frames, height, width, resample)
         assert torch.equal(resize_frames(frames, height, width, resample), expected)
 
 

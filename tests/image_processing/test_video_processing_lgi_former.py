@@ -46,22 +46,19 @@ def test_pixels_are_resized_rescaled_and_normalised(processor):
     torch.testing.assert_close(pixels, expected.view(3, 1, 1).expand_as(pixels))
 
 
-def resized_by_pillow(frames, height, width, resample=Image.Resampling.BILINEAR):
-    resized = [np.array(Image.fromarray(frame).resize((width, height), resample)) for frame in frames]
-    return torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).float()
-
-
 UNCHANGED = {"do_sample_frames": False, "do_normalize": False, "do_rescale": False}
 
 
 @pytest.mark.parametrize("resample", [*PILImageResampling, 3, None, *InterpolationMode], ids=str)
-def test_frames_are_resized_by_pillow_with_any_filter(processor, noise, resample):
+def test_frames_are_resized_by_pillow_with_any_filter(processor, noise, resample, resize_with_pillow):
     name = "BILINEAR" if resample is None else getattr(resample, "name", "BICUBIC").removesuffix("_EXACT")
     for height, width in ((12, 24), (100, 90)):
         size = {"height": height, "width": width}
         pixels = pixels_of(processor, noise, size=size, resample=resample, **UNCHANGED)
         assert pixels.dtype == torch.float32
-        assert torch.equal(pixels[0], resized_by_pillow(noise, height, width, Image.Resampling[name]))
+        frames = torch.from_numpy(noise).permute(0, 3, 1, 2)
+        expected = resize_with_pillow(frames, height, width, Image.Resampling[name]).float()
+        assert torch.equal(pixels[0], expected)
 
 
 @pytest.mark.parametrize("resample", [9, -1, "bicubic"])
@@ -104,9 +101,10 @@ def test_without_resizing_pixels_do_not_change(processor, noise):
 
 
 @pytest.mark.parametrize("size", [{"shortest_edge": 24}, {"height": 24, "width": 32}])
-def test_pillow_also_resizes_for_other_kinds_of_size(processor, noise, size):
+def test_pillow_also_resizes_for_other_kinds_of_size(processor, noise, size, resize_with_pillow):
     pixels = pixels_of(processor, noise, size=size, **UNCHANGED)
-    assert torch.equal(pixels[0], resized_by_pillow(noise, 24, 32))
+    frames = torch.from_numpy(noise).permute(0, 3, 1, 2)
+    assert torch.equal(pixels[0], resize_with_pillow(frames, 24, 32).float())
 
 
 def test_segments_are_adjacent_clips(processor, noise):
