@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 
 import lgi_former
-from lgi_former import LGIFormerConfig, LGIFormerForPreTraining, LGIFormerForVideoClassification
+from lgi_former import LGIFormerConfig, LGIFormerForPreTraining, LGIFormerForVideoClassification, extras
 from lgi_former.commands import embed, visualize
 from lgi_former.commands.cli import COMMANDS, TRAINING_COMMANDS, main
 from lgi_former.figures.attention import HEADS
 from lgi_former.figures.embedding_map import METHODS
-from lgi_former.image_processing.faces import face_detection
 from lgi_former.inference import annotated_video
 from lgi_former.inference.embedding import LEVELS
 
@@ -161,7 +160,7 @@ def test_a_prediction_is_not_lost_when_a_file_cannot_be_written(finetuned, video
 
 
 def test_a_missing_extra_is_an_error_with_advice(finetuned, video, monkeypatch, capsys):
-    monkeypatch.setattr(face_detection, "PACKAGES", ("no_such_package",))
+    monkeypatch.setitem(extras.MODULES, "faces", ("no_such_package",))
     assert main(["predict", video, "--model", finetuned, "--device", "cpu"]) == 2
     output = capsys.readouterr()
     assert output.out == ""
