@@ -8,8 +8,8 @@ from transformers.utils import logging
 
 from ...image_processing.decoding.frame_folders import FRAME_ARCHIVE_SUFFIX, IMAGE_SUFFIXES, holds_frames
 from ...image_processing.decoding.video_decoding import VIDEO_SUFFIXES
-from .annotation_files import Annotations
 from .labels import AnnotationError
+from .list_text import Annotations
 
 
 logger = logging.get_logger(__name__)
