@@ -1,12 +1,8 @@
-"""Annotation lists: the videos of a file, with labels as they are written.
-
-A file is a plain list, with lines `path label`, or a table (CSV), whose header names its columns.
-"""
+"""Annotation lists: plain lists with lines `path label`, and tables (CSV), whose header names the columns."""
 
 import re
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from transformers.utils import logging
@@ -41,12 +37,7 @@ _SEPARATOR_LINE = r'^"?sep=.?"?\s*$'  # Excel begins CSV files with it
 
 
 def read_annotation_file(file: Path) -> Annotations:
-    """Read a list of videos in one of the formats that `load_annotations` describes.
-
-    Raises:
-        AnnotationError: If the file cannot be read, lists no video, or a line is wrong or ambiguous. The message names
-            the file and the line.
-    """
+    """Read a list of videos. An `AnnotationError` names the file and the line that is wrong or ambiguous."""
     lines = _without_comments(read_lines(file))
     header = table_header(lines)
     lines = _without_list_header(lines) if header is None else lines.below_first()
@@ -65,10 +56,7 @@ def read_annotation_file(file: Path) -> Annotations:
 
 
 def is_path_only(line: str) -> bool:
-    """Whether a line of a list is read as a path without a label.
-
-    Such a line has no space, or ends in the suffix of a video file.
-    """
+    """Whether a line is read as a path without a label. It has no space, or ends in the suffix of a video file."""
     has_one_field = len(line.split()) == 1 or re.search(ENDS_AS_VIDEO, line) is not None
     return has_one_field and not any(re.search(pattern, line) for pattern in (_MAYBE_COMMENT, _QUOTED, r"[,;|]$"))
 
@@ -78,22 +66,17 @@ def _without_comments(lines: Lines) -> Lines:
     if re.match(_SEPARATOR_LINE, lines.first):
         lines = lines.below_first()
     is_comment = pc.match_substring_regex(lines.text, _COMMENT)
-    numbers = lines.numbers[np.asarray(is_comment, dtype=bool)]
-    if len(numbers) == 0:
-        return lines
-    logger.warning(
-        f"'{lines.file}': comments are skipped. Lines that begin with '# ': {len(numbers)}, the first is line "
-        f"{numbers[0]}."
-    )
+    comments = lines.select(is_comment)
+    if len(comments.numbers):
+        logger.warning(
+            f"'{lines.file}': comments are skipped. Lines that begin with '# ': {len(comments.numbers)}, the first is "
+            f"line {comments.numbers[0]}."
+        )
     return lines.select(pc.invert(is_comment))
 
 
 def _without_list_header(lines: Lines) -> Lines:
-    """The lines of a plain list without a first line `path label`.
-
-    Raises:
-        AnnotationError: If the first line is another header.
-    """
+    """The lines of a plain list without a first line `path label`. Other headers are refused."""
     names = [name.strip("\"'").lower() for name in lines.first.split()]
     if len(names) == 2 and names[0] in VIDEO_COLUMNS and names[1] == LABEL_COLUMN:
         return lines.below_first()

@@ -36,25 +36,15 @@ ROWS_AT_ONCE = 2**18  # limits the memory: the text of so many rows is in memory
 
 @dataclass
 class Header:
-    """The columns of a table.
-
-    Attributes:
-        delimiter: The character between columns.
-        names: The names of all columns, in lower case.
-        used: The name of the column of videos, then that of the column of labels if there is one.
-    """
+    """The columns of a table."""
 
     delimiter: str
-    names: list[str]
-    used: list[str]
+    names: list[str]  # of all columns, in lower case
+    used: list[str]  # names of the column of videos and, if there is one, of the column of labels
 
 
 def table_header(lines: Lines) -> Header | None:
-    """The header of a table; None if the lines are a plain list.
-
-    Raises:
-        AnnotationError: If the header has no column of videos, has several, or may be a video.
-    """
+    """The header of a table; None if the lines are a plain list. Ambiguous headers are refused."""
     headers = [(delimiter, _column_names(lines.first, delimiter)) for delimiter in DELIMITERS]
     # Most columns first. A header such as "\tvideo" is one column by commas, because spaces around names do not count.
     for delimiter, names in sorted(headers, key=lambda header: -len(header[1])):
@@ -105,15 +95,11 @@ def is_header_like(names: list[str]) -> bool:
 
 
 def read_rows(lines: Lines, header: Header) -> Annotations:
-    """Read the lines below the header. Each line is a row: no value holds a line end, even in quotation marks.
-
-    Raises:
-        AnnotationError: If a line has more or fewer values than the header, a stray quotation mark, or no path or
-            label. Arrow's reader would join lines between stray quotation marks.
-    """
+    """Read the lines below the header. Each line is a row: no value holds a line end, even in quotation marks."""
     delimiter = re.escape(header.delimiter)
     rows = lines.select(pc.invert(pc.match_substring_regex(lines.text, rf"^[\s{delimiter}]*$")))
     value = rf'(?:[^"{delimiter}]*|"(?:[^"]|"")*")'
+    # Arrow's reader would join lines between stray quotation marks.
     rows.refuse(
         pc.invert(pc.match_substring_regex(rows.text, rf"^{value}(?:{delimiter}{value})*$")),
         ": there is a stray quotation mark in {}. Quotation marks enclose a whole value, in one line, and are doubled "

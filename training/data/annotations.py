@@ -23,7 +23,7 @@ logger = logging.get_logger(__name__)
 
 
 ROWS_AT_ONCE = 100  # small, because the rows of a data set may hold the videos' bytes
-VIDEOS_LOOKED_FOR = 1000  # before any is read
+VIDEOS_LOOKED_FOR = 1000  # by `check_that_videos_are_there`
 
 _WINDOWS_ROOT = r"[A-Za-z]:[/\\]|\\"
 _ABSOLUTE = rf"^(/|{_WINDOWS_ROOT})|{ADDRESS}"
@@ -39,22 +39,11 @@ def load_annotations(
     """Load the list of a data set's videos. Nothing is decoded. Missing videos are found when they are read.
 
     Args:
-        source: One of
-
-            - a text file with a line `path label` for each video. Spaces or one tab separate them, and the path may
-              hold spaces. Without any labels, as for pre-training, a line is a path. It may hold spaces if it ends in
-              the suffix of a video file.
-            - a table (CSV): its header names a column `video`, `path`, `video_name` or `file_name` and, if there are
-              labels, a column `label`, in any case. Commas, tabs, semicolons or bars separate the columns. The header
-              decides, not the suffix of the file, because plain lists are called `.csv`, too.
-            - a folder with one folder for each class, which holds the class's videos, or its images as still clips.
-            - a `datasets.Dataset` with the columns `video` (paths or `datasets.Video`) and, if there are labels,
-              `label`, as `load_dataset("videofolder", ...)` returns it.
-
-            Files are in UTF-8, or in UTF-16 with a byte order mark, and have line ends of any system. Blank lines and
-            lines that begin with `# ` are skipped. A video is a video file or a folder of frames.
-        data_root: Folder of relative paths. The default is the folder of the list. URLs and absolute paths of any
-            system do not change. Class folders and videos inside a data set do not either.
+        source: A list in a file, either lines `path label` or a table (CSV) with the columns `video` and `label`; a
+            folder of class folders; or a `datasets.Dataset` with the column `video` (paths or `datasets.Video`) and,
+            if there are labels, `label`. docs/datasets.md describes the formats.
+        data_root: Folder of relative paths in a list, by default the folder of the list. URLs, absolute paths of any
+            system, class folders and videos inside a data set do not change.
         label_names: The classes in the order of their indices. Labels may then be names or indices, counted from 0.
             Without it, a column of `ClassLabel` keeps its classes, other names get indices in alphabetical order, and
             numbers do not change.
@@ -66,9 +55,8 @@ def load_annotations(
         names, else int64.
 
     Raises:
-        AnnotationError: If the source cannot be read or lists no video, or a line is wrong or ambiguous. Refused
-            labels are real numbers, several labels of a video, and labels that differ only in spelling.
-            docs/datasets.md lists all of them.
+        AnnotationError: If the source cannot be read or lists no video, or a line is wrong or ambiguous.
+            docs/datasets.md lists what is refused.
 
     Example:
 
@@ -117,14 +105,7 @@ def load_annotations(
 
 
 def check_that_videos_are_there(videos: Dataset):
-    """Refuse a list if none of its videos exists, for example because of a wrong root.
-
-    Args:
-        videos: Data set from `load_annotations`. At most `VIDEOS_LOOKED_FOR` rows from all parts of it are checked.
-
-    Raises:
-        AnnotationError: If none of the checked videos exists.
-    """
+    """Raise an `AnnotationError` if none of at most `VIDEOS_LOOKED_FOR` videos from all parts of a list exists."""
     step = -(-len(videos) // VIDEOS_LOOKED_FOR)
     rows = range(0, len(videos), step)
     if any(_may_be_there(videos[row]["video"]) for row in rows):
@@ -152,13 +133,7 @@ def _located(paths: pa.Array, data_root: str | os.PathLike) -> pa.Array:
 
 
 def _check_repeated(annotations: Annotations, labels: np.ndarray | None, one_label: bool):
-    """Refuse a list that gives a video two labels if `one_label` is true, and warn if it lists a video twice.
-
-    Args:
-        annotations: The rows of the list.
-        labels: Class indices, int64 (videos,), or None.
-        one_label: As for `load_annotations`.
-    """
+    """Refuse two labels of one video if `one_label` is true, and warn of a video that is listed twice."""
     paths, place = annotations.paths, annotations.place
     if any(pc.any(pc.match_substring(paths, part)).as_py() for part in ("./", "//")):
         paths = pc.replace_substring_regex(paths, r"/(\.?/)+", "/")

@@ -1,8 +1,4 @@
-"""Clips from streams, for corpora of millions of videos: tar shards and other streams of `datasets`.
-
-A stream is read in its order, so that nothing has to be downloaded before. Each data loader worker of each process
-reads a different part.
-"""
+"""Clips from streams of `datasets`, such as tar shards. A stream is read in its order, without a download before."""
 
 import contextlib
 import itertools
@@ -56,13 +52,11 @@ class ClipStream(RandomClips, torch.utils.data.IterableDataset):
     """A random clip of each video of a stream, in endless rounds. `max_steps` ends the run.
 
     It is endless, so that no process waits for another one whose part of the stream is shorter. Each round shuffles
-    the shards, and the videos within a buffer. The random part of an item depends only on the run's seed, the round
-    and the video. Its position also depends on the number of workers and processes.
+    the shards, and the videos within a buffer. A clip depends only on the run's seed, the round and the video. Its
+    position also depends on the number of workers and processes.
 
     Use many shards: a multiple of the number of processes, and at least one per data loader worker. Workers without a
-    shard stay idle.
-
-    A video that cannot be read is listed as skipped. The next video from the buffer replaces it.
+    shard stay idle. A video that cannot be read is listed as skipped. The next video from the buffer replaces it.
 
     Args:
         videos: Stream with one column of videos: of the type `datasets.Video`, named after a suffix of video files as
@@ -89,7 +83,8 @@ class ClipStream(RandomClips, torch.utils.data.IterableDataset):
     label_names: Sequence[str] | None = None
 
     def __post_init__(self):
-        self.video_column, self.label_column = _video_column(self.videos), _label_column(self.videos)
+        self.video_column = _video_column(self.videos)
+        self.label_column = next((name for name in LABEL_COLUMNS if name in self.videos.features), None)
         columns = {self.video_column, self.label_column, *KEY_COLUMNS}
         self.videos = self.videos.decode(False)
         self.videos = self.videos.select_columns([name for name in self.videos.column_names if name in columns])
@@ -164,10 +159,6 @@ def _holds_videos(column: str, feature) -> bool:
 
 def _suffix(column: str) -> str:
     return PurePosixPath(f"video.{column}").suffix.lower()
-
-
-def _label_column(videos: IterableDataset) -> str | None:
-    return next((name for name in LABEL_COLUMNS if name in videos.features), None)
 
 
 def _name(row: dict, video: RowVideo) -> str:

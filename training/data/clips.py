@@ -1,6 +1,6 @@
 """Data sets of clips: a random clip of each video for training, all views of each video for evaluation.
 
-A video is opened in the process that asks for its item, because decoders do not survive a fork.
+A video is opened when its item is read, because decoders do not survive a fork.
 """
 
 import itertools
@@ -56,25 +56,20 @@ class RandomClips:
 class ClipDataset(RandomClips, torch.utils.data.Dataset):
     """A random clip of each video.
 
-    The random part of an item depends only on the run's seed, the epoch and the item's index. The items are the same
-    for any number of workers and processes, and new in every epoch.
-
-    A video that cannot be read is listed as skipped. Another video, drawn at random, replaces it.
+    The clip depends only on the run's seed, the epoch and the item's index, not on workers and processes. A video that
+    cannot be read is listed as skipped. Another video, drawn at random, replaces it.
 
     Args:
-        videos: Data set from `load_annotations`, with the columns `video` and, if there are labels, `label`; or
-            `ShardedVideos`.
-        sample_indices: Function `(total_frames, generator)` that returns the indices of a clip's frames, int64
-            (frames,).
-        transform: Function `(clip, generator)` that makes `pixel_values` from frames, uint8 (frames, 3, height,
-            width).
+        videos: Data set from `load_annotations`, or `ShardedVideos`.
+        sample_indices: Draws the frames of a clip, as `FrameSampling` describes.
+        transform: Makes `pixel_values` of the frames, as `ClipTransform` describes.
         seed: The run's seed, a whole number of at least 0.
         skipped: Lists videos that cannot be read.
         reading: Settings of `read_video`: `backend` and `frame_order`.
         sampler: Order of the items for `LGIFormerTrainer`, such as `ShardOrder`. The default is any order.
 
-    Items are `pixel_values`, float32 (frames, 3, size, size); `labels`, int, if there are labels; `video`, the name of
-    the clip's video, which is its path if it has one; and `seed`, int, for random draws of collators.
+    Items are `pixel_values`, float32 (frames, 3, size, size); `labels`, int, if there are labels; `video`, the path or
+    name of the clip's video; and `seed`, int, for random draws of collators.
 
     Raises:
         TooManySkippedVideosError: From an item, if more videos than allowed cannot be read.
@@ -106,11 +101,10 @@ class ClipDataset(RandomClips, torch.utils.data.Dataset):
 
 @dataclass(eq=False, repr=False)
 class ViewDataset(torch.utils.data.Dataset):
-    """All distinct views of each video, for evaluation.
+    """All distinct views of each video, for evaluation. Equal views are one view with a larger weight.
 
-    Equal views, as those of a short video, are one view with a larger weight. A video that cannot be read is listed as
-    skipped. Its item is one view of zeros with weight 0 and, if there are labels, the label -100, which metrics leave
-    out.
+    A video that cannot be read is listed as skipped. Its item is one view of zeros with weight 0 and, if there are
+    labels, the label -100, which metrics leave out.
 
     Args:
         videos: As for `ClipDataset`.
@@ -167,13 +161,9 @@ def read_clip(
     name: str | None = None,
     reading: dict | None = None,
 ) -> torch.Tensor:
-    """Read a random clip of a video. Only the frames of the clip are decoded.
+    """Read a random clip of a video, which depends only on `seed`. Only the frames of the clip are decoded.
 
-    Args:
-        video: The video of a row.
-        sample_indices, transform, reading: As for `ClipDataset`.
-        seed: Seed of all random draws.
-        name: Name of the video in messages; by default `video_name`.
+    The other arguments are those of `ClipDataset`. Messages call the video `name`, by default `video_name`.
 
     Raises:
         VideoReadError: If the video cannot be read.

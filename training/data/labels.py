@@ -20,7 +20,7 @@ HIGHEST_INDEX = 999_999
 """A larger number is not a class index but, for example, an identifier or a date."""
 
 FROM_ONE = (
-    "If the list counts from 1, as DFEW's own do, subtract 1 from each label (`lgi-former prepare` does), or write "
+    "If the list counts from 1, as DFEW's lists do, subtract 1 from each label (`lgi-former prepare` does), or write "
     "the names."
 )
 
@@ -30,16 +30,9 @@ class AnnotationError(ValueError):
 
 
 def label_index(label: str, label_names: Sequence[str] | None, place: str) -> int:
-    """The class index of a label.
+    """The class index of a label, which is a name or a number. An `AnnotationError` begins with `place`.
 
-    Args:
-        label: The label as it is written: a name or a number.
-        label_names: The classes. Without them, only numbers are understood. If one of them is a number, all labels
-            are names: `2` is the class with this name.
-        place: The place of the label, for messages.
-
-    Raises:
-        AnnotationError: If there is no such class.
+    Without `label_names`, only numbers are understood. If one of the classes is a number, all labels are names.
     """
     if label_names is not None and (name := _name_of(label, label_names)) is not None:
         return list(label_names).index(name)
@@ -91,20 +84,12 @@ def distinct(values: pa.Array | pa.ChunkedArray) -> tuple[pa.Array, np.ndarray, 
 def label_column(
     labels: pa.Array | pa.ChunkedArray, label_names: Sequence[str] | None, place: Callable[[int], str]
 ) -> tuple[np.ndarray, ClassLabel | Value]:
-    """Class indices and the type of their column.
+    """Class indices, int64 (rows,), and the type of their column: `Value("int64")` if the classes have no names.
 
     Args:
         labels: The labels as they are written, string (rows,).
-        label_names: The classes in the order of their indices. Without them, names get indices in alphabetical order,
-            and numbers do not change.
-        place: Function from a row number to its place, for messages.
-
-    Returns:
-        Class indices, int64 (rows,), and `ClassLabel`, or `Value("int64")` if the classes have no names.
-
-    Raises:
-        AnnotationError: If there is no such class, a label is not one name or index, names differ only in spelling,
-            names and numbers are mixed, or two classes have the same name.
+        label_names: As for `load_annotations`.
+        place: Function from a row number to the place that an `AnnotationError` begins with.
     """
     values, rows, numbers = distinct(labels)
     first_rows = dict(zip(values.to_pylist(), rows.tolist(), strict=True))

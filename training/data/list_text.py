@@ -43,34 +43,20 @@ _CONTROL = r"[\x00-\x08\x0b-\x1f\x7f\x{80}-\x{9f}\x{2028}\x{2029}\x{feff}]"
 
 @dataclass
 class Annotations:
-    """Paths and labels as they are written.
+    """Paths and labels as they are written. As Python strings, they would need several times the memory."""
 
-    They are Arrow columns, because millions of Python strings need several times the memory.
-
-    Attributes:
-        paths: Paths of the videos, string (videos,). More than 2 GiB of text have several chunks.
-        labels: Labels of the videos, string (videos,); None if there are none.
-        place: Function from a row number to the file and line of the row, for messages.
-    """
-
-    paths: pa.Array | pa.ChunkedArray
-    labels: pa.Array | pa.ChunkedArray | None
-    place: Callable[[int], str]
+    paths: pa.Array | pa.ChunkedArray  # string (videos,); more than 2 GiB have several chunks
+    labels: pa.Array | pa.ChunkedArray | None  # string (videos,)
+    place: Callable[[int], str]  # from a row number to the file and line, for messages
 
 
 @dataclass
 class Lines:
-    """Lines of a file.
-
-    Attributes:
-        file: The file.
-        text: The lines, string (lines,), with the white space at their ends.
-        numbers: Line numbers in the file, from 1, int64 (lines,).
-    """
+    """Lines of a file."""
 
     file: Path
-    text: pa.ChunkedArray
-    numbers: np.ndarray
+    text: pa.ChunkedArray  # string (lines,), with the white space at the ends
+    numbers: np.ndarray  # line numbers in the file, from 1, int64 (lines,)
 
     @property
     def first(self) -> str:
@@ -79,7 +65,7 @@ class Lines:
 
     @property
     def place(self) -> Callable[[int], str]:
-        """Function from a row number to the file and line, for messages. It does not hold the text in memory."""
+        """As in `Annotations`. The function does not hold the text in memory."""
         file, numbers = self.file, self.numbers
         return lambda row: f"'{file}', line {numbers[row]}"
 
@@ -97,26 +83,18 @@ class Lines:
 
 
 def refuse_first(is_wrong: pa.ChunkedArray, values: pa.ChunkedArray, place: Callable[[int], str], problem: str):
-    """Raise an `AnnotationError` for the first wrong row: its place, then the problem with its text for `{}`.
+    """Raise an `AnnotationError` for the first row where `is_wrong`, bool (rows,), is true.
 
-    Args:
-        is_wrong: Which rows are wrong, bool (rows,).
-        values: Texts of the rows, string (rows,).
-        place: As in `Annotations`.
-        problem: The message after the place.
+    The message is the place and the problem, with the text of the row instead of `{}`.
     """
     if (row := pc.index(is_wrong, True).as_py()) >= 0:
         raise AnnotationError(f"{place(row)}{problem.format(shown(values[row].as_py()))}")
 
 
 def read_lines(file: Path) -> Lines:
-    """Read the lines of a text file that are not blank.
+    """Read the lines of a file that are not blank, and refuse everything that is not text.
 
     The file is in UTF-8, or in UTF-16 or UTF-32 with a byte order mark, with the line ends of any system.
-
-    Raises:
-        AnnotationError: If the file does not exist, is not a regular file or not text, or if a line is too long or
-            holds a control character.
     """
     text = _decoded(_content(file), file).replace("\r\n", "\n").replace("\r", "\n")
     table = pa.table({"line": pa.array(text.split("\n"), pa.string())})
