@@ -31,8 +31,7 @@ _QUOTED = r"""^(".*"|'.*'|"[^"]*|[^"]*")$"""
 _COMMENT = r"^\s*#+(\s|$)"
 _MAYBE_COMMENT = r"^\s*(#|(//|;|%|--)\s)"
 _MAYBE_COMMENT_IN_TABLE = r"^\s*#"
-_PATH_OF_A_VIDEO = r"[/\\.\d]"
-"""A folder, suffix or number, which column names do not have."""
+_PATH_OF_A_VIDEO = r"[/\\.\d]"  # a folder, suffix or number, which column names do not have
 _SEPARATOR_LINE = r'^"?sep=.?"?\s*$'  # Excel begins CSV files with it
 
 

@@ -124,10 +124,11 @@ def _parse(rows: Lines, header: Header) -> pa.Table:
 
     tables = [schema.empty_table()]
     for start in range(0, len(rows.text), ROWS_AT_ONCE):
-        text = "\n".join(rows.text.slice(start, ROWS_AT_ONCE).to_pylist())
+        text = rows.text.slice(start, ROWS_AT_ONCE).combine_chunks()
+        content = pc.binary_join(pa.ListArray.from_arrays([0, len(text)], text), "\n")[0].as_buffer()
         tables.append(
             arrow_csv.read_csv(
-                pa.BufferReader(text.encode()),
+                pa.BufferReader(content),
                 # Without threads, because row numbers are not counted with them.
                 arrow_csv.ReadOptions(use_threads=False, block_size=BLOCK_SIZE, column_names=names),
                 arrow_csv.ParseOptions(delimiter=header.delimiter, invalid_row_handler=note, ignore_empty_lines=False),

@@ -17,8 +17,7 @@ MANY_CLASSES = 1000
 """No corpus of facial expressions has more. Above it, labels may be identifiers, dates or sentences."""
 SPLITS = {"train", "training", "val", "valid", "validation", "dev", "eval", "test", "testing"}
 """Names of the parts of a data set, which are not classes."""
-SIMILAR = 0.8
-"""Similarity of two names, measured by `difflib`, above which one may be a misspelling of the other."""
+SIMILAR = 0.8  # a name may be a misspelling of a name with at least this similarity in `difflib`
 
 Videos = datasets.Dataset | ShardedVideos | datasets.IterableDataset
 """Videos with labels: a data set from `load_annotations`, shards, or a stream, whose labels are unknown."""

@@ -16,7 +16,7 @@ from ...image_processing.decoding.frame_folders import FRAME_ARCHIVE_SUFFIX
 from ...image_processing.decoding.video_decoding import VIDEO_SUFFIXES
 from .clips import RandomClips, derived_seeds
 from .labels import label_index, written_label
-from .video_rows import RowVideo, content_digest, video_name
+from .video_rows import content_digest, video_name
 
 
 LABEL_COLUMNS = ("label", "cls")  # WebDataset's name for a class is "cls"
@@ -119,7 +119,8 @@ class ClipStream(RandomClips, torch.utils.data.IterableDataset):
         video = row[self.video_column]
         if isinstance(video, bytes):
             video = {"path": f"video{_suffix(self.video_column)}", "bytes": video}
-        name = _name(row, video)
+        keys = [row[column] for column in KEY_COLUMNS if column in row]
+        name = "/".join(keys) if len(keys) == len(KEY_COLUMNS) else video_name(video)
         seed, _ = derived_seeds(self.seed, round_number, content_digest(name.encode()))
         item = self._item(video, name, seed)
         if item is not None and self.label_column is not None:
@@ -141,7 +142,10 @@ def _damage_as_stream_error():
 def _video_column(videos: IterableDataset) -> str:
     if videos.features is None:
         raise StreamError("The stream does not say what its columns are. Name their types with `cast`.")
-    found = [name for name, feature in videos.features.items() if _holds_videos(name, feature)]
+    # Columns of a WebDataset have the suffixes of files as names. `datasets` gives those of videos no type.
+    suffixes = (*VIDEO_SUFFIXES, FRAME_ARCHIVE_SUFFIX)
+    columns = videos.features.items()
+    found = [name for name, feature in columns if isinstance(feature, Video) or _suffix(name) in suffixes]
     if len(found) == 1:
         return found[0]
     if "video" in videos.features:
@@ -152,17 +156,5 @@ def _video_column(videos: IterableDataset) -> str:
     )
 
 
-def _holds_videos(column: str, feature) -> bool:
-    # Columns of a WebDataset have the suffixes of files as names. `datasets` gives those of videos no type.
-    return isinstance(feature, Video) or _suffix(column) in (*VIDEO_SUFFIXES, FRAME_ARCHIVE_SUFFIX)
-
-
 def _suffix(column: str) -> str:
     return PurePosixPath(f"video.{column}").suffix.lower()
-
-
-def _name(row: dict, video: RowVideo) -> str:
-    """The name of a video in lists, the same in every round."""
-    if all(name in row for name in KEY_COLUMNS):
-        return "/".join(row[name] for name in KEY_COLUMNS)
-    return video_name(video)

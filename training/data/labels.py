@@ -16,8 +16,7 @@ UNREADABLE_LABEL = -100
 
 logger = logging.get_logger(__name__)
 
-HIGHEST_INDEX = 999_999
-"""A larger number is not a class index but, for example, an identifier or a date."""
+HIGHEST_INDEX = 999_999  # a larger number is not a class index but, for example, an identifier or a date
 
 FROM_ONE = (
     "If the list counts from 1, as DFEW's lists do, subtract 1 from each label (`lgi-former prepare` does), or write "

@@ -20,9 +20,7 @@ class ShardOrder(Sampler[int]):
         counts: Number of videos of each shard.
         seed: The run's seed.
         shuffle_buffer: Number of videos that are shuffled together. More videos mix better and come from more shards.
-
-    Raises:
-        ValueError: If `shuffle_buffer` is below 1.
+            A number below 1 raises a `ValueError`.
     """
 
     def __init__(self, counts: Sequence[int], seed: int, shuffle_buffer: int):

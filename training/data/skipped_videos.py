@@ -30,12 +30,9 @@ class SkippedVideos:
 
     Args:
         output_dir: Folder of the file. It is created when the first video is skipped.
-        total: Number of distinct videos in all data sets of the run; an estimate for streams.
-        max_fraction: Share of the videos that may be skipped. Above 0, one video always may, so that a small corpus
-            does not stop at its first broken video.
-
-    Raises:
-        ValueError: If a number is out of range.
+        total: Number of distinct videos in all data sets of the run, at least 1; an estimate for streams.
+        max_fraction: Share of the videos that may be skipped, from 0 to 1. Above 0, one video always may, so that a
+            small corpus does not stop at its first broken video. Other numbers raise a `ValueError`.
     """
 
     def __init__(self, output_dir: str | os.PathLike, total: int, max_fraction: float = 0.01):
