@@ -1,4 +1,3 @@
-import importlib.util
 import io
 import itertools
 import re
@@ -16,11 +15,6 @@ from lgi_former.training.data.annotations import AnnotationError
 from lgi_former.training.data.clip_stream import ClipStream, StreamError, open_stream
 from lgi_former.training.data.skipped_videos import SkippedVideos, TooManySkippedVideosError
 
-
-spec = importlib.util.spec_from_file_location("rough_corpus", Path(__file__).parents[1] / "rough_corpus.py")
-corpus = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(corpus)
-rough_corpus = corpus.rough_corpus
 
 BROKEN_FILES = ("truncated.mp4", "empty.mp4", "text.mp4")
 
@@ -129,7 +123,7 @@ def test_processes_share_the_stream(num_processes, num_workers, stream, shards):
     assert len({name for names in seen for name in names}) == sum(len(names) for names in seen)
 
 
-def test_broken_videos_are_skipped_and_listed(stream, shards):
+def test_broken_videos_are_skipped_and_listed(stream, shards, corpus):
     dataset = stream(shards / "rough.tar", total=4, max_fraction=0.75)
     items = take(dataset, 2)
     assert names_of(items) == [f"{shards}/rough.tar/whole"] * 2  # in two rounds

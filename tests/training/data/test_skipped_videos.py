@@ -73,7 +73,7 @@ def skip_all(output_dir, names, barrier):
 
 
 def test_processes_that_meet_a_video_at_once_list_it_once(tmp_path):
-    names = [f"{number}.mp4" for number in range(60)]
+    names = [f"{number}.mp4" for number in range(20)]
     context = multiprocessing.get_context("fork")
     barrier = context.Barrier(3, timeout=60)
     processes = [context.Process(target=skip_all, args=(tmp_path, names, barrier)) for _ in range(3)]

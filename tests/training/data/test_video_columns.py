@@ -1,8 +1,5 @@
 """Data sets of the library `datasets` with a column of videos, as made of folders and as they come from the Hub."""
 
-import importlib.util
-from pathlib import Path
-
 import av
 import numpy as np
 import pytest
@@ -20,15 +17,11 @@ from lgi_former.training.data.skipped_videos import SkippedVideos
 from lgi_former.training.data.video_rows import count_distinct, local_video
 
 
-spec = importlib.util.spec_from_file_location("rough_corpus", Path(__file__).parents[1] / "rough_corpus.py")
-corpus = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(corpus)
-
 GREY = {"happy": 40, "sad": 200}
 
 
 @pytest.fixture(scope="module")
-def videofolder(tmp_path_factory):
+def videofolder(tmp_path_factory, corpus):
     """A video of each class, as `load_dataset` makes a data set of a folder: with paths."""
     folder = tmp_path_factory.mktemp("videofolder")
     for label, grey in GREY.items():
