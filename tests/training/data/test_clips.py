@@ -13,12 +13,12 @@ from lgi_former.training.data.skipped_videos import SkippedVideos, TooManySkippe
 
 
 def draw_frames(total_frames, generator):
-    """The first, the middle and the last, so that no broken one of three is missed, and one at random."""
+    """The first, the middle and the last frame, so that each broken frame of three is read, and a random frame."""
     return np.array([0, total_frames // 2, total_frames - 1, torch.randint(total_frames, (), generator=generator)])
 
 
 def add_noise(clip, generator):
-    """A stand-in for augmentation: the clip's grey, and noise below 1."""
+    """Augmentation for tests: the clip's grey, and noise below 1."""
     assert clip.dtype == torch.uint8 and clip.shape[:2] == (4, 3)
     return clip.float().mean().round() + torch.rand(4, 3, 2, 2, generator=generator)
 
@@ -102,7 +102,7 @@ def test_clips_do_not_depend_on_the_workers(options, clips, tmp_path, corpus):
     assert skipped.listed() == listed
 
 
-def test_another_video_drawn_at_random_stands_in(clips, rough_corpus, corpus):
+def test_a_random_video_replaces_a_broken_one(clips, rough_corpus, corpus):
     broken = list(corpus.BROKEN)
     dataset = clips([*corpus.GOOD, *broken])
     chosen = []
@@ -168,14 +168,14 @@ def views(tmp_path):
 
 @pytest.fixture
 def changing(tmp_path, corpus):
-    """A folder of 5 frames, each of another grey."""
+    """A folder of 5 frames with different greys."""
     for number in range(5):
         corpus.write_image(tmp_path / "changing" / f"{number}.png", grey=50 * number)
     return str(tmp_path / "changing")
 
 
-def test_views_that_are_the_same_clip_are_there_once(views, changing):
-    dataset, processor = views([changing], num_segments=3)  # of two windows, the first twice
+def test_equal_views_are_one_view(views, changing):
+    dataset, processor = views([changing], num_segments=3)  # two windows, the first one twice
     item = dataset[0]
     clips = processor(changing, return_tensors="pt")["pixel_values"]
     assert torch.equal(clips[0], clips[1]) and not torch.equal(clips[0], clips[2])
@@ -186,8 +186,8 @@ def test_views_that_are_the_same_clip_are_there_once(views, changing):
     assert (item["labels"], item["video"]) == (1, changing)
 
 
-def test_a_video_has_as_many_views_as_there_are_different_clips(views, changing, rough_corpus):
-    # As published, each would have 2 segments x 2 crops, which are the same of square frames.
+def test_number_of_distinct_views(views, changing, rough_corpus):
+    # The published code has 2 segments x 2 crops. For square frames, both crops are the same.
     dataset, _ = views([changing, *rough_corpus.paths(["one_frame.mp4"])], num_segments=2)
     assert [len(item["pixel_values"]) for item in dataset] == [2, 1]
 

@@ -1,4 +1,4 @@
-"""Data sets of the library `datasets` with a column of videos, as made of folders and as they come from the Hub."""
+"""Data sets of the library `datasets` with a column of videos, from folders and from the Hub."""
 
 import av
 import numpy as np
@@ -22,7 +22,7 @@ GREY = {"happy": 40, "sad": 200}
 
 @pytest.fixture(scope="module")
 def videofolder(tmp_path_factory, corpus):
-    """A video of each class, as `load_dataset` makes a data set of a folder: with paths."""
+    """A video of each class with its path, from `load_dataset("videofolder")`."""
     folder = tmp_path_factory.mktemp("videofolder")
     for label, grey in GREY.items():
         (folder / "train" / label).mkdir(parents=True)
@@ -32,7 +32,7 @@ def videofolder(tmp_path_factory, corpus):
 
 @pytest.fixture(scope="module")
 def pushed(videofolder, tmp_path_factory):
-    """The same data set as it comes back from the Hub: Parquet that holds the videos."""
+    """The same data set in the form of the Hub: Parquet files that hold the videos."""
     folder = tmp_path_factory.mktemp("pushed")
     embedded = videofolder.with_format("arrow").map(embed_table_storage, batched=True).with_format(None)
     embedded.to_parquet(str(folder / "train.parquet"))
