@@ -101,8 +101,8 @@ class ClipStream(RandomClips, torch.utils.data.IterableDataset):
                 return
             if not num_items:
                 raise StreamError(
-                    f"None of the {num_videos} videos that a worker met in its part of the stream can be read; see "
-                    f"why in {self.skipped.path}."
+                    f"None of the {num_videos} videos in a worker's part of the stream can be read; see why in "
+                    f"{self.skipped.path}."
                 )
 
     def _round(self, round_number: int) -> Iterator[dict | None]:

@@ -28,9 +28,10 @@ def check_data(
     """Decode every frame of every distinct video, with a progress bar, and list the broken videos in a CSV file.
 
     Args:
-        sources, reading: As for `ClipDataset`.
+        sources: Data sets, each as `videos` of `ClipDataset`.
         output_path: The CSV file, as from `write_list`.
         num_workers: Number of reading processes; 0 reads in this process.
+        reading: As for `ClipDataset`.
 
     Returns:
         The reason of each broken video, by its name, in the order of `sources`, paths first.

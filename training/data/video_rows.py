@@ -55,8 +55,8 @@ def content_digest(content: bytes) -> int:
 def local_video(video: RowVideo, name: str | None = None) -> Iterator[str]:
     """The path of a file or folder of frames with the video, within a `with` block.
 
-    A `VideoReadError` in the block calls the video `name`, by default `video_name`. So does the error for a row
-    without a video. A decoded video raises a `TypeError`.
+    A row without a video raises a `VideoReadError`, a decoded video a `TypeError`. Each `VideoReadError` of the block
+    names the video `name`, by default `video_name`.
     """
     name = video_name(video) if name is None else name
     path, content = _path_and_content(video, name)
