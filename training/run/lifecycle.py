@@ -42,7 +42,7 @@ def train_and_save(trainer: LGIFormerTrainer, skipped: SkippedVideos):
         TooManySkippedVideosError: If more videos than allowed cannot be read.
         NonFiniteLossError: If the loss of a step is not finite.
     """
-    with skipped.told_plainly():
+    with skipped.without_worker_traceback():
         outcome = trainer.train(_checkpoint(trainer.args))
     trainer.save_model()
     trainer.create_model_card()
