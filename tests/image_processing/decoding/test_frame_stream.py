@@ -48,9 +48,9 @@ def test_pixels_are_converted_only_when_they_are_asked_for(write_video, monkeypa
     converted = []
     to_rgb = FrameConverter.__call__
 
-    def counted(self, frame):
+    def counted(self, frame, *args):
         converted.append(frame.pts)
-        return to_rgb(self, frame)
+        return to_rgb(self, frame, *args)
 
     monkeypatch.setattr(FrameConverter, "__call__", counted)
     with open_frames(write_video("a.mp4")) as stream:

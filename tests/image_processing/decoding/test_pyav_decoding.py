@@ -8,7 +8,7 @@ from transformers.video_utils import VIDEO_DECODERS
 
 from lgi_former.image_processing.decoding import pyav_decoding
 from lgi_former.image_processing.decoding.frame_pixels import FrameConverter
-from lgi_former.image_processing.decoding.pyav_decoding import read_by_packets
+from lgi_former.image_processing.decoding.pyav_decoding import read_by_packets, read_from_beginning
 from lgi_former.image_processing.decoding.video_decoding import read_video
 
 
@@ -113,16 +113,16 @@ def show_two_at_once(number, packet):
 
 @pytest.fixture
 def decoded(monkeypatch):
-    """Fills up with the times of all frames that the decoder gives out."""
+    """The times of all frames that `read_by_packets` decodes."""
     times = []
-    keep_wanted = pyav_decoding._keep_wanted
+    decoded_between = pyav_decoding._decoded_between
 
-    def counted(frames, *args):
-        frames = list(frames)
-        times.extend(frame.pts for frame in frames)
-        keep_wanted(frames, *args)
+    def counted(*args):
+        for frame in decoded_between(*args):
+            times.append(frame.pts)
+            yield frame
 
-    monkeypatch.setattr(pyav_decoding, "_keep_wanted", counted)
+    monkeypatch.setattr(pyav_decoding, "_decoded_between", counted)
     return times
 
 
@@ -156,7 +156,7 @@ def test_decoding_begins_at_the_last_keyframe_before(indices, most, write_h264, 
 def test_frames_are_exact_where_keyframes_are_not_boundaries(indices, parameters, write_h264):
     path = write_h264(gop_size=12, **{"x264-params": parameters})
     frames, _ = read_video(path, lambda metadata: np.array(indices))
-    expected, _ = pyav_decoding.read_with_pyav(path, lambda metadata: indices)
+    expected, _ = read_from_beginning(path, lambda metadata: indices)
     assert (frames == expected).all()
 
 
@@ -164,7 +164,7 @@ def test_frames_are_exact_where_keyframes_are_not_boundaries(indices, parameters
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
 def test_frames_of_hevc_are_exact(name, parameters, write_hevc, decoded):
     path, indices = write_hevc(name, parameters), [7, 11, 30, 31, 58]
-    expected, _ = pyav_decoding.read_with_pyav(path, lambda metadata: indices)
+    expected, _ = read_from_beginning(path, lambda metadata: indices)
     frames, metadata = read_video(path, lambda metadata: np.array(indices))
     assert (frames == expected).all()
     assert (metadata.total_num_frames, metadata.video_backend) == (FRAMES, "pyav")
@@ -183,12 +183,12 @@ def test_frames_do_not_depend_on_threads(num_threads, write_h264, monkeypatch):
 @pytest.mark.parametrize(
     ("codec", "change", "reason"),
     [
-        ("libx264", show_two_at_once, "not one a frame"),
-        ("libvpx", hide_one, "not one a frame"),
-        ("mpeg4", leave_one_uncoded, "not one a frame"),
+        ("libx264", show_two_at_once, "not hold exactly one frame each"),
+        ("libvpx", hide_one, "not hold exactly one frame each"),
+        ("mpeg4", leave_one_uncoded, "not hold exactly one frame each"),
         ("libx265", drop_the_first, "does not begin with a keyframe"),
         ("libx265", show_when_decoded, "times at which they are decoded"),
-        ("mpeg4", mark_as_keyframe, "other frames for keyframes"),
+        ("mpeg4", mark_as_keyframe, "marks other frames as keyframes"),
     ],
 )
 def test_where_packets_do_not_tell_all_is_decoded(codec, change, reason, tmp_path, remux):
@@ -223,7 +223,7 @@ def test_a_damaged_frame_is_decoded_from_the_beginning(write_h264):
     with pytest.raises(ValueError, match="damaged"):
         read_by_packets(path, lambda metadata: [35])
     frames, _ = read_video(path, lambda metadata: np.array([35]))
-    expected, _ = pyav_decoding.read_with_pyav(path, lambda metadata: [35])
+    expected, _ = read_from_beginning(path, lambda metadata: [35])
     assert (frames == expected).all()
 
 
@@ -235,7 +235,7 @@ def test_a_damaged_frame_is_decoded_from_the_beginning(write_h264):
 def test_frames_of_other_codecs_are_exact(name, codec, options, tmp_path, decoded):
     # Of the first two decord returns other frames.
     path, indices = encode(tmp_path / name, codec, options, gop_size=12), [7, 11, 30, 31, 58]
-    expected, _ = pyav_decoding.read_with_pyav(path, lambda metadata: indices)
+    expected, _ = read_from_beginning(path, lambda metadata: indices)
     frames, metadata = read_video(path, lambda metadata: np.array(indices))
     assert (frames == expected).all() and metadata.total_num_frames == FRAMES
     assert decoded  # not from the beginning

@@ -144,8 +144,8 @@ def test_folder_is_read_by_name_and_only_where_needed(write_frames, read_numbers
     (folder / "._00003.png").write_bytes(b"left by macOS")
     (folder / "notes.txt").write_text("not a frame")
     opened = []
-    decode_image = video_decoding.decode_image
-    monkeypatch.setattr(video_decoding, "decode_image", lambda file: opened.append(file.name) or decode_image(file))
+    read_image = video_decoding.read_image
+    monkeypatch.setattr(video_decoding, "read_image", lambda file: opened.append(file.name) or read_image(file))
     frames, metadata = read_video(folder, lambda metadata: np.array([[3, 3, 7]]))
     assert read_numbers(frames).tolist() == [[3, 3, 7]]
     assert opened == ["00003.PNG", "00007.png"]

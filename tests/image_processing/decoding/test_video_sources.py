@@ -81,7 +81,7 @@ def test_the_case_of_an_address_does_not_matter(write_video, tmp_path, serve):
 @pytest.mark.parametrize("source", ["rtsp://u:secret@host/x", "FTP://host/x.mp4", "s3://bucket/x.mp4", "hf://a/b.mp4"])
 def test_other_addresses_are_refused(source):
     for message in refusals(source):
-        assert "is an address of a kind that is not read here" in message and "https://" in message
+        assert "is an address of an unsupported type" in message and "https://" in message
         assert "secret" not in message
 
 
