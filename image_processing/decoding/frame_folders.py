@@ -47,7 +47,13 @@ def consists_of_images(path: Path) -> bool:
 
 
 def frame_files(path: Path, frame_order: str = "natural") -> list[Path | zipfile.Path]:
-    """The frames of a folder or archive, in order. For a single image, the image itself.
+    """The paths of the frames in `frame_names`."""
+    folder, names = frame_names(path, frame_order)
+    return [folder / name for name in names]
+
+
+def frame_names(path: Path, frame_order: str = "natural") -> tuple[Path | zipfile.Path, list[str]]:
+    """The folder or archive of the frames, and their names in order. A single image is the only frame of its folder.
 
     Args:
         path: Folder, archive or image.
@@ -56,12 +62,6 @@ def frame_files(path: Path, frame_order: str = "natural") -> list[Path | zipfile
     Raises:
         VideoReadError: If a folder or archive holds no frames, or an archive is damaged.
     """
-    folder, names = frame_names(path, frame_order)
-    return [folder / name for name in names]
-
-
-def frame_names(path: Path, frame_order: str = "natural") -> tuple[Path | zipfile.Path, list[str]]:
-    """The folder or archive of the frames, and their names. Arguments, order and errors are those of `frame_files`."""
     if path.is_dir():
         folder, names = path, os.listdir(path)
     elif path.suffix.lower() == FRAME_ARCHIVE_SUFFIX:

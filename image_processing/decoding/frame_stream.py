@@ -4,6 +4,7 @@ Use this for whole videos of any length, and `read_video` for the few frames of 
 """
 
 import contextlib
+import itertools
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -119,38 +120,28 @@ def open_frames(
     check_frame_order(frame_order)
     if frame_rate is not None and not 0 < frame_rate < math.inf:
         raise ValueError(f"frame_rate={frame_rate!r} must be a positive number of frames per second.")
-    videos = split_into_videos(video)
-    if len(videos) > 1:
-        raise ValueError(f"One video can be opened at a time, but {len(videos)} were given.")
+    frame_rate = frame_rate or FRAME_RATE
+    video, *others = split_into_videos(video)
+    if others:
+        raise ValueError(f"One video can be opened at a time, but {1 + len(others)} were given.")
     with contextlib.ExitStack() as stack:
         try:
-            stream = _open(videos[0], frame_rate or FRAME_RATE, num_threads, stack, backend, frame_order)
+            path = None if isinstance(video, torch.Tensor) else stack.enter_context(local_path(video))
+            if path is None:
+                stream = _array_frames(video, frame_rate)
+            elif is_animation(path):
+                stream = _animation_frames(path, video)
+            elif consists_of_images(path):
+                stream = _numbered(frame_files(path, frame_order), read_image, frame_rate)
+            elif (backend := chosen_backend(backend, path)) == "pyav":
+                stream = _video_frames(path, video, num_threads, stack)
+            else:
+                stream = _backend_frames(backend, path, num_threads)
         except OSError as error:
             raise VideoReadError(
-                f"{videos[0]!r} cannot be read: {error}. Check that it exists and is readable."
+                f"{video!r} cannot be read: {error}. Check that it exists and is readable."
             ) from error
         yield stream
-
-
-def _open(
-    video: str | torch.Tensor,
-    frame_rate: float,
-    num_threads: int,
-    stack: contextlib.ExitStack,
-    backend: str | None,
-    frame_order: str,
-) -> FrameStream:
-    if isinstance(video, torch.Tensor):
-        return _array_frames(video, frame_rate)
-    path = stack.enter_context(local_path(video))
-    if is_animation(path):
-        return _animation_frames(path, video)
-    if consists_of_images(path):
-        return _numbered(frame_files(path, frame_order), read_image, frame_rate)
-    backend = chosen_backend(backend, path)
-    if backend != "pyav":
-        return _backend_frames(backend, path, num_threads)
-    return _video_frames(path, video, num_threads, stack)
 
 
 def sample_in_time(stream: FrameStream, step: float) -> Iterator[TimedFrame]:
@@ -159,14 +150,12 @@ def sample_in_time(stream: FrameStream, step: float) -> Iterator[TimedFrame]:
     Frames of a slow video repeat, and frames of a fast video are skipped. The frame rate may vary.
     """
     shown, count = None, 0
-    for frame in stream:
-        while shown is not None and count * step < frame.time - SAME_TIME:
+    for frame in itertools.chain(stream, [None]):
+        end = stream.passed if frame is None else frame.time
+        while shown is not None and count * step < end - SAME_TIME:
             yield shown.at(count * step)
             count += 1
         shown = frame
-    while shown is not None and count * step < stream.passed - SAME_TIME:
-        yield shown.at(count * step)
-        count += 1
 
 
 def _array_frames(video: torch.Tensor, frame_rate: float) -> FrameStream:

@@ -94,7 +94,7 @@ class SameSize:
 
     def __init__(self, stream):
         self.note = None
-        self._first = None
+        self._size = None
         self._matrix = None
         self._to_rgb = FrameConverter(stream)
 
@@ -105,17 +105,15 @@ class SameSize:
             A function that converts the frame to pixels, uint8 RGB (height, width, 3).
         """
         self._matrix = display_matrix(frame) or self._matrix
-        shown, stored = self._to_rgb.size(frame, self._matrix), (frame.height, frame.width)
-        self._first = self._first or (shown, stored)
-        if self.note is None and self._first != (shown, stored):
-            is_turned = self._first[1] == stored
-            sizes = (self._first[0], shown) if is_turned else (self._first[1], stored)
-            first, second = (f"{width} x {height}" for height, width in sizes)
+        size = self._to_rgb.size(frame, self._matrix)
+        self._size = self._size or size
+        if self.note is None and size != self._size:
+            first, second = (f"{width} x {height}" for height, width in (self._size, size))
             self.note = f"has frames of {first} and of {second} pixels. All are scaled to the size of the first one."
         return functools.partial(self._pixels, frame, self._matrix)
 
     def _pixels(self, frame, matrix: bytes | None) -> np.ndarray:
-        return resized(self._to_rgb(frame, matrix), *self._first[0])
+        return resized(self._to_rgb(frame, matrix), *self._size)
 
 
 def decoded_frames(packets: VideoPackets) -> Iterator:

@@ -55,7 +55,7 @@ def _strip(signal: np.ndarray, transfer: str, is_bt2020: bool) -> np.ndarray:
 
 @functools.cache
 def _light_table(transfer: str) -> np.ndarray:
-    """Light of each signal level, float32 (65536,): of the scene (0 to 1) for HLG, else of the display (1 is white)."""
+    """Light of each signal level, float32 (65536,). HLG: scene light, 0 to 1. Others: display light, 1 is white."""
     signal = np.arange(LEVELS) / (LEVELS - 1)
     if transfer == "pq":
         light = _pq_to_nits(signal) / SDR_WHITE

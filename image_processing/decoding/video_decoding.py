@@ -67,7 +67,12 @@ def read_video(
     sampler = _Sampler(source, sample_indices_fn)
     try:
         with local_path(source) as path:
-            frames, metadata = _read_path(path, sampler, backend, frame_order)
+            if is_animation(path):
+                frames, metadata = _read_animation(path, sampler)
+            elif consists_of_images(path):
+                frames, metadata = _read_images(path, sampler, frame_order)
+            else:
+                frames, metadata = _read_video_file(path, sampler, backend)
     except _SamplingError as error:
         raise error.__cause__ from None
     except OSError as error:
@@ -138,16 +143,6 @@ class _Sampler:
 
 
 # Readers return frames, uint8 RGB (distinct indices, height, width, 3), and metadata.
-
-
-def _read_path(
-    path: Path, sampler: _Sampler, backend: str | None, frame_order: str
-) -> tuple[np.ndarray, VideoMetadata]:
-    if is_animation(path):
-        return _read_animation(path, sampler)
-    if consists_of_images(path):
-        return _read_images(path, sampler, frame_order)
-    return _read_video_file(path, sampler, backend)
 
 
 def _read_animation(path: Path, sampler: _Sampler) -> tuple[np.ndarray, VideoMetadata]:

@@ -94,21 +94,16 @@ class VideoPackets:
         In Matroska and FLV, the other streams are read, too, because headers announce the end of the longest stream.
         """
         streams = [] if self._format in (MATROSKA, FLV) else [self.stream]
-        packets = self._container.demux(*streams)
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                return
-            except Exception as error:  # PyAV has an exception for every error number of FFmpeg
-                self.damage = f"cannot be read to its end ({error}). What is there is used. Copy the file again."
-                return
-            if not packet.size:  # PyAV ends each stream with an empty packet
-                continue
-            if packet.stream.index == self.stream.index:
-                yield packet
-            else:
-                self._measure(packet)
+        try:
+            for packet in self._container.demux(*streams):
+                if not packet.size:  # PyAV ends each stream with an empty packet
+                    continue
+                if packet.stream.index == self.stream.index:
+                    yield packet
+                else:
+                    self._measure(packet)
+        except Exception as error:  # PyAV has an exception for every error number of FFmpeg
+            self.damage = f"cannot be read to its end ({error}). What is there is used. Copy the file again."
 
     def _measure(self, packet):
         stamp = self._stamp(packet)
@@ -142,6 +137,7 @@ class VideoPackets:
 
     def _shortage(self) -> str | None:
         """How much less there is than the headers announce. None if nothing is missing."""
+        seconds = (self._container.duration or 0) * 1e-6
         if self._format == MOV:
             entries = getattr(self.stream, "index_entries", ())  # new in PyAV 17
             if len(entries) and entries[-1].pos + entries[-1].size > self._container.size:
@@ -153,18 +149,15 @@ class VideoPackets:
             if self.stream.frames - found > AVI_TOLERANCE:
                 return f"its header announces {self.stream.frames} frames, but only {found} are there"
         if self._format == MATROSKA and (end := segment_end(self._container.name)) > self._container.size:
-            return self._too_short(f"{end} bytes, but it has {self._container.size}")
+            return self._too_short(seconds, f"{end} bytes, but it has {self._container.size}")
         # If the header has no duration, FFmpeg estimates it and also sets the duration of the stream.
-        missing = self._seconds() - self._end
-        if self._format == FLV and self.stream.duration is None and missing > FLV_TOLERANCE + self._last_step:
-            return self._too_short("a longer file")
+        has_duration = self._format == FLV and self.stream.duration is None
+        if has_duration and seconds - self._end > FLV_TOLERANCE + self._last_step:
+            return self._too_short(seconds, "a longer file")
         return None
 
-    def _seconds(self) -> float:
-        return (self._container.duration or 0) * 1e-6
-
-    def _too_short(self, otherwise: str) -> str:
-        announced, found = f"{self._seconds():.1f}", f"{self._end:.1f}"
+    def _too_short(self, seconds: float, otherwise: str) -> str:
+        announced, found = f"{seconds:.1f}", f"{self._end:.1f}"
         if announced in ("0.0", found):  # only the index at the end is missing, or the header has no duration
             return f"its header announces {otherwise}"
         return f"its header announces {announced} seconds, but it ends after {found} seconds"

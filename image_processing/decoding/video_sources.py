@@ -77,9 +77,7 @@ def path_of_file_url(url: str) -> Path:
     """
     address = urlsplit(url)
     if address.netloc.lower() not in ("", "localhost"):
-        raise VideoReadError(
-            f"'{url}' names the machine '{address.netloc}'. Write file:/// for a file on this machine."
-        )
+        raise VideoReadError(f"'{url}' names the machine '{address.netloc}'. Write file:/// for a local file.")
     if "?" in url or "#" in url:
         raise VideoReadError(f"'{url}' holds a '?' or '#'. Write %3F for '?' and %23 for '#' in a file: address.")
     if not address.path:
