@@ -51,9 +51,6 @@ def _count_png_frames(file) -> int:
 class Animation:
     """The pictures of an animated image, decoded one after another.
 
-    Args:
-        path: The file.
-
     Attributes:
         num_frames (`int`): Number of pictures.
         notes (`list[str]`): What is missing in the file. Each note is a predicate whose subject is the file.

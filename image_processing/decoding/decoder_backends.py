@@ -106,10 +106,7 @@ def open_with_backend(
 
     Returns:
         Frames per second on average, the number of frames, and an iterator. For each frame, it gives the seconds
-        since the first frame, and the pixels, uint8 RGB (height, width, 3).
-
-    Raises:
-        Exception: The error of the backend if the file cannot be read. The iterator may raise it, too.
+        since the first frame, and the pixels, uint8 RGB (height, width, 3). The backend raises its own errors.
     """
     path = os.path.abspath(path)
     if backend == "decord":

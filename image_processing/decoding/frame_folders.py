@@ -53,11 +53,7 @@ def frame_files(path: Path, frame_order: str = "natural") -> list[Path | zipfile
 
 
 def frame_names(path: Path, frame_order: str = "natural") -> tuple[Path | zipfile.Path, list[str]]:
-    """The folder or archive of the frames, and their names in order. A single image is the only frame of its folder.
-
-    Args:
-        path: Folder, archive or image.
-        frame_order: One of `FRAME_ORDERS`.
+    """The folder or archive of the frames, and their names in one of `FRAME_ORDERS`. A single image is one frame.
 
     Raises:
         VideoReadError: If a folder or archive holds no frames, or an archive is damaged.

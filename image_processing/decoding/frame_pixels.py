@@ -62,17 +62,11 @@ class ColourTags(NamedTuple):
 class FrameConverter:
     """Converts frames of a stream to pixels.
 
+    The picture is turned and mirrored by its display matrix. Pixels become square. Interlaced frames are deinterlaced.
+    PQ, HLG and BT.2020 become BT.709. Transparent pixels are put on black.
+
     The pixels depend only on the frame, its display matrix and the header of the stream. So they are the same if
     decoding begins at a later keyframe.
-
-    - A display matrix turns and mirrors the picture, by multiples of 90 degrees.
-    - If pixels are not square (`sample_aspect_ratio`), the width is scaled. The container's ratio has priority over
-      the codec's. A ratio that is not between 1:5 and 5:1 is ignored.
-    - Interlaced frames are deinterlaced with FFmpeg's `estdif` filter. It interpolates the field that is shown second.
-    - The tags of a frame define its colours. The tags of the container replace missing ones.
-    - Without tags, a frame is BT.709 if it is at least 1280 wide or more than 576 high, otherwise BT.601.
-    - PQ, HLG and BT.2020 become BT.709.
-    - Transparent pixels are put on black.
 
     Args:
         stream: Video stream of PyAV. Create the converter before any frame is decoded, because decoders overwrite the
@@ -84,12 +78,7 @@ class FrameConverter:
         self._container_tags = ColourTags.of(stream.codec_context)
 
     def __call__(self, frame, matrix: bytes | None = None) -> np.ndarray:
-        """Pixels of a frame of PyAV, uint8 RGB (height, width, 3).
-
-        Args:
-            frame: The frame.
-            matrix: Its display matrix if an earlier frame defined it.
-        """
+        """Pixels of a frame of PyAV, uint8 RGB (height, width, 3). `matrix` is the latest display matrix."""
         matrix = matrix or display_matrix(frame)
         tags = ColourTags.of(frame).completed_by(self._container_tags)
         if frame.interlaced_frame:
@@ -119,7 +108,7 @@ def display_matrix(frame) -> bytes | None:
 
 
 def _pixel_aspect(stream) -> Fraction:
-    """Width of a pixel divided by its height. 1 if the file has no plausible value."""
+    """Width of a pixel divided by its height, first from the container, then from the codec. 1 if implausible."""
     aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or Fraction(1)
     return aspect if Fraction(1, MAX_PIXEL_ASPECT) <= aspect <= MAX_PIXEL_ASPECT else Fraction(1)
 
@@ -152,7 +141,8 @@ def _swaps_sides(matrix: np.ndarray) -> bool:
 
 
 def _deinterlaced(frame):
-    # One graph for each frame. With neighbouring frames, pixels would depend on where decoding began.
+    # The field that is shown first stays. The filter interpolates the other lines. Each frame has its own graph. With
+    # neighbouring frames, pixels would depend on where decoding began.
     graph = importlib.import_module("av.filter").Graph()
     source = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1, 25)
@@ -168,16 +158,14 @@ def _rgb(frame, tags: ColourTags) -> np.ndarray:
     transfer = TRANSFERS.get(tags.transfer, "sdr")
     is_bt2020 = tags.primaries == BT2020 or (transfer != "sdr" and tags.primaries == UNSPECIFIED)
     matrix = {} if frame.format.is_rgb else _colour_matrix(frame, tags, transfer)
-    if transfer != "sdr" or is_bt2020:
-        return to_standard_range(_converted(frame, "rgb48le", matrix), transfer, is_bt2020)
-    if frame.format.has_palette or any(component.is_alpha for component in frame.format.components):
-        return on_black(_converted(frame, "rgba", matrix))
-    return _converted(frame, "rgb24", matrix)
-
-
-def _converted(frame, pixel_format: str, matrix: dict) -> np.ndarray:
+    is_wide = transfer != "sdr" or is_bt2020
+    has_alpha = frame.format.has_palette or any(component.is_alpha for component in frame.format.components)
+    pixel_format = "rgb48le" if is_wide else "rgba" if has_alpha else "rgb24"
     # By default, PyAV starts several threads for each frame, which takes far longer than the conversion.
-    return frame.to_ndarray(format=pixel_format, threads=1, **matrix)
+    pixels = frame.to_ndarray(format=pixel_format, threads=1, **matrix)
+    if is_wide:
+        return to_standard_range(pixels, transfer, is_bt2020)
+    return on_black(pixels) if has_alpha else pixels
 
 
 def _colour_matrix(frame, tags: ColourTags, transfer: str) -> dict:
@@ -185,10 +173,10 @@ def _colour_matrix(frame, tags: ColourTags, transfer: str) -> dict:
     arguments = {}
     if tags.full_range != ColourTags.of(frame).full_range:
         arguments["src_color_range"] = tags.full_range
-    matrix = tags.matrix
+    matrix = tags.matrix  # FFmpeg takes an unspecified matrix for BT.601
     if matrix == UNSPECIFIED and transfer != "sdr":
         matrix = BT2020
-    elif matrix == UNSPECIFIED and (frame.width >= 1280 or frame.height > 576):
+    elif matrix == UNSPECIFIED and (frame.width >= 1280 or frame.height > 576):  # as in players
         matrix = BT709
     if matrix != frame.colorspace:
         arguments["src_colorspace"] = matrix

@@ -235,9 +235,7 @@ def _video_frames(path: Path, name: str, num_threads: int, stack: contextlib.Exi
 
 def _announced_frames(stream, frame_rate: float) -> int | None:
     """Number of frames in the headers. Matroska and MPEG-TS announce only the duration."""
-    if stream.frames:
-        return stream.frames
+    seconds = (stream.container.duration or 0) * 1e-6
     if stream.duration:
-        return round(float(stream.duration * stream.time_base) * frame_rate)
-    duration = stream.container.duration
-    return round(duration * 1e-6 * frame_rate) if duration else None
+        seconds = float(stream.duration * stream.time_base)
+    return stream.frames or round(seconds * frame_rate) or None

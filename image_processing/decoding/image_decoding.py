@@ -55,9 +55,8 @@ def read_image(file: Path | zipfile.Path) -> np.ndarray:
     except ImageContentError as error:
         raise VideoReadError(f"'{file}' cannot be read as a frame: {error}") from error
     except Exception as error:  # Pillow raises OSError, SyntaxError and more, depending on the damage
-        raise VideoReadError(
-            f"'{file}' cannot be decoded as an image: it is damaged or not an image. Replace or remove it."
-        ) from error
+        problem = "cannot be decoded as an image: it is damaged or not an image. Replace or remove it."
+        raise VideoReadError(f"'{file}' {problem}") from error
 
 
 def decode_image(file: Path | zipfile.Path) -> np.ndarray:

@@ -65,12 +65,9 @@ def video_stream(container):
 
 @contextlib.contextmanager
 def open_packets(path: str, num_threads: int | None = None) -> Iterator[VideoPackets]:
-    """Open a video file within a `with` block.
+    """Open a video file within a `with` block. 0 threads mean one for each core.
 
-    Args:
-        path: The file.
-        num_threads: Threads of the decoder. 0 means one for each core. The default is the number of threads of
-            PyTorch, which is 1 in a worker of a data loader.
+    The default is the number of threads of PyTorch, which is 1 in a worker of a data loader.
     """
     with open_with_pyav(path) as container:
         stream = video_stream(container)
@@ -99,10 +96,9 @@ class SameSize:
         self._to_rgb = FrameConverter(stream)
 
     def see(self, frame) -> Callable[[], np.ndarray]:
-        """Call this for each frame in order, even if you do not need its pixels.
+        """A function that returns the pixels of a frame, uint8 RGB (height, width, 3).
 
-        Returns:
-            A function that converts the frame to pixels, uint8 RGB (height, width, 3).
+        Call `see` for each frame in order, even if you do not need its pixels.
         """
         self._matrix = display_matrix(frame) or self._matrix
         size = self._to_rgb.size(frame, self._matrix)
@@ -142,8 +138,8 @@ def decoded_frames(packets: VideoPackets) -> Iterator:
 def read_by_packets(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
     """Decode only the needed frames of a file and their reference frames.
 
-    In a usual H.264 file, no other frame refers to about half of the frames. The decoder gets the packets of these
-    frames, too, but skips them by their headers. If a keyframe lies between two needed frames, decoding goes on there.
+    About half of the frames of a usual H.264 file are not reference frames. The decoder reads only their headers. If a
+    keyframe lies between two needed frames, decoding continues there.
 
     Raises:
         ValueError: If the result might differ from that of `read_from_beginning`.
@@ -225,8 +221,7 @@ def read_from_beginning(path: str, sample_indices_fn: Callable) -> tuple[np.ndar
     # Not with the reader of transformers.video_utils: it refuses containers without a frame count (Matroska, WebM,
     # MPEG-TS) and does not turn videos of turned cameras.
     with open_packets(path) as packets:
-        # Decoding takes long, and all of AVI is read here. So only the packets of AVI are counted. The number in its
-        # header includes dropped frames.
+        # Counting the packets of AVI is faster than decoding. The number in its header includes dropped frames.
         is_avi = packets.stream.container.format.name == AVI
         count = _count_packets(packets) if is_avi else _count_decoded(packets)
         metadata = _metadata(packets.stream, count, [packets.missing_end()])
@@ -258,7 +253,7 @@ def _count_decoded(packets: VideoPackets) -> int:
     return sum(1 for _ in decoded_frames(packets))
 
 
-def _frames_at(path: str, indices: list[int]) -> tuple[list[np.ndarray], Iterator[str]]:
+def _frames_at(path: str, indices: list[int]) -> tuple[list[np.ndarray], list[str]]:
     """The frames, and notes about them."""
     frames = []
     wanted = set(indices)
@@ -268,4 +263,4 @@ def _frames_at(path: str, indices: list[int]) -> tuple[list[np.ndarray], Iterato
             pixels = same_size.see(frame)
             if index in wanted:
                 frames.append(pixels())
-    return frames, filter(None, [packets.damage, same_size.note])
+    return frames, list(filter(None, [packets.damage, same_size.note]))

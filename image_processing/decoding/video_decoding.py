@@ -84,15 +84,7 @@ def read_video(
 
 
 def warn_of(video: str, note: str) -> str:
-    """Log a warning about a video, once per process.
-
-    Args:
-        video: The path or URL that the user gave.
-        note: A predicate. The video is its subject.
-
-    Returns:
-        The warning.
-    """
+    """Log a warning once per process, and return it. `note` is a predicate whose subject is the video."""
     sentence = f"'{without_passwords(video)}' {note}"
     logger.warning_once(sentence)
     return sentence

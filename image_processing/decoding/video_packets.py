@@ -1,7 +1,6 @@
 """The packets of a video file in the order in which they are decoded, and whether the end of the file is missing."""
 
 import itertools
-import os
 import struct
 from collections import deque
 from collections.abc import Iterator
@@ -164,12 +163,7 @@ class VideoPackets:
 
 
 def count_frames(packet, codec: str) -> int:
-    """Number of frames in a packet. It is right for the output of encoders. A decoder may see other numbers.
-
-    Args:
-        packet: A packet of PyAV.
-        codec: Name of the decoder.
-    """
+    """Number of frames in a packet of PyAV. `codec` is the name of the decoder, which may see other numbers."""
     if codec == "vp8":
         return memoryview(packet)[0] >> 4 & 1  # the bit of a frame that is shown; others are only references
     if codec == "mpeg4":
@@ -179,7 +173,7 @@ def count_frames(packet, codec: str) -> int:
 
 def has_incomplete_fragment(path: str) -> bool:
     """Whether an MP4 or MOV file consists of fragments and its last box is longer than the file."""
-    size, start, has_fragments = os.path.getsize(path), 0, False
+    size, start, has_fragments = Path(path).stat().st_size, 0, False
     with Path(path).open("rb") as file:
         while start + BOX_HEADER <= size:
             file.seek(start)

@@ -1,7 +1,6 @@
 """The source of a video: a path, a `file:` address, or an http(s) address that is downloaded."""
 
 import contextlib
-import os
 import re
 import tempfile
 from collections.abc import Iterator
@@ -125,5 +124,5 @@ def check_file(path: Path):
         raise VideoReadError(
             f"'{path}' is a pipe, a socket or a device, but a file is needed. Save the video to a file first."
         )
-    if os.path.getsize(path) == 0:
+    if path.stat().st_size == 0:
         raise VideoReadError(f"'{path}' is empty (0 bytes). Copy or download it again.")
