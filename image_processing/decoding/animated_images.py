@@ -31,7 +31,7 @@ def is_animation(path: Path) -> bool:
         if head.startswith((b"GIF87a", b"GIF89a")):
             return True
         if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X":
-            return bool(head[20] & 2)  # the animation bit
+            return bool(int.from_bytes(head[20:], "big") & 2)  # the animation bit
         return head.startswith(PNG_SIGNATURE) and _count_png_frames(file) > 1
 
 

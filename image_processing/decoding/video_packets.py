@@ -73,7 +73,7 @@ class VideoPackets:
 
     def skip_last(self):
         """Report that the decoder refused the last packet."""
-        self.damage = "is damaged. Frames that cannot be decoded are left out. Copy the file again."
+        self.damage = self.damage or "is damaged. Frames that cannot be decoded are left out. Copy the file again."
         if self.stamps:
             self.stamps.pop()
 
@@ -82,10 +82,8 @@ class VideoPackets:
 
         Call this after the last packet. MPEG-PS, MPEG-TS, WMV, Ogg and GIF do not announce where they end.
         """
-        shortage = self._shortage()
-        if shortage is None and not self._is_last_incomplete:
-            return None
-        return f"is cut off: {shortage or 'its last frame is incomplete'}. What is there is used. Copy the file again."
+        shortage = self._shortage() or ("its last frame is incomplete" if self._is_last_incomplete else None)
+        return shortage and f"is cut off: {shortage}. The frames that are left are used. Copy the file again."
 
     def _demux(self) -> Iterator:
         """The packets of the stream, up to the first error.
@@ -102,7 +100,7 @@ class VideoPackets:
                 else:
                     self._measure(packet)
         except Exception as error:  # PyAV has an exception for every error number of FFmpeg
-            self.damage = f"cannot be read to its end ({error}). What is there is used. Copy the file again."
+            self.damage = f"cannot be read to its end ({error}). The part before is used. Copy the file again."
 
     def _measure(self, packet):
         stamp = self._stamp(packet)
