@@ -3,8 +3,6 @@
 import importlib.metadata
 import importlib.util
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -12,28 +10,41 @@ from lgi_former import extras
 from lgi_former.extras import MODULES, MissingExtraError, needs_extra, require_extra
 
 
-HIDE = """
+# Python finds no module whose entry in `sys.modules` is None.
+HIDE_ALL = """
 import sys
-from contextlib import redirect_stderr
-from io import StringIO
 
-sys.modules.update(dict.fromkeys({hidden!r}))  # Python finds no module whose entry is None
+HIDDEN = {hidden!r}
+sys.modules.update(dict.fromkeys(HIDDEN))
+import lgi_former
+from lgi_former.image_processing import LGIFormerVideoProcessor
 """
 
 WITHOUT_EXTRAS = """
 import json
+from contextlib import redirect_stderr
+from io import StringIO
 import lgi_former
 from lgi_former.commands.cli import main
 
 for name in lgi_former.__all__:
     getattr(lgi_former, name)
 assert main(["predict", "--sample", "--num_segments", "1"]) == 0
-outcomes = {}
-for command in json.loads(sys.argv[1]):
+outcomes = {{}}
+for command in {commands!r}:
     with redirect_stderr(StringIO()) as messages:
-        status = main(command.split())
+        status = main(command.format(folder={folder!r}).split())
     outcomes[command] = [status, messages.getvalue().strip().splitlines()[-1]]
 print(json.dumps(outcomes))
+"""
+
+WITHOUT_ONE = """
+import sys
+
+for name in {hidden!r}:
+    if name != {missing!r}:
+        del sys.modules[name]
+{code}
 """
 
 EXTRA_OF_COMMAND = {
@@ -47,44 +58,47 @@ EXTRA_OF_COMMAND = {
     "predict face.mp4 --model m --no_crop_faces --timeline t.png": "figures",
     "predict face.mp4 --model m --no_crop_faces --annotate a.mp4": "figures",
     "predict face.mp4 --model m": "faces",
-    "prepare faces videos cropped": "faces",
+    "prepare faces {folder}/videos {folder}/cropped": "faces",
     "demo --model m": "demo",
 }
 
+HIDDEN = sorted({module for modules in MODULES.values() for module in modules})
+IMPORTS = [
+    ("matplotlib", "import lgi_former.figures.style", "figures"),
+    ("sklearn", "from lgi_former.figures import map_embeddings", "figures"),
+    ("matplotlib", "import lgi_former.inference.annotated_video", "figures"),
+    ("sklearn", "import lgi_former.training.evaluation.metrics", "train"),
+    ("matplotlib", "import lgi_former.training.evaluation.report", "train"),
+    ("matplotlib", "import lgi_former.inference.demo", "demo"),
+    ("scipy", "from lgi_former.image_processing import FaceCropper; FaceCropper()", "faces"),
+]
 
-def _run(hidden, code, *arguments, folder):
-    script = HIDE.format(hidden=tuple(hidden)) + code
-    return subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, cwd=folder)
+
+@pytest.fixture(scope="module")
+def outcomes(run_in_forks, tmp_path_factory):
+    """Output and error without any extra, and the errors without one package."""
+    folder = tmp_path_factory.mktemp("extras")
+    (folder / "videos").mkdir()
+    codes = [WITHOUT_EXTRAS.format(commands=list(EXTRA_OF_COMMAND), folder=str(folder))]
+    codes += [WITHOUT_ONE.format(hidden=HIDDEN, missing=missing, code=code) for missing, code, _ in IMPORTS]
+    without_extras, *without_one = run_in_forks(HIDE_ALL.format(hidden=HIDDEN), codes)
+    return without_extras, {code: error for (_, code, _), (_, error) in zip(IMPORTS, without_one, strict=True)}
 
 
 @pytest.mark.slow
-def test_prediction_and_trainer_need_no_extra_and_commands_name_theirs(tmp_path):
-    hidden = {module for modules in MODULES.values() for module in modules}
-    (tmp_path / "videos").mkdir()
-    done = _run(hidden, WITHOUT_EXTRAS, json.dumps(list(EXTRA_OF_COMMAND)), folder=tmp_path)
-    assert done.returncode == 0, done.stderr
-    for command, (status, message) in json.loads(done.stdout.splitlines()[-1]).items():
+def test_prediction_and_trainer_need_no_extra_and_commands_name_theirs(outcomes):
+    output, error = outcomes[0]
+    assert error is None
+    for command, (status, message) in json.loads(output.splitlines()[-1]).items():
         assert status == 2, command
         assert f'pip install "lgi-former[{EXTRA_OF_COMMAND[command]}]"' in message, command
 
 
-@pytest.mark.parametrize(
-    ("hidden", "code", "extra"),
-    [
-        ("matplotlib", "import lgi_former.figures.style", "figures"),
-        ("sklearn", "from lgi_former.figures import map_embeddings", "figures"),
-        ("matplotlib", "import lgi_former.inference.annotated_video", "figures"),
-        ("sklearn", "import lgi_former.training.evaluation.metrics", "train"),
-        ("matplotlib", "import lgi_former.training.evaluation.report", "train"),
-        ("matplotlib", "import lgi_former.inference.demo", "demo"),
-        ("scipy", "from lgi_former.image_processing import FaceCropper; FaceCropper()", "faces"),
-    ],
-)
+@pytest.mark.parametrize(("missing", "code", "extra"), IMPORTS)
 @pytest.mark.slow
-def test_imports_from_python_name_the_extra(hidden, code, extra, tmp_path):
-    done = _run([hidden], code, folder=tmp_path)
-    last = done.stderr.strip().splitlines()[-1]
-    assert hidden in last and f'pip install "lgi-former[{extra}]"' in last
+def test_imports_from_python_name_the_extra(missing, code, extra, outcomes):
+    error = outcomes[1][code]
+    assert missing in error and f'pip install "lgi-former[{extra}]"' in error
 
 
 def test_all_missing_packages_are_named(monkeypatch):
