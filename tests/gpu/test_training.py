@@ -69,7 +69,7 @@ def test_checkpointing_gives_the_same_gradients_for_less_memory(stage, model_and
     for kwargs in (None, {"use_reentrant": False, "context_fn": "keep_products"}, {"use_reentrant": False}):
         model, batch = model_and_batch(stage, batch_size=4, num_hidden_layers=4)
         if kwargs is not None:
-            model.activation_checkpointing_enable(activation_checkpointing_kwargs=kwargs)
+            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=kwargs)
         before = 0
         if device.type == "cuda":
             torch.cuda.synchronize()
