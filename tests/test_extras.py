@@ -1,4 +1,4 @@
-"""What works without the packages of the extras, and the errors that name the missing extra."""
+"""Prediction and the trainer need no extra, and errors for missing packages name the extra."""
 
 import importlib.metadata
 import importlib.util
@@ -107,7 +107,7 @@ def test_all_missing_packages_are_named(monkeypatch):
         require_extra("train")
 
 
-def test_nothing_happens_if_all_packages_are_there(monkeypatch):
+def test_installed_packages_raise_no_error(monkeypatch):
     monkeypatch.setitem(MODULES, "train", ("json", "csv"))
     require_extra("train")
     with needs_extra("train"):
@@ -131,7 +131,7 @@ def test_other_errors_pass_unchanged(error, monkeypatch):
     assert raised.value is error
 
 
-def test_setup_installs_what_the_errors_promise(setup_arguments):
+def test_extras_install_the_modules_that_errors_name(setup_arguments):
     installed_by = importlib.metadata.packages_distributions() | {"umap": ["umap-learn"]}
     for extra, modules in MODULES.items():
         names = {requirement.partition(">=")[0] for requirement in setup_arguments["extras_require"][extra]}

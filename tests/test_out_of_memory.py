@@ -1,4 +1,4 @@
-"""A lack of memory is one sentence that says what to lower, whatever ran out and whichever command it was."""
+"""For all commands, the error for a lack of memory is one sentence that says which option to lower."""
 
 import shutil
 
@@ -13,8 +13,8 @@ from lgi_former.training.run.entry_point import run_entry_point
 
 
 CUDA = (
-    "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 79.19 GiB of which 1.20 GiB is "
-    "free.\nOf the allocated memory 70 GiB is allocated by PyTorch."
+    "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 79.19 GiB.\nProcess 1 has 70 GiB "
+    "memory in use."
 )
 LABELS = ("happy", "sad", "neutral")
 
@@ -30,7 +30,7 @@ LABELS = ("happy", "sad", "neutral")
         (MemoryError(), "The machine ran out of memory. Lower"),
     ],
 )
-def test_it_is_one_sentence_and_advice(error, beginning):
+def test_the_error_is_one_sentence_with_advice(error, beginning):
     assert is_out_of_memory(error)
     message = first_line(error)
     assert message.startswith(beginning) and "\n" not in message
@@ -40,7 +40,7 @@ def test_it_is_one_sentence_and_advice(error, beginning):
 
 
 @pytest.mark.parametrize("error", [RuntimeError("mat1 and mat2 cannot be multiplied"), ValueError("out of memory")])
-def test_other_errors_are_not_taken_for_it(error):
+def test_other_errors_are_no_lack_of_memory(error):
     assert not is_out_of_memory(error)
     assert "ran out of memory" not in first_line(error)
 
@@ -104,7 +104,7 @@ def test_commands_say_what_to_lower(command, model_class, advice, folder, tmp_pa
     assert advice in message
 
 
-def test_a_command_that_catches_nothing_says_so_too(monkeypatch, capsys):
+def test_commands_that_catch_no_error_report_it_too(monkeypatch, capsys):
     monkeypatch.setattr("lgi_former.commands.quickstart.run", raise_out_of_memory)
     assert main(["quickstart"]) == 2
     assert capsys.readouterr().err.startswith("lgi-former: The device ran out of memory")
@@ -112,7 +112,7 @@ def test_a_command_that_catches_nothing_says_so_too(monkeypatch, capsys):
 
 def test_other_errors_of_training_keep_their_traceback():
     def run():
-        """Something."""
+        """A command."""
         raise RuntimeError("a bug")
 
     with pytest.raises(RuntimeError, match="a bug"):

@@ -41,10 +41,12 @@ def lines_with(expression, text):
 
 @pytest.fixture(scope="module")
 def texts():
-    """The contents of all Python files and documents by relative path."""
+    """The contents of all Python files, documents and configurations by relative path."""
     entries = [path for path in ROOT.iterdir() if path.name not in NOT_SOURCE and not path.name.startswith(".")]
     files = [file for path in entries for file in ([path] if path.is_file() else path.rglob("*"))]
-    files = [file for file in files if file.suffix in (".md", ".py") and file != Path(__file__)]
+    files = [
+        file for file in files if file.suffix in (".md", ".py", ".sbatch", ".toml", ".yaml") and file != Path(__file__)
+    ]
     return {str(file.relative_to(ROOT)): file.read_text(encoding="utf-8") for file in sorted(files)}
 
 
