@@ -28,7 +28,7 @@ SHARES = {
     "pre-training": 0.45,
     "fine-tuning": 0.3,
 }  # of the section's time, without evaluation
-TIMED_STEPS = 20
+TIMED_STEPS, FEWEST_STEPS = 20, 3  # the speed needs the ends of two steps after the first
 BATCH_SIZE = 64
 
 
@@ -112,7 +112,7 @@ def _drawn(labels, seed, config):
 
 
 class _Clock(TrainerCallback):
-    """Ends training when its time is over, and records the end of each step."""
+    """Ends training when its time is over, after three steps at the earliest, and records the end of each step."""
 
     def __init__(self, seconds: float):
         self.end = time.perf_counter() + seconds
@@ -120,7 +120,8 @@ class _Clock(TrainerCallback):
 
     def on_step_end(self, args, state, control, **kwargs):
         self.steps.append(time.perf_counter())
-        control.should_training_stop = control.should_training_stop or time.perf_counter() > self.end
+        is_over = len(self.steps) >= FEWEST_STEPS and time.perf_counter() > self.end
+        control.should_training_stop = control.should_training_stop or is_over
 
 
 def _train(setting, model, faces, collator, folder, seconds):
