@@ -3,25 +3,27 @@
 This file imports only the standard library, so that every room can import it.
 """
 
+import argparse
 import difflib
 import io
 import os
-import re
 import sys
 
 
-# Errors of devices that have no class of their own, of the processor's allocator, and of CUDA's libraries, which
-# report a lack of memory in their own words.
-_MESSAGES = re.compile(
-    r"out of memory|can't allocate memory|cannot allocate memory|not enough memory|STATUS_ALLOC_FAILED", re.IGNORECASE
+# PyTorch has no class for these errors: of the CPU, of Apple's GPUs, and of CUDA's libraries.
+_OUT_OF_MEMORY_PHRASES = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "status_alloc_failed",
 )
-_AMOUNT = re.compile(r"[Tt]ried to allocate ([\d.]+ [KMGT]iB)")
 
 ADVICE = "Lower --batch_size if it is above 1, take a model of fewer frames, or choose another --device, such as cpu."
 """For commands that use a model."""
 
 ADVICE_FOR_ONE_CLIP = "Take a model of fewer frames or smaller pictures, or choose another --device, such as cpu."
-"""For commands that compute one clip, which have no batch to make smaller."""
+"""For commands that compute one clip and have no batch size."""
 
 ADVICE_FOR_TRAINING = (
     "Lower --per_device_train_batch_size and raise --gradient_accumulation_steps by the same factor, set "
@@ -31,25 +33,35 @@ ADVICE_FOR_TRAINING = (
 """For the commands that train."""
 
 ADVICE_FOR_EVALUATION = (
-    "Lower --batch_size, compute in half precision (--bf16 true), or leave the device alone (--use_cpu true)."
+    "Lower --batch_size, compute in half precision (--bf16 true), or compute on the CPU (--use_cpu true)."
 )
 """For the command that evaluates."""
 
 
-class SuggestsNearest:
-    """Mixin for an `argparse.ArgumentParser` whose errors suggest the nearest word for a misspelt one."""
+class SuggestsNearest(argparse.ArgumentParser):
+    """A parser whose errors suggest the nearest known word for a misspelt one.
 
-    def error(self, message: str):
-        misspelt, known = "", []
-        if choice := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message):
-            misspelt, known = choice[1], re.findall(r"[\w-]+", choice[2])
-        elif option := re.search(r"unrecognized arguments:.*?(--\w+)", message):
-            misspelt, known = option[1], [name for name in self._option_string_actions if "-" not in name[2:]]
-        super().error(message + nearest(misspelt, known))
+    `suggest_on_error` of `argparse` does this for choices only, from Python 3.14 on.
+    """
+
+    def refuse_unknown(self, unknown: list[str]):
+        """Exit with an error about the unknown arguments that `parse_known_args` returned."""
+        option = next((word.partition("=")[0] for word in unknown if word.startswith("--")), "")
+        # `HfArgumentParser` also adds each name with hyphens.
+        known = [name for name in self._option_string_actions if "-" not in name[2:]]
+        self.error(f"unrecognized arguments: {' '.join(unknown)}{nearest(option, known)}")
+
+    def _check_value(self, action: argparse.Action, value):
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            if isinstance(value, str):
+                error.message += nearest(value, [str(choice) for choice in action.choices or ()])
+            raise
 
 
 def nearest(misspelt: str, known: list[str]) -> str:
-    """`"; did you mean X?"` of the known words' nearest, or nothing if none is near."""
+    """The end of an error message, `"; did you mean X?"`. Empty if no known word is near."""
     found = difflib.get_close_matches(misspelt, known, n=1)
     return f"; did you mean {found[0]}?" if found else ""
 
@@ -66,25 +78,27 @@ def spell_with_underscores(argv: list[str]) -> list[str]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device or the machine had no memory left."""
-    torch = sys.modules.get("torch")  # without it, no error of its class was raised
+    """Whether a device or the machine ran out of memory."""
+    torch = sys.modules.get("torch")  # if torch is not imported, it raised no error
     if isinstance(error, MemoryError) or (torch is not None and isinstance(error, torch.OutOfMemoryError)):
         return True
-    return isinstance(error, RuntimeError) and _MESSAGES.search(str(error)) is not None
+    message = str(error).lower()
+    return isinstance(error, RuntimeError) and any(phrase in message for phrase in _OUT_OF_MEMORY_PHRASES)
 
 
 def out_of_memory_sentence(error: BaseException, advice: str = ADVICE) -> str:
-    """What ran out of memory, how much was asked for if that is known, and what to do."""
+    """Say what ran out of memory, how much was requested if that is known, and what to do."""
     is_host = isinstance(error, MemoryError) or "allocate memory" in str(error)
-    amount = _AMOUNT.search(str(error))
-    asked = f" when it asked for {amount[1]} more" if amount else ""
+    amount = " ".join(str(error).partition("Tried to allocate ")[2].split()[:2]).rstrip(".")
+    asked = f" when it asked for {amount} more" if amount else ""
     return f"{'The machine' if is_host else 'The device'} ran out of memory{asked}. {advice}"
 
 
 def first_line(error: Exception, memory_advice: str = ADVICE) -> str:
-    """The first line of an error's message; with the error's type where that is not made for users to read.
+    """The first line of an error's message.
 
-    Errors of the operating system have no number. A lack of memory is one sentence that ends with `memory_advice`.
+    Numbers of system errors are omitted. The type is put before messages that are not written for users. If memory ran
+    out, the message ends with `memory_advice`.
     """
     if is_out_of_memory(error):
         return out_of_memory_sentence(error, memory_advice)
@@ -107,20 +121,20 @@ def fail(message: str) -> int:
 def escape_what_cannot_be_printed():
     """Let stdout and stderr write letters that their encoding lacks as escapes, such as `\\u5e78`.
 
-    Names of videos and classes may hold any letter, and a console may have few. Every command calls this first.
+    Names of videos and classes may hold any letter. Every command calls this first.
     """
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a program that calls a command may have put something else there
+        if isinstance(stream, io.TextIOWrapper):  # a calling program may have replaced it
             stream.reconfigure(errors="backslashreplace")
 
 
 def discard_stdout():
-    """Discard further output after a failed write to stdout. Otherwise Python reports the failure again at its end."""
+    """Discard further output after a failed write to stdout. Otherwise Python reports the failure again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def escaped(name: str) -> str:
-    """`name` with escapes for what UTF-8 cannot hold: bytes of a file name that are no text, such as `\\udce9`."""
+    """`name` with escapes, such as `\\udce9`, for bytes of a file name that are not UTF-8."""
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

@@ -3,10 +3,9 @@
 Exit status: 0 if all was done, 1 if some of several videos failed, 2 if nothing could be done (wrong usage, a model or
 checkpoint that cannot be loaded). Results go to stdout, everything else to stderr.
 
-Commands are the other files of this room; those that `accelerate launch -m` starts are modules of `training/`.
+Each command is a file of this room or, if `accelerate launch -m` can start it, of `training/`.
 """
 
-import argparse
 import importlib
 import inspect
 import sys
@@ -25,11 +24,11 @@ from ..version import __version__
 from . import convert, demo, embed, predict, prepare, push, quickstart, reconstruct, visualize
 
 
-class _Parser(SuggestsNearest, argparse.ArgumentParser):
-    """A parser that gets its arguments when it is first used, and suggests the nearest word for a misspelt one.
+class _Parser(SuggestsNearest):
+    """A parser that gets its arguments when it is first used, so that other commands do not import their modules.
 
     Args:
-        add_arguments: Called with the parser before it parses; may import what takes long.
+        add_arguments: Called with the parser before it parses.
     """
 
     def __init__(self, *args, add_arguments=None, **kwargs):
@@ -55,15 +54,15 @@ COMMANDS = {
 }
 
 TRAINING_COMMANDS = {
-    "pretrain": "masked autoencoding of unlabelled videos, by a recipe",
-    "finetune": "a classifier from labelled videos, by a recipe; cross-validation",
+    "pretrain": "masked autoencoding of unlabelled videos, from a recipe",
+    "finetune": "a classifier from labelled videos and a recipe; cross-validation",
     "evaluate": "UAR, WAR and predictions of a classifier on labelled videos",
 }
-"""Commands that are modules of `training`, for `accelerate launch -m`; they parse their own options."""
+"""Modules of `training`. They parse their own options."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command with `argv`, by default the process's, and return its exit status."""
+    """Run the command with `argv`, by default that of the process, and return the exit status."""
     argv = sys.argv[1:] if argv is None else argv
     escape_what_cannot_be_printed()
     try:
@@ -72,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
         parser = _build_parser()
         args, unknown = parser.parse_known_args(spell_with_underscores(argv))
         if unknown:
-            args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+            args.parser.refuse_unknown(unknown)
         return args.run(args)
     except MissingExtraError as error:
         return fail(str(error))
@@ -82,7 +81,7 @@ def main(argv: list[str] | None = None) -> int:
         return fail(out_of_memory_sentence(error))
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # the reader of our output, `head` for example, has seen enough
+    except BrokenPipeError:  # the reader of stdout, for example `head`, has ended
         discard_stdout()
         return 1
 

@@ -1,7 +1,7 @@
 """`lgi-former demo`."""
 
 from ..messages import ADVICE_FOR_ONE_CLIP, fail, first_line, silence_libraries
-from .options import add_device, positive_number
+from .options import add_device, port, positive_number
 
 
 SUMMARY = "a page in the browser to try a model"
@@ -34,7 +34,7 @@ def add_arguments(parser):
         help="address to listen on; 0.0.0.0 for all (default: %(default)s)",
     )
     serving.add_argument(
-        "--port", type=_port, metavar="P", help="port to listen on (default: the first free one from 7860)"
+        "--port", type=port, metavar="P", help="port to listen on (default: the first free one from 7860)"
     )
     serving.add_argument("--share", action="store_true", help="create a public address through Gradio's servers")
     space = parser.add_argument_group("Space of the Hugging Face Hub")
@@ -43,39 +43,25 @@ def add_arguments(parser):
     )
 
 
-def _port(text: str) -> int:
-    import argparse
-
-    if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port, a number from 1 to 65535")
-    return int(text)
-
-
 def run(args) -> int:
-    """Serve a page on which anybody may upload or record a video. A fine-tuned model answers with the annotated
-    video, the scores over time and a table; a pre-trained one masks a clip and reconstructs it. An upload is
-    deleted after the answer. With --export_space, write the page as a folder that can be uploaded as a Space."""
+    """Serve a page on which you can upload or record a video. A fine-tuned model answers with the annotated video, the
+    scores over time and a table. A pre-trained model masks a clip and reconstructs it. An upload is deleted after the
+    answer. With --export_space, write the page as a folder that can be uploaded as a Space."""
     from huggingface_hub.errors import StrictDataclassError
 
+    from ..inference.demo import UploadLimits, export_space, launch_demo
+
     silence_libraries()
+    limits = UploadLimits(args.max_megabytes, args.max_seconds)
     try:
-        return _export(args) if args.export_space else _launch(args)
-    except (ImportError, OSError, ValueError, RuntimeError, MemoryError, StrictDataclassError) as error:
-        return fail(str(error) if isinstance(error, ImportError) else first_line(error, ADVICE_FOR_ONE_CLIP))
-
-
-def _export(args) -> int:
-    from ..inference.demo import UploadLimits, export_space
-
-    names = export_space(args.model, args.export_space, UploadLimits(args.max_megabytes, args.max_seconds))
+        if not args.export_space:
+            launch_demo(args.model, limits, args.device, args.host, args.port, args.share)
+            return 0
+        names = export_space(args.model, args.export_space, limits)
+    except ImportError as error:
+        return fail(str(error))
+    except (OSError, ValueError, RuntimeError, MemoryError, StrictDataclassError) as error:
+        return fail(first_line(error, ADVICE_FOR_ONE_CLIP))
     print(f"{args.export_space}: {', '.join(names)}")
     print(f"To publish it: hf upload --repo-type space USER/NAME {args.export_space} .")
-    return 0
-
-
-def _launch(args) -> int:
-    from ..inference.demo import UploadLimits, launch_demo
-
-    limits = UploadLimits(args.max_megabytes, args.max_seconds)
-    launch_demo(args.model, limits, args.device, args.host, args.port, args.share)
     return 0

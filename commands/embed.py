@@ -7,11 +7,10 @@ from .options import add_device, add_output, add_reading, add_videos, check_outp
 
 
 SUMMARY = "embeddings of videos, for other models"
+LEVELS = ("clip", "region", "token")  # as in `inference.embedding`, which takes seconds to import
 
 
 def add_arguments(parser):
-    from ..inference.embedding import LEVELS
-
     add_videos(parser)
     parser.add_argument(
         "--data",
@@ -24,7 +23,9 @@ def add_arguments(parser):
     parser.add_argument(
         "--model", required=True, metavar="DIR_OR_REPO", help="any LGI-Former: pre-trained, fine-tuned or bare"
     )
-    add_output(parser, "file.npy, with a table of its rows in file.rows.csv, or file.parquet, all in one table")
+    add_output(
+        parser, "file.npy, with a table of its rows in file.rows.csv; or file.parquet, one table with everything"
+    )
     parser.add_argument(
         "--level",
         choices=LEVELS,
@@ -51,6 +52,7 @@ def run(args) -> int:
     skipped. The exit status is then 1."""
     if bool(args.data) == bool(args.videos):
         args.parser.error("give either videos or --data")
+    from ..hub.loading import load_encoder, set_reading
     from ..inference.embedding_file import SUFFIXES, table_beside
 
     silence_libraries()
@@ -59,11 +61,9 @@ def run(args) -> int:
         videos, labels = _listed(args) if args.data else (args.videos, None)
     except (OSError, ValueError) as error:
         return fail(first_line(error))
-    from ..hub.loading import load_encoder, set_reading
-
     try:
         model, processor = load_encoder(args.model, args.device)
-    except Exception as error:  # whatever is wrong with somebody's model or device, they are owed a sentence
+    except Exception as error:  # many libraries take part in loading
         return fail(f"cannot load the model: {first_line(error)}")
     try:
         set_reading(processor, args.backend, args.frame_order)
@@ -73,7 +73,7 @@ def run(args) -> int:
 
 
 def _listed(args) -> tuple[list[str], list | None]:
-    """Videos and, if there are any, their labels, by name where names are known."""
+    """The videos of the list and their labels, by name if the list has names. The labels are None if it has none."""
     from datasets import ClassLabel
 
     from ..training.data.annotations import load_annotations
@@ -89,7 +89,7 @@ def _embed_each(model, processor, videos: list[str], labels: list | None, args) 
     from tqdm import tqdm
 
     from ..inference import embed_videos
-    from ..inference.embedding_file import writing_embeddings
+    from ..inference.embedding_file import embedding_writer
 
     failures = []
     progress = tqdm(total=len(videos), unit="video", disable=True if len(videos) == 1 else None)
@@ -107,12 +107,16 @@ def _embed_each(model, processor, videos: list[str], labels: list | None, args) 
         on_failure=report,
     )
     try:
-        with progress, writing_embeddings(args.output) as writer:
+        with progress, embedding_writer(args.output) as writer:
             for embedding in embeddings:
                 columns = {"video": embedding.video}
                 if labels is not None:
                     columns["label"] = labels[embedding.index]
-                _write_rows(writer, embedding, columns, args.keep_views)
+                if args.keep_views:
+                    for view, values in enumerate(embedding.views):
+                        writer.write(values, **columns, view=view)
+                else:
+                    writer.write(embedding.mean, **columns)
                 progress.update()
     except (OSError, ValueError, RuntimeError, MemoryError) as error:
         return fail(first_line(error))
@@ -120,11 +124,3 @@ def _embed_each(model, processor, videos: list[str], labels: list | None, args) 
         return fail(f"none of the videos could be embedded, so {args.output} is not written")
     print(f"{args.output}: {' x '.join(map(str, (writer.num_rows, *writer.shape)))}")
     return 1 if failures else 0
-
-
-def _write_rows(writer, embedding, columns: dict, keep_views: bool):
-    if not keep_views:
-        writer.write(embedding.mean, **columns)
-        return
-    for view, values in enumerate(embedding.views):
-        writer.write(values, **columns, view=view)

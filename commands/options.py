@@ -3,60 +3,39 @@
 import argparse
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 
-def positive_int(text: str) -> int:
-    """An option's value as a number of at least 1, for `add_argument(type=...)`."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
-    return int(text)
+def _number_type(parse: type, is_valid: Callable, wanted: str) -> Callable[[str], float]:
+    """A function for `add_argument(type=...)` that parses and checks a number."""
+
+    def convert(text: str):
+        if parse is int and not text.isdecimal():  # `int` also reads "1_000"
+            raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
+        try:
+            number = parse(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+        if parse is float and not math.isfinite(number):
+            raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
+        if not is_valid(number):
+            raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
+        return number
+
+    return convert
 
 
-def whole_number(text: str) -> int:
-    """An option's value as a number of at least 0, for `add_argument(type=...)`."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
-    return int(text)
-
-
-def at_least_one(text: str) -> float:
-    """An option's value as a finite number of at least 1, fractions allowed, for `add_argument(type=...)`."""
-    number = _number(text)
-    if not number >= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not at least 1")
-    return number
-
-
-def positive_number(text: str) -> float:
-    """An option's value as a finite number above 0, for `add_argument(type=...)`."""
-    number = _number(text)
-    if not number > 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
-    return number
-
-
-def share(text: str) -> float:
-    """An option's value as a number from 0 to 1, for `add_argument(type=...)`."""
-    number = _number(text)
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a share from 0 to 1")
-    return number
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
-    if not math.isfinite(number):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a finite number")
-    return number
+positive_int = _number_type(int, lambda number: number >= 1, "a positive whole number")
+whole_number = _number_type(int, lambda number: number >= 0, "a whole number of at least 0")
+port = _number_type(int, lambda number: 0 < number < 65536, "a port, a number from 1 to 65535")
+at_least_one = _number_type(float, lambda number: number >= 1, "at least 1")
+positive_number = _number_type(float, lambda number: number > 0, "a positive number")
+share = _number_type(float, lambda number: 0 <= number <= 1, "a share from 0 to 1")
 
 
 def num_cpus() -> int:
-    """How many CPUs this process may use. Schedulers such as SLURM give it fewer than the machine has."""
+    """Number of CPUs that this process may use. Schedulers such as SLURM may give it fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
@@ -65,7 +44,7 @@ VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov")
 
 
 def add_videos(parser: argparse.ArgumentParser):
-    """Add the arguments `videos`, any number of them."""
+    """Add the argument `videos`: any number of videos."""
     parser.add_argument(
         "videos", nargs="*", metavar="VIDEO", help="video file, folder of frames, image or URL; several at once"
     )
@@ -76,14 +55,14 @@ def add_reading(parser: argparse.ArgumentParser):
     parser.add_argument(
         "--backend",
         choices=("pyav", "decord", "torchcodec"),
-        help="decoder of video files (default: the processor's, else pyav, which is exact; decord may return frames "
-        "that were not requested)",
+        help="decoder of video files (default: that of the processor, else pyav, which is exact; decord may return "
+        "frames that were not requested)",
     )
-    add_frame_order(parser, "the processor's, else natural")
+    add_frame_order(parser, "that of the processor, else natural")
 
 
 def add_frame_order(parser: argparse.ArgumentParser, default: str):
-    """Add the option `--frame_order`; `default` says what holds without it."""
+    """Add the option `--frame_order`. The help text names the `default`."""
     parser.add_argument(
         "--frame_order",
         choices=("natural", "name"),
@@ -105,28 +84,21 @@ def add_output(parser: argparse.ArgumentParser, help_text: str):
     parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
 
 
-def check_output(args: argparse.Namespace, suffixes: Sequence[str], beside: Sequence[Path] = ()):
-    """Refuse an output that cannot be or must not be written, before anything long is computed.
+def check_output(args: argparse.Namespace, suffixes: Sequence[str], beside: Sequence[Path] = (), name: str = "output"):
+    """Check the file that an option names, before anything long is computed.
 
     Args:
-        args: With `output` and `overwrite`.
-        suffixes: What the output's name may end in.
+        args: Options, with `overwrite`.
+        suffixes: Suffixes that the file may have.
         beside: Further files that will be written.
+        name: Name of the option.
 
     Raises:
-        ValueError: If one of the files is there already, or the name ends in something else.
+        ValueError: If the suffix is wrong, or one of the files exists and may not be replaced.
     """
-    check_output_of("--output", Path(args.output), suffixes, args.overwrite, beside)
-
-
-def check_output_of(option: str, output: Path, suffixes: Sequence[str], overwrite: bool, beside: Sequence[Path] = ()):
-    """`check_output` for an option of another name.
-
-    Raises:
-        ValueError: If one of the files is there already, or the name ends in something else.
-    """
+    output = Path(getattr(args, name))
     if output.suffix not in suffixes:
-        raise ValueError(f"{option} {output} should end in {' or '.join(suffixes)}.")
+        raise ValueError(f"--{name} {output} should end in {' or '.join(suffixes)}.")
     for path in (output, *beside):
-        if path.is_dir() or (path.exists() and not overwrite):
-            raise ValueError(f"'{path}' is there already. Choose another {option}, or pass --overwrite.")
+        if path.is_dir() or (path.exists() and not args.overwrite):
+            raise ValueError(f"'{path}' is there already. Choose another --{name}, or pass --overwrite.")

@@ -13,7 +13,7 @@ from .options import (
     add_device,
     add_reading,
     add_videos,
-    check_output_of,
+    check_output,
     positive_int,
     positive_number,
 )
@@ -25,7 +25,7 @@ SUMMARY = "expressions in videos, over time"
 def add_arguments(parser):
     add_videos(parser)
     parser.add_argument("--model", metavar="DIR_OR_REPO", help="directory or Hub repository of a fine-tuned model")
-    parser.add_argument("--sample", action="store_true", help="predict on a drawn clip, to try the command")
+    parser.add_argument("--sample", action="store_true", help="predict on a drawn clip, to try a model")
     add_device(parser)
     _add_analysis_arguments(parser.add_argument_group("analysis"))
     _add_output_arguments(parser.add_argument_group("output"))
@@ -41,7 +41,7 @@ def _add_analysis_arguments(group):
         "--window",
         type=positive_number,
         metavar="SECONDS",
-        help="length of a clip (default: that of its frames at 25 per second; 2.56 for published models)",
+        help="length of a clip (default: as in training, at 25 frames per second; 2.56 for published models)",
     )
     group.add_argument(
         "--stride",
@@ -77,19 +77,21 @@ def _add_output_arguments(group):
 
 
 def run(args) -> int:
-    """Find the faces in each video, follow them, and predict the probability of each expression, altogether and in a
-    window that slides over time. Every video is in the output: one without a face has a note instead of scores. A
-    video that cannot be read is reported on stderr, and with --json and --csv in the output too. The exit status is 0
-    if all videos were read, faces or not; 1 if some failed, while the others are done; 2 if nothing could be done."""
+    """Find and follow the faces in each video. Predict the probability of each expression, overall and in a window
+    that slides over time. Every video is in the output: a video without a face has a note instead of scores. A video
+    that cannot be read is reported on stderr, and with --json and --csv also in the output. The exit status is 0 if
+    all videos were read, with or without a face; 1 if some failed; 2 if nothing could be done."""
     _check(args)
     if args.timeline is not None or args.annotate is not None:
         require_extra("figures")
     silence_libraries()
     if not args.sample:
-        return _predict_each(args.videos, args.model, args)
-    args.no_crop_faces = True  # the sample is a face that fills the frame
+        return _predict_each(args.videos, args)
+    from ..training.quickstart.sample_clip import write_sample_clip
+
+    args.no_crop_faces = True  # the face of the sample fills the frame
     with tempfile.TemporaryDirectory() as folder:
-        return _predict_each([_write_sample_clip(folder)], args.model or _save_untrained_classifier(folder), args)
+        return _predict_each([str(write_sample_clip(os.path.join(folder, "sample.mp4")))], args)
 
 
 def _check(args):
@@ -97,66 +99,38 @@ def _check(args):
         args.parser.error("stdout is closed: redirect the results to a file, or to /dev/null if you do not need them")
     if args.sample == bool(args.videos):
         args.parser.error("give either videos or --sample")
-    if args.model is None and not args.sample:
+    if args.model is None:
         args.parser.error("--model is needed: the directory or Hub repository of a fine-tuned model")
-    over_time = {name: getattr(args, name) for name in ("window", "stride", "timeline", "annotate")}
-    over_time = ", ".join(f"--{name}" for name, value in over_time.items() if value is not None)
+    over_time = [
+        f"--{name}" for name in ("window", "stride", "timeline", "annotate") if getattr(args, name) is not None
+    ]
     if args.num_segments is not None and over_time:
-        args.parser.error(f"--num_segments gives one answer for a whole video: leave out {over_time}")
+        args.parser.error(f"--num_segments gives one answer for a whole video: leave out {', '.join(over_time)}")
     if args.num_segments is not None and not (args.no_crop_faces or args.sample):
         args.parser.error("--num_segments evaluates whole frames, as the paper does: add --no_crop_faces")
     if args.csv and args.top_k is not None:
         args.parser.error("--csv has a column for each label: leave out --top_k")
-    # No suffix is in both lists, so that the two options cannot name the same file.
-    for option, path, suffixes in (
-        ("--timeline", args.timeline, FIGURE_SUFFIXES),
-        ("--annotate", args.annotate, VIDEO_SUFFIXES),
-    ):
-        if path is not None:
-            _check_file(option, Path(path), suffixes, args)
+    # The two lists share no suffix, so the two options cannot name the same file.
+    for name, suffixes in (("timeline", FIGURE_SUFFIXES), ("annotate", VIDEO_SUFFIXES)):
+        if getattr(args, name) is not None:
+            _check_file(name, suffixes, args)
 
 
-def _check_file(option: str, path: Path, suffixes: tuple[str, ...], args):
-    """Refuse a file that could not be written once the whole video is computed."""
+def _check_file(name: str, suffixes: tuple[str, ...], args):
+    """Refuse a file that could not be written after the whole video is computed."""
     if len(args.videos) > 1:
-        args.parser.error(f"{option} is for one video")
+        args.parser.error(f"--{name} is for one video")
     try:
-        check_output_of(option, path, suffixes, args.overwrite)
+        check_output(args, suffixes, name=name)
     except ValueError as error:
         args.parser.error(str(error))
+    path = Path(getattr(args, name))
     if not path.parent.is_dir():
-        args.parser.error(f"{option} {path}: there is no folder '{path.parent}'; make it, or choose another name")
+        args.parser.error(f"--{name} {path}: there is no folder '{path.parent}'; make it, or choose another name")
 
 
-def _write_sample_clip(folder: str) -> str:
-    from ..training.quickstart.sample_clip import write_sample_clip
-
-    return str(write_sample_clip(os.path.join(folder, "sample.mp4")))
-
-
-def _save_untrained_classifier(folder: str) -> str:
-    """Write a small classifier with random weights, and its processor, to `folder`; say so; return the folder."""
-    import torch
-
-    from ..configuration import DATASET_LABELS, LGIFormerConfig
-    from ..image_processing import LGIFormerVideoProcessor
-    from ..modeling_lgi_former import LGIFormerForVideoClassification
-
-    print(
-        "No --model was given, so this is a small model with random weights. It was never trained: its scores mean "
-        "nothing.",
-        file=sys.stderr,
-    )
-    torch.manual_seed(0)
-    labels = dict(enumerate(DATASET_LABELS["dfew"]))
-    config = LGIFormerConfig(hidden_size=64, num_hidden_layers=2, intermediate_size=128, id2label=labels)
-    LGIFormerForVideoClassification(config).save_pretrained(folder)
-    LGIFormerVideoProcessor().save_pretrained(folder)
-    return folder
-
-
-def _predict_each(videos: list[str], model_name_or_path: str, args) -> int:
-    """Predict and print video by video; return the exit status."""
+def _predict_each(videos: list[str], args) -> int:
+    """Predict and print video by video. Returns the exit status."""
     from tqdm import tqdm
 
     from ..hub.loading import load_classifier
@@ -170,55 +144,50 @@ def _predict_each(videos: list[str], model_name_or_path: str, args) -> int:
         return fail(first_line(error))
     try:
         cropper = None if args.no_crop_faces else FaceCropper()
-        model, processor = load_classifier(model_name_or_path, args.device)
+        model, processor = load_classifier(args.model, args.device)
         labels = labels_of(model.config)
         predict = _predictor(model, processor, cropper, args)
         reading = reading_of(processor) | reading
     except FacesExtraMissingError as error:
         return fail(str(error))
-    except Exception as error:  # whatever is wrong with somebody's model or device, they are owed a sentence
-        return fail(f"cannot load the model: {_with_name(model_name_or_path, first_line(error))}")
-    printer = CsvPrinter(labels) if args.csv else JsonPrinter(args.top_k) if args.json else TablePrinter(args.top_k)
+    except Exception as error:  # many libraries take part in loading
+        return fail(f"cannot load the model: {_with_name(args.model, first_line(error))}")
+    printer = CsvPrinter(labels) if args.csv else JsonPrinter() if args.json else TablePrinter()
     failures = 0
-    hide_progress = True if len(videos) == 1 else None  # None: unless stderr is a terminal
+    hide_progress = True if len(videos) == 1 else None  # None hides it unless stderr is a terminal
     for video in tqdm(videos, unit="video", disable=hide_progress):
-        result, failure = _result_or_failure(predict, video)
+        result, failure = _attempt(predict, video)
         try:
             with tqdm.external_write_mode():
                 if failure is None:
-                    printer.print_result(result)
+                    scores = result["scores"] and dict(list(result["scores"].items())[: args.top_k])
+                    printer.print_result(result | {"scores": scores})
                 else:
                     printer.print_failure(video, first_line(failure))
         except BrokenPipeError:
-            raise  # `main` ends quietly: the reader needs no more
-        except OSError as error:  # a full disk fails for every further video, too
+            raise  # `main` handles it
+        except OSError as error:  # a full disk fails for all later videos too
             discard_stdout()
             return fail(f"stdout cannot be written: {error.strerror}. The results of '{video}' and later are lost.")
         if failure is None:
-            failure = _failure_of_files(video, result, reading, args)
+            _, failure = _attempt(_write_files, video, result, reading, args)
         if failure is not None:
             failures += 1
             with tqdm.external_write_mode():
-                _report(video, failure)
+                fail(_with_name(video, first_line(failure)))
     return 1 if failures else 0
 
 
-def _result_or_failure(predict, video: str) -> tuple[dict | None, Exception | None]:
+def _attempt(function, *arguments):
+    """The result of a function, or None, and its error, or None. An error must not stop the other videos."""
     try:
-        return predict(video), None
-    except Exception as error:  # the other videos must still be predicted
+        return function(*arguments), None
+    except Exception as error:
         return None, error
 
 
-def _failure_of_files(video: str, result: dict, reading: dict, args) -> Exception | None:
-    try:
-        _write_files(video, result, reading, args)
-    except Exception as error:  # the prediction is already printed
-        return error
-
-
 def _given_reading(args) -> dict:
-    """How videos are read, where an option says so.
+    """The options of `add_reading` that were given.
 
     Raises:
         ValueError: If the backend is not installed. This is refused once, not for each video.
@@ -232,7 +201,7 @@ def _given_reading(args) -> dict:
 
 
 def _predictor(model, processor, cropper, args):
-    """A function from a video to its result: by the published views, or by windows over time."""
+    """A function from a video to its result, for the views of the paper or for windows over time."""
     from ..hub.loading import set_reading
     from ..inference import FacialExpressionPipeline, predict_video
 
@@ -254,10 +223,6 @@ def _predictor(model, processor, cropper, args):
         return_boxes=args.annotate is not None,
         show_progress=sys.stderr.isatty(),
     )
-
-
-def _report(video: str, error: Exception):
-    print(f"lgi-former: {_with_name(video, first_line(error))}", file=sys.stderr)
 
 
 def _write_files(video: str, result: dict, reading: dict, args):

@@ -1,6 +1,6 @@
-"""Predictions on the terminal: as tables for people, JSON lines for programs, CSV for spreadsheets.
+"""Prints predictions: as tables for people, JSON lines for programs, CSV for spreadsheets.
 
-A printer takes a result of `FacialExpressionPipeline`, or of `predict_video` as a dictionary.
+A printer takes a result of `FacialExpressionPipeline`, or the fields of a `VideoPrediction` as a dictionary.
 """
 
 import csv
@@ -17,18 +17,13 @@ from ..inference.timeline import stretches
 
 
 class TablePrinter:
-    """Prints overall scores, and the timeline in short.
+    """Prints the overall scores and a short timeline."""
 
-    Args:
-        top_k: How many of the highest overall scores; all without it.
-    """
-
-    def __init__(self, top_k: int | None = None):
-        self.top_k = top_k
+    def __init__(self):
         self.console = Console(highlight=False)
 
     def print_result(self, result: dict):
-        """Print the scores of a video, or why there are none. Other notes are already on stderr, as warnings."""
+        """Print the scores of a video, or why it has none. Other notes are already on stderr as warnings."""
         self.console.print(Text(result["video"]), soft_wrap=True)
         if result["scores"] is None:
             hint = "If the video is cropped to a face already, add --no_crop_faces."
@@ -37,7 +32,7 @@ class TablePrinter:
         table = Table(box=box.SIMPLE)
         table.add_column("expression", overflow="fold")  # on several lines rather than cut
         table.add_column("score", justify="right", min_width=6)
-        for label, score in list(result["scores"].items())[: self.top_k]:
+        for label, score in result["scores"].items():
             table.add_row(Text(label), f"{score:.4f}")
         self.console.print(table)
         if len(result.get("timeline", [])) > 1:
@@ -60,19 +55,11 @@ def _timeline_table(timeline: list[dict]) -> Table:
 
 
 class JsonPrinter:
-    """Prints each result as a line of JSON, and failures as lines with `video` and `error`.
-
-    Args:
-        top_k: How many of the highest overall scores; all without it.
-    """
-
-    def __init__(self, top_k: int | None = None):
-        self.top_k = top_k
+    """Prints each result as a line of JSON, and each failure as a line with `video` and `error`."""
 
     def print_result(self, result: dict):
-        """Print all that is known about a video."""
-        scores = result["scores"] and dict(list(result["scores"].items())[: self.top_k])
-        print(json.dumps({**result, "scores": scores}), flush=True)
+        """Print the result of a video."""
+        print(json.dumps(result), flush=True)
 
     def print_failure(self, video: str, message: str):
         """Print that a video failed."""
@@ -80,48 +67,47 @@ class JsonPrinter:
 
 
 class CsvPrinter:
-    """Prints a row for each window: video, person, begin and end in seconds, a column for each label, and a note.
+    """Prints a row for each window: video, person, start and end in seconds, a column for each label, and a note.
 
-    A video without a timeline has one row, without times. A video without a face, or one that failed, has one row
-    too: its scores are empty, and its note says why. A note also says if the end of a video is missing.
-    Every video that was given is in the table.
+    A video without a timeline has one row without times. A video without a face has one row with empty scores, and so
+    has a video that failed. The note says why. It also says if the end of a video is missing.
 
     Args:
-        labels: The model's, a column each, in alphabetical order. A label with the name of another column is called
-            "score of ...".
+        labels: Labels of the model. Their columns are in alphabetical order. The column of a label that has the name
+            of another column is called "score of ...".
     """
 
     COLUMNS = ("video", "person", "start", "end")
 
     def __init__(self, labels: Iterable[str]):
-        self.labels = sorted(set(labels))
-        self.writer = csv.writer(sys.stdout, lineterminator="\n")
+        self.titles = {}
+        taken = {*self.COLUMNS, "note"}
+        for label in sorted(set(labels)):
+            title = label
+            while title in taken:
+                title = f"score of {title}"
+            taken.add(title)
+            self.titles[label] = title
+        columns = [*self.COLUMNS, *self.titles.values(), "note"]
+        self.writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
         self.has_header = False
 
     def print_result(self, result: dict):
-        """Print a video's rows, after a header if it is the first."""
-        if result["scores"] is None:
-            self._print_note(result["video"], result["note"])
-            return
-        self._print_header()
-        for entry in result.get("timeline", [{"scores": result["scores"]}]):
-            times = [entry.get(name, "") for name in self.COLUMNS[1:]]
-            scores = [entry["scores"][label] for label in self.labels]
-            self.writer.writerow([result["video"], *times, *scores, result.get("note", "")])
-        sys.stdout.flush()
+        """Print the rows of a video."""
+        rows = []
+        for entry in result.get("timeline") or [{"scores": result["scores"] or {}}]:
+            times = {name: entry[name] for name in self.COLUMNS if name in entry}
+            scores = {self.titles[label]: score for label, score in entry["scores"].items()}
+            rows.append({"video": result["video"], **times, **scores, "note": result.get("note", "")})
+        self._print(rows)
 
     def print_failure(self, video: str, message: str):
         """Print that a video failed."""
-        self._print_note(video, message)
+        self._print([{"video": video, "note": message}])
 
-    def _print_note(self, video: str, note: str):
-        self._print_header()
-        self.writer.writerow([video, *[""] * (len(self.COLUMNS) - 1 + len(self.labels)), note])
-        sys.stdout.flush()
-
-    def _print_header(self):
+    def _print(self, rows: list[dict]):
         if not self.has_header:
-            others = {*self.COLUMNS, "note"}
-            titles = [f"score of {label}" if label in others else label for label in self.labels]
-            self.writer.writerow([*self.COLUMNS, *titles, "note"])
+            self.writer.writeheader()
             self.has_header = True
+        self.writer.writerows(rows)
+        sys.stdout.flush()

@@ -4,7 +4,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ..hub.upload import check_logged_in, check_repo_id, files_to_upload, reason, upload
 from ..messages import fail, first_line, silence_libraries
 
 
@@ -21,10 +20,12 @@ def add_arguments(parser):
 
 
 def run(args) -> int:
-    """Upload a model to the Hugging Face Hub: weights, configuration, processor, the code that loads it without this
-    package, and its card. Optimiser states, logs and training arguments are not uploaded. The command lists the files
-    first, and asks for confirmation on a terminal."""
+    """Upload a model to the Hugging Face Hub: weights, configuration, processor, model card, and the code that loads
+    it without this package. Optimiser states, logs and training arguments are not uploaded. The command lists the
+    files first, and asks for confirmation on a terminal."""
     from huggingface_hub.errors import HTTPError
+
+    from ..hub.upload import check_logged_in, check_repo_id, files_to_upload, reason, upload
 
     silence_libraries()
     with tempfile.TemporaryDirectory() as staging:
@@ -36,7 +37,7 @@ def run(args) -> int:
             return fail(first_line(error))
         print_files(files, args.repo_id)
         if "config.json" in files and "video_preprocessor_config.json" not in files:
-            print("lgi-former: there is no video processor with it, which pipelines need.", file=sys.stderr)
+            print("lgi-former: there is no video processor with it, but pipelines need one.", file=sys.stderr)
         if sys.stdin.isatty() and not args.yes and not confirm(args.repo_id, args.private):
             return fail("nothing was uploaded.")
         try:
@@ -65,7 +66,7 @@ def print_files(files: dict[str, Path], repo_id: str):
 
 
 def confirm(repo_id: str, private: bool) -> bool:
-    """Ask whether to upload; no answer means no."""
+    """Ask whether to upload. No answer means no."""
     from rich.prompt import Confirm
 
     try:

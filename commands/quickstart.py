@@ -16,9 +16,9 @@ def add_arguments(parser):
 
 
 def run(args) -> int:
-    """Draw a corpus of faces, pre-train on its unlabelled part, fine-tune on its labelled part, and evaluate on people
-    of neither. Two controls are trained on the same labels for as many steps: the same model from scratch, and the
-    pre-trained one on single frames."""
+    """Draw a corpus of faces. Pre-train on its unlabelled part, fine-tune on its labelled part, and evaluate on people
+    that are in neither. Two controls are trained on the same labels for as many steps: the same model from scratch,
+    and the pre-trained model on single frames."""
     require_extra("train")
     from ..training.quickstart.report import REPORT_FILE, print_results
     from ..training.quickstart.run import quickstart

@@ -12,7 +12,7 @@ def add_arguments(parser):
     parser.add_argument("--model", required=True, metavar="DIR_OR_REPO", help="a pre-trained model, not fine-tuned")
     add_output(parser, "the figure: .png, .pdf or .svg")
     parser.add_argument(
-        "--mask_ratio", type=float, metavar="R", help="share of masked tokens (default: that of training)"
+        "--mask_ratio", type=float, metavar="R", help="share of masked tokens (default: as in training)"
     )
     parser.add_argument("--seed", type=whole_number, default=0, help="random seed of the mask (default: %(default)s)")
     add_reading(parser)
@@ -20,8 +20,8 @@ def add_arguments(parser):
 
 
 def run(args) -> int:
-    """Mask a clip of a video, let a pre-trained model reconstruct it, and draw original, visible and reconstructed
-    frames; for models that predict motion also the differences between frames."""
+    """Mask a clip of a video and let a pre-trained model reconstruct it. Draw original, visible and reconstructed
+    frames. For models that predict motion, also draw the differences between frames."""
     from huggingface_hub.errors import StrictDataclassError
 
     from ..figures import draw_reconstruction, reconstruct

@@ -9,6 +9,9 @@ from .options import FIGURE_SUFFIXES, add_device, add_output, add_reading, check
 
 SUMMARY = "figures of embeddings, attention and losses"
 FIGURE_HELP = "the figure: .png, .pdf or .svg"
+# As in `figures.embedding_map` and `figures.attention`, which take seconds to import.
+METHODS = {"tsne": "t-SNE", "umap": "UMAP"}
+HEADS = ("mean", "max")
 
 
 def add_arguments(parser):
@@ -33,26 +36,25 @@ def run(args) -> int:
 
 
 def _add_embeddings_arguments(parser):
-    from ..figures.embedding_map import METHODS
-
     parser.add_argument(
         "source", metavar="FILE_OR_DIR", help="a file that `lgi-former embed` wrote, or the folder of an evaluation"
     )
-    parser.add_argument("--model", metavar="DIR_OR_REPO", help="what embeds the videos of an evaluation")
+    parser.add_argument("--model", metavar="DIR_OR_REPO", help="model that embeds the videos of an evaluation")
     add_output(parser, FIGURE_HELP)
     parser.add_argument(
         "--method", choices=tuple(METHODS), default="tsne", help="umap needs umap-learn (default: %(default)s)"
     )
-    parser.add_argument("--seed", type=whole_number, default=0, help="of the method (default: %(default)s)")
+    parser.add_argument(
+        "--seed", type=whole_number, default=0, help="random seed of the method (default: %(default)s)"
+    )
     parser.add_argument("--num_workers", type=whole_number, default=0, metavar="N", help="processes that read videos")
     add_reading(parser)
     add_device(parser)
 
 
 def _draw_embeddings(args):
-    """Draw a map of embeddings, a point a video, coloured by class."""
+    """Draw a map of embeddings: one point for each video, coloured by class."""
     from ..figures import draw_embedding_map, map_embeddings
-    from ..figures.embedding_map import METHODS
 
     is_evaluation = os.path.isdir(args.source)
     embeddings, labels, label_names = _embed_evaluation(args) if is_evaluation else _read_embeddings(args.source)
@@ -61,7 +63,7 @@ def _draw_embeddings(args):
 
 
 def _embed_evaluation(args):
-    """Embeddings, labels and label names of the videos of an evaluation, but for those that have gone since."""
+    """Embeddings, labels and label names of the videos of an evaluation. Videos that cannot be read are reported."""
     import numpy as np
 
     from ..hub.loading import load_encoder, set_reading
@@ -71,7 +73,7 @@ def _embed_evaluation(args):
     if not os.path.isfile(os.path.join(args.source, PREDICTIONS_FILE)):
         raise ValueError(f"'{args.source}' holds no {PREDICTIONS_FILE}: it is not the folder of an evaluation.")
     if args.model is None:
-        raise ValueError("An evaluation holds no embeddings: say with --model what is to embed its videos.")
+        raise ValueError("An evaluation holds no embeddings: name with --model a model that embeds its videos.")
     videos, labels, _, label_names = read_predictions(args.source)
     model, processor = load_encoder(args.model, args.device)
     set_reading(processor, args.backend, args.frame_order)
@@ -88,12 +90,12 @@ def _embed_evaluation(args):
         if not embeddings:
             raise ValueError(message)
         print(f"lgi-former: {message}", file=sys.stderr)
-    kept = [embedding.index for embedding in embeddings]
-    return np.stack([embedding.mean for embedding in embeddings]), labels[kept], label_names
+    indices = [embedding.index for embedding in embeddings]
+    return np.stack([embedding.mean for embedding in embeddings]), labels[indices], label_names
 
 
 def _read_embeddings(file: str):
-    """Embeddings of a file and, if it has them, labels and label names."""
+    """Embeddings, labels and label names of a file. The labels are None if the file has none."""
     import numpy as np
 
     from ..inference.embedding_file import read_embeddings
@@ -106,8 +108,6 @@ def _read_embeddings(file: str):
 
 
 def _add_attention_arguments(parser):
-    from ..figures.attention import HEADS
-
     parser.add_argument("video", metavar="VIDEO", help="video file, folder of frames, image or URL")
     parser.add_argument(
         "--model", required=True, metavar="DIR_OR_REPO", help="any LGI-Former: pre-trained, fine-tuned or bare"
@@ -119,16 +119,14 @@ def _add_attention_arguments(parser):
         metavar="N",
         help="counted from 0, or from the end if negative (default: the last whose attentions all reach the output)",
     )
-    parser.add_argument(
-        "--heads", choices=HEADS, default="mean", help="how the heads are put together (default: %(default)s)"
-    )
+    parser.add_argument("--heads", choices=HEADS, default="mean", help="how heads are combined (default: %(default)s)")
     add_reading(parser)
     add_device(parser)
 
 
 def _draw_attention(args):
-    """Draw where the attentions of a layer look: what representative tokens read in their regions (S1) and which of
-    them local tokens read (S3), laid over the frames of a video; and what regions read of one another (S2, S3)."""
+    """Draw the attention of a layer. Rows of frames show how much representative tokens read of each local token in
+    their region (S1), and which region local tokens read most (S3). Matrices show attention between regions."""
     from ..figures import attend, draw_attention
     from ..hub.loading import load_encoder, set_reading
 
@@ -146,7 +144,7 @@ def _add_losses_arguments(parser):
 
 
 def _draw_losses(args):
-    """Draw the losses of one or several training runs by step, of training and, where it was logged, of evaluation."""
+    """Draw the training losses of one or several runs by step, and their evaluation losses if these were logged."""
     from ..figures import draw_losses, read_log_history
 
     return draw_losses({run: read_log_history(run) for run in args.runs})

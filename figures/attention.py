@@ -19,17 +19,16 @@ class ClipAttention:
     """Attention probabilities of a layer for one clip, combined over heads.
 
     Attributes:
-        frames (`torch.Tensor` of shape `(times, 3, height, width)`): First frame of the tubelets of each time, pixels
-            in [0, 1].
-        intra_region (`torch.Tensor` of shape `(times, rows, columns)`): S1, what each representative token reads from
+        frames (`torch.Tensor` of shape `(times, 3, height, width)`): First frame of each tubelet, pixels in [0, 1].
+        intra_region (`torch.Tensor` of shape `(times, rows, columns)`): S1, attention of each representative token to
             the local tokens of its region.
-        inter_region (`torch.Tensor` of shape `(regions, regions)`): S2, what each representative token reads from each
-            of them; `None` for models without.
-        local_global (`torch.Tensor` of shape `(times, rows, columns, regions)`): S3, what each local token reads from
-            the representative tokens; `None` for models in which it does not.
+        inter_region (`torch.Tensor` of shape `(regions, regions)`): S2, attention between representative tokens.
+            `None` if the model has none.
+        local_global (`torch.Tensor` of shape `(times, rows, columns, regions)`): S3, attention of each local token to
+            the representative tokens. `None` if the model has none.
         regions (`torch.Tensor` of shape `(times, rows, columns)`): long, the region of each local token.
-        layer (`int`): Counted from 0.
-        tubelet_size (`int`): Frames of the clip that a time stands for.
+        layer (`int`): Index of the layer, from 0.
+        tubelet_size (`int`): Frames of a tubelet.
     """
 
     frames: torch.Tensor
@@ -50,12 +49,12 @@ def attend(
     Args:
         model: The bare encoder in eval mode, with three colour channels.
         pixel_values: float (1, frames, 3, height, width), as the processor makes them.
-        layer: Counted from 0, or from the end if negative. The default is the last layer. If representative tokens are
+        layer: Index from 0, or from the end if negative. The default is the last layer. If representative tokens are
             pooled, it is the last but one, because then S3 of the last layer does not reach the output.
-        heads: How the heads are put together: `"mean"` or `"max"`.
+        heads: How to combine heads: `"mean"` or `"max"`.
 
     Raises:
-        ValueError: If there is no such layer or way to put heads together, or the clip does not fit the model.
+        ValueError: If there is no such layer or combination of heads, or the clip does not fit the model.
     """
     config = model.config
     num_layers = config.num_hidden_layers
@@ -97,6 +96,6 @@ def attend(
 
 
 def _of_layer(layer: int, config: LGIFormerConfig) -> slice:
-    """The slice of a layer in the list of the attentions of all layers."""
+    """The slice of a layer in the list of all attentions."""
     in_layer = 1 + config.inter_region_attention + (config.local_global_interaction is not None)
     return slice(layer * in_layer, (layer + 1) * in_layer)

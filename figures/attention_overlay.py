@@ -18,16 +18,17 @@ from .style import COLOURS
 MOST_FRAMES = 8
 OPACITY = 0.6
 HEAT = "magma"
-BRIGHTEST = 0.995  # quantile, so that one bright token does not make all others dark
+BRIGHTEST = 0.995  # quantile, because one bright token must not make all others dark
 TITLE_HEIGHT, MATRIX_SIDE, ROOM_BELOW_ROWS, ROOM_BESIDE_MATRIX = 0.3, 2.4, 0.75, 2.2  # inches
 MOST_NUMBERS = 6  # frames with more regions get no numbers
 
 
 def draw_attention(attention: ClipAttention) -> Figure:
-    """Draw what each representative token reads in its region (S1) over the frames, which representative token each
-    local token reads most (S3), and how much the tokens of a region read of each representative token (S2, S3).
+    """Draw attention over frames and as matrices.
 
-    S1 is relative to uniform attention over the region. The colours of S3 are those of the regions in the row above.
+    The rows of frames show attention of representative tokens in their regions (S1), relative to uniform attention,
+    and the region that each local token reads most (S3). Each region has its own colour. The matrices show how much
+    the tokens of a region read each representative token (S2, S3).
     """
     shown = spread(len(attention.frames), MOST_FRAMES)
     rows = FrameRows(_rows(attention, shown))
@@ -71,7 +72,7 @@ def _rows(attention: ClipAttention, shown: list[int]) -> list[Row]:
 
 
 def _matrices(attention: ClipAttention) -> dict[str, torch.Tensor]:
-    """Matrices of what the tokens of a region (row) read from each representative token (column), by title."""
+    """Attention of the tokens of each region (row) to each representative token (column), by title."""
     matrices = {}
     if int(attention.regions.max()) == 0:
         return matrices
@@ -111,7 +112,7 @@ def _colours_of_regions(number: int) -> torch.Tensor:
 
 
 def _tint(frames: torch.Tensor, colours: torch.Tensor) -> torch.Tensor:
-    """Grey frames (times, 3, height, width) under the colours of their tokens (times, rows, columns, 3)."""
+    """Lay colours of tokens (times, rows, columns, 3) over grey frames (times, 3, height, width)."""
     grey = frames.mean(dim=1, keepdim=True)
     colours = F.interpolate(rearrange(colours, "t h w c -> t c h w"), size=frames.shape[-2:], mode="nearest")
     return (1 - OPACITY) * grey + OPACITY * colours

@@ -33,14 +33,14 @@ def map_embeddings(embeddings: np.ndarray, method: str = "tsne", seed: int = 0) 
         float (videos, 2).
 
     Raises:
-        ValueError: If there are fewer than 4 embeddings, some are not finite, they are not one vector a video, or the
-            method is unknown.
+        ValueError: If there are fewer than 4 embeddings, some are not finite or not vectors, or the method is
+            unknown.
         ImportError: If `umap-learn` is not installed.
     """
     if embeddings.ndim != 2:
         raise ValueError(
-            f"A map shows one vector a video, but these embeddings have the shape {embeddings.shape}. Embed clips, "
-            "not regions or tokens."
+            f"A map shows one vector for each video, but these embeddings have the shape {embeddings.shape}. Embed "
+            "clips, not regions or tokens."
         )
     if len(embeddings) < FEWEST:
         raise ValueError(f"A map needs at least {FEWEST} embeddings, but there are {len(embeddings)}.")
@@ -51,7 +51,9 @@ def map_embeddings(embeddings: np.ndarray, method: str = "tsne", seed: int = 0) 
         start = "pca" if np.ptp(embeddings, axis=0).any() else "random"  # equal embeddings have no variance
         return TSNE(perplexity=neighbours, init=start, random_state=seed).fit_transform(embeddings)
     if method == "umap":
-        return _umap()(n_neighbors=max(int(neighbours), 2), random_state=seed, n_jobs=1).fit_transform(embeddings)
+        with needs_extra("umap"):
+            from umap import UMAP
+        return UMAP(n_neighbors=max(int(neighbours), 2), random_state=seed, n_jobs=1).fit_transform(embeddings)
     raise ValueError(f"The method {method!r} is not one of {', '.join(map(repr, METHODS))}.")
 
 
@@ -90,9 +92,3 @@ def _scatter_classes(axes, points, labels, label_names, size):
             style = {"color": colour_of(index), "marker": MARKERS[index % len(MARKERS)]}
             name = drawable(textwrap.fill(name, NAME_WIDTH, break_long_words=True))
             axes.scatter(*of_class.T, s=size, alpha=0.75, linewidths=0, label=name, **style)
-
-
-def _umap() -> type:
-    with needs_extra("umap"):
-        from umap import UMAP
-    return UMAP

@@ -50,7 +50,7 @@ class FrameRows:
         gap, wider_gap = (max(round(share * self._frame_width), 1) for share in (GAP, WIDER_GAP))
         gaps = [0, *(wider_gap if frame in wider_before else gap for frame in range(1, number))]
         self.left_edges = [frame * self._frame_width + int(before) for frame, before in enumerate(np.cumsum(gaps))]
-        """The column of a row's pixels that each frame begins in."""
+        """The first column of pixels of each frame in a row."""
         self._strip_width = self.left_edges[-1] + self._frame_width
         self._inches = min(LARGEST_FRAME / self._frame_width, ROOM_FOR_FRAMES / self._strip_width)  # of a pixel
 
@@ -104,5 +104,5 @@ def draw_rows(rows: Sequence[Row], wider_before: Collection[int] = ()) -> Figure
 
 
 def spread(number: int, most: int) -> list[int]:
-    """At most so many indices of a number of things, from the first to the last: `spread(16, 4)` is 0, 5, 10, 15."""
+    """Evenly spaced indices below `number`, `most` of them at most: `spread(16, 4)` is 0, 5, 10, 15."""
     return np.linspace(0, number - 1, min(number, most)).round().astype(int).tolist()

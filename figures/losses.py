@@ -12,7 +12,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from .style import STYLES, WIDTH, colour_of, drawable
 
 
-MOST_POINTS = 200  # longer curves are drawn as means of this many parts, over all points in a pale colour
+MOST_POINTS = 200  # a longer curve is drawn as means of this many parts, over its points in a pale colour
 
 
 def read_log_history(path: str | Path) -> list[dict]:
@@ -23,7 +23,7 @@ def read_log_history(path: str | Path) -> list[dict]:
             checkpoint is read.
 
     Raises:
-        ValueError: If there is no such file, it is no trainer's state, or it logs no loss.
+        ValueError: If there is no such file, it is not the state of a trainer, or it logs no loss.
     """
     path = Path(path)
     file = _state_in(path) if path.is_dir() else path

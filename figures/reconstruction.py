@@ -26,10 +26,10 @@ class Reconstruction:
         original (`torch.Tensor` of shape `(frames, 3, height, width)`): Pixels in [0, 1].
         masked (`torch.Tensor` of shape `(frames, 1, height, width)`): bool, whether a pixel was hidden.
         reconstructed (`torch.Tensor` of shape `(frames, 3, height, width)`): `original` where it was visible, else
-            the prediction. A motion frame is its predicted difference and the frame that this is the difference to.
-        group_size (`int`): Frames of a motion group. The first is predicted as an image, the others as
-            their difference to it; 1 without motion.
-        loss (`float`): That of the model for this clip.
+            the prediction. A motion frame is the sum of its predicted difference and the first frame of its group.
+        group_size (`int`): Frames of a motion group. The first is predicted as an image, the others as their
+            differences to it. 1 without motion.
+        loss (`float`): Loss of the model for this clip.
     """
 
     original: torch.Tensor
@@ -49,11 +49,11 @@ def reconstruct(
         model: The masked autoencoder. It is set to eval mode. With `norm_pix_loss`, the mean and deviation of each
             target are restored from the original.
         pixel_values: float (1, frames, 3, height, width), as the processor makes them.
-        mask_ratio: Share of tokens to mask; the model's by default.
-        seed: Decides the mask.
+        mask_ratio: Share of tokens to mask. The default is that of the model.
+        seed: Random seed of the mask.
 
     Raises:
-        ValueError: If the clip does not fit the model or its pixels are no colours, or no token would be masked.
+        ValueError: If the clip does not fit the model or does not have 3 channels, or no token would be masked.
     """
     config = model.config
     if config.num_channels != 3:
@@ -84,8 +84,11 @@ def reconstruct(
 
 
 def draw_reconstruction(reconstruction: Reconstruction) -> Figure:
-    """Draw frames of a clip, original, visible and reconstructed. If the model predicts motion, also the target and
-    the prediction, in which motion frames are differences around grey, amplified as far as there is room."""
+    """Draw original, visible and reconstructed frames of a clip.
+
+    If the model predicts motion, also draw the target and the prediction. Their motion frames are differences around
+    grey, amplified to the full range of pixels.
+    """
     original, reconstructed = reconstruction.original, reconstruction.reconstructed
     group_size = reconstruction.group_size
     shown = _shown_frames(len(original), group_size)
@@ -109,7 +112,7 @@ def draw_reconstruction(reconstruction: Reconstruction) -> Figure:
 
 
 def _shown_frames(num_frames: int, group_size: int) -> list[int]:
-    """Choose the groups that fit into the figure. Of a long group, choose some frames including the first and last."""
+    """Choose groups that fit into the figure, and frames of long groups, including the first and the last."""
     in_group = spread(group_size, MOST_COLUMNS)
     groups = spread(num_frames // group_size, max(MOST_COLUMNS // len(in_group), 1))
     return [group * group_size + frame for group in groups for frame in in_group]
@@ -122,7 +125,7 @@ def _gain_of_motion(differences: torch.Tensor) -> float:
 
 
 def _motion(frames: torch.Tensor, shown: list[int], firsts: list[int], gain: float) -> torch.Tensor:
-    """The shown frames: first frames of groups as they are, others as differences to the first frame."""
+    """The shown frames: first frames of groups unchanged, others as differences to the first frame."""
     differences = GREY + GREY * gain * (frames[shown] - frames[firsts])
     is_first = torch.tensor(shown) == torch.tensor(firsts)
     return torch.where(is_first[:, None, None, None], frames[shown], differences)

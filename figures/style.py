@@ -9,7 +9,7 @@ from ..messages import escaped
 
 
 WIDTH = 9.0  # inches
-DPI = 110  # so 990 pixels, which a README shows without shrinking much
+DPI = 110  # 990 pixels fit into a README
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
 """Colours of Okabe and Ito, for all kinds of colour vision. Brown replaces yellow, which is faint on white."""
@@ -37,20 +37,20 @@ def text_colour_on(colour: tuple[float, float, float]) -> str:
 
 
 def drawable(name: str) -> str:
-    """A name of a class, run or file as Matplotlib draws it letter by letter.
+    """Escape the name of a class, run or file so that Matplotlib draws it letter by letter.
 
-    Matplotlib reads text between dollar signs as a formula, and skips labels with a leading underscore in the legend.
-    It cannot draw bytes of a file name that are not text.
+    Matplotlib reads text between dollar signs as a formula. It omits labels with a leading underscore from legends. It
+    cannot draw bytes of a file name that are not UTF-8.
     """
     text = escaped(name).replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text
 
 
 def save_figure(figure: Figure, path: str | Path):
-    """Save a figure for a README or, as `.pdf` or `.svg`, for a paper. Missing folders are created.
+    """Save a figure. Missing folders are created.
 
     Raises:
-        OSError: If it cannot be written.
+        OSError: If the file cannot be written.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=DPI)

@@ -12,12 +12,11 @@ def frames_of_targets(targets: torch.Tensor, pixel_values: torch.Tensor, config:
 
     Args:
         targets: (batch, tokens, pixels of a tubelet) for all tokens of the clips, true or predicted.
-        pixel_values: The clips, as `reconstruction_targets` takes them, of three channels. With
-            `config.norm_pix_loss`, they give the mean and the deviation of each tubelet, which targets lack (as He et
-            al. show reconstructions, https://arxiv.org/abs/2111.06377).
+        pixel_values: The clips with three channels, as for `reconstruction_targets`. With `config.norm_pix_loss`, they
+            give the mean and the deviation of each tubelet (as in https://arxiv.org/abs/2111.06377).
 
     Returns:
-        float32 (batch, frames, 3, height, width), pixels in [0, 1]; predicted ones may lie outside.
+        float32 (batch, frames, 3, height, width). Pixels are in [0, 1], except for predictions outside of it.
     """
     tubelets = targets.unflatten(2, (-1, 3))
     if config.motion_target:

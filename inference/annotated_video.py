@@ -1,5 +1,6 @@
-"""The video again, with boxes and labels in it and the probabilities over time under it."""
+"""Writes a video with boxes, labels and, below the picture, the scores over time."""
 
+import contextlib
 import os
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +15,7 @@ from ..figures.style import text_colour_on
 from ..files import whole_file
 from ..image_processing import open_frames
 from .timeline import best_label
-from .timeline_figure import draw_strip, label_colours, longest_there
+from .timeline_figure import draw_strip, label_colours, people_to_draw
 
 
 with needs_extra("figures"):
@@ -24,9 +25,9 @@ with needs_extra("figures"):
 
 DOTS_PER_INCH = 100
 LEGEND_FONT_SIZE, LEGEND_ROW = 12, 18  # pixels
-FARTHEST_BOX = 0.5  # seconds, or a step between boxes; where nobody was found for longer, no box is drawn
+FARTHEST_BOX = 0.5  # seconds; no box is drawn if the nearest known box is farther than this and than a step
 TIME_BASE = Fraction(1, 1000)
-PLATE = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # under what must be read on any colour
+PLATE = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # makes text legible on any colour
 
 
 def annotate_video(
@@ -39,21 +40,20 @@ def annotate_video(
     backend: str | None = None,
     frame_order: str = "natural",
 ):
-    """Write a video again with what `FacialExpressionPipeline` says about it.
+    """Write a video with a result of `FacialExpressionPipeline` drawn into it, atomically and without sound.
 
-    Boxes have the best label of the window in whose middle a moment is most. Under the picture there is a strip for
-    each person (at most six, those who are there longest) with the probabilities over time, and a line where the video
-    is. There is no sound.
+    A box has the best label of the window whose middle is nearest in time. Below the picture, a strip for each person
+    shows the scores over time, with a line at the current time. At most six people have a strip: those who are seen
+    for the longest time.
 
     Args:
-        video: What the result is of, as the pipeline took it. It is decoded once more.
-        result: The result, of a call with `return_boxes=True`; without boxes (`crop_faces=False`) the label is in the
+        video: The input of the pipeline. It is decoded again.
+        result: The result of a call with `return_boxes=True`. Without boxes (`crop_faces=False`), the label is in the
             corner.
-        path: File to write; its ending chooses the container: `.mp4`, `.mkv`, `.webm`, `.avi` or `.mov`. It has its
-            name only when it is whole.
-        frame_rate: As the pipeline was given it.
+        path: File to write. Its suffix chooses the container: `.mp4`, `.mkv`, `.webm`, `.avi` or `.mov`.
+        frame_rate: As for the pipeline.
         show_progress: Show a progress bar.
-        backend, frame_order: As the pipeline, or its processor, was given them.
+        backend, frame_order: As for the pipeline or its processor.
 
     Raises:
         VideoReadError: If the video cannot be read.
@@ -69,9 +69,10 @@ def annotate_video(
         for frame in tqdm(stream, "Annotating", stream.num_frames, leave=False, disable=not show_progress):
             if painter is None:
                 painter = _Painter(result, *frame.image.shape[:2])
-                output = _add_stream(container, painter.size, stream.frame_rate, path)
+                with _explained_errors(path, file):
+                    output = _add_stream(container, painter.size, stream.frame_rate)
             painted = av.VideoFrame.from_image(painter.paint(frame.image, frame.time))
-            pts = max(round(frame.time / TIME_BASE), pts + 1)  # an encoder takes no time twice
+            pts = max(round(frame.time / TIME_BASE), pts + 1)  # an encoder refuses equal times
             painted.pts, painted.time_base = pts, TIME_BASE
             container.mux(output.encode(painted))
         for packet in output.encode():
@@ -80,39 +81,40 @@ def annotate_video(
             container.mux(packet)
 
 
-def _create(file: Path, named: Path):
+@contextlib.contextmanager
+def _explained_errors(path: Path, file: Path):
+    """Name `path` instead of the unfinished `file` in errors, and the containers that can be written."""
     try:
+        yield
+    except (OSError, ValueError) as error:
+        reason = str(error).replace(str(file), str(path))
+        raise OSError(
+            f"'{path}' cannot be written as a video ({reason}). Choose a writable folder and a name that ends in "
+            ".mp4, .mkv, .webm, .avi or .mov."
+        ) from error
+
+
+def _create(file: Path, path: Path):
+    with _explained_errors(path, file):
         return av.open(str(file), "w")
-    except (OSError, ValueError) as error:
-        raise _unwritable(named, str(error).replace(str(file), str(named))) from error
 
 
-def _add_stream(container, size: tuple[int, int], frame_rate: float, named: Path):
-    """Add a video stream and open its encoder, so that a container that takes none is told of here."""
-    try:
-        stream = container.add_stream(container.default_video_codec, rate=Fraction(frame_rate).limit_denominator(1001))
-        stream.width, stream.height = size
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.time_base = TIME_BASE
-        container.start_encoding()
-    except (OSError, ValueError) as error:
-        raise _unwritable(named, str(error)) from error
+def _add_stream(container, size: tuple[int, int], frame_rate: float):
+    """Add a video stream and open its encoder, so that a wrong container is refused before a frame is painted."""
+    stream = container.add_stream(container.default_video_codec, rate=Fraction(frame_rate).limit_denominator(1001))
+    stream.width, stream.height = size
+    stream.pix_fmt = "yuv420p"
+    stream.codec_context.time_base = TIME_BASE
+    container.start_encoding()
     return stream
 
 
-def _unwritable(named: Path, reason: str) -> OSError:
-    return OSError(
-        f"'{named}' cannot be written as a video ({reason}): give a name in a folder that you may write to, that ends "
-        "in .mp4, .mkv, .webm, .avi or .mov."
-    )
-
-
 class _Painter:
-    """Paints what is known into the frames of a video.
+    """Paints a result into the frames of a video.
 
     Args:
         result: As for `annotate_video`.
-        height, width: Of the frames.
+        height, width: Size of the frames in pixels.
     """
 
     def __init__(self, result: dict, height: int, width: int):
@@ -122,13 +124,13 @@ class _Painter:
         self.duration = result["duration"]
         self.strips = self._draw_strips(result)
         self.legend = draw_legend(self.colours, width)
-        # Chroma is stored for 2 x 2 pixels, so that heights and widths of video are even.
+        # Chroma is stored for 2 x 2 pixels, so heights and widths must be even.
         self.size = (width // 2 * 2, (height + self.strips.height + self.legend.height) // 2 * 2)
         self.line_width = max(min(height, width) // 200, 2)
         self.font = ImageFont.load_default(max(min(height, width) // 22, 12))
 
     def paint(self, image: np.ndarray, time: float) -> Image.Image:
-        """The frame that is shown at a time, annotated, and the strips under it."""
+        """Paint boxes, labels and strips for a frame that is shown at `time`."""
         painted = Image.new("RGB", self.size)
         painted.paste(Image.fromarray(image), (0, 0))
         painted.paste(self.strips, (0, self.height))
@@ -164,10 +166,10 @@ class _Painter:
         draw.text(place, text, text_colour_on(self.colours[label]), self.font)
 
     def _draw_strips(self, result: dict) -> Image.Image:
-        people = longest_there(result)
-        height = max(self.height // 8, 32) * len(people)
+        people = people_to_draw(result)
         if not people:
             return Image.new("RGB", (self.width, 0))
+        height = max(self.height // 8, 32) * len(people)
         figure = Figure(figsize=(self.width / DOTS_PER_INCH, height / DOTS_PER_INCH), dpi=DOTS_PER_INCH)
         for index, person in enumerate(people):
             axes = figure.add_axes((0, 1 - (index + 1) / len(people), 1, 1 / len(people)))
@@ -180,7 +182,7 @@ class _Painter:
 
 
 def draw_legend(colours: dict[str, tuple[float, float, float]], width: int) -> Image.Image:
-    """Names beside squares of their colours, in as many rows of `width` pixels as they need."""
+    """Draw label names beside squares of their colours, in as many rows of `width` pixels as needed."""
     font = ImageFont.load_default(LEGEND_FONT_SIZE)
     places, x, row = [], 0, 0
     for label in colours:
@@ -199,11 +201,11 @@ def draw_legend(colours: dict[str, tuple[float, float, float]], width: int) -> I
 
 
 class _Track:
-    """Where a person is and what the model says, by time.
+    """Boxes and scores of a person by time.
 
     Args:
         result: As for `annotate_video`.
-        person: Whose.
+        person: Number of the person.
     """
 
     def __init__(self, result: dict, person: int):
@@ -220,15 +222,15 @@ class _Track:
 
     @property
     def has_boxes(self) -> bool:
-        """Whether it is known where the person is."""
+        """Whether the result has boxes of the person."""
         return len(self.times) > 0
 
     def entry(self, time: float) -> dict:
-        """The window whose middle is nearest."""
+        """The window whose middle is nearest to a time."""
         return self.entries[np.abs(self.middles - time).argmin()]
 
     def box(self, time: float) -> list[float] | None:
-        """Left, top, right, bottom in pixels at a time, between known ones on a straight line; None far from them."""
+        """Left, top, right, bottom in pixels at a time, interpolated linearly. None if no known box is near."""
         if np.abs(self.times - time).min() > self.reach:
             return None
         return [float(np.interp(time, self.times, edge)) for edge in self.boxes.T]

@@ -1,4 +1,4 @@
-"""Embeddings of videos, for whatever comes after: a probe, a retrieval, a model of more modalities."""
+"""Embeddings of videos, for probes, retrieval or multimodal models."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ LEVELS = ("clip", "region", "token")
 
 @dataclass
 class VideoEmbedding:
-    """What a model makes of one video.
+    """The embedding of one video.
 
     Attributes:
         video (`str`): The video, as it was given.
-        index (`int`): Which of the videos that were given it is.
-        views (`np.ndarray` of shape `(views, *shape)`): float32, by level: clip `(width,)`, region
-            `(regions, width)`, token `(tokens, width)`.
+        index (`int`): Position in the list of videos.
+        views (`np.ndarray` of shape `(views, *shape)`): float32. The shape is `(width,)` for clips, `(regions, width)`
+            for regions and `(tokens, width)` for tokens.
     """
 
     video: str
@@ -44,25 +44,22 @@ def embed_video(
     level: str = "clip",
     num_segments: int | None = None,
 ) -> np.ndarray:
-    """Embed one video, its views averaged.
+    """Embed one video. The result is the mean over its views.
 
     Args:
-        model: The bare encoder of any LGI-Former, in eval mode: `AutoModel.from_pretrained` makes it of a pre-trained
-            model and of a classifier, too.
-        processor: Its processor.
-        video: What the processor takes as one video: a file, a folder of frames, a URL, ...
-        level: `"clip"`: the feature that a classification head would get, the normalised mean of the tokens that
-            `config.pooling` names (also averaged over frames, with `config.frame_level`). `"region"`: the
-            representative tokens, in the order time, row, column. `"token"`: the local tokens in this order, after
-            the final norm.
-        num_segments: Number of clips, evenly spaced in time; the processor's own setting by default.
+        model: The bare encoder in eval mode. `AutoModel.from_pretrained` loads it from any LGI-Former.
+        processor: The processor of the model.
+        video: Any input of the processor: a file, a folder of frames, a URL, ...
+        level: `"clip"` is the input of a classification head: the normalised mean of the tokens that `config.pooling`
+            names. With `config.frame_level`, it is also averaged over frames. `"region"` gives the representative
+            tokens. `"token"` gives the local tokens after the final norm. Both are in the order time, row, column.
+        num_segments: Number of clips, evenly spaced in time. The default is the setting of the processor.
 
     Returns:
-        float32, by level: (width,), (regions, width) or (tokens, width).
+        float32 (width,) for clips, (regions, width) for regions, (tokens, width) for tokens.
 
     Raises:
-        ValueError: If the video cannot be read (from the processor), its embedding is not finite, or there is no such
-            level.
+        ValueError: If the video cannot be read, its embedding is not finite, or there is no such level.
 
     Example:
 
@@ -93,15 +90,13 @@ def embed_videos(
     num_workers: int = 0,
     on_failure: Callable[[str, str], None] | None = None,
 ) -> Iterator[VideoEmbedding]:
-    """Embed videos one after the other, as they are asked for; otherwise as `embed_video`.
-
-    Views that are the same clip, as those of a short video, are computed once.
+    """Embed videos lazily. Otherwise as `embed_video`. Equal views of a short video are computed once.
 
     Args:
-        batch_size: Videos that are computed at once.
+        batch_size: Videos in a batch of the model.
         num_workers: Processes that read videos.
-        on_failure: Called with a video and what was wrong with it, in place of raising an error; the other videos are
-            still done.
+        on_failure: Called with a video and an error message instead of raising the error. The other videos are still
+            embedded.
     """
     if level not in LEVELS:
         raise ValueError(f"level={level!r} is not one of {', '.join(map(repr, LEVELS))}.")
@@ -126,7 +121,7 @@ def _embed(model, dataset, level, batch_size, num_workers, on_failure) -> Iterat
 
 @dataclass
 class _VideoViews:
-    """The views of a video, each distinct one once, and which of them each view is; or why it could not be read."""
+    """The distinct views of a video and the index of each view among them, or an error message."""
 
     video: str
     index: int
@@ -149,7 +144,7 @@ class _Views(Dataset):
         name = str(video) if isinstance(video, (str, bytes)) or hasattr(video, "__fspath__") else f"video {index}"
         try:
             views = self.processor(video, return_tensors="pt", **self.sampling)["pixel_values"]
-        except Exception as error:  # whatever is wrong with a video must not cost the others
+        except Exception as error:  # an error of one video must not stop the others
             return _VideoViews(name, index, failure=str(error) or repr(error))
         distinct, view_index = distinct_views(views)
         return _VideoViews(name, index, distinct, view_index)
@@ -157,7 +152,7 @@ class _Views(Dataset):
 
 @torch.inference_mode()
 def _embed_batch(model: LGIFormerModel, batch: list[_VideoViews], level: str) -> dict[int, np.ndarray]:
-    """float32 (views, *shape) of each video, by its index."""
+    """Embeddings, float32 (views, *shape), of each video by its index."""
     if not batch:
         return {}
     pixel_values = torch.cat([item.distinct for item in batch]).to(model.device, model.dtype)
@@ -172,4 +167,4 @@ def _at_level(outputs: LGIFormerModelOutput, level: str) -> torch.Tensor:
     if level == "token":
         return outputs.last_hidden_state
     pooled = outputs.pooler_output
-    return pooled.mean(dim=1) if pooled.ndim == 3 else pooled  # of all frames
+    return pooled.mean(dim=1) if pooled.ndim == 3 else pooled  # over frames

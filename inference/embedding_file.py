@@ -1,6 +1,6 @@
 """Files of embeddings: `.npy` with a table of its rows beside it, or `.parquet` with everything in one table.
 
-They are written row by row: the tokens of a large corpus do not fit into memory.
+Rows are written one by one, because the tokens of a large corpus do not fit into memory.
 """
 
 import contextlib
@@ -20,17 +20,17 @@ from ..messages import escaped
 
 SUFFIXES = (".npy", ".parquet")
 EMBEDDING_COLUMN = "embedding"
-ROWS_AT_ONCE = 256  # of a Parquet file, a row group
+ROWS_AT_ONCE = 256  # rows of a row group of Parquet
 
 
 @dataclass
 class EmbeddingTable:
-    """Embeddings and what their rows are.
+    """Embeddings and the columns that describe their rows.
 
     Attributes:
         embeddings (`np.ndarray` of shape `(rows, *shape)`): float32.
-        columns (`dict[str, list]`): `video`, `label` if there are labels, and `view` if views were not averaged, one
-            value a row each. Empty if an `.npy` file has lost its table.
+        columns (`dict[str, list]`): A value for each row: `video`, `label` if there are labels, and `view` if views
+            were not averaged. Empty if the table of an `.npy` file is missing.
     """
 
     embeddings: np.ndarray
@@ -38,33 +38,41 @@ class EmbeddingTable:
 
 
 def table_beside(path: str | Path) -> Path:
-    """The table of an `.npy` file's rows: `faces.npy` has `faces.rows.csv`."""
+    """The table with the rows of an `.npy` file: `faces.rows.csv` for `faces.npy`."""
     return Path(path).with_suffix(".rows.csv")
 
 
 @contextlib.contextmanager
-def writing_embeddings(path: str | Path) -> Iterator["_NpyWriter | _ParquetWriter"]:
-    """Within it, `write(embedding, **columns)` of what it gives adds a row. The files are there once it is left, and
-    none if it is left by an error or without a row.
+def embedding_writer(path: str | Path) -> Iterator["_Writer"]:
+    """Write a file of embeddings atomically. `write(embedding, **columns)` of the yielded object adds a row.
+
+    The files get their names at the end of the `with` block. After an error, or without a row, nothing is written.
 
     Args:
-        path: `.npy` or `.parquet`. Folders are made.
+        path: `.npy` or `.parquet`. Missing folders are created.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = {".npy": _NpyWriter, ".parquet": _ParquetWriter}[path.suffix](path)
     try:
         yield writer
-        writer.finish()
+        writer.close()
+        if writer.num_rows:
+            for partial, final in zip(writer.partial, writer.paths, strict=True):
+                partial.replace(final)
     finally:
-        writer.discard()
+        try:
+            writer.close()
+        finally:  # on a full disk, closing fails again
+            for partial in writer.partial:
+                partial.unlink(missing_ok=True)
 
 
 def read_embeddings(path: str | Path) -> EmbeddingTable:
-    """Read what `writing_embeddings` wrote.
+    """Read a file that `embedding_writer` wrote.
 
     Raises:
-        ValueError: If there is no such file, or it holds something else.
+        ValueError: If there is no such file, or it has other content.
     """
     path = Path(path)
     try:
@@ -91,17 +99,12 @@ def read_embeddings(path: str | Path) -> EmbeddingTable:
 
 
 def _read_rows(path: Path) -> dict[str, list]:
-    # Names of videos may be digits, and a label may be called "None".
+    # A video name may consist of digits, and a label may be "None".
     return pd.read_csv(path, dtype={"video": str}, keep_default_na=False).to_dict("list") if path.exists() else {}
 
 
-def _storable(columns: dict) -> dict:
-    """Values of a row, with escapes in names of files that are not UTF-8."""
-    return {name: escaped(value) if isinstance(value, str) else value for name, value in columns.items()}
-
-
 class _Writer:
-    """Writes next to the final files, which they become when all is well."""
+    """Writes unfinished files beside the final ones."""
 
     def __init__(self, *paths: Path):
         self.paths = paths
@@ -109,44 +112,44 @@ class _Writer:
         self.num_rows = 0
         self.shape = None  # of a row
 
-    def finish(self):
-        self.close()
-        if self.num_rows:
-            for partial, path in zip(self.partial, self.paths, strict=True):
-                partial.replace(path)
+    def write(self, embedding: np.ndarray, **columns):
+        """Add a row. Bytes of file names that are not UTF-8 are escaped.
 
-    def discard(self):
-        try:
-            self.close()
-        finally:  # closing writes what is left, which fails again if a full disk was the reason
-            for partial in self.partial:
-                partial.unlink(missing_ok=True)
+        Raises:
+            ValueError: If the embedding does not have the shape of the first one.
+        """
+        if self.shape is None:
+            self.shape = embedding.shape
+        if embedding.shape != self.shape:
+            raise ValueError(f"An embedding has the shape {embedding.shape}, but those before it {self.shape}.")
+        columns = {name: escaped(value) if isinstance(value, str) else value for name, value in columns.items()}
+        self._write_row(embedding.astype("<f4"), columns)
+        self.num_rows += 1
 
 
 class _NpyWriter(_Writer):
     def __init__(self, path: Path):
         super().__init__(path, table_beside(path))
         self.array = self.partial[0].open("wb")
-        self.table = self.partial[1].open("w", newline="", encoding="utf-8")
+        self.table_file = self.partial[1].open("w", newline="", encoding="utf-8")
+        self.table = csv.writer(self.table_file)
 
-    def write(self, embedding: np.ndarray, **columns):
-        if self.shape is None:
-            self.shape = embedding.shape
+    def _write_row(self, embedding: np.ndarray, columns: dict):
+        if self.num_rows == 0:
             self._write_header()
-            csv.writer(self.table).writerow(columns)
-        self.array.write(embedding.astype("<f4").tobytes())
-        csv.writer(self.table).writerow(_storable(columns).values())
-        self.num_rows += 1
+            self.table.writerow(columns)
+        self.array.write(embedding.tobytes())
+        self.table.writerow(columns.values())
 
     def close(self):
-        if self.shape is not None and not self.array.closed:
+        if self.num_rows and not self.array.closed:
             self.array.seek(0)
             self._write_header()
         self.array.close()
-        self.table.close()
+        self.table_file.close()
 
     def _write_header(self):
-        # NumPy leaves room in it for the first axis to grow, so that it can be written again.
+        # NumPy pads a header, so it can be replaced by one with more rows.
         header = {"descr": "<f4", "fortran_order": False, "shape": (self.num_rows, *self.shape)}
         np.lib.format.write_array_header_1_0(self.array, header)
 
@@ -157,10 +160,8 @@ class _ParquetWriter(_Writer):
         self.rows = []
         self.file = None
 
-    def write(self, embedding: np.ndarray, **columns):
-        self.shape = embedding.shape
-        self.rows.append((embedding.astype(np.float32), _storable(columns)))
-        self.num_rows += 1
+    def _write_row(self, embedding: np.ndarray, columns: dict):
+        self.rows.append((embedding, columns))
         if len(self.rows) == ROWS_AT_ONCE:
             self._flush()
 

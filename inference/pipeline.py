@@ -1,4 +1,4 @@
-"""The pipeline from anybody's video to the expressions in it over time."""
+"""The pipeline from a video to the expressions in it over time."""
 
 import itertools
 import math
@@ -6,7 +6,6 @@ import numbers
 import os
 import types
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -29,37 +28,28 @@ READING = ("frame_rate", "backend", "frame_order")  # settings of `open_frames`
 DEFAULT_SAMPLING_RATE = 4  # of the published recipes, for processors that have none
 
 
-@dataclass
-class _Settings:
-    """Those of a pipeline and of a call together."""
-
-    reading: dict
-    preprocess: dict
-    postprocess: dict
-
-
 class FacialExpressionPipeline(Pipeline):
     """
-    Facial expression recognition in whole videos with any `AutoModelForVideoClassification` that takes `pixel_values`
-    of a fixed number of frames: finds and follows faces, slides a window over each person's time, and classifies each
-    window's clip.
+    Facial expression recognition in whole videos. It finds and follows faces, slides a window over the frames of each
+    person, and classifies the clip of each window. The model may be any `AutoModelForVideoClassification` with
+    `pixel_values` of a fixed number of frames.
 
-    Videos are gone through once, forward, and only a few seconds are held, so their length does not matter. What is
-    in a window does not depend on a video's frame rate: its `num_frames` are spread evenly over it. They are the
-    processor's or, if it has none, as VideoMAE's, the model configuration's; `sampling_rate` is then 4.
+    A video is read once, and only a few seconds are in memory. The `num_frames` frames of a clip are evenly spaced in
+    its window, for every frame rate. `num_frames` and `sampling_rate` are those of the processor. If it has none, as
+    that of VideoMAE, they are `num_frames` of the configuration and 4.
 
     Args:
         face_cropper ([`~image_processing.FaceCropper`], *optional*):
-            Finds, follows and cuts out faces, with a detector of your own for example. By default made when it is
-            needed, which takes `pip install "lgi-former[faces]"`.
+            Finds, follows and crops faces. The default is created at first use and needs
+            `pip install "lgi-former[faces]"`.
         kwargs:
-            As for every pipeline: `model`, `video_processor`, `device`, `batch_size` (clips that the model takes at
-            once, 8 by default); and the settings of a call, which then hold for all calls.
+            As for every pipeline: `model`, `video_processor`, `device`, `batch_size` (8 clips by default). Also the
+            settings of a call, as defaults of all calls.
 
     Example:
 
     ```python
-    import lgi_former  # makes the task known
+    import lgi_former  # registers the task
     from transformers import pipeline
 
     recognise = pipeline("facial-expression-recognition", model="mae-dfer-dfew")
@@ -97,60 +87,54 @@ class FacialExpressionPipeline(Pipeline):
         backend=None,
         frame_order=None,
     ):
-        for name, setting in (("window", window), ("stride", stride), ("frame_rate", frame_rate)):
+        numbers_above_0 = {"window": window, "stride": stride, "frame_rate": frame_rate}
+        for name, setting in numbers_above_0.items():
             if setting is not None and not _is_positive(setting):
                 raise ValueError(f"{name}={setting!r} must be a finite number above 0.")
         check_backend_name(backend)
         check_frame_order(frame_order or "natural")
-        preprocess_params = {
-            "crop_faces": crop_faces,
-            "window": window,
-            "stride": stride,
-            "frame_rate": frame_rate,
-            "show_progress": show_progress,
-            "backend": backend,
-            "frame_order": frame_order,
-        }
-        postprocess_params = {"return_boxes": return_boxes}
-        return _given(preprocess_params), {}, _given(postprocess_params)
+        others = {"backend": backend, "frame_order": frame_order}
+        others |= {"crop_faces": crop_faces, "show_progress": show_progress}
+        return _given(numbers_above_0 | others), {}, _given({"return_boxes": return_boxes})
 
     def __call__(self, videos, batch_size: int | None = None, **kwargs) -> dict | list[dict] | Iterator[dict]:
         """
         Recognise the expressions in one or several videos.
 
         Args:
-            videos: A video file, folder of frames, image or URL; frames as an array (frames, height, width, channels)
-                or (frames, channels, height, width) of pixels from 0 to 255, or a list of PIL images; or a list of
-                videos. A generator or data set of videos is gone through lazily.
-            batch_size (`int`, *optional*): Clips that the model takes at once.
-            crop_faces (`bool`, defaults to `True`): Find and follow faces. Without, all of each frame is one person's
-                face, for videos that are cropped already.
-            window (`float`, *optional*): Seconds of a clip. By default as long as a clip of the training corpora:
-                `num_frames * sampling_rate` frames at 25 a second, 2.56 for the published models.
-            stride (`float`, *optional*): Seconds from a window to the next, half a window by default; rounded to a
-                whole number of steps between a window's frames.
-            frame_rate (`float`, defaults to 25): Frames per second of folders and arrays, which do not tell.
-            return_boxes (`bool`, defaults to `False`): Tell where the faces are.
-            show_progress (`bool`, defaults to `False`): Show a progress bar, in seconds of the video.
-            backend, frame_order (`str`, *optional*): As for `LGIFormerVideoProcessor`; the processor's by default.
+            videos: A video file, folder of frames, image or URL. Or frames: an array (frames, height, width, channels)
+                or (frames, channels, height, width) of pixels from 0 to 255, or a list of PIL images. Or a list of
+                videos. A generator or data set of videos is read lazily.
+            batch_size (`int`, *optional*): Clips in a batch of the model.
+            crop_faces (`bool`, defaults to `True`): Find and follow faces. If false, each whole frame is the face of
+                one person, for videos that are already cropped.
+            window (`float`, *optional*): Seconds of a clip. The default is `num_frames * sampling_rate` frames at 25
+                frames per second, as in the training corpora: 2.56 seconds for the published models.
+            stride (`float`, *optional*): Seconds between the starts of two windows. It is rounded to a multiple of the
+                time between two frames of a clip. The default is half a window.
+            frame_rate (`float`, defaults to 25): Frames per second of folders and arrays.
+            return_boxes (`bool`, defaults to `False`): Add the boxes of the faces to the timeline.
+            show_progress (`bool`, defaults to `False`): Show a progress bar in seconds of the video.
+            backend, frame_order (`str`, *optional*): As for `LGIFormerVideoProcessor`. The defaults are those of the
+                processor.
 
         Returns:
-            A dictionary, ready for JSON; a list of them for a list of videos, an iterator for a generator or data set:
+            A dictionary that JSON can store. For a list of videos a list, for a generator or data set an iterator.
 
-            - `video` (`str`, *optional*): path or URL, None for arrays.
-            - `duration` (`float`): seconds of the video.
-            - `scores` (`dict[str, float]`, *optional*): of the whole video by label, highest first: the mean over
-              its people, weighted by their time. None if no face was found.
-            - `note` (`str`): only if no face was found, or something is missing or unusual in the video, such as the
-              end of a file that is cut off; says so.
-            - `people` (`list[dict]`): `person`, `start`, `end` (seconds) and `scores`, the mean over the windows.
-            - `timeline` (`list[dict]`): for each window `person`, `start`, `end`, `scores` (in the order of the
-              labels) and, if asked for, `boxes`: a row `time, left, top, right, bottom` (seconds, pixels) a frame.
+            - `video` (`str`, *optional*): Path or URL. None for arrays.
+            - `duration` (`float`): Seconds of the video.
+            - `scores` (`dict[str, float]`, *optional*): Scores of the whole video by label, highest first: the mean
+              over people, weighted by their time. None if no face was found.
+            - `note` (`str`): Present only if no face was found, or the video is incomplete or unusual. Says why.
+            - `people` (`list[dict]`): `person`, `start`, `end` (seconds) and `scores`, the mean over windows.
+            - `timeline` (`list[dict]`): For each window `person`, `start`, `end` and `scores`, in the order of the
+              labels. With `return_boxes` also `boxes`: a row `time, left, top, right, bottom` (seconds, pixels) for
+              each frame.
 
         Raises:
-            VideoReadError: If a video cannot be read (a `ValueError`, too).
-            FacesExtraMissingError: If faces are to be cropped and what it takes is not installed.
-            ValueError: If a setting is impossible, or the model's scores are not finite.
+            VideoReadError: If a video cannot be read. It is a `ValueError`.
+            FacesExtraMissingError: If faces are to be cropped and the extra `faces` is not installed.
+            ValueError: If a setting is impossible, or a score is not finite.
         """
         if isinstance(videos, types.GeneratorType | Dataset):
             return (self._result(video, batch_size, kwargs) for video in videos)
@@ -159,35 +143,36 @@ class FacialExpressionPipeline(Pipeline):
         return self._result(videos, batch_size, kwargs)
 
     def stream(self, video, batch_size: int | None = None, **kwargs) -> Iterator[dict]:
-        """The entries of one video's timeline, each as soon as it is known. Takes what a call takes."""
-        settings = self._settings(kwargs)
-        with open_frames(video, **settings.reading) as frames:
-            yield from self._entries(frames, batch_size, settings)
+        """Yield the timeline of one video entry by entry, while it is read. The arguments are those of a call."""
+        reading, *settings = self._settings(kwargs)
+        with open_frames(video, **reading) as frames:
+            yield from self._entries(frames, batch_size, *settings)
 
     def _result(self, video, batch_size: int | None, kwargs: dict) -> dict:
-        settings = self._settings(kwargs)
-        with open_frames(video, **settings.reading) as frames:
-            timeline = sorted(self._entries(frames, batch_size, settings), key=lambda e: (e["start"], e["person"]))
+        reading, *settings = self._settings(kwargs)
+        with open_frames(video, **reading) as frames:
+            timeline = sorted(self._entries(frames, batch_size, *settings), key=lambda e: (e["start"], e["person"]))
         name = os.fspath(video) if isinstance(video, (str, os.PathLike)) else None
         summary = summarise(timeline)
         if notes := [*([summary["note"]] if "note" in summary else []), *frames.notes]:
             summary["note"] = " ".join(notes)
         return {"video": name, "duration": round(frames.passed, 3), **summary, "timeline": timeline}
 
-    def _settings(self, kwargs: dict) -> "_Settings":
+    def _settings(self, kwargs: dict) -> tuple[dict, dict, dict]:
+        """Settings of `open_frames`, `preprocess` and `postprocess`, from a call or else from the pipeline."""
         preprocess_params, _, postprocess_params = self._sanitize_parameters(**kwargs)
         preprocess_params = {**self._preprocess_params, **preprocess_params}
         reading = reading_of(self.video_processor)
         reading |= {name: preprocess_params.pop(name) for name in READING if name in preprocess_params}
-        return _Settings(reading, preprocess_params, {**self._postprocess_params, **postprocess_params})
+        return reading, preprocess_params, {**self._postprocess_params, **postprocess_params}
 
-    def _entries(self, frames: FrameStream, batch_size: int | None, settings: "_Settings") -> Iterator[dict]:
+    def _entries(self, frames: FrameStream, batch_size: int | None, preprocess: dict, postprocess: dict):
         _check_batch_size(batch_size)
-        clips = self.preprocess(frames, **settings.preprocess)
+        clips = self.preprocess(frames, **preprocess)
         batch_size = batch_size or self._batch_size or DEFAULT_BATCH_SIZE
         while batch := list(itertools.islice(clips, batch_size)):
             scores = self.forward({"pixel_values": torch.stack([clip.pixel_values for clip in batch])})
-            yield from self.postprocess((batch, scores), **settings.postprocess)
+            yield from self.postprocess((batch, scores), **postprocess)
 
     def preprocess(
         self,
@@ -197,12 +182,12 @@ class FacialExpressionPipeline(Pipeline):
         stride: float | None = None,
         show_progress: bool = False,
     ) -> Iterator[Clip]:
-        """The clips of a video, each as soon as it is complete."""
+        """Yield the clips of a video, each as soon as it is complete."""
         num_frames = self._num_frames
         window = window or num_frames * self._sampling_rate / FRAME_RATE
         step = window / num_frames
         stride_frames = max(round((stride or window / 2) / step), 1)
-        # Faces are followed in steps that are small enough for that, however long the windows are.
+        # Faces can be followed only in small steps, also if the frames of a window are far apart.
         parts = math.ceil(step / self._cropper().interval) if crop_faces else 1
         sampled = _with_progress(sample_in_time(frames, step / parts), frames.duration, show_progress)
         people = self._cropped(sampled, parts) if crop_faces else self._whole(sampled)
@@ -212,7 +197,7 @@ class FacialExpressionPipeline(Pipeline):
         return score_clips(self.model, model_inputs["pixel_values"])
 
     def postprocess(self, model_outputs: tuple[list[Clip], torch.Tensor], return_boxes: bool = False) -> list[dict]:
-        """Entries of the timeline of clips and their scores (clips, classes)."""
+        """Make entries of the timeline from clips and their scores (clips, classes)."""
         labels = self._labels
         clips, scores = model_outputs
         return [
@@ -244,18 +229,18 @@ class FacialExpressionPipeline(Pipeline):
             yield [PersonFrame(0, frame.time, self._pixels(frame.image))]
 
     def _pixels(self, image: np.ndarray) -> torch.Tensor:
-        """What the processor makes of a picture, so that of large frames only this is held."""
+        """Process a picture at once, so that memory holds no large frames."""
         clip = torch.from_numpy(image.copy()).movedim(-1, 0)[None]
         return self.video_processor(clip, do_sample_frames=False, return_tensors="pt")["pixel_values"][0, 0]
 
     def save_pretrained(self, save_directory: str | os.PathLike, **kwargs):
-        """Save the model and its processor. (Transformers would leave the processor out, and copy this file.)"""
+        """Save the model and its processor. The method of Transformers does not save the processor."""
         self.model.save_pretrained(save_directory, **kwargs)
         self.video_processor.save_pretrained(save_directory, **kwargs)
 
 
 def _num_frames(processor, config) -> int:
-    """Frames of a clip: the processor's or, as those of other families than this one have none, the model's."""
+    """Frames of a clip, from the processor or, for processors of other families, from the configuration."""
     num_frames = getattr(processor, "num_frames", None) or getattr(config, "num_frames", None)
     if num_frames is None or "pixel_values" not in processor.model_input_names:
         raise ValueError(

@@ -13,13 +13,14 @@ from ..modeling_lgi_former.classification_loss import problem_type_of
 
 @dataclass
 class VideoPrediction:
-    """What a model says about one video.
+    """Scores of one video.
 
     Attributes:
         video (`str`): The video, as it was given.
-        scores (`dict[str, float]`): Score of every label, highest first. Probabilities that sum to 1; for
-            `problem_type="multi_label_classification"` one probability a label; for `"regression"` the model's values.
-        num_views (`int`): Distinct clips of the video that were evaluated.
+        scores (`dict[str, float]`): Score of every label, highest first. Probabilities that sum to 1. For
+            `problem_type="multi_label_classification"`, each label has its own probability. For `"regression"`, the
+            outputs of the model.
+        num_views (`int`): Number of distinct clips that were evaluated.
     """
 
     video: str
@@ -33,19 +34,17 @@ def predict_video(
 ) -> VideoPrediction:
     """Predict the class probabilities of one video.
 
-    The probabilities (softmax; sigmoid if multi-label; none for regression) are averaged over the video's views and,
-    for models with logits per frame, over frames. Views that are the same clip, as those of a short video, are
-    evaluated once and count as often as they occur.
+    The scores of `score_clips` are averaged over the views of the video. Equal views of a short video are evaluated
+    once. They count as often as they occur.
 
     Args:
         model: A video classifier with logits (clips, classes) or (clips, frames, classes).
-        processor: Its processor.
-        video: What the processor takes as one video: a file, a folder of frames, a URL, ...
-        num_segments: Number of clips, evenly spaced in time; the processor's own setting by default.
+        processor: The processor of the model.
+        video: Any input of the processor: a file, a folder of frames, a URL, ...
+        num_segments: Number of clips, evenly spaced in time. The default is the setting of the processor.
 
     Raises:
-        ValueError: If the video cannot be read (from the processor), a score is not finite, or two labels of the
-            model have the same name.
+        ValueError: If the video cannot be read, a score is not finite, or two labels have the same name.
     """
     sampling = {} if num_segments is None else {"num_segments": num_segments}
     labels = labels_of(model.config)
@@ -61,10 +60,10 @@ def predict_video(
 
 
 def labels_of(config: PreTrainedConfig) -> list[str]:
-    """Names of a model's labels in the order of its logits.
+    """Names of the labels in the order of the logits.
 
     Raises:
-        ValueError: If two labels have the same name, so that one would hide the other, or a label has no name.
+        ValueError: If two labels have the same name, or a label has no name.
     """
     names = config.id2label
     labels = [names[index] for index in range(config.num_labels) if index in names]
@@ -82,12 +81,13 @@ def labels_of(config: PreTrainedConfig) -> list[str]:
 
 
 def score_clips(model: PreTrainedModel, pixel_values: torch.Tensor) -> torch.Tensor:
-    """A model's scores of clips: probabilities (softmax; sigmoid if multi-label), or its values for regression.
+    """Scores of clips: probabilities (softmax, or sigmoid for several labels), or the outputs of a regression model.
+
+    Scores of frames are averaged over the frames of a clip.
 
     Args:
-        model: A video classifier with logits (clips, classes) or (clips, frames, classes), which are averaged over
-            frames after they were made scores.
-        pixel_values: Float (clips, frames, channels, height, width) on the model's device.
+        model: A video classifier with logits (clips, classes) or (clips, frames, classes).
+        pixel_values: Float (clips, frames, channels, height, width) on the device of the model.
 
     Returns:
         float32 (clips, classes).
@@ -95,20 +95,14 @@ def score_clips(model: PreTrainedModel, pixel_values: torch.Tensor) -> torch.Ten
     Raises:
         ValueError: If a score is not finite.
     """
-    logits = model(pixel_values=pixel_values.to(model.dtype)).logits.float()
-    scores = _scores_of_logits(logits, model.config)
+    scores = model(pixel_values=pixel_values.to(model.dtype)).logits.float()
+    problem_type = problem_type_of(model.config)
+    if problem_type == "multi_label_classification":
+        scores = scores.sigmoid()
+    elif problem_type != "regression":
+        scores = scores.softmax(dim=-1)
     if scores.ndim == 3:
         scores = scores.mean(dim=1)
     if not scores.isfinite().all():
         raise ValueError("The model's scores are not finite numbers; load it with dtype=torch.float32.")
     return scores
-
-
-def _scores_of_logits(logits: torch.Tensor, config) -> torch.Tensor:
-    """Turn logits (..., classes) into probabilities, or leave them for regression (as Transformers' losses decide)."""
-    problem_type = problem_type_of(config)
-    if problem_type == "regression":
-        return logits
-    if problem_type == "multi_label_classification":
-        return logits.sigmoid()
-    return logits.softmax(dim=-1)

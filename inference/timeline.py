@@ -1,4 +1,4 @@
-"""From the scores of clips to what is said about a person and about a video."""
+"""Summarises the scores of clips for each person and for the video."""
 
 import itertools
 from collections.abc import Iterable
@@ -8,10 +8,10 @@ NO_FACE_NOTE = "No face was found, so there is nothing to classify."
 
 
 def summarise(timeline: list[dict]) -> dict:
-    """What a timeline says about each person and altogether.
+    """Average the scores of a timeline for each person and for the video.
 
-    A person's scores are the mean over the person's windows; a video's are the mean over its people, weighted by how
-    long each was there.
+    The scores of a person are the mean over the person's windows. The scores of the video are the mean over people,
+    weighted by the time for which each was seen.
 
     Args:
         timeline: Entries with `person`, `start`, `end` (seconds) and `scores` (by label).
@@ -19,9 +19,9 @@ def summarise(timeline: list[dict]) -> dict:
     Returns:
         Dictionary with
 
-        - `scores`: of the video, by label, highest first; None if there is nobody.
-        - `people`: for each person, in the order of their numbers, `person`, `start`, `end` and `scores`.
-        - `note`: only if there is nobody; says so.
+        - `scores`: Scores of the video by label, highest first. None without people.
+        - `people`: `person`, `start`, `end` and `scores` of each person, in the order of their numbers.
+        - `note`: `NO_FACE_NOTE`, only without people.
     """
     by_person = {}
     for entry in timeline:
@@ -34,11 +34,11 @@ def summarise(timeline: list[dict]) -> dict:
 
 
 def stretches(timeline: list[dict]) -> list[dict]:
-    """A timeline in short: successive windows of a person with the same best label become one.
+    """Shorten a timeline: join successive windows of a person that have the same best label.
 
     Returns:
-        Entries with `person`, `start`, `end` (seconds), `label` and `score`, the label's mean over the windows; each
-        person's in the order of time.
+        Entries with `person`, `start`, `end` (seconds), `label` and `score`, the mean of the label over the windows.
+        They are sorted by person and time.
     """
     short = []
     in_time = sorted(timeline, key=lambda entry: (entry["person"], entry["start"]))
@@ -51,7 +51,7 @@ def stretches(timeline: list[dict]) -> list[dict]:
 
 
 def best_label(entry: dict) -> str:
-    """The label with the highest score."""
+    """The label with the highest score of an entry."""
     return max(entry["scores"], key=entry["scores"].get)
 
 

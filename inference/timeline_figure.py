@@ -1,4 +1,4 @@
-"""A picture of a timeline: the probabilities of all labels over time, one strip a person."""
+"""Draws a timeline: the scores of all labels over time, in one strip for each person."""
 
 import numpy as np
 
@@ -12,22 +12,23 @@ with needs_extra("figures"):
     from matplotlib.figure import Figure
 
 
-MOST_STRIPS = 6  # of the people who are there longest; more would be too small to read
+MOST_STRIPS = 6  # more strips would be too small to read
 WIDTH = 9.0  # inches
-LETTER, SYMBOL = 0.095, 0.7  # inches that a letter and a symbol with its gaps take in the legend
+LETTER, SYMBOL = 0.095, 0.7  # inches of a letter, and of a symbol with its gaps, in the legend
 LEGEND_ROW = 0.22  # inches
 
 
 def draw_timeline(result: dict, title: str | None = None) -> Figure:
-    """The timeline of a result of `FacialExpressionPipeline`, with a legend.
+    """Draw the timeline of a result of `FacialExpressionPipeline`, with a legend.
 
-    At most six people are shown, those who are there longest. A line under the time axis counts the others.
+    At most six people are drawn: those who are seen for the longest time. A line under the time axis counts the
+    others.
 
     Args:
-        result: The result, of probabilities that sum to 1 or of other scores.
-        title: Above the figure.
+        result: The result. Its scores may be probabilities that sum to 1, or other scores.
+        title: Title of the figure.
     """
-    people = longest_there(result)
+    people = people_to_draw(result)
     names = list(result["timeline"][0]["scores"]) if people else []
     columns = _legend_columns(names)
     legend_height = LEGEND_ROW * -(-len(names) // columns)
@@ -50,16 +51,16 @@ def draw_timeline(result: dict, title: str | None = None) -> Figure:
 
 
 def _legend_columns(names: list[str]) -> int:
-    """How many columns of labels fit beside one another."""
+    """Number of columns of labels that fit into the width."""
     longest = max(map(len, names), default=0)
     return max(min(int(WIDTH / (LETTER * longest + SYMBOL)), len(names)), 1)
 
 
 def draw_strip(axes: Axes, result: dict, person: int):
-    """One person's scores over time: stacked if they are shares of a whole, as lines otherwise."""
+    """Draw the scores of a person over time: stacked if they sum to 1, otherwise as lines."""
     entries = [entry for entry in result["timeline"] if entry["person"] == person]
     colours = label_colours(entries[0]["scores"])
-    # From the begin of the first window to the end of the last; in between scores stand at the windows' middles.
+    # Scores stand at the middles of windows, and also at the start of the first and the end of the last window.
     times = [entries[0]["start"], *((entry["start"] + entry["end"]) / 2 for entry in entries), entries[-1]["end"]]
     scores = np.array([list(entry["scores"].values()) for entry in (entries[0], *entries, entries[-1])]).T
     if np.allclose(scores.sum(axis=0), 1, atol=1e-3):
@@ -70,8 +71,8 @@ def draw_strip(axes: Axes, result: dict, person: int):
             axes.plot(times, values, label=drawable(label), color=colour)
 
 
-def longest_there(result: dict) -> list[int]:
-    """The people who are there longest, as many as can be shown, in the order of their numbers."""
+def people_to_draw(result: dict) -> list[int]:
+    """Numbers of the people who are seen for the longest time, at most `MOST_STRIPS`, in ascending order."""
     by_time = sorted(result["people"], key=lambda person: person["start"] - person["end"])
     return sorted(person["person"] for person in by_time[:MOST_STRIPS])
 

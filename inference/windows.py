@@ -1,4 +1,4 @@
-"""Windows that slide over the frames of each person and become clips, while the frames come one after another."""
+"""Slides windows over the frames of each person and yields clips, while frames are still being read."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -10,13 +10,13 @@ import torch
 
 @dataclass
 class PersonFrame:
-    """What a model is to see of a person at a moment.
+    """The input of the model for one person at one time.
 
     Attributes:
-        person (`int`): Who it is.
-        time (`float`): Seconds into the video.
+        person (`int`): Number of the person.
+        time (`float`): Seconds from the start of the video.
         pixels (`torch.Tensor`): Processed pixels, float (channels, height, width).
-        box (`np.ndarray`, *optional*): Where that is in the frame: left, top, right, bottom in pixels.
+        box (`np.ndarray`, *optional*): The crop in the frame: left, top, right, bottom in pixels.
     """
 
     person: int
@@ -27,11 +27,11 @@ class PersonFrame:
 
 @dataclass
 class Clip:
-    """What a model is to see of a person in a window.
+    """The input of the model for one person in one window.
 
     Attributes:
-        frames (`list[PersonFrame]`): The frames, all of one person; the last may be there repeatedly.
-        start, end (`float`): Seconds into the video.
+        frames (`list[PersonFrame]`): Frames of one person. The last may be repeated.
+        start, end (`float`): Seconds from the start of the video.
     """
 
     frames: list[PersonFrame]
@@ -40,7 +40,7 @@ class Clip:
 
     @property
     def person(self) -> int:
-        """Who it is."""
+        """Number of the person."""
         return self.frames[0].person
 
     @property
@@ -51,18 +51,18 @@ class Clip:
 
 @dataclass
 class Windows:
-    """How windows slide.
+    """Cuts the frames of each person into windows.
 
-    The first begins when a person appears. The last ends when the person is gone: it overlaps the one before it by as
-    much as it takes. Of somebody who was there for less than a window, the last frame is repeated, as the published
-    sampling does with short videos.
+    The first window starts when a person appears. The last window ends when the person leaves, and may overlap the
+    window before it by more than the others. If a person is seen for less than a window, the last frame is repeated,
+    as in the published sampling of short videos.
 
     Attributes:
         num_frames (`int`): Frames of a window.
-        stride (`int`): Frames from the begin of a window to that of the next.
-        step (`float`): Seconds from a frame to the next.
-        duration (`Callable`, *optional*): Returns the seconds of the video, after which no window ends. Called when
-            the moments are over, since only then the duration is known.
+        stride (`int`): Frames between the starts of two windows.
+        step (`float`): Seconds between two frames.
+        duration (`Callable`, *optional*): Returns the seconds of the video. No window ends later. It is called after
+            the last moment, because the duration is known only then.
     """
 
     num_frames: int
@@ -71,16 +71,16 @@ class Windows:
     duration: Callable[[], float] | None = None
 
     def clips(self, moments: Iterable[list[PersonFrame]]) -> Iterator[Clip]:
-        """The clips of all people, each as soon as it is known that its last frame is shown to the end.
+        """Yield the clips of all people. Each clip is yielded when the moment after its last frame is read.
 
         Args:
-            moments: For each moment of the video, `step` seconds apart, the people who are there. Somebody who leaves
-                does not come back.
+            moments: The people at each moment of the video. Moments are `step` seconds apart. A person who leaves does
+                not return.
         """
         people = {}
         complete = []
         for moment in moments:
-            yield from complete  # there is a next moment, so that the video lasts until then
+            yield from complete  # this moment shows that the video goes on after them
             complete = [clip for frame in moment for clip in self._add(people, frame)]
             for person in people.keys() - {frame.person for frame in moment}:
                 yield from self._rest(people.pop(person))
@@ -88,7 +88,7 @@ class Windows:
             yield self._within_video(clip)
 
     def _add(self, people: dict[int, "_Seen"], frame: PersonFrame) -> Iterator[Clip]:
-        """Add a frame to those of its person; yields the clip that it completes."""
+        """Add a frame of a person. Yield the clip that it completes, if any."""
         seen = people.setdefault(frame.person, _Seen(self.num_frames, next_clip=self.num_frames))
         seen.recent.append(frame)
         seen.count += 1
@@ -109,22 +109,22 @@ class Windows:
         return Clip(frames + frames[-1:] * (self.num_frames - len(frames)), start, end)
 
     def _within_video(self, clip: Clip) -> Clip:
-        """A clip whose last frame may be shown for less than a step, because the video ends."""
+        """The clip with an end that is not after the end of the video."""
         if self.duration is None:
             return clip
         return replace(clip, end=min(clip.end, max(self.duration(), clip.frames[-1].time)))
 
 
 class _Seen:
-    """A person's latest frames, and how many there were.
+    """The latest frames of a person, and counts.
 
     Args:
-        num_frames: How many are kept.
-        next_clip: After how many the next clip is due.
+        num_frames: Number of frames to hold.
+        next_clip: Number of frames after which the next clip is complete.
     """
 
     def __init__(self, num_frames: int, next_clip: int):
         self.recent = deque(maxlen=num_frames)
         self.count = 0
         self.next_clip = next_clip
-        self.num_pending = 0  # frames that are in no clip yet
+        self.num_pending = 0  # frames that are not yet in a clip

@@ -1,51 +1,74 @@
-"""Prediction and the trainer need no extra, and errors for missing packages name the extra."""
+"""What works without the packages of the extras, and the errors that name the missing extra."""
 
 import importlib.metadata
 import importlib.util
 import json
+import subprocess
+import sys
 
 import pytest
 
-from lgi_former import extras
+from lgi_former import LGIFormerForVideoClassification, extras
 from lgi_former.extras import MODULES, MissingExtraError, needs_extra, require_extra
 
 
-# Python finds no module whose entry in `sys.modules` is None.
-HIDE_ALL = """
+HIDE = """
 import sys
+from contextlib import redirect_stderr
+from io import StringIO
 
-HIDDEN = {hidden!r}
-sys.modules.update(dict.fromkeys(HIDDEN))
-import lgi_former
-from lgi_former.image_processing import LGIFormerVideoProcessor
+sys.modules.update(dict.fromkeys({hidden!r}))  # Python finds no module whose entry is None
 """
 
 WITHOUT_EXTRAS = """
 import json
-from contextlib import redirect_stderr
-from io import StringIO
 import lgi_former
 from lgi_former.commands.cli import main
 
 for name in lgi_former.__all__:
     getattr(lgi_former, name)
-assert main(["predict", "--sample", "--num_segments", "1"]) == 0
-outcomes = {{}}
-for command in {commands!r}:
+assert main(["predict", "--sample", "--num_segments", "1", "--model", sys.argv[2]]) == 0
+outcomes = {}
+for command in json.loads(sys.argv[1]):
     with redirect_stderr(StringIO()) as messages:
-        status = main(command.format(folder={folder!r}).split())
+        status = main(command.split())
     outcomes[command] = [status, messages.getvalue().strip().splitlines()[-1]]
 print(json.dumps(outcomes))
 """
 
-WITHOUT_ONE = """
-import sys
+IMPORT_EACH = """
+import json
+import lgi_former
+from lgi_former.extras import MissingExtraError
 
-for name in {hidden!r}:
-    if name != {missing!r}:
-        del sys.modules[name]
-{code}
+messages = []
+for hidden, code, _ in json.loads(sys.argv[1]):
+    before, visible = set(sys.modules), sys.modules.get(hidden)
+    sys.modules[hidden] = None
+    try:
+        exec(code)
+        messages.append("no error")
+    except MissingExtraError as error:
+        messages.append(str(error))
+    del sys.modules[hidden]
+    if visible is not None:
+        sys.modules[hidden] = visible
+    for name in sys.modules.keys() - before:
+        if name.startswith("lgi_former"):
+            del sys.modules[name]  # the next import must run the module again
+print(json.dumps(messages))
 """
+
+IMPORTS = [
+    ("matplotlib", "import lgi_former.figures.style", "figures"),
+    ("sklearn", "from lgi_former.figures import map_embeddings", "figures"),
+    ("matplotlib", "import lgi_former.inference.annotated_video", "figures"),
+    ("sklearn", "import lgi_former.training.evaluation.metrics", "train"),
+    ("matplotlib", "import lgi_former.training.evaluation.report", "train"),
+    ("matplotlib", "import lgi_former.inference.demo", "demo"),
+    ("scipy", "from lgi_former.image_processing import FaceCropper; FaceCropper()", "faces"),
+]
+"""The hidden module, the import that fails, and the extra that the error names."""
 
 EXTRA_OF_COMMAND = {
     "quickstart": "train",
@@ -58,47 +81,35 @@ EXTRA_OF_COMMAND = {
     "predict face.mp4 --model m --no_crop_faces --timeline t.png": "figures",
     "predict face.mp4 --model m --no_crop_faces --annotate a.mp4": "figures",
     "predict face.mp4 --model m": "faces",
-    "prepare faces {folder}/videos {folder}/cropped": "faces",
+    "prepare faces videos cropped": "faces",
     "demo --model m": "demo",
 }
 
-HIDDEN = sorted({module for modules in MODULES.values() for module in modules})
-IMPORTS = [
-    ("matplotlib", "import lgi_former.figures.style", "figures"),
-    ("sklearn", "from lgi_former.figures import map_embeddings", "figures"),
-    ("matplotlib", "import lgi_former.inference.annotated_video", "figures"),
-    ("sklearn", "import lgi_former.training.evaluation.metrics", "train"),
-    ("matplotlib", "import lgi_former.training.evaluation.report", "train"),
-    ("matplotlib", "import lgi_former.inference.demo", "demo"),
-    ("scipy", "from lgi_former.image_processing import FaceCropper; FaceCropper()", "faces"),
-]
 
-
-@pytest.fixture(scope="module")
-def outcomes(run_in_forks, tmp_path_factory):
-    """Output and error without any extra, and the errors without one package."""
-    folder = tmp_path_factory.mktemp("extras")
-    (folder / "videos").mkdir()
-    codes = [WITHOUT_EXTRAS.format(commands=list(EXTRA_OF_COMMAND), folder=str(folder))]
-    codes += [WITHOUT_ONE.format(hidden=HIDDEN, missing=missing, code=code) for missing, code, _ in IMPORTS]
-    without_extras, *without_one = run_in_forks(HIDE_ALL.format(hidden=HIDDEN), codes)
-    return without_extras, {code: error for (_, code, _), (_, error) in zip(IMPORTS, without_one, strict=True)}
+def _run(hidden, code, *arguments, folder):
+    script = HIDE.format(hidden=tuple(hidden)) + code
+    return subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, cwd=folder)
 
 
 @pytest.mark.slow
-def test_prediction_and_trainer_need_no_extra_and_commands_name_theirs(outcomes):
-    output, error = outcomes[0]
-    assert error is None
-    for command, (status, message) in json.loads(output.splitlines()[-1]).items():
+def test_prediction_and_trainer_need_no_extra_and_commands_name_theirs(tmp_path, save_tiny_model):
+    hidden = {module for modules in MODULES.values() for module in modules}
+    (tmp_path / "videos").mkdir()
+    save_tiny_model(LGIFormerForVideoClassification, tmp_path / "model", ["happy", "sad"])
+    done = _run(hidden, WITHOUT_EXTRAS, json.dumps(list(EXTRA_OF_COMMAND)), str(tmp_path / "model"), folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for command, (status, message) in json.loads(done.stdout.splitlines()[-1]).items():
         assert status == 2, command
         assert f'pip install "lgi-former[{EXTRA_OF_COMMAND[command]}]"' in message, command
 
 
-@pytest.mark.parametrize(("missing", "code", "extra"), IMPORTS)
 @pytest.mark.slow
-def test_imports_from_python_name_the_extra(missing, code, extra, outcomes):
-    error = outcomes[1][code]
-    assert missing in error and f'pip install "lgi-former[{extra}]"' in error
+def test_imports_from_python_name_the_extra(tmp_path):
+    done = _run([], IMPORT_EACH, json.dumps(IMPORTS), folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    messages = json.loads(done.stdout.splitlines()[-1])
+    for (hidden, code, extra), message in zip(IMPORTS, messages, strict=True):
+        assert hidden in message and f'pip install "lgi-former[{extra}]"' in message, code
 
 
 def test_all_missing_packages_are_named(monkeypatch):
@@ -107,7 +118,7 @@ def test_all_missing_packages_are_named(monkeypatch):
         require_extra("train")
 
 
-def test_installed_packages_raise_no_error(monkeypatch):
+def test_nothing_happens_if_all_packages_are_there(monkeypatch):
     monkeypatch.setitem(MODULES, "train", ("json", "csv"))
     require_extra("train")
     with needs_extra("train"):
@@ -131,7 +142,7 @@ def test_other_errors_pass_unchanged(error, monkeypatch):
     assert raised.value is error
 
 
-def test_extras_install_the_modules_that_errors_name(setup_arguments):
+def test_setup_installs_what_the_errors_promise(setup_arguments):
     installed_by = importlib.metadata.packages_distributions() | {"umap": ["umap-learn"]}
     for extra, modules in MODULES.items():
         names = {requirement.partition(">=")[0] for requirement in setup_arguments["extras_require"][extra]}

@@ -29,9 +29,10 @@ LAYERS = {
         {"data"},
     ],
     "lgi_former.image_processing": [
-        {"augmentation", "faces", "video_processing_lgi_former"},
+        {"augmentation", "faces", "model_processor", "training_frame_sampling"},
+        {"video_processing_lgi_former"},
         {"processor_settings"},
-        {"decoding", "distinct_views", "frame_sampling", "pixel_range", "resizing", "training_frame_sampling"},
+        {"decoding", "distinct_views", "frame_sampling", "pixel_range", "resizing"},
     ],
 }
 NOT_IMPORTED = {"lgi_former.setup"}  # `setup.py` is in the folder of the package

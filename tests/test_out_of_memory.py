@@ -1,4 +1,4 @@
-"""For all commands, the error for a lack of memory is one sentence that says which option to lower."""
+"""Errors about memory, of all devices and commands, say in one line what to lower."""
 
 import shutil
 
@@ -27,10 +27,18 @@ LABELS = ("happy", "sad", "neutral")
         (RuntimeError("MPS backend out of memory (MPS allocated: 18 GB)"), "The device ran out of memory. Lower"),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling"), "The device ran out of memory. Lower"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "The machine ran out of memory."),
+        (
+            RuntimeError("MPS backend out of memory (max allowed: 18 GB). Tried to allocate 256 bytes on"),
+            "The device ran ",
+        ),
+        (
+            RuntimeError("XPU out of memory. Tried to allocate 1.5 MiB. GPU"),
+            "The device ran out of memory when it asked ",
+        ),
         (MemoryError(), "The machine ran out of memory. Lower"),
     ],
 )
-def test_the_error_is_one_sentence_with_advice(error, beginning):
+def test_the_message_is_one_line_with_advice(error, beginning):
     assert is_out_of_memory(error)
     message = first_line(error)
     assert message.startswith(beginning) and "\n" not in message
@@ -40,7 +48,7 @@ def test_the_error_is_one_sentence_with_advice(error, beginning):
 
 
 @pytest.mark.parametrize("error", [RuntimeError("mat1 and mat2 cannot be multiplied"), ValueError("out of memory")])
-def test_other_errors_are_no_lack_of_memory(error):
+def test_other_errors_are_not_about_memory(error):
     assert not is_out_of_memory(error)
     assert "ran out of memory" not in first_line(error)
 
@@ -104,15 +112,15 @@ def test_commands_say_what_to_lower(command, model_class, advice, folder, tmp_pa
     assert advice in message
 
 
-def test_commands_that_catch_no_error_report_it_too(monkeypatch, capsys):
+def test_a_command_without_its_own_handler_reports_it(monkeypatch, capsys):
     monkeypatch.setattr("lgi_former.commands.quickstart.run", raise_out_of_memory)
     assert main(["quickstart"]) == 2
     assert capsys.readouterr().err.startswith("lgi-former: The device ran out of memory")
 
 
-def test_other_errors_of_training_keep_their_traceback():
+def test_other_errors_of_training_have_a_traceback():
     def run():
-        """A command."""
+        """Something."""
         raise RuntimeError("a bug")
 
     with pytest.raises(RuntimeError, match="a bug"):

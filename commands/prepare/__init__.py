@@ -1,4 +1,4 @@
-"""`lgi-former prepare`: what is done to a corpus before training, one subcommand a preparation."""
+"""`lgi-former prepare`: prepares a corpus for training. Each preparation is a subcommand."""
 
 import inspect
 
@@ -6,14 +6,10 @@ from . import faces, index, shards, verify
 from .corpus import NUM_FOLDS, CorpusPreparation
 
 
-SUMMARY = "a corpus for training: lists of its clips, cut-out faces, tar shards"
+SUMMARY = "a corpus for training: lists of its clips, cropped faces, tar shards"
 
-PREPARATIONS = {
-    "faces": faces,
-    "shards": shards,
-    "index": index,
-    "verify": verify,
-} | {name: CorpusPreparation(name) for name in NUM_FOLDS}
+PREPARATIONS = {"faces": faces, "shards": shards, "index": index, "verify": verify}
+PREPARATIONS |= {name: CorpusPreparation(name) for name in NUM_FOLDS}
 
 
 def add_arguments(parser):

@@ -1,4 +1,4 @@
-"""`lgi-former prepare dfew`, `... voxceleb2` and those between: one subcommand for each corpus of the paper."""
+"""`lgi-former prepare dfew` and so on: one subcommand for each corpus of the paper."""
 
 import argparse
 import sys
@@ -8,16 +8,16 @@ from ...messages import fail, first_line
 from ..options import num_cpus, positive_int, share
 
 
-# Here, too, since the descriptions of the corpora take long to import.
+# As in the descriptions of the corpora, which take seconds to import.
 NUM_FOLDS = {"dfew": 5, "ferv39k": 0, "mafw": 5, "crema-d": 5, "ravdess": 6, "enterface": 5, "voxceleb2": 0}
 UNLABELLED = ("voxceleb2",)
 
 
 class CorpusPreparation:
-    """The subcommand for a corpus, with what a module of a subcommand has.
+    """The subcommand of a corpus. It has the members that the module of another subcommand has.
 
     Args:
-        name: Which corpus.
+        name: A key of `NUM_FOLDS`.
     """
 
     def __init__(self, name: str):
@@ -27,7 +27,9 @@ class CorpusPreparation:
     def add_arguments(self, parser: argparse.ArgumentParser):
         parser.add_argument("--root", type=Path, metavar="DIR", required=True, help="folder of the corpus")
         parser.add_argument("--output", type=Path, metavar="DIR", required=True, help="folder to write to")
-        parser.add_argument("--clips", metavar="DIR", help="folder of the clips in --root (default: the owners')")
+        parser.add_argument(
+            "--clips", metavar="DIR", help="folder of the clips in --root (default: as its owners name it)"
+        )
         if NUM_FOLDS[self.name]:
             folds = range(1, NUM_FOLDS[self.name] + 1)
             parser.add_argument(
@@ -40,74 +42,64 @@ class CorpusPreparation:
             metavar="F",
             help="share of the clips that may be missing (default: %(default)s)",
         )
-        parser.add_argument("--dry_run", action="store_true", help="only say what would be written")
+        parser.add_argument("--dry_run", action="store_true", help="only report what would be written")
         parser.add_argument("--overwrite", action="store_true", help="replace lists that have other content")
         if self.name in UNLABELLED:
             parser.add_argument(
-                "--no_check", action="store_true", help="do not read the videos; only empty ones are then left out"
+                "--no_check", action="store_true", help="do not read the videos; then only empty files are skipped"
             )
             parser.add_argument(
                 "--num_workers",
                 type=positive_int,
                 default=num_cpus(),
-                help="processes to read with (default: the CPUs it may use)",
+                help="processes that read videos (default: the CPUs that the command may use)",
             )
 
     def run(self, args: argparse.Namespace) -> int:
-        """Find the clips of a corpus as its owners distribute it, or as `lgi-former prepare faces` has cut out its
-        faces, check that they are there, and write lists of them that training reads, with paths relative to --root.
-        Clips that are missing are told, listed in missing.csv and left out, and the exit status is 1; if they are too
-        many, no list is written, and it is 2. To do it again changes nothing, and goes on with what was not done."""
+        """Write the lists of clips that training reads, with paths relative to --root. The corpus may be as its owners
+        distribute it, or as `lgi-former prepare faces` wrote it. Missing clips are reported, listed in missing.csv and
+        skipped. The exit status is then 1. If too many clips are missing, no list is written, and the exit status is
+        2. Running the command again is safe: it continues where it stopped."""
         from ...training.preparation.corpora.descriptions import CORPORA
-        from ...training.preparation.corpora.preparation import ListsNotWrittenError
+        from ...training.preparation.corpora.preparation import ListsNotWrittenError, PreparationOptions
 
-        corpus, options = CORPORA[self.name], _options(args)
+        corpus = CORPORA[self.name]
+        options = PreparationOptions(
+            args.root, args.output, args.clips, args.max_missing_fraction, args.overwrite, args.dry_run
+        )
         try:
-            return (_prepare_unlabelled if self.name in UNLABELLED else _prepare_labelled)(corpus, options, args)
+            return _prepare(corpus, options, args, is_labelled=self.name not in UNLABELLED)
         except ListsNotWrittenError as error:
-            _tell_missing(corpus, error.found, options, are_listed=False)
+            _report_missing(corpus, error.found, options, are_listed=False)
             return fail(first_line(error))
         except (ValueError, OSError) as error:
             return fail(first_line(error))
 
 
-def _prepare_labelled(corpus, options, args: argparse.Namespace) -> int:
-    from ...training.preparation.corpora.preparation import prepare_labelled
-    from ...training.preparation.corpora.report import describe_shared, print_clips
+def _prepare(corpus, options, args: argparse.Namespace, is_labelled: bool) -> int:
+    from ...training.preparation.corpora.preparation import prepare_labelled, prepare_unlabelled
+    from ...training.preparation.corpora.report import describe_shared, print_clips, print_count
 
     folds = [None]
-    if corpus.clips.num_folds:
-        folds = list(range(1, corpus.clips.num_folds + 1)) if args.fold is None else [args.fold]
-    found = prepare_labelled(corpus, options, folds)
-    print_clips(corpus, found)
-    for line in describe_shared(found):
-        print(line, file=sys.stderr)
+    if is_labelled:
+        if corpus.clips.num_folds:
+            folds = list(range(1, corpus.clips.num_folds + 1)) if args.fold is None else [args.fold]
+        found = prepare_labelled(corpus, options, folds)
+        print_clips(corpus, found)
+        for line in describe_shared(found):
+            print(line, file=sys.stderr)
+    else:
+        found = prepare_unlabelled(corpus, options, check=not args.no_check, num_workers=args.num_workers)
+        print_count(corpus, found)
     return _conclude(corpus, found, options, folds)
 
 
-def _prepare_unlabelled(corpus, options, args: argparse.Namespace) -> int:
-    from ...training.preparation.corpora.preparation import prepare_unlabelled
-    from ...training.preparation.corpora.report import print_count
-
-    found = prepare_unlabelled(corpus, options, check=not args.no_check, num_workers=args.num_workers)
-    print_count(corpus, found)
-    return _conclude(corpus, found, options, [None])
-
-
-def _options(args: argparse.Namespace):
-    from ...training.preparation.corpora.preparation import PreparationOptions
-
-    return PreparationOptions(
-        args.root, args.output, args.clips, args.max_missing_fraction, args.overwrite, args.dry_run
-    )
-
-
 def _conclude(corpus, found, options, folds: list[int | None]) -> int:
-    """Say what is missing and how to go on; returns the exit status."""
+    """Report missing clips and the next command. Returns the exit status."""
     from ...training.preparation.corpora.preparation import too_many_missing
     from ...training.preparation.corpora.report import next_command, starting_model
 
-    _tell_missing(corpus, found, options, are_listed=not options.dry_run)
+    _report_missing(corpus, found, options, are_listed=not options.dry_run)
     if too_many_missing(found, options):
         return 2
     if options.dry_run:
@@ -118,7 +110,7 @@ def _conclude(corpus, found, options, folds: list[int | None]) -> int:
     return 1 if found.num_missing else 0
 
 
-def _tell_missing(corpus, found, options, are_listed: bool):
+def _report_missing(corpus, found, options, are_listed: bool):
     from ...training.preparation.corpora.report import describe_missing
 
     if found.num_missing:

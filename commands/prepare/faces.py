@@ -11,7 +11,7 @@ SUMMARY = "the main face of each video, as a folder of square frames"
 
 def add_arguments(parser):
     parser.add_argument("source", metavar="IN", help="folder with videos or folders of frames, at any depth")
-    parser.add_argument("output_dir", metavar="OUT", help="folder to write to; one begun before is gone on with")
+    parser.add_argument("output_dir", metavar="OUT", help="folder to write to; an interrupted run is continued")
     parser.add_argument(
         "--size", type=positive_int, default=224, help="height and width of the frames (default: %(default)s)"
     )
@@ -20,19 +20,22 @@ def add_arguments(parser):
         type=at_least_one,
         default=1.3,
         metavar="M",
-        help="side of the square in longer sides of the detected face (default: %(default)s)",
+        help="side of the square, as a multiple of the longer side of the detected face (default: %(default)s)",
     )
     add_frame_order(parser, "natural")
     parser.add_argument(
-        "--num_workers", type=positive_int, default=num_cpus(), help="videos at once (default: the CPUs it may use)"
+        "--num_workers",
+        type=positive_int,
+        default=num_cpus(),
+        help="processes (default: the CPUs that the command may use)",
     )
 
 
 def run(args) -> int:
-    """Find and follow the faces in every video of a corpus and write the main one, the face that takes most room for
-    longest, as a folder of JPEG frames. The folder has the video's own relative path, file ending included, so that
-    annotation files stay valid: give OUT as --data_root. What happened to each video is listed in OUT/faces.csv. The
-    exit status is 1 if some videos could not be read; having no face is not an error."""
+    """Find and follow the faces in every video of a corpus. Write the main face, which is the largest for the longest
+    time, as a folder of JPEG frames. The folder has the relative path of the video with its suffix, so annotation
+    files remain valid: give OUT as --data_root. OUT/faces.csv lists the outcome of each video. The exit status is 1 if
+    some videos could not be read. A video without a face is not an error."""
     from ...image_processing import CenterFaceDetector, FaceCropper
     from ...training.preparation.faces import CROPPED, FAILED, LIST_FILE, NO_FACE, crop_corpus
 

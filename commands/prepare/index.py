@@ -14,8 +14,8 @@ def add_arguments(parser):
 
 
 def run(args) -> int:
-    """Write OUT/index.json of all shards of several parts, which stay where they are. So a corpus whose list is too
-    long for one machine's memory is packed part by part, by `lgi-former prepare shards`."""
+    """Write OUT/index.json of all shards of several parts. The shards are not moved. A corpus whose list does not fit
+    into memory can so be packed in parts by `lgi-former prepare shards`."""
     from ...training.data.shard_index import INDEX_FILE
     from ...training.preparation.shards.joining import join_parts
 

@@ -8,7 +8,7 @@ from ...messages import fail, first_line
 from ..options import add_frame_order, num_cpus, positive_int, whole_number
 
 
-SUMMARY = "tar shards with an index, for training from few large files, near or far"
+SUMMARY = "tar shards with an index, for training from few large files, local or remote"
 
 
 def add_arguments(parser):
@@ -17,42 +17,45 @@ def add_arguments(parser):
         metavar="ANNOTATIONS",
         help="the videos: a file with a line 'path label' each, a CSV file, or a folder of class folders",
     )
-    parser.add_argument("output_dir", metavar="OUT", help="folder to write to; one begun before is gone on with")
-    parser.add_argument("--data_root", help="where relative paths begin (default: the annotation file's folder)")
+    parser.add_argument("output_dir", metavar="OUT", help="folder to write to; an interrupted run is continued")
+    parser.add_argument("--data_root", help="folder of the relative paths (default: that of the annotation file)")
     parser.add_argument(
         "--labels",
         nargs="+",
         metavar="CLASS",
-        help="classes in the order of their indices (default: names found, in alphabetical order)",
+        help="classes in the order of their indices (default: those of the list, in alphabetical order)",
     )
     parser.add_argument(
         "--clips_per_shard",
         type=positive_int,
         default=1000,
         metavar="N",
-        help="videos of a shard (default: %(default)s)",
+        help="videos in a shard (default: %(default)s)",
     )
     parser.add_argument(
         "--size",
         type=positive_int,
         metavar="PX",
-        help="make every video an H.264 file whose shorter side has at most so many pixels (default: take files as "
-        "they are, and folders of frames as zip archives)",
+        help="encode every video as H.264 with a shorter side of at most this many pixels (default: pack files "
+        "unchanged, and folders of frames as zip archives)",
     )
-    add_frame_order(parser, "natural; it matters with --size, since an archive keeps the names")
-    parser.add_argument("--seed", type=whole_number, default=0, help="of the order (default: %(default)s)")
+    add_frame_order(parser, "natural; used with --size only, because an archive holds the file names")
+    parser.add_argument("--seed", type=whole_number, default=0, help="random seed of the order (default: %(default)s)")
     parser.add_argument(
-        "--num_workers", type=whole_number, default=num_cpus(), help="processes (default: the CPUs it may use)"
+        "--num_workers",
+        type=whole_number,
+        default=num_cpus(),
+        help="processes (default: the CPUs that the command may use)",
     )
     parser.add_argument("--verify", action="store_true", help="read all shards again when they are done")
 
 
 def run(args) -> int:
-    """Pack videos into tar shards in the format of WebDataset, shuffled, with OUT/index.json, which --train_data of
-    pretrain and finetune takes. The same videos and options give the same bytes. Shards that are there already are
-    left alone if they have their checksum; those that have not are named and made again. Videos that cannot be read
-    are left out and listed in OUT/skipped_videos.csv; the exit status is 1 then, or if --verify finds a file that is
-    damaged after all that. `lgi-former prepare verify` only reads shards, and changes nothing."""
+    """Shuffle videos and pack them into tar shards in the format of WebDataset. Pass OUT/index.json to pretrain or
+    finetune as --train_data. The same videos and options give the same bytes. Existing shards are checked: a shard
+    with a wrong checksum is reported and written again. Videos that cannot be read are skipped and listed in
+    OUT/skipped_videos.csv. The exit status is then 1, and also if --verify finds a damaged file. `lgi-former prepare
+    verify` checks shards and changes nothing."""
     from ...training.data.annotations import load_annotations
     from ...training.data.shard_index import INDEX_FILE
     from ...training.preparation.shards.packing import pack_shards, verify_shards
@@ -90,7 +93,7 @@ def run(args) -> int:
 
 
 def _root(args) -> str:
-    """What names of videos are relative to."""
+    """The folder that names of videos are relative to."""
     if os.path.isdir(args.annotations):
         return args.annotations
     return str(Path(args.annotations).parent) if args.data_root is None else args.data_root

@@ -3,7 +3,7 @@
 from ...messages import fail, first_line
 
 
-SUMMARY = "whether shards still have their checksums"
+SUMMARY = "a comparison of shards with their checksums"
 
 
 def add_arguments(parser):
@@ -11,8 +11,8 @@ def add_arguments(parser):
 
 
 def run(args) -> int:
-    """Read all shards of an index again, wherever they are, and compare them with its checksums. Nothing is changed:
-    `lgi-former prepare shards` makes damaged ones again. The exit status is 1 if a file is damaged or missing."""
+    """Read all shards of an index again and compare them with its checksums. Nothing is changed: `lgi-former prepare
+    shards` writes damaged shards again. The exit status is 1 if a file is damaged or missing."""
     from ...training.preparation.shards.packing import verify_shards
 
     try:

@@ -1,4 +1,4 @@
-"""What the demo answers to an uploaded video, without a word about the page that it is shown on."""
+"""Answers of the demo to an uploaded video. The page is in `page.py`."""
 
 import tempfile
 from dataclasses import dataclass, field
@@ -31,10 +31,10 @@ class RecognitionAnswer:
     """
     Attributes:
         note (`str`): The answer in a sentence.
-        rows (`list[list]`): For each person, and then for all of them if they are several, who, the first and the last
-            second, and the score of each label; in the order of `Recognition.columns`.
-        timeline (`Figure`, *optional*): Scores over time; None if there is nobody, as `video` is.
-        video (`bytes`, *optional*): The annotated video, an MP4 file.
+        rows (`list[list]`): A row with `Recognition.columns` for each person: number, start and end in seconds, and
+            the score of each label. If there are several people, the last row is for all of them.
+        timeline (`Figure`, *optional*): Scores over time. None without a face.
+        video (`bytes`, *optional*): The annotated video as an MP4 file. None without a face.
     """
 
     note: str
@@ -48,8 +48,8 @@ class Recognition:
 
     Args:
         model: A fine-tuned classifier.
-        video_processor: Its processor.
-        limits: Of uploads.
+        video_processor: The processor of the model.
+        limits: Limits of uploads.
         face_cropper: Finds and follows faces.
     """
 
@@ -78,11 +78,11 @@ class Recognition:
         """Answer to a video file.
 
         Args:
-            video: Its path.
-            crop_faces: Find and follow faces; without, each whole picture is one person's face.
+            video: Path of the file.
+            crop_faces: Find and follow faces. If false, each whole frame is the face of one person.
 
         Raises:
-            ValueError: If the video is not accepted or cannot be read.
+            ValueError: If the video exceeds the limits or cannot be read.
         """
         self.limits.check(video)
         result = self._recognise(video, crop_faces=crop_faces)
@@ -94,8 +94,14 @@ class Recognition:
             note=f"{self._best(result['scores'])}, from {seen} in {result['duration']:.1f} seconds.",
             rows=self._rows(result),
             timeline=draw_timeline(result, title="Scores over time"),
-            video=_annotated(video, result, self._reading),
+            video=self._annotate(video, result),
         )
+
+    def _annotate(self, video: str, result: dict) -> bytes:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "annotated.mp4")
+            annotate_video(video, result, path, show_progress=True, **self._reading)
+            return path.read_bytes()
 
     def _best(self, scores: dict[str, float]) -> str:
         if self._is_regression:
@@ -113,19 +119,12 @@ class Recognition:
         return [round(scored["scores"][label], 3) for label in self.labels]
 
 
-def _annotated(video: str, result: dict, reading: dict) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "annotated.mp4")
-        annotate_video(video, result, path, show_progress=True, **reading)
-        return path.read_bytes()
-
-
 @dataclass
 class ReconstructionAnswer:
     """
     Attributes:
         note (`str`): The answer in a sentence.
-        figure (`Figure`, *optional*): Original, visible and reconstructed frames; None if there is no face.
+        figure (`Figure`, *optional*): Original, visible and reconstructed frames. None without a face.
     """
 
     note: str
@@ -135,11 +134,7 @@ class ReconstructionAnswer:
 class Reconstruction:
     """Masks a clip of an uploaded video and lets a pre-trained model reconstruct it.
 
-    Args:
-        model: The masked autoencoder.
-        video_processor: Its processor.
-        limits: Of uploads.
-        face_cropper: Finds and follows faces.
+    The arguments are those of `Recognition`, with a masked autoencoder as the model.
     """
 
     def __init__(
@@ -161,14 +156,14 @@ class Reconstruction:
         """Answer to a video file.
 
         Args:
-            video: Its path.
-            crop_faces: Reconstruct the first face that is there for a whole clip, if there is none the one that is
-                there longest; without, the whole picture.
-            mask_ratio: Share of tokens to mask, the model's by default.
-            seed: Of the mask.
+            video: Path of the file.
+            crop_faces: Reconstruct the first face that is seen for a whole clip. If there is none, reconstruct the
+                face that is seen for the longest time. If false, reconstruct whole frames.
+            mask_ratio: Share of tokens to mask. The default is that of the model.
+            seed: Random seed of the mask.
 
         Raises:
-            ValueError: If the video is not accepted or cannot be read, or the model cannot mask that share.
+            ValueError: If the video exceeds the limits or cannot be read, or the model cannot mask that share.
         """
         self.limits.check(video)
         clip = self._face_clip(video) if crop_faces else self._whole_clip(video)
@@ -182,7 +177,7 @@ class Reconstruction:
         return self._video_processor(video, num_segments=1, return_tensors="pt")["pixel_values"]
 
     def _face_clip(self, video: str) -> torch.Tensor | None:
-        """A clip (1, frames, 3, height, width) of a face, its last frame repeated if it is short; None without one."""
+        """A clip (1, frames, 3, height, width) of a face, or None. The last frame of a short clip is repeated."""
         crops = self._crops(video)
         if not crops:
             return None

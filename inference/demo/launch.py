@@ -1,19 +1,15 @@
-"""Starting the demo."""
+"""Loads a model and serves the demo."""
 
-import importlib.util
 import os
 import signal
 import tempfile
 from pathlib import Path
 
+from ...extras import require_extra
 from ...hub.loading import is_autoencoder, load_autoencoder, load_classifier
 from ...image_processing import FaceCropper
 from .answers import Recognition, Reconstruction
 from .uploads import MEGABYTE, UploadLimits
-
-
-class DemoExtraMissingError(ImportError):
-    """There is no Gradio. The message says how to go on."""
 
 
 def launch_demo(
@@ -26,24 +22,23 @@ def launch_demo(
 ):
     """Serve the demo of a model until the process is interrupted.
 
-    Uploads are kept in a temporary folder of this process's own, which goes with it.
+    Uploads are in a temporary folder of this process. The folder is deleted at the end.
 
     Args:
         model_name_or_path: Directory or Hub repository of a fine-tuned classifier or a pre-trained LGI-Former.
-        limits: Of uploads; 100 MB and 60 seconds by default.
+        limits: Limits of uploads. The default is 100 MB and 60 seconds.
         device: As for `load_classifier`.
-        host: Address to listen on. By default what `GRADIO_SERVER_NAME` says, as it does on Spaces, else 127.0.0.1.
-        port: By default the first free one from 7860 on.
-        share: Let Gradio make a public address for it, through its makers' servers.
+        host: Address to listen on. The default is that of the variable `GRADIO_SERVER_NAME`, which Spaces set, else
+            127.0.0.1.
+        port: The default is the first free port from 7860 on.
+        share: Create a public address through Gradio's servers.
 
     Raises:
-        DemoExtraMissingError: If `pip install "lgi-former[demo]"` was not done.
-        FacesExtraMissingError: Likewise, if what finds faces is missing.
-        OSError, ValueError: If the model cannot be loaded, or the port is taken.
+        MissingExtraError: If `pip install "lgi-former[demo]"` was not done.
+        OSError, ValueError: If the model cannot be loaded, or the port is in use.
         RuntimeError: If there is no such device.
     """
-    if importlib.util.find_spec("gradio") is None:
-        raise DemoExtraMissingError('The demo needs Gradio, which is not installed: pip install "lgi-former[demo]"')
+    require_extra("demo")
     demo = load_demo(model_name_or_path, limits or UploadLimits(), device)
     _serve(demo, model_name_or_path, host, port, share)
 
@@ -51,10 +46,11 @@ def launch_demo(
 def load_demo(
     model_name_or_path: str, limits: UploadLimits, device: str | None = None, face_cropper: FaceCropper | None = None
 ) -> Recognition | Reconstruction:
-    """What answers for a model: a classifier recognises, a masked autoencoder reconstructs.
+    """Load a model for the demo: `Recognition` for a classifier, `Reconstruction` for a masked autoencoder.
 
     Raises:
-        FacesExtraMissingError, OSError, ValueError, RuntimeError: As for `launch_demo`.
+        OSError, ValueError, RuntimeError: As for `launch_demo`.
+        FacesExtraMissingError: If the extra `faces` is not installed.
     """
     face_cropper = face_cropper or FaceCropper()
     if is_autoencoder(model_name_or_path):
@@ -63,9 +59,9 @@ def load_demo(
 
 
 def _serve(demo: Recognition | Reconstruction, model_name: str, host: str | None, port: int | None, share: bool):
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that uploads go then, too, as after Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, which deletes the uploads
     with tempfile.TemporaryDirectory(prefix="lgi-former-demo-") as uploads:
-        # Gradio reads both when it is imported or a page is built.
+        # Gradio reads both variables when it is imported or a page is built.
         os.environ.update(GRADIO_TEMP_DIR=uploads, GRADIO_ANALYTICS_ENABLED="False")
         import gradio as gr
 
@@ -79,6 +75,6 @@ def _serve(demo: Recognition | Reconstruction, model_name: str, host: str | None
             max_file_size=f"{demo.limits.max_megabytes * MEGABYTE:.0f}b",
             theme=gr.themes.Default(font="system-ui", font_mono="monospace"),
             footer_links=[],
-            run_history=False,  # else browsers keep what was uploaded and answered
-            ssr_mode=False,  # else a Node.js server is started where there is one
+            run_history=False,  # otherwise browsers store uploads and answers
+            ssr_mode=False,  # otherwise Gradio starts a Node.js server if Node.js is installed
         )

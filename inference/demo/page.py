@@ -1,32 +1,32 @@
-"""The page of the demo. Nothing in it comes from elsewhere: no fonts, no scripts, no statistics."""
+"""The page of the demo. It loads nothing from other servers: no fonts, no scripts, no statistics."""
 
 import base64
 
 import gradio as gr
 
 from .answers import Recognition, RecognitionAnswer, Reconstruction, ReconstructionAnswer
-from .uploads import NotAnsweredError, forgetting
+from .uploads import NotAnsweredError, deleted_after_answer
 
 
 WITH_CARE = (
     "**Use with care.** Whether emotions can be read from faces is "
     "[contested](https://doi.org/10.1177/1529100619832930). A score is the share of a label that annotators would "
-    "give to a clip like those of one data set, not a measurement of what somebody feels. Do not decide about people "
-    "by it; in the European Union, inferring emotions at work and in education is prohibited with few exceptions (AI "
-    "Act, Article 5)."
+    "give to a clip like those of one data set, not a measurement of what somebody feels. Do not use it for decisions "
+    "about people. In the European Union, inferring emotions at work and in education is prohibited with few "
+    "exceptions (AI Act, Article 5)."
 )
-SECONDS_OF_ABANDONED_UPLOADS = 30 * 60  # longer than the longest queue takes, which still needs its uploads
+SECONDS_OF_ABANDONED_UPLOADS = 30 * 60  # longer than the longest queue takes, because its uploads are still needed
 SECONDS_BETWEEN_DELETIONS = 60
 LONGEST_QUEUE = 10
-NO_UPLOAD = None  # what the input shows after the answer, since its file is gone
+NO_UPLOAD = None  # empties the input after the answer, because its file is deleted
 
 
 def build_page(demo: Recognition | Reconstruction, model_name: str) -> gr.Blocks:
-    """The page, with its queue: one video at a time.
+    """Build the page and its queue, which answers one video at a time.
 
     Args:
-        demo: What answers, and so what the page is for.
-        model_name: Shown on it.
+        demo: Answers to a video. It decides what the page shows.
+        model_name: Name to show on the page.
     """
     with gr.Blocks(
         title=f"LGI-Former: {model_name}",
@@ -44,19 +44,19 @@ def build_page(demo: Recognition | Reconstruction, model_name: str) -> gr.Blocks
 def _about_uploads(demo: Recognition | Reconstruction) -> str:
     limits = demo.limits
     return (
-        f"Videos may have {limits.max_megabytes:g} MB and {limits.max_seconds:g} seconds. Yours is deleted as soon as "
-        f"it is answered; one that is never asked about, after {SECONDS_OF_ABANDONED_UPLOADS // 60} minutes."
+        f"Videos may have {limits.max_megabytes:g} MB and {limits.max_seconds:g} seconds. We delete your video after "
+        f"the answer, or after {SECONDS_OF_ABANDONED_UPLOADS // 60} minutes."
     )
 
 
 def _add_recognition(recognition: Recognition):
     def answer(video: str | None, crop_faces: bool, progress=gr.Progress(track_tqdm=True)):  # noqa: B008
         try:
-            with forgetting(video):
-                said = recognition(video, crop_faces)
+            with deleted_after_answer(video):
+                reply = recognition(video, crop_faces)
         except NotAnsweredError as error:
-            said = RecognitionAnswer(_apology(error))
-        return NO_UPLOAD, said.note, _as_html(said.video), said.timeline, said.rows
+            reply = RecognitionAnswer(_apology(error))
+        return NO_UPLOAD, reply.note, _as_html(reply.video), reply.timeline, reply.rows
 
     with gr.Row():
         with gr.Column(scale=2):
@@ -74,16 +74,16 @@ def _add_recognition(recognition: Recognition):
 def _add_reconstruction(reconstruction: Reconstruction):
     def answer(video: str | None, crop_faces: bool, mask_ratio: float, seed: float):
         try:
-            with forgetting(video):
-                said = reconstruction(video, crop_faces, mask_ratio, int(seed))
+            with deleted_after_answer(video):
+                reply = reconstruction(video, crop_faces, mask_ratio, int(seed))
         except NotAnsweredError as error:
-            said = ReconstructionAnswer(_apology(error))
-        return NO_UPLOAD, said.note, said.figure
+            reply = ReconstructionAnswer(_apology(error))
+        return NO_UPLOAD, reply.note, reply.figure
 
     with gr.Row():
         with gr.Column(scale=2):
             video, crop_faces = _add_inputs()
-            mask_ratio = gr.Slider(0.1, 0.95, reconstruction.mask_ratio, step=0.05, label="Share that is masked")
+            mask_ratio = gr.Slider(0.1, 0.95, reconstruction.mask_ratio, step=0.05, label="Masked share")
             seed = gr.Number(0, precision=0, minimum=0, label="Seed of the mask")
             submit = gr.Button("Reconstruct", variant="primary", elem_id="submit")
         with gr.Column(scale=3):
@@ -98,11 +98,11 @@ def _add_inputs() -> tuple[gr.Video, gr.Checkbox]:
         label="Video",
         sources=["upload", "webcam"],
         webcam_options=gr.WebcamOptions(constraints={"audio": False}),
-        include_audio=True,  # of uploads; to take it out of them Gradio would need the command ffmpeg
+        include_audio=True,  # of uploads, because Gradio needs the command ffmpeg to remove it
         height=320,
         elem_id="upload",
     )
-    crop_faces = gr.Checkbox(True, label="Find faces", info="Without, each whole picture is taken for one face.")
+    crop_faces = gr.Checkbox(True, label="Find faces", info="If not, each whole frame is one face.")
     return video, crop_faces
 
 
@@ -115,7 +115,7 @@ def _apology(error: NotAnsweredError) -> str:
 
 
 def _as_html(video: bytes | None) -> str:
-    """A player with the video in it: a file, for Gradio to serve, would be left on disk."""
+    """A player that contains the video. A file that Gradio serves would remain on disk."""
     if video is None:
         return ""
     address = f"data:video/mp4;base64,{base64.b64encode(video).decode()}"

@@ -1,4 +1,4 @@
-"""The demo as a Space of the Hugging Face Hub: a folder that only needs to be uploaded."""
+"""Exports the demo as a Space of the Hugging Face Hub: a folder that is ready for upload."""
 
 import importlib.metadata
 import os
@@ -26,14 +26,14 @@ app_file: app.py
 {models}---
 
 Try an LGI-Former (MAE-DFER), a model of faces in motion. Upload a video of at most {limits.max_megabytes:g} MB and
-{limits.max_seconds:g} seconds; it is deleted as soon as it is answered.
+{limits.max_seconds:g} seconds. We delete your video after the answer.
 
-`lgi_former/` is the package's code as it was when this Space was made, so that nothing but `requirements.txt` has to
-be installed. Use with care: the page says why.
+`lgi_former/` is the code of the package at the time of the export. Only `requirements.txt` has to be installed. Use
+with care: the page says why.
 """
 
 APP = '''\
-"""The demo of a model, as a Space. Here it starts with `python app.py`."""
+"""The demo of a model, as a Space. `python app.py` starts it on this machine."""
 
 from pathlib import Path
 
@@ -45,21 +45,23 @@ launch_demo({model}, UploadLimits(max_megabytes={limits.max_megabytes:g}, max_se
 
 
 def export_space(model_name_or_path: str, folder: str | os.PathLike, limits: UploadLimits | None = None) -> list[str]:
-    """Write a folder that is a Space: `app.py`, `requirements.txt`, `README.md` with the Space's settings, the code of
-    this package, and the model if it is a directory of this machine.
+    """Write a Space to a folder.
+
+    It has `app.py`, `requirements.txt`, `README.md` with its settings, the code of this package, and the model if that
+    is a local directory.
 
     Args:
-        model_name_or_path: A Hub repository, or a directory, of which the model's files are copied.
-        folder: New or empty.
-        limits: Of uploads.
+        model_name_or_path: A Hub repository, or a directory. The model files of a directory are copied.
+        folder: A new or empty folder.
+        limits: Limits of uploads.
 
     Returns:
-        What lies at the folder's top.
+        Names of the files and folders at the top of the Space.
 
     Raises:
-        FileExistsError: If there is something in the folder.
-        OSError: If it cannot be written, or there is no model in the directory.
-        ValueError: If the installed package does not tell what the demo requires.
+        FileExistsError: If the folder is not empty.
+        OSError: If the folder cannot be written, or the directory has no model.
+        ValueError: If the installed package does not declare the extra `demo`.
     """
     folder, limits = Path(folder), limits or UploadLimits()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -80,7 +82,7 @@ def export_space(model_name_or_path: str, folder: str | os.PathLike, limits: Upl
 
 
 def _copy_package(folder: Path):
-    """The modules of the package, and what they read. Rooms are folders with an `__init__.py`."""
+    """Copy the modules and recipes of the package. Rooms are folders with an `__init__.py`."""
     _copy([path for path in PACKAGE.glob("*.py") if path.name != "setup.py"], folder)
     for room in PACKAGE.rglob("__init__.py"):
         relative = room.parent.relative_to(PACKAGE)
@@ -97,10 +99,10 @@ def _copy(files, folder: Path):
 
 
 def requirements() -> list[str]:
-    """What the demo needs to be installed, one requirement each: this package's and those of its extra `demo`.
+    """The requirements of this package and of its extra `demo`.
 
     Raises:
-        ValueError: If this package was installed without telling, as versions before the demo do.
+        ValueError: If the installed package does not declare the extra.
     """
     always, extra = [], []
     for requirement in map(Requirement, importlib.metadata.requires("lgi-former")):

@@ -1,4 +1,4 @@
-"""What somebody may upload, and that it is deleted when it was answered."""
+"""Checks uploads, and deletes them after the answer."""
 
 import contextlib
 import logging
@@ -13,8 +13,8 @@ from ...messages import first_line
 
 
 CONTAINERS = {"asf", "avi", "flv", "matroska", "mov", "mp4", "mpeg", "mpegts", "ogg", "webm"}
-"""FFmpeg's names of the containers that are accepted. Playlists and lists of files are not among them: those would
-make the decoder open other files, or addresses, on behalf of whoever uploads them."""
+"""Accepted containers, as FFmpeg names them. Playlists and lists of files are excluded, because they would make the
+decoder open other files or addresses."""
 
 MEGABYTE = 1024 * 1024  # bytes
 
@@ -22,25 +22,25 @@ logger = logging.getLogger(__name__)
 
 
 class NotAnsweredError(Exception):
-    """An upload has no answer. The message says why, in a sentence for whoever uploaded it."""
+    """An upload has no answer. The message says why, in a sentence for the user of the page."""
 
 
 @dataclass(frozen=True)
 class UploadLimits:
     """
     Args:
-        max_megabytes (`float`): Size of a file, in units of 1024 x 1024 bytes, as Gradio counts.
-        max_seconds (`float`): Length of a video.
+        max_megabytes (`float`): Largest file, in units of 1024 x 1024 bytes, as Gradio counts.
+        max_seconds (`float`): Longest video.
     """
 
     max_megabytes: float = 100.0
     max_seconds: float = 60.0
 
     def check(self, path: str | os.PathLike):
-        """Refuse what is too large, too long or not a video.
+        """Check a file.
 
         Raises:
-            ValueError: If it is; the message is a sentence with the file's name.
+            ValueError: If the file is too large, too long or not a video. The message has the name of the file.
         """
         path = Path(path)
         check_file(path)
@@ -59,50 +59,51 @@ class UploadLimits:
 
 
 def measure_seconds(path: Path) -> float:
-    """The length of a video file, from the timestamps of all its packets: headers lie, and those of webcams'
-    recordings do not tell. Nothing is decoded.
+    """The length of a video file, from the timestamps of all packets, without decoding.
+
+    Headers may be wrong, and headers of webcam recordings have no length.
 
     Raises:
-        VideoReadError: If the file is not a video, or damaged.
+        VideoReadError: If the file is not a video or is damaged.
     """
     try:
         with open_with_pyav(str(path)) as container:
             if not CONTAINERS & set(container.format.name.split(",")):
                 raise ValueError("it has no moving pictures")
             stream = video_stream(container)
-            rate, time_base = stream.average_rate, stream.time_base  # PyAV 19 does not tell after the file is closed
+            rate, time_base = stream.average_rate, stream.time_base  # PyAV 19 needs the open file
             packets = [(packet.pts, packet.duration or 0) for packet in container.demux(stream) if packet.size]
     except Exception as error:  # PyAV has an exception for every error number of FFmpeg
         raise VideoReadError(
             f"'{path.name}' is not a video, or is damaged. Check that it plays, else record or encode it again."
         ) from error
-    begins = [begin for begin, _ in packets if begin is not None]
     by_count = len(packets) / float(rate) if rate else 0.0
-    if not begins:
+    timed = [(pts, pts + duration) for pts, duration in packets if pts is not None]
+    if not timed:
         return by_count
-    end = max(begin + duration for begin, duration in packets if begin is not None)
-    return max(float((end - min(begins)) * time_base), by_count)
+    starts, ends = zip(*timed, strict=True)
+    return max(float((max(ends) - min(starts)) * time_base), by_count)
 
 
 @contextlib.contextmanager
-def forgetting(upload: str | None) -> Iterator[None]:
-    """Within it an upload is answered; after it the uploaded file is deleted, and its folder if it is empty then.
+def deleted_after_answer(upload: str | None) -> Iterator[None]:
+    """Delete an upload at the end of the `with` block that answers it, and its folder if that is then empty.
 
     Args:
-        upload: Its path, none if nothing was uploaded.
+        upload: Path of the file. None if nothing was uploaded.
 
     Raises:
-        NotAnsweredError: If there is no upload, or whatever goes wrong within.
+        NotAnsweredError: If there is no upload, or the block raised an error.
     """
     if upload is None:
         raise NotAnsweredError("Choose a video first, or record one.")
     try:
         yield
-    except Exception as error:  # whatever is wrong with somebody's video, they are owed a sentence
+    except Exception as error:  # the user of the page needs a message for every error
         if not isinstance(error, (ValueError, OSError)):
             logger.exception("An upload was not answered.")
         raise NotAnsweredError(first_line(error).replace(upload, os.path.basename(upload))) from error
     finally:
         Path(upload).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # another upload may be in it
+        with contextlib.suppress(OSError):  # the folder may hold another upload
             Path(upload).parent.rmdir()

@@ -27,13 +27,13 @@ def video(tmp_path_factory):
 
 
 @pytest.fixture
-def told(capsys):
-    """What the command said on stderr, which must be one line."""
+def error_line(capsys):
+    """Returns the message on stderr, which must be one line."""
 
-    def one_line():
+    def read():
         message = capsys.readouterr().err
         assert message.startswith("lgi-former: ")
         assert message.count("\n") == 1
         return message
 
-    return one_line
+    return read

@@ -1,4 +1,4 @@
-"""`lgi-former demo`: what it starts or writes, and one sentence for what is wrong."""
+"""`lgi-former demo`: the server, the exported Space, and errors in one sentence."""
 
 import importlib.metadata
 import importlib.util
@@ -6,14 +6,13 @@ import importlib.util
 import pytest
 
 from lgi_former.commands.cli import main
-from lgi_former.image_processing.faces import face_detection
 from lgi_former.inference.demo import UploadLimits, launch
 from lgi_former.inference.demo.answers import Recognition, Reconstruction
 
 
 @pytest.fixture
 def served(monkeypatch):
-    """What would be served, as `_serve` was called."""
+    """The arguments of each call of `_serve`, which serves nothing here."""
     calls = []
     monkeypatch.setattr(launch, "_serve", lambda *arguments: calls.append(arguments))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
@@ -31,25 +30,24 @@ def test_the_model_decides_what_is_served(model, kind, served, request):
     assert arguments == [model, "127.0.0.1", 9, False]
 
 
-def test_without_gradio_a_sentence_says_how_to_go_on(finetuned, monkeypatch, told):
+def test_missing_gradio_is_an_error_with_advice(finetuned, monkeypatch, error_line):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert main(["demo", "--model", finetuned]) == 2
-    assert 'pip install "lgi-former[demo]"' in told()
+    assert 'pip install "lgi-former[demo]"' in error_line()
 
 
-def test_without_the_face_detector_too(finetuned, served, monkeypatch, told):
-    monkeypatch.setattr(face_detection, "PACKAGES", ("no_such_package",))
+def test_a_missing_face_detector_is_an_error_with_advice(finetuned, served, monkeypatch, error_line):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name if name == "gradio" else None)
     assert main(["demo", "--model", finetuned, "--device", "cpu"]) == 2
-    assert "pip install" in told()
+    assert "pip install" in error_line()
 
 
-def test_a_model_that_is_not_there_is_told(tmp_path, served, told):
+def test_a_missing_model_is_an_error(tmp_path, served, error_line):
     assert main(["demo", "--model", str(tmp_path / "nowhere")]) == 2
-    assert "nowhere" in told()
+    assert "nowhere" in error_line()
 
 
-def test_a_space_is_written_and_not_over_others(finetuned, tmp_path, monkeypatch, capsys, told):
+def test_a_space_is_written_once(finetuned, tmp_path, monkeypatch, capsys, error_line):
     monkeypatch.setattr(importlib.metadata, "requires", lambda name: ['gradio>=6; extra == "demo"'])
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "6.31.0")
     export = ["demo", "--model", finetuned, "--export-space", str(tmp_path / "space")]
@@ -57,10 +55,10 @@ def test_a_space_is_written_and_not_over_others(finetuned, tmp_path, monkeypatch
     assert "hf upload" in capsys.readouterr().out
     assert (tmp_path / "space" / "app.py").exists()
     assert main(export) == 2
-    assert "is not empty" in told()
+    assert "is not empty" in error_line()
 
 
-@pytest.mark.parametrize("port", ["0", "65536", "http"])
+@pytest.mark.parametrize("port", ["0", "65536", "http", 400 * "9"])
 def test_a_port_is_a_number(port, capsys):
     with pytest.raises(SystemExit):
         main(["demo", "--model", "x", "--port", port])

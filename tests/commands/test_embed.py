@@ -1,4 +1,4 @@
-"""`lgi-former embed`: its files, labels, and what is told of what goes wrong."""
+"""`lgi-former embed`: files, labels and errors."""
 
 import shutil
 
@@ -23,7 +23,7 @@ def test_an_array_and_the_table_of_its_rows(level, shape, pretrained, video, tmp
     assert capsys.readouterr().out == f"{output}: {' x '.join(map(str, shape))}\n"
 
 
-def test_labels_of_an_annotation_file_are_kept(finetuned, video, tmp_path):
+def test_labels_of_an_annotation_file_are_written(finetuned, video, tmp_path):
     (tmp_path / "test.txt").write_text(f"{video} sad\n{tmp_path / 'missing.mp4'} sad\n{video} happy\n")
     output = tmp_path / "faces.parquet"
     assert _embed("--data", tmp_path / "test.txt", "--model", finetuned, "--output", output) == 1
@@ -33,7 +33,7 @@ def test_labels_of_an_annotation_file_are_kept(finetuned, video, tmp_path):
     assert len(table["embedding"][0]) == 32
 
 
-def test_numbers_stay_numbers_and_paths_may_stand_alone(finetuned, video, tmp_path):
+def test_labels_may_be_numbers_or_missing(finetuned, video, tmp_path):
     for name, line in (("labelled", f"{video} 3\n"), ("unlabelled", f"{video}\n")):
         (tmp_path / f"{name}.txt").write_text(line)
         arguments = ["--data", tmp_path / f"{name}.txt", "--model", finetuned]
@@ -42,7 +42,7 @@ def test_numbers_stay_numbers_and_paths_may_stand_alone(finetuned, video, tmp_pa
     assert list(pd.read_parquet(tmp_path / "unlabelled.parquet")) == ["video", "embedding"]
 
 
-def test_views_are_averaged_or_kept(finetuned, video, tmp_path):
+def test_views_are_averaged_or_written(finetuned, video, tmp_path):
     views, mean = tmp_path / "views.npy", tmp_path / "mean.npy"
     arguments = [video, "--model", finetuned, "--num-segments", "3"]
     assert _embed(*arguments, "--output", views, "--keep-views") == 0
@@ -51,7 +51,7 @@ def test_views_are_averaged_or_kept(finetuned, video, tmp_path):
     np.testing.assert_allclose(np.load(mean)[0], np.load(views).mean(axis=0), atol=1e-6)
 
 
-def test_broken_videos_are_told_and_the_others_done(finetuned, video, tmp_path, capsys):
+def test_broken_videos_are_reported_and_the_others_embedded(finetuned, video, tmp_path, capsys):
     missing = tmp_path / "missing.mp4"
     assert _embed(missing, video, "--model", finetuned, "--output", tmp_path / "faces.npy") == 1
     (line,) = capsys.readouterr().err.splitlines()
@@ -65,20 +65,20 @@ def test_nothing_is_written_if_no_video_can_be_read(finetuned, tmp_path, capsys)
     assert not any(tmp_path.iterdir())
 
 
-def test_a_processor_of_another_model_is_told(finetuned, video, tmp_path, told):
+def test_a_processor_of_another_model_is_an_error(finetuned, video, tmp_path, error_line):
     shutil.copytree(finetuned, tmp_path / "model")
     LGIFormerVideoProcessor().save_pretrained(tmp_path / "model")
     assert _embed(video, "--model", tmp_path / "model", "--output", tmp_path / "faces.npy") == 2
-    assert "this model takes clips of" in told()
+    assert "this model takes clips of" in error_line()
     assert not (tmp_path / "faces.npy").exists()
 
 
 @pytest.mark.parametrize("existing", ["faces.npy", "faces.rows.csv"])
-def test_nothing_is_overwritten_unasked(existing, finetuned, video, tmp_path, told):
+def test_files_are_overwritten_only_with_the_option(existing, finetuned, video, tmp_path, error_line):
     (tmp_path / existing).write_text("precious")
     arguments = [video, "--model", finetuned, "--output", tmp_path / "faces.npy"]
     assert _embed(*arguments) == 2
-    assert existing in told()
+    assert existing in error_line()
     assert (tmp_path / existing).read_text() == "precious"
     assert _embed(*arguments, "--overwrite") == 0
     assert np.load(tmp_path / "faces.npy").shape == (1, 32)
@@ -93,14 +93,14 @@ def test_nothing_is_overwritten_unasked(existing, finetuned, video, tmp_path, to
     ],
     ids=["model", "suffix", "data"],
 )
-def test_what_cannot_be_done_is_told(arguments, message, tmp_path, monkeypatch, told):
+def test_wrong_arguments_are_an_error(arguments, message, tmp_path, monkeypatch, error_line):
     monkeypatch.chdir(tmp_path)
     assert _embed(*arguments) == 2
-    assert message in told()
+    assert message in error_line()
 
 
 @pytest.mark.parametrize("videos", [[], ["a.mp4", "--data", "b.txt"]], ids=["neither", "both"])
-def test_it_is_either_videos_or_data(videos, capsys):
+def test_videos_and_data_exclude_each_other(videos, capsys):
     with pytest.raises(SystemExit):
         _embed(*videos, "--model", "x", "--output", "a.npy")
     assert "give either videos or --data" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`lgi-former push`: what it uploads, that the card's example then runs, and a sentence for what is wrong."""
+"""`lgi-former push`: uploaded files, the example of the uploaded card, and errors in one sentence."""
 
 import json
 import os
@@ -21,7 +21,7 @@ NOT_UPLOADED = ["training_args.bin", "trainer_state.json", "predictions.csv", "c
 
 @pytest.fixture
 def model_dir(save_tiny_model, tmp_path):
-    """A run's folder: a model that was saved without code, and what is nobody else's."""
+    """The folder of a run: a model that was saved without code, and private files."""
     folder = tmp_path / "finetuned"
     save_tiny_model(LGIFormerForVideoClassification, folder, ["happy", "sad", "neutral"], save_code=False)
     (folder / "checkpoint-1").mkdir()
@@ -32,8 +32,7 @@ def model_dir(save_tiny_model, tmp_path):
 
 @pytest.fixture
 def on_loopback(loopback_hub, monkeypatch, tmp_path):
-    """The Hub's client in this process talks to the loopback one: it has these settings from the environment, which it
-    reads when it is first imported."""
+    """The loopback Hub, which the Hub's client of this process uses. The client has read the environment already."""
     for name, value in loopback_hub.environment(tmp_path / "home").items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", loopback_hub.url)
@@ -46,13 +45,13 @@ def push(*arguments):
     return main(["push", *map(str, arguments)])
 
 
-def test_the_model_is_uploaded_in_one_commit_and_nothing_else(model_dir, on_loopback, capsys):
+def test_only_the_model_is_uploaded_in_one_commit(model_dir, on_loopback, capsys):
     before = {path: path.read_bytes() for path in model_dir.rglob("*") if path.is_file()}
     assert push(model_dir, "someone/one-commit") == 0
     files = on_loopback.files("someone/one-commit")
     assert files.keys() == MODEL_FILES | hub.all_flat_code().keys()
     assert all("auto_map" in json.loads(files[name]) for name in MODEL_FILES if name.endswith(".json"))
-    assert len(on_loopback.repositories["someone/one-commit"].messages) == 2  # that of creation, and ours
+    assert len(on_loopback.repositories["someone/one-commit"].messages) == 2  # creation and upload
     assert files["model.safetensors"] == (model_dir / "model.safetensors").read_bytes()
     shown = capsys.readouterr().out
     assert all(re.search(rf"^ +{re.escape(name)} +[\d.]+ (bytes|kB)", shown, re.MULTILINE) for name in files)
@@ -60,7 +59,7 @@ def test_the_model_is_uploaded_in_one_commit_and_nothing_else(model_dir, on_loop
     assert {path: path.read_bytes() for path in model_dir.rglob("*") if path.is_file()} == before
 
 
-def test_the_command_alone_uploads(model_dir, loopback_hub, tmp_path):
+def test_the_command_in_a_process_uploads(model_dir, loopback_hub, tmp_path):
     command = [sys.executable, "-m", "lgi_former", "push", str(model_dir), "someone/command"]
     environment = os.environ | loopback_hub.environment(tmp_path / "home")
     done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
@@ -69,8 +68,7 @@ def test_the_command_alone_uploads(model_dir, loopback_hub, tmp_path):
     assert loopback_hub.files("someone/command").keys() == MODEL_FILES | hub.all_flat_code().keys()
 
 
-def test_code_that_is_incomplete_is_uploaded_whole(model_dir, on_loopback):
-    """As after somebody has copied weights and configurations alone."""
+def test_missing_code_is_uploaded_too(model_dir, on_loopback):
     model = LGIFormerForVideoClassification.from_pretrained(model_dir)
     model.save_pretrained(model_dir)
     (model_dir / "modeling_lgi_former.py").unlink()
@@ -78,11 +76,11 @@ def test_code_that_is_incomplete_is_uploaded_whole(model_dir, on_loopback):
     assert on_loopback.files("someone/whole-code").keys() == MODEL_FILES | hub.all_flat_code().keys()
 
 
-def test_the_uploaded_cards_example_runs(model_dir, on_loopback, tmp_path, monkeypatch, capsys):
+def test_the_example_of_the_uploaded_card_runs(model_dir, on_loopback, tmp_path, monkeypatch, capsys):
     assert push(model_dir, "someone/example", "--private") == 0
     assert on_loopback.repositories["someone/example"].private
     capsys.readouterr()
-    repository = tmp_path / "someone" / "example"  # which Transformers then finds without downloading
+    repository = tmp_path / "someone" / "example"  # Transformers finds it without a download
     repository.mkdir(parents=True)
     for name, content in on_loopback.files("someone/example").items():
         (repository / name).write_bytes(content)
@@ -95,14 +93,14 @@ def test_the_uploaded_cards_example_runs(model_dir, on_loopback, tmp_path, monke
     assert {score["label"] for score in eval(capsys.readouterr().out)} == {"happy", "sad", "neutral"}
 
 
-def test_an_edited_card_is_uploaded_as_it_is(model_dir, on_loopback):
+def test_an_edited_card_is_uploaded_unchanged(model_dir, on_loopback):
     (model_dir / "README.md").write_text("---\nlicense: mit\n---\nMine.\n")
     assert push(model_dir, "someone/edited") == 0
     assert on_loopback.files("someone/edited")["README.md"] == b"---\nlicense: mit\n---\nMine.\n"
 
 
 @pytest.mark.parametrize(("answer", "status"), [("y", 0), ("n", 2)])
-def test_on_a_terminal_it_asks(answer, status, model_dir, on_loopback, monkeypatch, capsys):
+def test_the_command_asks_on_a_terminal(answer, status, model_dir, on_loopback, monkeypatch, capsys):
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr("builtins.input", lambda *args: answer)
     repo_id = f"someone/answered-{answer}"
@@ -122,13 +120,13 @@ def test_no_answer_means_no(model_dir, on_loopback, monkeypatch):
     assert "someone/unanswered" not in on_loopback.repositories
 
 
-def test_a_missing_processor_is_told(model_dir, on_loopback, capsys):
+def test_a_missing_processor_is_reported(model_dir, on_loopback, capsys):
     (model_dir / "video_preprocessor_config.json").unlink()
     assert push(model_dir, "someone/no-processor") == 0
     assert "there is no video processor with it" in capsys.readouterr().err
 
 
-def test_a_public_repository_does_not_get_what_should_be_private(model_dir, on_loopback, capsys):
+def test_a_private_upload_to_a_public_repository_is_refused(model_dir, on_loopback, capsys):
     assert push(model_dir, "someone/public") == 0
     (model_dir / "README.md").write_text("secret")
     assert push(model_dir, "someone/public", "--private") == 2
@@ -162,7 +160,7 @@ def test_a_public_repository_does_not_get_what_should_be_private(model_dir, on_l
         ),
     ],
 )
-def test_what_cannot_be_uploaded_is_told_before_the_hub_is_asked(
+def test_a_wrong_model_or_name_is_an_error_before_any_request(
     break_it, repo_id, message, model_dir, on_loopback, capsys
 ):
     asked = len(on_loopback.requests)
@@ -183,7 +181,7 @@ def test_what_cannot_be_uploaded_is_told_before_the_hub_is_asked(
     ],
     ids=["no token", "wrong token", "no network", "offline"],
 )
-def test_why_the_hub_did_not_take_it_is_told(constant, token, message, model_dir, on_loopback, monkeypatch, capsys):
+def test_a_failed_connection_is_an_error(constant, token, message, model_dir, on_loopback, monkeypatch, capsys):
     monkeypatch.setenv("HF_TOKEN", token)
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(model_dir / "no_token"))
     for name, value in constant.items():
@@ -197,6 +195,6 @@ def test_why_the_hub_did_not_take_it_is_told(constant, token, message, model_dir
 @pytest.mark.parametrize(
     ("status", "message"), [(403, "your token does not allow it"), (500, "Internal error"), (413, "Too large")]
 )
-def test_answers_of_the_hub_are_told(status, message):
+def test_the_answer_of_the_hub_is_the_reason(status, message):
     error = HfHubHTTPError(f"{message}\nand more", response=Response(status, request=object()))
     assert reason(error).startswith(message) and "more" not in reason(error)

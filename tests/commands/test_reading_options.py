@@ -27,10 +27,10 @@ decord = pytest.importorskip("decord")
     ids=lambda words: " ".join(word for word in words if word.islower() and "/" not in word),
 )
 def command(request, finetuned, pretrained, video, tmp_path):
-    """`command(*options, video)`: run one of the commands on a video; returns the exit status."""
+    """`command(*options)`: runs one of the commands on a video and returns the exit status."""
 
-    def run(*options, of=video):
-        names = {"VIDEO": str(of), "FINETUNED": finetuned, "PRETRAINED": pretrained}
+    def run(*options):
+        names = {"VIDEO": video, "FINETUNED": finetuned, "PRETRAINED": pretrained}
         words = [names.get(word, word.replace("OUT", str(tmp_path / "out"))) for word in request.param]
         return main([*words, *options, "--device", "cpu"])
 
@@ -39,7 +39,7 @@ def command(request, finetuned, pretrained, video, tmp_path):
 
 @pytest.fixture
 def opened(monkeypatch):
-    """Fills up with the files that decord opens."""
+    """The files that decord has opened."""
     files = []
     make = decord.VideoReader.__init__
 
@@ -56,12 +56,12 @@ def test_the_backend_is_used(command, opened, video):
     assert opened and set(opened) == {video}
 
 
-def test_without_the_option_it_is_pyav(command, opened):
+def test_the_default_backend_is_pyav(command, opened):
     assert command() == 0
     assert not opened
 
 
-def test_a_backend_that_is_not_installed_is_refused(command, told, monkeypatch):
+def test_a_backend_that_is_not_installed_is_refused(command, error_line, monkeypatch):
     import_module = importlib.import_module
 
     def without_torchcodec(name, *args):
@@ -73,7 +73,7 @@ def test_a_backend_that_is_not_installed_is_refused(command, told, monkeypatch):
     with pytest.raises(ValueError, match="not installed"):
         chosen_backend("torchcodec")
     assert command("--backend", "torchcodec") == 2
-    assert "Install it with `pip install torchcodec`" in told()
+    assert "Install it with `pip install torchcodec`" in error_line()
 
 
 def test_an_unknown_backend_is_refused(command, capsys):
@@ -84,7 +84,7 @@ def test_an_unknown_backend_is_refused(command, capsys):
 
 @pytest.fixture
 def unpadded(tmp_path):
-    """Frames 1.png to 12.png, whose grey level tells the number."""
+    """A folder of frames 1.png to 12.png. The grey level is 20 times the number."""
     folder = tmp_path / "frames"
     folder.mkdir()
     for number in range(1, 13):
@@ -93,21 +93,21 @@ def unpadded(tmp_path):
 
 
 @pytest.mark.parametrize("option", ["natural", "name"])
-def test_frames_come_in_the_order_asked_for(option, unpadded, finetuned, tmp_path):
+def test_frames_are_read_in_the_chosen_order(option, unpadded, finetuned, tmp_path):
     output = tmp_path / "embedding.npy"
     common = ["embed", "--model", finetuned, "--device", "cpu", "--output", str(output), "--overwrite"]
     assert main([*common, str(unpadded), "--frame_order", option]) == 0
-    asked_for = np.load(output)
+    chosen = np.load(output)
     renamed = tmp_path / "renamed"
     renamed.mkdir()
     names = sorted(unpadded.iterdir(), key=lambda file: int(file.stem) if option == "natural" else file.name)
     for place, file in enumerate(names):
         (renamed / f"{place:03d}.png").write_bytes(file.read_bytes())
     assert main([*common, str(renamed)]) == 0
-    assert (np.load(output) == asked_for).all()
+    assert (np.load(output) == chosen).all()
 
 
-def test_an_annotated_video_has_the_frames_in_that_order(unpadded, tmp_path):
+def test_an_annotated_video_has_the_frames_in_the_chosen_order(unpadded, tmp_path):
     result = {"people": [], "timeline": [], "duration": 0.48}
     annotate_video(unpadded, result, tmp_path / "a.mp4", frame_order="name")
     with open_frames(tmp_path / "a.mp4") as stream:

@@ -1,4 +1,4 @@
-"""`lgi-former reconstruct`: its figure, and models that cannot make one."""
+"""`lgi-former reconstruct`: the figure, and errors."""
 
 import shutil
 
@@ -30,21 +30,21 @@ def test_models_of_other_targets_are_drawn(fields, pretrained, video, tmp_path):
     assert _reconstruct(video, "--model", tmp_path / "model", "--output", tmp_path / "figure.png") == 0
 
 
-def test_a_classifier_has_no_decoder(finetuned, video, tmp_path, told):
+def test_a_classifier_has_no_decoder(finetuned, video, tmp_path, error_line):
     assert _reconstruct(video, "--model", finetuned, "--output", tmp_path / "figure.png") == 2
-    message = told()
+    message = error_line()
     assert finetuned in message
     assert "decoder" in message and "not a masked autoencoder" in message
 
 
-def test_another_family_is_refused(video, tmp_path, told):
+def test_another_family_is_refused(video, tmp_path, error_line):
     config = VideoMAEConfig(
         image_size=32, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, num_frames=4
     )
     VideoMAEForPreTraining(config).save_pretrained(tmp_path / "videomae")
     LGIFormerVideoProcessor().save_pretrained(tmp_path / "videomae")
     assert _reconstruct(video, "--model", tmp_path / "videomae", "--output", tmp_path / "figure.png") == 2
-    assert "is a 'videomae'" in told()
+    assert "is a 'videomae'" in error_line()
 
 
 @pytest.mark.parametrize(
@@ -58,18 +58,18 @@ def test_another_family_is_refused(video, tmp_path, told):
     ],
     ids=["video", "too low a ratio", "too high a ratio", "device", "suffix"],
 )
-def test_what_cannot_be_done_is_told(options, message, pretrained, video, tmp_path, monkeypatch, told):
+def test_wrong_arguments_are_an_error(options, message, pretrained, video, tmp_path, monkeypatch, error_line):
     monkeypatch.chdir(tmp_path)
     options = [video if option == "VIDEO" else option for option in options]
     assert main(["reconstruct", "--model", pretrained, "--device", "cpu", "--output", "figure.png", *options]) == 2
-    assert message in told()
+    assert message in error_line()
     assert not any(tmp_path.iterdir())
 
 
-def test_nothing_is_overwritten_unasked(pretrained, video, tmp_path, told):
+def test_a_figure_is_overwritten_only_with_the_option(pretrained, video, tmp_path, error_line):
     output = tmp_path / "figure.png"
     output.write_text("precious")
     assert _reconstruct(video, "--model", pretrained, "--output", output) == 2
-    assert "is there already" in told()
+    assert "is there already" in error_line()
     assert output.read_text() == "precious"
     assert _reconstruct(video, "--model", pretrained, "--output", output, "--overwrite") == 0

@@ -1,4 +1,4 @@
-"""`lgi-former visualize`: figures of embeddings, attention and losses, and what is told of what goes wrong."""
+"""`lgi-former visualize`: figures of embeddings, attention and losses, and errors."""
 
 import json
 import sys
@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from lgi_former.commands.cli import main
-from lgi_former.inference.embedding_file import writing_embeddings
+from lgi_former.inference.embedding_file import embedding_writer
 from lgi_former.training.evaluation.report import write_evaluation
 
 
 @pytest.fixture
 def evaluation(video, tmp_path):
-    """A folder that an evaluation of five videos left."""
+    """The output folder of an evaluation of five videos."""
     videos, labels = [video] * 5, np.array([0, 1, 0, 2, 1])
     write_evaluation(tmp_path / "evaluation", videos, labels, np.eye(3)[labels], ["happy", "sad", "neutral"])
     return str(tmp_path / "evaluation")
@@ -21,7 +21,7 @@ def evaluation(video, tmp_path):
 
 @pytest.fixture
 def drawn(tmp_path):
-    """Draws a kind of figure and says whether a picture is there; the exit status is checked."""
+    """Runs the command, checks its exit status, and returns whether a picture was written."""
 
     def visualize(*arguments, status=0):
         output = tmp_path / "figure.png"
@@ -34,7 +34,7 @@ def drawn(tmp_path):
 @pytest.mark.parametrize("suffix", [".npy", ".parquet"])
 @pytest.mark.parametrize("labels", [True, False], ids=["labelled", "unlabelled"])
 def test_a_file_of_embeddings_is_drawn(suffix, labels, drawn, tmp_path, capsys):
-    with writing_embeddings(tmp_path / f"faces{suffix}") as writer:
+    with embedding_writer(tmp_path / f"faces{suffix}") as writer:
         for row in range(8):
             columns = {"video": f"{row}.mp4"} | ({"label": row % 3} if labels else {})
             writer.write(np.random.default_rng(row).normal(size=6), **columns)
@@ -46,40 +46,40 @@ def test_the_videos_of_an_evaluation_are_drawn(evaluation, finetuned, drawn):
     assert drawn("embeddings", evaluation, "--model", finetuned)
 
 
-def test_videos_that_have_gone_are_left_out(evaluation, finetuned, drawn, tmp_path, told):
+def test_missing_videos_of_an_evaluation_are_skipped(evaluation, finetuned, drawn, tmp_path, error_line):
     predictions = tmp_path / "evaluation" / "predictions.csv"
     lines = predictions.read_text().splitlines(keepends=True)
     predictions.write_text("".join([*lines, "gone.mp4,sad,sad,0,1,0\n"]))
     assert drawn("embeddings", evaluation, "--model", finetuned)
-    message = told()
+    message = error_line()
     assert "1 of 6 videos are left out" in message and "gone.mp4" in message
 
 
-def test_an_evaluation_whose_videos_have_all_gone_is_told(evaluation, finetuned, drawn, tmp_path, told):
+def test_an_evaluation_without_any_video_is_an_error(evaluation, finetuned, drawn, tmp_path, error_line):
     predictions = tmp_path / "evaluation" / "predictions.csv"
     header = predictions.read_text().splitlines(keepends=True)[0]
     predictions.write_text(f"{header}gone.mp4,sad,sad,0,1,0\n")
     assert not drawn("embeddings", evaluation, "--model", finetuned, status=2)
-    assert "gone.mp4" in told()
+    assert "gone.mp4" in error_line()
 
 
-def test_an_evaluation_needs_a_model(evaluation, drawn, told):
+def test_an_evaluation_needs_a_model(evaluation, drawn, error_line):
     assert not drawn("embeddings", evaluation, status=2)
-    assert "--model" in told()
+    assert "--model" in error_line()
 
 
-def test_a_folder_that_is_no_evaluation_is_told(drawn, tmp_path, told):
+def test_a_folder_without_an_evaluation_is_an_error(drawn, tmp_path, error_line):
     assert not drawn("embeddings", tmp_path, "--model", "x", status=2)
-    assert "holds no predictions.csv" in told()
+    assert "holds no predictions.csv" in error_line()
 
 
-def test_a_missing_package_is_told(drawn, tmp_path, told, monkeypatch):
+def test_a_missing_package_is_an_error(drawn, tmp_path, error_line, monkeypatch):
     monkeypatch.setitem(sys.modules, "umap", None)
-    with writing_embeddings(tmp_path / "faces.npy") as writer:
+    with embedding_writer(tmp_path / "faces.npy") as writer:
         for row in range(8):
             writer.write(np.arange(6.0) * row, video=f"{row}.mp4")
     assert not drawn("embeddings", tmp_path / "faces.npy", "--method", "umap", status=2)
-    assert 'lgi-former: Packages are missing: umap. Install them with: pip install "lgi-former[umap]"' in told()
+    assert 'lgi-former: Packages are missing: umap. Install them with: pip install "lgi-former[umap]"' in error_line()
 
 
 @pytest.mark.parametrize("model", ["pretrained", "finetuned"])
@@ -93,9 +93,9 @@ def test_attention_of_any_model_is_drawn(model, video, drawn, request):
     [(None, ["--layer", "2"], "no layer 2"), ("missing.mp4", [], "missing.mp4")],
     ids=["layer", "video"],
 )
-def test_attention_that_is_not_there_is_told(video_name, options, message, finetuned, video, drawn, told):
+def test_a_missing_layer_or_video_is_an_error(video_name, options, message, finetuned, video, drawn, error_line):
     assert not drawn("attention", video_name or video, "--model", finetuned, *options, status=2)
-    assert message in told()
+    assert message in error_line()
 
 
 def test_losses_of_several_runs_are_drawn(drawn, tmp_path):
@@ -108,10 +108,10 @@ def test_losses_of_several_runs_are_drawn(drawn, tmp_path):
     assert drawn("losses", *runs)
 
 
-def test_a_log_without_losses_is_told(drawn, tmp_path, told):
+def test_a_log_without_losses_is_an_error(drawn, tmp_path, error_line):
     (tmp_path / "trainer_state.json").write_text(json.dumps({"log_history": [{"step": 1, "train_loss": 2.0}]}))
     assert not drawn("losses", tmp_path, status=2)
-    assert "logs no loss" in told()
+    assert "logs no loss" in error_line()
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_log_without_losses_is_told(drawn, tmp_path, told):
     ],
     ids=["kind", "option", "output"],
 )
-def test_wrong_usage_is_told(arguments, message, capsys):
+def test_wrong_usage_is_an_error(arguments, message, capsys):
     with pytest.raises(SystemExit):
         main(arguments)
     assert message in capsys.readouterr().err

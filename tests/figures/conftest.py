@@ -18,7 +18,7 @@ TINY = {
     "decoder_num_attention_heads": 2,
     "decoder_intermediate_size": 16,
     "mask_ratio": 0.75,
-    "initializer_range": 0.5,  # so that attention is not even
+    "initializer_range": 0.5,  # makes attention uneven
 }
 
 
@@ -29,19 +29,19 @@ def _seed():
 
 @pytest.fixture
 def tiny_config():
-    """Makes a configuration of 4 x 4 x 4 local tokens in 2 x 2 x 1 regions; fields can be set."""
+    """`tiny_config(**fields)`: a configuration of 4 x 4 x 4 local tokens in 2 x 2 x 1 regions."""
     return lambda **fields: LGIFormerConfig(**{**TINY, **fields})
 
 
 @pytest.fixture
 def clip():
-    """Makes a clip for a configuration."""
+    """`clip(config)`: a clip for a configuration."""
     return lambda config: torch.randn(1, config.num_frames, 3, config.image_size, config.image_size)
 
 
 @pytest.fixture
 def texts():
-    """Draws a figure and returns its texts; fails if anything is cut off by the figure's edge."""
+    """`texts(figure)`: draws a figure and returns its texts. Fails if the edge of the figure cuts anything off."""
 
     def draw(figure):
         figure.draw_without_rendering()

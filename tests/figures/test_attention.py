@@ -1,4 +1,4 @@
-"""Attention of a layer: which numbers they are, and the figure with all variants of the model."""
+"""Attention of a layer: its values, and the figure for all variants of the model."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from lgi_former.figures import attend, draw_attention
 
 @pytest.mark.parametrize("intra_region_attention", ["self", "cross"])
 @pytest.mark.parametrize("heads", ["mean", "max"])
-def test_every_number_is_the_models(intra_region_attention, heads, tiny_config, clip):
+def test_attention_is_that_of_the_model(intra_region_attention, heads, tiny_config, clip):
     model = LGIFormerModel(tiny_config(intra_region_attention=intra_region_attention)).eval()
     pixel_values = clip(model.config)
     with torch.no_grad():
@@ -30,12 +30,12 @@ def test_every_number_is_the_models(intra_region_attention, heads, tiny_config, 
 @pytest.mark.parametrize(
     ("fields", "layer"), [({}, 1), ({"pooling": "all"}, 2), ({"num_hidden_layers": 1}, 0)], ids=str
 )
-def test_by_default_the_layer_is_the_last_that_is_all_in_use(fields, layer, tiny_config, clip):
+def test_the_default_layer_is_the_last_that_reaches_the_output(fields, layer, tiny_config, clip):
     model = LGIFormerModel(tiny_config(**fields)).eval()
     assert attend(model, clip(model.config)).layer == layer
 
 
-def test_layers_count_from_the_end_too(tiny_config, clip):
+def test_negative_layers_count_from_the_end(tiny_config, clip):
     model = LGIFormerModel(tiny_config()).eval()
     pixel_values = clip(model.config)
     last, counted = (attend(model, pixel_values, layer=layer) for layer in (-1, 2))
@@ -48,13 +48,13 @@ def test_layers_count_from_the_end_too(tiny_config, clip):
     [({"layer": 3}, "no layer 3: .* 0 to 2"), ({"layer": -4}, "no layer -4"), ({"heads": "median"}, "'mean', 'max'")],
     ids=str,
 )
-def test_what_is_not_there_is_refused(options, message, tiny_config, clip):
+def test_a_missing_layer_or_combination_of_heads_is_refused(options, message, tiny_config, clip):
     model = LGIFormerModel(tiny_config()).eval()
     with pytest.raises(ValueError, match=message):
         attend(model, clip(model.config), **options)
 
 
-def test_clips_that_are_no_pictures_are_refused(tiny_config):
+def test_clips_of_one_channel_are_refused(tiny_config):
     model = LGIFormerModel(tiny_config(num_channels=1)).eval()
     with pytest.raises(ValueError, match="1 channels"):
         attend(model, torch.randn(1, 8, 1, 16, 16))

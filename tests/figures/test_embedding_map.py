@@ -1,4 +1,4 @@
-"""Maps of embeddings: neighbours stay neighbours, and classes look different."""
+"""Maps of embeddings: neighbours, colours of classes, and errors."""
 
 import sys
 import types
@@ -32,7 +32,7 @@ def test_four_videos_are_enough():
         map_embeddings(embeddings[:3])
 
 
-def test_equal_embeddings_have_a_place_too():
+def test_equal_embeddings_are_placed():
     assert np.isfinite(map_embeddings(np.ones((5, 8)))).all()
 
 
@@ -45,12 +45,12 @@ def test_equal_embeddings_have_a_place_too():
     ],
     ids=["regions", "not finite", "unknown method"],
 )
-def test_what_cannot_be_mapped_is_refused(embeddings, method, message):
+def test_wrong_embeddings_or_methods_are_refused(embeddings, method, message):
     with pytest.raises(ValueError, match=message):
         map_embeddings(embeddings, method)
 
 
-def test_umap_is_taken_where_it_is_installed(monkeypatch):
+def test_umap_is_used_if_it_is_installed(monkeypatch):
     settings = {}
 
     class UMAP:
@@ -66,7 +66,7 @@ def test_umap_is_taken_where_it_is_installed(monkeypatch):
     assert settings == {"n_neighbors": 6, "random_state": 3, "n_jobs": 1}
 
 
-def test_umap_is_asked_for_where_it_is_missing(monkeypatch):
+def test_missing_umap_is_an_error(monkeypatch):
     monkeypatch.setitem(sys.modules, "umap", None)
     with pytest.raises(ImportError, match=r'pip install "lgi-former\[umap\]"'):
         map_embeddings(_clusters(1)[0], "umap")
@@ -96,7 +96,7 @@ def test_classes_look_different(label_names, texts):
     assert {"".join(name.split()) for name in label_names} <= set(shown)
 
 
-def test_classes_without_videos_are_left_out(texts):
+def test_classes_without_videos_are_not_drawn(texts):
     shown = texts(draw_embedding_map(np.eye(4, 2), np.array([0, 0, 2, 2]), ["happy", "sad", "angry"]))
     assert "happy" in shown and "angry" in shown
     assert "sad" not in shown

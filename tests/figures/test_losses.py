@@ -1,4 +1,4 @@
-"""Loss curves: the log that is read, and the curves."""
+"""Loss curves, and the logs that they are read from."""
 
 import json
 
@@ -27,7 +27,7 @@ def test_the_log_of_a_run_is_read(given, tmp_path):
     assert read_log_history(tmp_path / given) == HISTORY
 
 
-def test_without_one_of_its_own_the_last_checkpoints_is_read(tmp_path):
+def test_the_log_of_the_last_checkpoint_is_read(tmp_path):
     for step in (9, 10):
         _write(tmp_path / f"checkpoint-{step}" / "trainer_state.json", {"log_history": HISTORY[: step - 8]})
     assert read_log_history(tmp_path) == HISTORY[:2]
@@ -43,7 +43,7 @@ def test_without_one_of_its_own_the_last_checkpoints_is_read(tmp_path):
     ],
     ids=["no loss", "another file", "a list", "a number"],
 )
-def test_what_is_not_the_log_of_a_run_is_refused(content, message, tmp_path):
+def test_other_files_are_refused(content, message, tmp_path):
     _write(tmp_path / "state.json", content)
     with pytest.raises(ValueError, match=rf"state\.json.*{message}"):
         read_log_history(tmp_path / "state.json")

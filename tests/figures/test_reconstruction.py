@@ -1,4 +1,4 @@
-"""Reconstructions: frames from targets, the mask, and the rows of the figure."""
+"""Reconstructions: frames from targets, masks, and rows of the figure."""
 
 from types import SimpleNamespace
 
@@ -23,7 +23,7 @@ TARGETS = {
 
 
 class _Perfect(torch.nn.Module):
-    """Predicts what it should."""
+    """Predicts the targets."""
 
     def __init__(self, config):
         super().__init__()
@@ -35,7 +35,7 @@ class _Perfect(torch.nn.Module):
 
 
 @pytest.mark.parametrize("fields", TARGETS.values(), ids=TARGETS)
-def test_targets_become_the_frames_that_they_were_made_of(fields, tiny_config, clip):
+def test_targets_become_the_original_frames(fields, tiny_config, clip):
     config = tiny_config(**fields)
     pixel_values = clip(config)
     frames = frames_of_targets(reconstruction_targets(pixel_values, config), pixel_values, config)
@@ -50,7 +50,7 @@ def test_a_perfect_model_reconstructs_the_original(fields, tiny_config, clip):
 
 
 @pytest.mark.parametrize("mask_ratio", [None, 0.5])
-def test_visible_pixels_stay_and_masked_pixels_are_predicted(mask_ratio, tiny_config, clip):
+def test_only_masked_pixels_are_predicted(mask_ratio, tiny_config, clip):
     model = LGIFormerForPreTraining(tiny_config())
     reconstruction = reconstruct(model, clip(model.config), mask_ratio, seed=1)
     assert reconstruction.masked.float().mean().item() == pytest.approx(mask_ratio or 0.75)
@@ -76,7 +76,7 @@ def test_a_mask_of_nothing_is_refused(tiny_config, clip):
         reconstruct(model, clip(model.config), mask_ratio=1.0)
 
 
-def test_clips_that_are_no_pictures_are_refused(tiny_config):
+def test_clips_of_one_channel_are_refused(tiny_config):
     model = LGIFormerForPreTraining(tiny_config(num_channels=1))
     with pytest.raises(ValueError, match="1 channels"):
         reconstruct(model, torch.randn(1, 8, 1, 16, 16))
@@ -120,7 +120,7 @@ def test_motion_is_shown_around_grey(tiny_config):
     assert target[0, left_of_frame_3].max() > 0.9
 
 
-def test_without_motion_there_is_no_row_of_it(tiny_config, clip, texts):
+def test_a_model_without_motion_has_three_rows(tiny_config, clip, texts):
     config = tiny_config(motion_target=False)
     figure = draw_reconstruction(reconstruct(_Perfect(config), clip(config)))
     assert [axes.get_ylabel() for axes in figure.axes] == ["original", "visible", "reconstructed"]

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification, LGIFormerVideoProcessor
+from lgi_former.training.quickstart.sample_clip import write_sample_clip
 
 
 TINY = {
@@ -13,25 +14,28 @@ TINY = {
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
     "intermediate_size": 64,
-    "classifier_init_scale": 1.0,  # so that logits differ visibly from clip to clip
+    "decoder_hidden_size": 24,
+    "decoder_num_hidden_layers": 1,
+    "decoder_intermediate_size": 48,
+    "classifier_init_scale": 1.0,  # logits must differ visibly between clips
     "id2label": {0: "happy", 1: "sad", 2: "neutral"},
 }
 
 
 @pytest.fixture(scope="session")
-def tiny_classifier():
-    """`tiny_classifier(**fields)`: a small model with random weights that takes clips of 4 frames of 32 pixels."""
+def tiny_model():
+    """`tiny_model(model_class, **fields)`: a small random model for 4 frames of 32 x 32 pixels."""
 
-    def make(**fields):
+    def make(model_class=LGIFormerForVideoClassification, **fields):
         torch.manual_seed(0)
-        return LGIFormerForVideoClassification(LGIFormerConfig(**{**TINY, **fields})).eval()
+        return model_class(LGIFormerConfig(**{**TINY, **fields})).eval()
 
     return make
 
 
 @pytest.fixture(scope="session")
 def tiny_processor():
-    """`tiny_processor(**settings)`: the processor of `tiny_classifier`; a clip is 16 frames of the video."""
+    """`tiny_processor(**settings)`: the processor of `tiny_model`. A clip spans 16 frames of the video."""
 
     def make(**settings):
         return LGIFormerVideoProcessor(size={"height": 32, "width": 32}, num_frames=4, **settings)
@@ -40,10 +44,16 @@ def tiny_processor():
 
 
 @pytest.fixture(scope="session")
+def clip(tmp_path_factory):
+    """Path of a video of a drawn face, 2.56 seconds."""
+    return str(write_sample_clip(tmp_path_factory.mktemp("clips") / "face.mp4"))
+
+
+@pytest.fixture(scope="session")
 def people_video():
     """`people_video({left edge: (first frame, last frame)}, count)`: frames with a bright square for each person.
 
-    uint8 (count, 80, 240, 3); squares have 40 pixels, begin 20 pixels from the top and flicker over time.
+    uint8 (count, 80, 240, 3). Squares have 40 pixels, start 20 pixels from the top, and flicker over time.
     """
 
     def make(people, count=100):
@@ -57,13 +67,9 @@ def people_video():
 
 
 class SquareDetector:
-    """Finds the squares of `people_video`, which begin at multiples of 80 pixels."""
-
-    def __init__(self):
-        self.num_pictures = 0
+    """Finds the squares of `people_video` whose left edges are multiples of 80 pixels."""
 
     def __call__(self, image):
-        self.num_pictures += 1
         lefts = [left for left in range(0, 240, 80) if image[40, left + 20, 0] > 100]
         return np.array([[left, 20, left + 40, 60, 0.9] for left in lefts], dtype=np.float32).reshape(-1, 5)
 

@@ -1,4 +1,4 @@
-"""Files of embeddings: whole or not there at all, and readable by NumPy, pandas and datasets."""
+"""Files of embeddings: written atomically, and readable by NumPy, pandas and datasets."""
 
 import datasets
 import numpy as np
@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from lgi_former.inference import embedding_file
-from lgi_former.inference.embedding_file import read_embeddings, table_beside, writing_embeddings
+from lgi_former.inference.embedding_file import embedding_writer, read_embeddings, table_beside
 
 
 SHAPES = {"clip": (6,), "region": (2, 6)}
@@ -14,7 +14,7 @@ SHAPES = {"clip": (6,), "region": (2, 6)}
 
 def _write(path, shape, number=5):
     embeddings = np.random.default_rng(0).normal(size=(number, *shape)).astype(np.float32)
-    with writing_embeddings(path) as writer:
+    with embedding_writer(path) as writer:
         for row, embedding in enumerate(embeddings):
             writer.write(embedding, video=f"a, {row}.mp4", label="happy" if row % 2 else "sad")
     return embeddings
@@ -22,7 +22,7 @@ def _write(path, shape, number=5):
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize("suffix", [".npy", ".parquet"])
-def test_what_was_written_is_read(suffix, shape, tmp_path, monkeypatch):
+def test_a_written_file_is_read(suffix, shape, tmp_path, monkeypatch):
     monkeypatch.setattr(embedding_file, "ROWS_AT_ONCE", 2)
     path = tmp_path / "new" / f"embeddings{suffix}"
     embeddings = _write(path, shape)
@@ -51,11 +51,11 @@ def test_pandas_and_datasets_read_parquet(shape, tmp_path):
 
 @pytest.mark.parametrize("suffix", [".npy", ".parquet"])
 @pytest.mark.parametrize("rows", [0, 2])
-def test_an_interrupted_file_leaves_what_was_there(suffix, rows, tmp_path):
+def test_an_interruption_leaves_the_existing_file(suffix, rows, tmp_path):
     path = tmp_path / f"faces{suffix}"
     _write(path, (6,))
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
-    with pytest.raises(KeyboardInterrupt), writing_embeddings(path) as writer:
+    with pytest.raises(KeyboardInterrupt), embedding_writer(path) as writer:
         for _ in range(rows):
             writer.write(np.zeros(6), video="a")
         raise KeyboardInterrupt
@@ -63,7 +63,7 @@ def test_an_interrupted_file_leaves_what_was_there(suffix, rows, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".parquet"])
-def test_without_a_row_there_is_no_file(suffix, tmp_path):
+def test_no_row_gives_no_file(suffix, tmp_path):
     _write(tmp_path / f"faces{suffix}", (6,), number=0)
     assert not any(tmp_path.iterdir())
 
@@ -84,7 +84,7 @@ def test_an_array_without_its_table_is_read(tmp_path):
         ("faces.csv", b"video,label", ".npy or .parquet"),
     ],
 )
-def test_what_is_no_file_of_embeddings_is_refused(name, content, message, tmp_path):
+def test_other_files_are_refused(name, content, message, tmp_path):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=message) as error:
@@ -93,7 +93,7 @@ def test_what_is_no_file_of_embeddings_is_refused(name, content, message, tmp_pa
     assert "\n" not in str(error.value)
 
 
-def test_a_table_that_does_not_belong_to_the_array_is_refused(tmp_path):
+def test_the_table_of_another_array_is_refused(tmp_path):
     _write(tmp_path / "faces.npy", (6,))
     np.save(tmp_path / "faces.npy", np.zeros((3, 6), dtype=np.float32))
     with pytest.raises(ValueError, match=r"faces\.rows\.csv' has 5 rows, but .* 3"):
@@ -101,20 +101,29 @@ def test_a_table_that_does_not_belong_to_the_array_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.npy", "a.parquet"])
-def test_nothing_is_left_of_what_cannot_be_written_to_the_end(name, tmp_path, monkeypatch):
+def test_a_full_disk_leaves_no_file(name, tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("No space left on device")
 
-    with pytest.raises(OSError, match="No space left"), writing_embeddings(tmp_path / name) as writer:
+    with pytest.raises(OSError, match="No space left"), embedding_writer(tmp_path / name) as writer:
         writer.write(np.zeros(4, np.float32), video="a")
         monkeypatch.setattr(writer, "_write_header" if name.endswith("npy") else "_flush", fail)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["faces.npy", "faces.parquet"])
-def test_names_that_are_no_text_are_escaped(tmp_path, name):
-    with writing_embeddings(tmp_path / name) as writer:
+def test_names_that_are_not_utf8_are_escaped(tmp_path, name):
+    with embedding_writer(tmp_path / name) as writer:
         for video in ("caf\udce9.mp4", "幸せ😀.mp4"):
             writer.write(np.zeros(3, np.float32), video=video, label="fröhlich")
     columns = read_embeddings(tmp_path / name).columns
     assert columns == {"video": ["caf\\udce9.mp4", "幸せ😀.mp4"], "label": ["fröhlich"] * 2}
+
+
+@pytest.mark.parametrize("name", ["a.npy", "a.parquet"])
+@pytest.mark.parametrize("shape", [(4,), (2, 3), ()])
+def test_embeddings_of_different_shapes_are_refused(name, shape, tmp_path):
+    with pytest.raises(ValueError, match="shape"), embedding_writer(tmp_path / name) as writer:
+        writer.write(np.zeros(3, np.float32), video="a")
+        writer.write(np.zeros(shape, np.float32), video="b")
+    assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""From a video to expressions over time: who, when, the numbers, and that long videos take no more memory."""
+"""The pipeline for whole videos: people, times, scores, inputs, and memory for long videos."""
 
 import gc
 import json
@@ -20,18 +20,17 @@ from transformers import (
     pipeline,
 )
 
-from lgi_former import FacialExpressionPipeline
+from lgi_former import FacialExpressionPipeline, extras
 from lgi_former.image_processing import FaceCropper, FacesExtraMissingError
 from lgi_former.image_processing.decoding import frame_stream
-from lgi_former.image_processing.faces import face_detection
 from lgi_former.inference import predict_video
 
 
 @pytest.fixture
-def recognise(tiny_classifier, tiny_processor, square_detector):
-    """A pipeline that finds the people of `people_video`; its windows are 16 frames at 25 a second, 0.64 seconds."""
+def recognise(tiny_model, tiny_processor, square_detector):
+    """A pipeline that finds the people of `people_video`. Its windows are 0.64 seconds long (16 frames)."""
     return FacialExpressionPipeline(
-        model=tiny_classifier(),
+        model=tiny_model(),
         video_processor=tiny_processor(),
         face_cropper=FaceCropper(square_detector),
         device="cpu",
@@ -42,22 +41,22 @@ def windows_of(result, person=0):
     return [(entry["start"], entry["end"]) for entry in result["timeline"] if entry["person"] == person]
 
 
-def test_the_task_is_known_to_transformers(tiny_classifier, tiny_processor, tmp_path):
-    tiny_classifier().save_pretrained(tmp_path)
+def test_transformers_has_the_task(tiny_model, tiny_processor, tmp_path):
+    tiny_model().save_pretrained(tmp_path)
     tiny_processor().save_pretrained(tmp_path)
     loaded = pipeline("facial-expression-recognition", model=str(tmp_path), device="cpu", crop_faces=False)
     assert type(loaded) is FacialExpressionPipeline
     assert set(loaded(np.zeros((16, 32, 32, 3), np.uint8))["scores"]) == {"happy", "sad", "neutral"}
 
 
-def test_a_saved_pipeline_loads_as_it_was(recognise, people_video, tmp_path):
+def test_a_saved_pipeline_gives_the_same_result(recognise, people_video, tmp_path):
     recognise.save_pretrained(tmp_path)
     loaded = pipeline("facial-expression-recognition", model=str(tmp_path), device="cpu")
     video = people_video({80: (0, 99)})
     assert loaded(video, crop_faces=False) == recognise(video, crop_faces=False)
 
 
-def test_a_person_throughout_has_a_timeline_and_scores(recognise, people_video):
+def test_a_person_has_a_timeline_and_scores(recognise, people_video):
     result = recognise(people_video({80: (0, 99)}))
     assert windows_of(result) == [(pytest.approx(0.32 * k), pytest.approx(0.32 * k + 0.64)) for k in range(11)] + [
         (pytest.approx(3.36), pytest.approx(4.0))
@@ -73,39 +72,39 @@ def test_a_person_throughout_has_a_timeline_and_scores(recognise, people_video):
     assert json.loads(json.dumps(result)) == result
 
 
-def test_several_people_have_timelines_of_their_own(recognise, people_video):
+def test_each_person_has_a_timeline(recognise, people_video):
     result = recognise(people_video({0: (0, 99), 160: (50, 99)}))
     assert [person["person"] for person in result["people"]] == [0, 1]
-    assert windows_of(result, 1)[0][0] == pytest.approx(2.08)  # the first moment at which a face is looked for
+    assert windows_of(result, 1)[0][0] == pytest.approx(2.08)  # the first time at which faces are detected
     assert result["people"][1]["end"] == 4
     assert result["timeline"] == sorted(result["timeline"], key=lambda entry: (entry["start"], entry["person"]))
 
 
-def test_somebody_who_leaves_is_not_in_the_timeline_any_more(recognise, people_video):
+def test_the_timeline_ends_when_a_person_leaves(recognise, people_video):
     result = recognise(people_video({80: (0, 40)}))
     assert 1.4 < result["people"][0]["end"] < 1.8
 
 
-def test_nobody_is_an_answer(recognise, people_video):
+def test_a_video_without_people_has_a_note(recognise, people_video):
     result = recognise(people_video({}))
     assert (result["scores"], result["people"], result["timeline"]) == (None, [], [])
     assert "No face was found" in result["note"]
 
 
-def test_the_model_sees_the_face_and_nothing_else(recognise, people_video):
+def test_the_model_gets_only_the_face(recognise, people_video):
     face = people_video({80: (0, 99)})
     beside = face.copy()
     beside[:, :, 150:] = np.random.default_rng(0).integers(0, 90, beside[:, :, 150:].shape, dtype=np.uint8)
     assert recognise(beside)["timeline"] == recognise(face)["timeline"]
 
 
-def test_whole_frames_of_one_window_are_what_the_papers_evaluation_sees(recognise, people_video):
+def test_a_window_of_whole_frames_gives_the_scores_of_the_papers_evaluation(recognise, people_video):
     video = people_video({80: (0, 15)}, count=16)
     expected = predict_video(recognise.model, recognise.video_processor, video).scores
     assert recognise(video, crop_faces=False)["scores"] == pytest.approx(expected, abs=1e-6)
 
 
-def test_batches_give_the_same_numbers_as_clips_one_at_a_time(recognise, people_video):
+def test_batches_give_the_same_scores(recognise, people_video):
     video = people_video({0: (0, 99), 160: (30, 99)})
     one_at_a_time = recognise(video, batch_size=1)["timeline"]
     batched = recognise(video, batch_size=6)["timeline"]
@@ -130,7 +129,7 @@ def test_windows_are_set_in_seconds(settings, expected, recognise, people_video)
 
 
 @pytest.mark.parametrize("window", [3.0, 6.0])
-def test_faces_are_followed_however_long_the_windows_are(window, recognise, people_video):
+def test_faces_are_followed_in_long_windows(window, recognise, people_video):
     result = recognise(people_video({80: (0, 199)}, count=200), window=window)  # a frame every 0.75 or 1.5 seconds
     assert [person["person"] for person in result["people"]] == [0]
     assert result["people"][0]["end"] == 8
@@ -142,15 +141,15 @@ def test_the_frame_rate_makes_no_difference(recognise, people_video):
     assert recognise(faster, frame_rate=50)["timeline"] == recognise(video)["timeline"]
 
 
-def test_settings_of_the_pipeline_hold_for_all_calls(tiny_classifier, tiny_processor, people_video):
+def test_settings_of_the_pipeline_hold_for_all_calls(tiny_model, tiny_processor, people_video):
     recognise = FacialExpressionPipeline(
-        model=tiny_classifier(), video_processor=tiny_processor(), device="cpu", crop_faces=False, window=2.0
+        model=tiny_model(), video_processor=tiny_processor(), device="cpu", crop_faces=False, window=2.0
     )
     assert len(recognise(people_video({}))["timeline"]) == 3
     assert len(recognise(people_video({}), window=4.0)["timeline"]) == 1
 
 
-def test_boxes_are_told_if_asked_for(recognise, people_video):
+def test_boxes_are_returned_with_the_option(recognise, people_video):
     assert "boxes" not in recognise(people_video({80: (0, 99)}))["timeline"][0]
     entry = recognise(people_video({80: (0, 99)}), return_boxes=True)["timeline"][1]
     times, *edges = np.transpose(entry["boxes"])
@@ -232,13 +231,13 @@ def test_lists_give_lists_and_generators_iterators(recognise, people_video):
 
 @pytest.mark.parametrize("value", [0, -1.0, math.inf, math.nan, "2", True])
 @pytest.mark.parametrize("setting", ["window", "stride", "frame_rate"])
-def test_impossible_settings_are_told(setting, value, recognise):
+def test_impossible_settings_are_refused(setting, value, recognise):
     with pytest.raises(ValueError, match=f"{setting}={value!r} must be"):
         recognise("a.mp4", **{setting: value})
 
 
 @pytest.mark.parametrize("value", [0, -1, 2.0, "2", True])
-def test_impossible_batch_sizes_are_told(value, recognise, people_video):
+def test_impossible_batch_sizes_are_refused(value, recognise, people_video):
     with pytest.raises(ValueError, match=f"batch_size={value!r} must be"):
         recognise(people_video({}), batch_size=value)
     with pytest.raises(ValueError, match=f"batch_size={value!r} must be"):
@@ -253,7 +252,7 @@ def tiny_videomae(**fields):
     return VideoMAEForVideoClassification(VideoMAEConfig(image_size=32, num_frames=4, **sizes, **fields)).eval()
 
 
-def test_videomae_goes_with_its_own_processor(people_video, square_detector):
+def test_videomae_works_with_its_processor(people_video, square_detector):
     processor = VideoMAEVideoProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
     recognise = FacialExpressionPipeline(
         model=tiny_videomae(), video_processor=processor, face_cropper=FaceCropper(square_detector), device="cpu"
@@ -263,14 +262,14 @@ def test_videomae_goes_with_its_own_processor(people_video, square_detector):
     assert windows_of(recognise(video, crop_faces=False))[0] == (0, 0.64)
 
 
-def test_a_processor_of_other_inputs_is_refused_at_once():
+def test_a_processor_with_other_inputs_is_refused():
     with pytest.raises(ValueError, match=r"VJEPA2VideoProcessor .* an LGIFormerVideoProcessor"):
         FacialExpressionPipeline(model=tiny_videomae(), video_processor=VJEPA2VideoProcessor(), device="cpu")
 
 
-def test_without_the_extra_faces_cannot_be_cropped(tiny_classifier, tiny_processor, monkeypatch):
-    monkeypatch.setattr(face_detection, "PACKAGES", ("no_such_package",))
-    recognise = FacialExpressionPipeline(model=tiny_classifier(), video_processor=tiny_processor(), device="cpu")
+def test_cropping_faces_needs_the_extra(tiny_model, tiny_processor, monkeypatch):
+    monkeypatch.setitem(extras.MODULES, "faces", ("no_such_package",))
+    recognise = FacialExpressionPipeline(model=tiny_model(), video_processor=tiny_processor(), device="cpu")
     with pytest.raises(FacesExtraMissingError, match="crop_faces=False"):
         recognise(np.zeros((4, 32, 32, 3), np.uint8))
 
@@ -280,7 +279,7 @@ def test_without_the_extra_faces_cannot_be_cropped(tiny_classifier, tiny_process
 
 @pytest.fixture
 def decoding(monkeypatch):
-    """Counts the frames that are decoded, and how many of them are held at the same time at most."""
+    """Counts decoded frames, and the most frames that are in memory at one time."""
 
     class Decoding:
         num_decoded, most_held, held = 0, 0, weakref.WeakSet()
@@ -299,18 +298,16 @@ def decoding(monkeypatch):
 
 
 @pytest.mark.parametrize("seconds", [20, 60])
-def test_frames_are_decoded_once_and_few_are_held_however_long_the_video(
-    seconds, recognise, people_video, decoding, tmp_path
-):
+def test_frames_are_decoded_once_and_few_are_in_memory(seconds, recognise, people_video, decoding, tmp_path):
     frames = people_video({80: (0, 10 * seconds - 1)}, count=10 * seconds)
     video = write_video(tmp_path / "a.mp4", frames, frame_rate=10)
     result = recognise(video)
     assert result["people"][0]["end"] == seconds
     assert decoding.num_decoded == 10 * seconds
-    assert decoding.most_held <= 20  # 1.6 seconds until boxes are settled, and what is on its way
+    assert decoding.most_held <= 20  # 1.6 seconds until boxes are final, and frames in the queue
 
 
-def test_a_stream_tells_each_window_while_the_video_goes_on(recognise, people_video, decoding, tmp_path):
+def test_a_stream_yields_windows_while_the_video_is_read(recognise, people_video, decoding, tmp_path):
     video = write_video(tmp_path / "a.mp4", people_video({80: (0, 199)}, count=200), frame_rate=10)
     entries = recognise.stream(video, batch_size=2)
     first, second = next(entries), next(entries)
@@ -319,7 +316,7 @@ def test_a_stream_tells_each_window_while_the_video_goes_on(recognise, people_vi
     assert [first, second, *entries] == recognise(video, batch_size=2)["timeline"]
 
 
-def test_the_file_is_closed_when_a_stream_is_left(recognise, people_video, tmp_path, monkeypatch):
+def test_closing_a_stream_closes_the_file(recognise, people_video, tmp_path, monkeypatch):
     containers = []
 
     def open_and_keep(path, open_file=frame_stream.open_with_pyav):
@@ -344,12 +341,12 @@ def test_scores_that_are_not_finite_are_refused(recognise, people_video):
 # How videos are read
 
 
-def test_videos_are_read_as_the_processor_or_the_call_says(tiny_classifier, tiny_processor, tmp_path, monkeypatch):
-    asked = []
+def test_videos_are_read_with_settings_of_the_processor_or_the_call(tiny_model, tiny_processor, tmp_path, monkeypatch):
+    settings = []
     open_video = frame_stream.open_frames
 
     def counted(video, **reading):
-        asked.append((reading["backend"], reading["frame_order"]))
+        settings.append((reading["backend"], reading["frame_order"]))
         return open_video(video, **reading)
 
     monkeypatch.setattr("lgi_former.inference.pipeline.open_frames", counted)
@@ -357,15 +354,15 @@ def test_videos_are_read_as_the_processor_or_the_call_says(tiny_classifier, tiny
     plain, own = tiny_processor(), tiny_processor(backend="decord", frame_order="name")
     for processor in (plain, own):
         recognise = FacialExpressionPipeline(
-            model=tiny_classifier(), video_processor=processor, device="cpu", crop_faces=False
+            model=tiny_model(), video_processor=processor, device="cpu", crop_faces=False
         )
         recognise(tmp_path)
         recognise(tmp_path, backend="pyav", frame_order="natural")
         list(recognise.stream(tmp_path, frame_order="name"))
-    assert asked == [
+    assert settings == [
         *[(None, "natural"), ("pyav", "natural"), (None, "name")],
         *[("decord", "name"), ("pyav", "natural"), ("decord", "name")],
     ]
-    for setting, message in (({"backend": "opencv"}, "backend='opencv'"), ({"frame_order": "x"}, "frame_order='x'")):
+    for changed, message in (({"backend": "opencv"}, "backend='opencv'"), ({"frame_order": "x"}, "frame_order='x'")):
         with pytest.raises(ValueError, match=message):
-            recognise(tmp_path, **setting)
+            recognise(tmp_path, **changed)

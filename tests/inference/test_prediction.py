@@ -1,4 +1,4 @@
-"""Prediction on one video: what the scores are, how views are merged, what is refused."""
+"""Prediction for one video: scores, averaging of views, and errors."""
 
 import re
 from pathlib import Path
@@ -12,11 +12,10 @@ from lgi_former import LGIFormerForPreTraining
 from lgi_former.hub.loading import load_classifier
 from lgi_former.image_processing.faces import face_cropping
 from lgi_former.inference import predict_video
-from lgi_former.training.quickstart.sample_clip import write_sample_clip
 
 
 class _Processor:
-    """Stands in for a processor whose views are given."""
+    """Returns given views."""
 
     def __init__(self, views):
         self.views = views
@@ -26,7 +25,7 @@ class _Processor:
 
 
 class _CountingClips(torch.nn.Module):
-    """Calls a model and keeps the number of clips of each call."""
+    """Calls a model and records the number of clips of each call."""
 
     def __init__(self, model):
         super().__init__()
@@ -38,18 +37,13 @@ class _CountingClips(torch.nn.Module):
         return self.model(pixel_values=pixel_values)
 
 
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory):
-    return str(write_sample_clip(tmp_path_factory.mktemp("clips") / "face.mp4"))
-
-
 def _logits(model, views):
     with torch.no_grad():
         return model(pixel_values=views).logits
 
 
-def test_scores_are_probabilities_by_label_highest_first(clip, tiny_classifier, tiny_processor):
-    model, processor = tiny_classifier(), tiny_processor()
+def test_scores_are_probabilities_by_label_highest_first(clip, tiny_model, tiny_processor):
+    model, processor = tiny_model(), tiny_processor()
     prediction = predict_video(model, processor, clip)
     probabilities = _logits(model, processor(clip, return_tensors="pt")["pixel_values"]).softmax(-1)[0]
     assert prediction.video == clip
@@ -59,8 +53,8 @@ def test_scores_are_probabilities_by_label_highest_first(clip, tiny_classifier, 
         assert prediction.scores[label] == pytest.approx(probabilities[index].item(), abs=1e-6)
 
 
-def test_probabilities_are_averaged_over_segments(clip, tiny_classifier, tiny_processor):
-    model, processor = tiny_classifier(), tiny_processor()
+def test_probabilities_are_averaged_over_segments(clip, tiny_model, tiny_processor):
+    model, processor = tiny_model(), tiny_processor()
     views = processor(clip, return_tensors="pt", num_segments=3)["pixel_values"]
     probabilities = _logits(model, views).softmax(-1).mean(0)
     prediction = predict_video(model, processor, clip, num_segments=3)
@@ -68,8 +62,8 @@ def test_probabilities_are_averaged_over_segments(clip, tiny_classifier, tiny_pr
     assert prediction.scores["sad"] == pytest.approx(probabilities[1].item(), abs=1e-6)
 
 
-def test_equal_views_are_evaluated_once_and_count_as_often_as_they_occur(tiny_classifier):
-    model = tiny_classifier()
+def test_equal_views_are_evaluated_once_and_weighted(tiny_model):
+    model = tiny_model()
     first, second = torch.randn(2, 4, 3, 32, 32)
     views = torch.stack([first, second, first])
     counting = _CountingClips(model)
@@ -89,8 +83,8 @@ def test_equal_views_are_evaluated_once_and_count_as_often_as_they_occur(tiny_cl
     ],
     ids=["multi-label", "regression", "regression by one label"],
 )
-def test_scores_follow_the_problem_type(fields, scores_of_logits, tiny_classifier):
-    model = tiny_classifier(**fields)
+def test_scores_follow_the_problem_type(fields, scores_of_logits, tiny_model):
+    model = tiny_model(**fields)
     views = torch.randn(2, 4, 3, 32, 32)
     expected = scores_of_logits(_logits(model, views)).mean(0)
     scores = predict_video(model, _Processor(views), "video").scores
@@ -98,8 +92,8 @@ def test_scores_follow_the_problem_type(fields, scores_of_logits, tiny_classifie
         assert scores[label] == pytest.approx(expected[index].item(), abs=1e-6)
 
 
-def test_frame_level_probabilities_are_averaged_over_frames(tiny_classifier):
-    model = tiny_classifier(frame_level=True)
+def test_frame_level_probabilities_are_averaged_over_frames(tiny_model):
+    model = tiny_model(frame_level=True)
     views = torch.randn(2, 4, 3, 32, 32)
     logits = _logits(model, views)
     assert logits.shape == (2, 4, 3)
@@ -108,14 +102,14 @@ def test_frame_level_probabilities_are_averaged_over_frames(tiny_classifier):
     assert scores["neutral"] == pytest.approx(expected[2].item(), abs=1e-6)
 
 
-def test_scores_that_are_not_finite_are_refused(tiny_classifier):
+def test_scores_that_are_not_finite_are_refused(tiny_model):
     views = torch.full((1, 4, 3, 32, 32), float("nan"))
     with pytest.raises(ValueError, match="not finite"):
-        predict_video(tiny_classifier(), _Processor(views), "video")
+        predict_video(tiny_model(), _Processor(views), "video")
 
 
-def test_a_saved_classifier_predicts_as_the_one_in_memory(clip, tmp_path, tiny_classifier, tiny_processor):
-    model, processor = tiny_classifier(), tiny_processor()
+def test_a_saved_classifier_predicts_the_same(clip, tmp_path, tiny_model, tiny_processor):
+    model, processor = tiny_model(), tiny_processor()
     model.save_pretrained(tmp_path)
     processor.save_pretrained(tmp_path)
     loaded_model, loaded_processor = load_classifier(tmp_path, device="cpu")
@@ -123,14 +117,14 @@ def test_a_saved_classifier_predicts_as_the_one_in_memory(clip, tmp_path, tiny_c
     assert predict_video(loaded_model, loaded_processor, clip) == predict_video(model, processor, clip)
 
 
-def test_a_model_without_a_trained_head_is_refused(tmp_path, tiny_classifier, tiny_processor):
-    LGIFormerForPreTraining(tiny_classifier().config).save_pretrained(tmp_path)
+def test_a_model_without_a_trained_head_is_refused(tmp_path, tiny_model, tiny_processor):
+    tiny_model(LGIFormerForPreTraining).save_pretrained(tmp_path)
     tiny_processor().save_pretrained(tmp_path)
     with pytest.raises(ValueError, match=r"has no weights for .*classifier\.weight.*fine-tuned"):
         load_classifier(tmp_path, device="cpu")
 
 
-def test_the_sample_clip_holds_a_face_that_moves(clip):
+def test_the_sample_clip_has_a_moving_face(clip):
     with av.open(clip) as container:
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     assert len(frames) == 64
@@ -138,15 +132,15 @@ def test_the_sample_clip_holds_a_face_that_moves(clip):
     assert abs(frames[0].astype(int) - frames[-1]).max() > 50
 
 
-def test_the_readme_predicts(clip, tmp_path, monkeypatch, capsys, tiny_classifier, tiny_processor):
+def test_the_readme_predicts(clip, tmp_path, monkeypatch, capsys, tiny_model, tiny_processor):
     readme = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
     first_block = re.search(r"```py(?:thon)?\n(.*?)```", readme, re.DOTALL)[1]
     video, model = re.search(r'"([^"]+\.mp4)"', first_block)[1], re.search(r'model="([^"]+)"', first_block)[1]
     monkeypatch.chdir(tmp_path)
     Path(video).write_bytes(Path(clip).read_bytes())
-    tiny_classifier().save_pretrained(model)
+    tiny_model().save_pretrained(model)
     tiny_processor().save_pretrained(model)
-    face = np.array([[25, 10, 135, 150, 0.9]])  # where the clip's is; it is drawn, and the detector is for real ones
+    face = np.array([[25, 10, 135, 150, 0.9]])  # the drawn face, which the detector does not find
     monkeypatch.setattr(face_cropping, "CenterFaceDetector", lambda: lambda image: face)
     exec(first_block, {})
     assert re.search(r"happy|sad|neutral", capsys.readouterr().out)

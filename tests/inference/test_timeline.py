@@ -1,4 +1,4 @@
-"""What is said about people and videos, and how it is shown."""
+"""Summaries of timelines, their figure, and annotated videos."""
 
 from fractions import Fraction
 
@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from lgi_former.image_processing import VideoReadError, open_frames
 from lgi_former.inference.annotated_video import annotate_video, draw_legend
 from lgi_former.inference.timeline import stretches, summarise
-from lgi_former.inference.timeline_figure import draw_timeline, label_colours, longest_there
+from lgi_former.inference.timeline_figure import draw_timeline, label_colours, people_to_draw
 
 
 def entry(person, start, end, happy, **more):
@@ -21,7 +21,7 @@ def result_of(timeline, duration):
     return {"video": None, "duration": duration, **summarise(timeline), "timeline": timeline}
 
 
-def test_people_are_means_of_windows_and_videos_of_people_by_their_time():
+def test_scores_of_people_and_of_the_video_are_means():
     summary = summarise([entry(0, 0, 2, 0.8), entry(0, 2, 4, 0.6), entry(1, 1, 2, 0.2)])
     first, second = summary["people"]
     assert first == {"person": 0, "start": 0, "end": 4, "scores": pytest.approx({"happy": 0.7, "sad": 0.3})}
@@ -30,7 +30,7 @@ def test_people_are_means_of_windows_and_videos_of_people_by_their_time():
     assert "note" not in summary
 
 
-def test_nobody_is_said_so():
+def test_a_timeline_without_people_has_a_note():
     assert summarise([]) == {
         "scores": None,
         "people": [],
@@ -47,20 +47,20 @@ def test_windows_with_the_same_best_label_become_one_stretch():
     ]
 
 
-def test_the_figure_has_a_strip_for_each_of_the_people_who_are_there_longest():
+def test_the_figure_has_strips_for_six_people():
     result = result_of([entry(person, 0, 10 - person, 0.5) for person in range(8)], 12)
-    assert longest_there(result) == [0, 1, 2, 3, 4, 5]
+    assert people_to_draw(result) == [0, 1, 2, 3, 4, 5]
     figure = draw_timeline(result, "clip.mp4")
     assert [axes.get_ylabel() for axes in figure.axes] == [f"person {person}" for person in range(6)]
     assert figure.axes[0].get_xlim() == (0, 12)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["happy", "sad"]
 
 
-def test_the_figure_of_nobody_says_so():
+def test_the_figure_without_people_has_a_note():
     assert "No face" in draw_timeline(result_of([], 3)).texts[0].get_text()
 
 
-def test_scores_that_are_no_shares_are_drawn_as_lines():
+def test_scores_that_do_not_sum_to_1_are_drawn_as_lines():
     timeline = [{"person": 0, "start": 0, "end": 1, "scores": {"valence": -0.4, "arousal": 2.0}}]
     (axes,) = draw_timeline(result_of(timeline, 1)).axes
     assert [line.get_ydata().tolist() for line in axes.lines] == [[-0.4] * 3, [2.0] * 3]
@@ -94,11 +94,11 @@ def test_the_annotated_video_shows_boxes_labels_and_strips(people_video, tmp_pat
     assert is_coloured(images[20], 50, 91) and not is_coloured(images[0], 50, 91)  # the left edge has moved
     assert not is_coloured(images[40], 64, 100)  # gone after a second
     assert is_coloured(images[0], 80 + 24, 60) and not is_coloured(images[0], 80 + 24, 200)  # the strip's end
-    assert (images[25][80:100, 118:122] < 60).all(axis=(0, 2)).any()  # where the video is
+    assert (images[25][80:100, 118:122] < 60).all(axis=(0, 2)).any()  # the line at the current time
     assert list(tmp_path.iterdir()) == [tmp_path / "out.mp4"]
 
 
-def test_without_boxes_the_label_is_in_the_corner_and_odd_sizes_become_even(tmp_path):
+def test_without_boxes_the_label_is_in_the_corner(tmp_path):
     video = np.full((5, 51, 61, 3), 90, np.uint8)
     annotate_video(video, result_of([entry(0, 0, 0.2, 0.8)], 0.2), tmp_path / "out.mp4")
     _, images = read_video(tmp_path / "out.mp4")
@@ -107,14 +107,14 @@ def test_without_boxes_the_label_is_in_the_corner_and_odd_sizes_become_even(tmp_
 
 
 @pytest.mark.parametrize("name", ["out.gif", "out.mpg", "out.ts", "out.mp3", "out.txt", "missing/out.mp4"])
-def test_a_container_that_cannot_be_written_is_told_with_those_that_can(name, tmp_path):
+def test_another_container_is_refused_with_the_list_of_containers(name, tmp_path):
     with pytest.raises(OSError, match=rf"/{name}' cannot be written as a video .*\.mp4, \.mkv, \.webm, \.avi"):
         annotate_video(np.zeros((3, 64, 64, 3), np.uint8), result_of([], 0.12), tmp_path / name)
     assert list(tmp_path.iterdir()) == []
 
 
 def write_pictures(path, times, sizes):
-    """A video in which each frame has its time in milliseconds and its size."""
+    """Write a video whose frames have these times in milliseconds and these sizes."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mjpeg", rate=25)
         stream.height, stream.width, stream.pix_fmt = *sizes[0], "yuvj420p"
@@ -132,7 +132,7 @@ def write_pictures(path, times, sizes):
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_an_annotated_video_has_whole_frames_and_the_times_of_a_video_of_changing_size_and_rate(suffix, tmp_path):
+def test_a_video_of_changing_size_and_rate_is_annotated_with_its_times(suffix, tmp_path):
     times = [0, 33, 66, 99, 199, 299, 399]
     video = write_pictures(tmp_path / "a.mkv", times, [(64, 96)] * 3 + [(128, 192)] * 4)
     annotate_video(video, result_of([], 0.5), tmp_path / f"out{suffix}")
@@ -160,7 +160,7 @@ LONG_NAMES = [f"a rather long name of an expression, number {number}" for number
 
 
 @pytest.mark.parametrize("labels", [["happy"], LONG_NAMES])
-def test_nothing_of_the_legend_is_cut(labels):
+def test_the_legend_is_shown_in_full(labels):
     scores = dict.fromkeys(labels, 1 / len(labels))
     timeline = [{"person": 0, "start": 0.0, "end": 1.0, "scores": scores}]
     figure = draw_timeline({"duration": 1.0, "people": timeline, "timeline": timeline})
@@ -185,7 +185,7 @@ def test_people_who_are_not_drawn_are_counted(people, note):
 
 
 @pytest.mark.parametrize("stacked", [True, False])
-def test_every_class_is_in_the_legend_whatever_its_name(stacked):
+def test_every_class_name_is_in_the_legend(stacked):
     names = ["_neutral", "a $5 smile", "$\\nonsense$"]
     scores = dict.fromkeys(names, 1 / 3 if stacked else 2.0)
     timeline = [{"person": 0, "start": 0, "end": 1, "scores": scores}]

@@ -213,7 +213,7 @@ class RecipeParser(SuggestsNearest, HfArgumentParser):
         argv = spell_with_underscores(argv)
         arguments, unknown = self.parse_known_args(argv)
         if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+            self.refuse_unknown(unknown)
         if arguments.recipe is not None:
             self.set_defaults(**self._read_options(arguments.recipe))
         *parsed, _ = self.parse_args_into_dataclasses(argv, look_for_args_file=False)

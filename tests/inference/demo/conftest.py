@@ -1,4 +1,6 @@
 import importlib.metadata
+import shutil
+from pathlib import Path
 
 import av
 import pytest
@@ -7,12 +9,11 @@ from lgi_former import LGIFormerForPreTraining
 from lgi_former.image_processing import FaceCropper
 from lgi_former.inference.demo import UploadLimits
 from lgi_former.inference.demo.answers import Recognition, Reconstruction
-from lgi_former.training.quickstart.sample_clip import write_sample_clip
 
 
 @pytest.fixture
 def upload(tmp_path, people_video):
-    """`upload(people)`: a video of 2 seconds with people, as Gradio keeps it: alone in a folder."""
+    """`upload(people)`: a video of 2 seconds with people. As in Gradio, it is the only file of its folder."""
 
     def make(people, name="people.mp4"):
         path = tmp_path / "uploads" / "0123abcd" / name
@@ -29,26 +30,25 @@ def upload(tmp_path, people_video):
 
 
 @pytest.fixture
-def sample(tmp_path):
-    """A video of 2.56 seconds."""
-    return write_sample_clip(tmp_path / "sample.mp4")
+def sample(tmp_path, clip):
+    """A video of 2.56 seconds, in a folder to which tests may write."""
+    return Path(shutil.copy(clip, tmp_path / "sample.mp4"))
 
 
 @pytest.fixture
-def recognition(tiny_classifier, tiny_processor, square_detector):
-    return Recognition(tiny_classifier(), tiny_processor(), UploadLimits(), FaceCropper(square_detector))
+def recognition(tiny_model, tiny_processor, square_detector):
+    return Recognition(tiny_model(), tiny_processor(), UploadLimits(), FaceCropper(square_detector))
 
 
 @pytest.fixture
-def reconstruction(tiny_classifier, tiny_processor, square_detector):
-    config = tiny_classifier(region_size=(1, 2, 2), mask_ratio=0.75, decoder_hidden_size=24).config
-    model = LGIFormerForPreTraining(config)
+def reconstruction(tiny_model, tiny_processor, square_detector):
+    model = tiny_model(LGIFormerForPreTraining, region_size=(1, 2, 2), mask_ratio=0.75)
     return Reconstruction(model, tiny_processor(), UploadLimits(), FaceCropper(square_detector))
 
 
 @pytest.fixture
 def installed_with_demo(monkeypatch):
-    """Makes this package one that was installed with its extra `demo`, and Gradio one of version 6.31.0."""
+    """Replaces the metadata of this package, with an extra `demo`, and of Gradio, with version 6.31.0."""
     requires = [
         "torch>=2.9",
         "decord>=0.6; platform_machine == 'x86_64'",

@@ -1,4 +1,4 @@
-"""What the demo answers, and that it answers about the faces."""
+"""Answers of the demo."""
 
 import io
 
@@ -11,8 +11,8 @@ from lgi_former.inference.demo import UploadLimits
 from lgi_former.inference.demo.answers import Recognition
 
 
-def test_a_regression_model_answers_with_all_its_numbers(tiny_classifier, tiny_processor, square_detector, upload):
-    model = tiny_classifier(problem_type="regression", id2label={0: "valence", 1: "arousal"})
+def test_a_regression_model_answers_with_all_its_outputs(tiny_model, tiny_processor, square_detector, upload):
+    model = tiny_model(problem_type="regression", id2label={0: "valence", 1: "arousal"})
     recognition = Recognition(model, tiny_processor(), UploadLimits(), FaceCropper(square_detector))
     answer = recognition(upload({80: (0, 49)}))
     valence, arousal = answer.rows[0][3:]
@@ -30,17 +30,17 @@ def test_a_classifier_answers_with_a_video_a_timeline_and_a_table(recognition, u
     assert answer.timeline.axes[0].get_ylabel() == "person 0"
     with av.open(io.BytesIO(answer.video)) as container:
         assert container.streams.video[0].frames == 50
-        assert container.streams.video[0].codec.name == "h264"  # which browsers play
+        assert container.streams.video[0].codec.name == "h264"  # browsers play it
 
 
-def test_several_people_have_rows_and_one_is_of_all(recognition, upload):
+def test_each_person_has_a_row_and_all_have_one(recognition, upload):
     answer = recognition(upload({0: (0, 49), 160: (0, 49)}))
     assert [row[0] for row in answer.rows] == ["0", "1", "all"]
     first, second, both = (np.array(row[3:]) for row in answer.rows)
     assert both == pytest.approx((first + second) / 2, abs=2e-3)
 
 
-def test_nobody_is_an_answer(recognition, reconstruction, upload):
+def test_a_video_without_a_face_has_a_note(recognition, reconstruction, upload):
     nobody = upload({})
     answer = recognition(nobody)
     assert answer.note == "No face was found, so there is nothing to classify."
@@ -66,7 +66,7 @@ def test_a_pre_trained_model_reconstructs_the_face(last, reconstruction, upload)
     assert left < 0.3 < 0.5 < right  # a bright square in the middle, a dark margin
 
 
-def test_limits_hold(recognition, upload):
+def test_limits_are_checked(recognition, upload):
     recognition.limits = UploadLimits(max_seconds=1)
     with pytest.raises(ValueError, match=r"2\.0 seconds long"):
         recognition(upload({80: (0, 49)}))

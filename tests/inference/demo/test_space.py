@@ -1,4 +1,4 @@
-"""The demo as a Space: what is in its folder."""
+"""The folder of an exported Space."""
 
 import importlib.metadata
 import sys
@@ -15,7 +15,7 @@ from lgi_former.inference.demo import UploadLimits, export_space
 pytestmark = pytest.mark.usefixtures("installed_with_demo")
 
 
-def test_its_settings_are_those_of_a_space(tmp_path):
+def test_the_readme_has_the_settings_of_a_space(tmp_path):
     names = export_space("someone/mae-dfer-dfew", tmp_path / "space", UploadLimits(20, 30))
     assert names == ["README.md", "app.py", "lgi_former", "requirements.txt"]
     _, settings, text = (tmp_path / "space" / "README.md").read_text().split("---\n")
@@ -36,7 +36,7 @@ def test_its_settings_are_those_of_a_space(tmp_path):
     assert "launch_demo('someone/mae-dfer-dfew', UploadLimits(max_megabytes=20, max_seconds=30))" in app
 
 
-def test_it_requires_what_the_demo_needs_and_not_the_package_itself(tmp_path):
+def test_the_requirements_are_those_of_the_demo(tmp_path):
     export_space("someone/mae-dfer-dfew", tmp_path)
     assert (tmp_path / "requirements.txt").read_text().splitlines() == [
         "torch>=2.9",
@@ -46,7 +46,7 @@ def test_it_requires_what_the_demo_needs_and_not_the_package_itself(tmp_path):
     ]
 
 
-def test_a_model_of_this_machine_goes_with_it(tmp_path, save_tiny_model):
+def test_a_local_model_is_copied(tmp_path, save_tiny_model):
     save_tiny_model(LGIFormerForVideoClassification, tmp_path / "mine", ("happy", "sad"))
     (tmp_path / "mine" / "training_args.bin").touch()
     space = tmp_path / "space"
@@ -56,8 +56,8 @@ def test_a_model_of_this_machine_goes_with_it(tmp_path, save_tiny_model):
     assert "models:" not in (space / "README.md").read_text()
 
 
-def test_the_code_goes_with_it_and_nothing_else_of_a_checkout(tmp_path):
-    """That it runs is shown in `test_page.py`, in a browser."""
+def test_only_the_code_of_a_checkout_is_copied(tmp_path):
+    """`test_page.py` runs the copied code."""
     export_space("someone/mae-dfer-dfew", tmp_path)
     copied = {path.relative_to(tmp_path / "lgi_former").as_posix() for path in (tmp_path / "lgi_former").rglob("*.*")}
     imported = {Path(module.__file__) for name, module in sys.modules.items() if name.split(".")[0] == "lgi_former"}
@@ -83,7 +83,7 @@ def test_a_directory_without_a_model_is_refused(tmp_path):
     assert not (tmp_path / "space").exists()
 
 
-def test_requirements_are_not_made_up(tmp_path, monkeypatch):
+def test_a_package_without_the_extra_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.metadata, "requires", lambda name: ["torch>=2.9"])
     with pytest.raises(ValueError, match="Install it again"):
         export_space("someone/mae-dfer-dfew", tmp_path / "space")

@@ -1,4 +1,4 @@
-"""What may be uploaded, and that nothing of it stays."""
+"""Limits of uploads, and their deletion."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ from PIL import Image
 
 from lgi_former.image_processing import VideoReadError
 from lgi_former.inference.demo import UploadLimits
-from lgi_former.inference.demo.uploads import NotAnsweredError, forgetting, measure_seconds
+from lgi_former.inference.demo.uploads import NotAnsweredError, deleted_after_answer, measure_seconds
 
 
-def test_what_is_within_the_limits_is_accepted(sample):
+def test_an_upload_within_the_limits_is_accepted(sample):
     UploadLimits(max_megabytes=1, max_seconds=2.6).check(sample)
 
 
@@ -24,13 +24,13 @@ def test_what_is_within_the_limits_is_accepted(sample):
     ],
     ids=["too large", "too long"],
 )
-def test_what_is_beyond_them_is_refused(limits, message, sample):
+def test_an_upload_beyond_the_limits_is_refused(limits, message, sample):
     with pytest.raises(ValueError, match=message):
         UploadLimits(**limits).check(sample)
 
 
-def test_the_length_is_that_of_the_packets_where_headers_do_not_tell(tmp_path):
-    # As a browser records a webcam: Matroska that was written to where nobody could go back to the header.
+def test_the_length_without_a_header_is_that_of_the_packets(tmp_path):
+    # A browser records a webcam so: Matroska, written without going back to the header.
     path = tmp_path / "webcam.webm"
     with path.open("wb") as file, av.open(_Pipe(file), "w", format="webm") as container:
         stream = container.add_stream("libvpx", rate=10)
@@ -49,7 +49,7 @@ def test_the_length_is_not_that_of_a_cover_picture(write_after_cover):
 
 
 class _Pipe:
-    """A file that cannot be gone back in."""
+    """A file without `seek`."""
 
     def __init__(self, file):
         self.write = file.write
@@ -72,38 +72,38 @@ def _image(path):
 
 
 @pytest.mark.parametrize("write", [_text, _playlist, _concatenation, _image])
-def test_what_is_not_a_video_is_refused(write, sample):
+def test_other_files_are_refused(write, sample):
     path = sample.with_name("upload.mp4")
     write(path)
     with pytest.raises(VideoReadError, match=r"^'upload.mp4' is not a video, or is damaged"):
         UploadLimits().check(path)
 
 
-def test_an_upload_is_deleted_when_it_was_answered(upload):
+def test_an_upload_is_deleted_after_the_answer(upload):
     path = Path(upload({}))
-    with forgetting(str(path)):
+    with deleted_after_answer(str(path)):
         assert path.exists()
     assert not path.parent.exists()
     assert path.parent.parent.exists()
 
 
 @pytest.mark.parametrize("error", [ValueError, OSError, RuntimeError])
-def test_an_upload_is_deleted_when_it_could_not_be_answered(error, upload):
+def test_an_upload_is_deleted_after_an_error(error, upload):
     path = Path(upload({}))
-    with pytest.raises(NotAnsweredError, match=r"'people.mp4' is bad$"), forgetting(str(path)):
+    with pytest.raises(NotAnsweredError, match=r"'people.mp4' is bad$"), deleted_after_answer(str(path)):
         raise error(f"'{path}' is bad\nand more")
     assert not path.parent.exists()
 
 
-def test_another_upload_in_the_folder_stays(upload):
+def test_another_upload_in_the_folder_is_not_deleted(upload):
     path = Path(upload({}))
     other = path.with_name("other.mp4")
     other.touch()
-    with forgetting(str(path)):
+    with deleted_after_answer(str(path)):
         pass
     assert other.exists() and not path.exists()
 
 
 def test_without_an_upload_there_is_no_answer():
-    with pytest.raises(NotAnsweredError, match="Choose a video"), forgetting(None):
+    with pytest.raises(NotAnsweredError, match="Choose a video"), deleted_after_answer(None):
         pytest.fail("there is nothing to answer")
