@@ -1,4 +1,4 @@
-"""Imports between rooms run one way and have no circle. All imports in the source count, those in functions too."""
+"""Imports between rooms run one way and have no circle. Imports inside functions count, too."""
 
 import graphlib
 
@@ -7,7 +7,7 @@ import pytest
 from grimp import Layer
 
 
-# From top to bottom. Rooms of one line do not import each other.
+# From top to bottom. Rooms on one line do not import each other.
 LAYERS = {
     "lgi_former": [
         {"__main__"},
@@ -35,7 +35,7 @@ LAYERS = {
         {"decoding", "distinct_views", "frame_sampling", "pixel_range", "resizing"},
     ],
 }
-NOT_IMPORTED = {"lgi_former.setup"}  # the root of the repository is the package, and `setup.py` lies there
+NOT_IMPORTED = {"lgi_former.setup"}  # `setup.py` is in the folder of the package
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def _chain(found):
 
 
 def test_no_file_imports_the_room_that_it_is_in(graph):
-    """A room imports its files, so a file that imported its room would depend on the order of imports."""
+    """A room imports its files. A file that imports its room would depend on the order of imports."""
     rooms = [module for module in graph.modules if graph.find_children(module)]
     found = {(user, room) for room in rooms for user in graph.find_modules_that_directly_import(room)}
     assert not {(user, room) for user, room in found if user.startswith(f"{room}.")}
