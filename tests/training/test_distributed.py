@@ -11,7 +11,7 @@ import torch
 
 from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification
 from lgi_former.training.run.arguments import RECIPES
-from lgi_former.training.trainer.whole_checkpoints import what_a_checkpoint_lacks
+from lgi_former.training.trainer.whole_checkpoints import missing_part
 
 
 pytestmark = pytest.mark.slow
@@ -60,7 +60,7 @@ def test_finetuning(launched, tiny_run, tmp_path):
         assert {name: evaluation["metrics"][name] for name in figures} == pytest.approx(figures, abs=1e-3)
 
     checkpoint = output_dir / "finetuning" / "checkpoint-20"
-    assert what_a_checkpoint_lacks(checkpoint) is None
+    assert missing_part(checkpoint) is None
     sealed = json.loads((checkpoint / "checkpoint_files.json").read_text())
     assert {"rng_state_0.pth", "rng_state_1.pth", "model.safetensors", "trainer_state.json"} <= sealed.keys()
 
@@ -149,7 +149,7 @@ def test_sharded_finetuning(sharded, tiny_run, tmp_path):
     folder, results = sharded
     assert_same_losses(results["finetuning"], tiny_run.losses(trainer), steps=3)
     checkpoint = folder / "finetuning" / "checkpoint-3"
-    assert what_a_checkpoint_lacks(checkpoint) is None
+    assert missing_part(checkpoint) is None
     assert_loads_as(LGIFormerForVideoClassification, checkpoint, trainer.model)
 
 

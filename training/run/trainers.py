@@ -43,9 +43,6 @@ def pretraining_trainer(
         data_collator=PretrainingCollator(masking),
         processing_class=processor,
         callbacks=list(callbacks),
-        base_learning_rate=training.base_learning_rate,
-        layer_decay=training.layer_decay,
-        ema_decay=training.ema_decay,
         model_facts=facts,
     )
 
@@ -93,8 +90,5 @@ def finetuning_trainer(
         compute_metrics=make_compute_metrics(list(label_names)),
         processing_class=processor,
         callbacks=list(callbacks),
-        base_learning_rate=training.base_learning_rate,
-        layer_decay=training.layer_decay,
-        ema_decay=training.ema_decay,
         model_facts=facts,
     )

@@ -1,6 +1,6 @@
-"""What is decayed, how fast each layer learns, and the course of the learning rate (paper section 4.2).
+"""Weight decay, the learning rate of each layer, and the learning rate schedule (paper section 4.2).
 
-Weights are told apart by the names that LGI-Former and VideoMAE share, so that both train by the same recipe.
+Layers are recognised by the names that LGI-Former and VideoMAE share, so both train with the same recipe.
 """
 
 import functools

@@ -13,10 +13,10 @@ from transformers import TrainerCallback
 from lgi_former import LGIFormerForVideoClassification
 from lgi_former.training.trainer.whole_checkpoints import (
     SEAL,
-    make_way,
+    clear_folder,
+    missing_part,
     newest_whole_checkpoint,
     seal_checkpoint,
-    what_a_checkpoint_lacks,
 )
 
 
@@ -35,7 +35,7 @@ def checkpoint(output_dir, step):
 def test_whole_checkpoint(tmp_path):
     folder = checkpoint(tmp_path, 10)
     (folder / "notes.txt").write_text("A file more does no harm.")
-    assert what_a_checkpoint_lacks(folder) is None
+    assert missing_part(folder) is None
     assert not list(folder.glob("*unfinished*"))
 
 
@@ -54,7 +54,7 @@ def test_half_written_checkpoint_is_passed_over(tmp_path, damage, lack):
     older, newest = checkpoint(tmp_path, 9), checkpoint(tmp_path, 10)
     assert newest_whole_checkpoint(tmp_path) == newest
     damage(newest)
-    assert what_a_checkpoint_lacks(newest) == lack
+    assert missing_part(newest) == lack
     assert newest_whole_checkpoint(tmp_path) == older
     damage(older)
     assert newest_whole_checkpoint(tmp_path) is None
@@ -79,7 +79,7 @@ def test_checkpoint_is_removed_only_when_a_newer_one_is_whole(tiny_run, tmp_path
         whole_before_sealing.append(newest_whole_checkpoint(tmp_path))
         seal_checkpoint(folder)
 
-    monkeypatch.setattr("lgi_former.training.trainer.trainer.seal_checkpoint", seal)
+    monkeypatch.setattr("lgi_former.training.trainer.whole_checkpoints.seal_checkpoint", seal)
     trainer.train()
     assert whole_before_sealing == [None, tmp_path / "checkpoint-1", tmp_path / "checkpoint-2"]
     assert [folder.name for folder in tmp_path.glob("checkpoint-*")] == ["checkpoint-3"]
@@ -139,9 +139,9 @@ def test_folder_that_is_no_checkpoint_is_left_alone(tmp_path):
     for name in ("modeling_lgi_former.py", "README.md", "config.json"):
         folder.mkdir(exist_ok=True)
         (folder / name).write_text("precious")
-    make_way(folder)
+    clear_folder(folder)
     assert {path.name for path in folder.iterdir()} == {"modeling_lgi_former.py", "README.md", "config.json"}
-    make_way(tmp_path / "checkpoint-3")
+    clear_folder(tmp_path / "checkpoint-3")
     assert not (tmp_path / "checkpoint-3").exists()
 
 
@@ -152,7 +152,7 @@ def test_mark_of_transformers_is_not_sealed(tmp_path):
     mark.write_text("in progress")
     seal_checkpoint(folder)
     mark.unlink()
-    assert what_a_checkpoint_lacks(folder) is None
+    assert missing_part(folder) is None
 
 
 @pytest.mark.slow
