@@ -14,8 +14,9 @@ from transformers import VideoMAEConfig, VideoMAEForPreTraining, VideoMAEForVide
 
 from lgi_former import LGIFormerForVideoClassification
 from lgi_former.training.data.collators import FinetuningCollator
-from lgi_former.training.trainer import LGIFormerTrainer
+from lgi_former.training.trainer import LGIFormerTrainer, LGIFormerTrainingArguments
 from lgi_former.training.trainer.ema import ExponentialMovingAverage
+from lgi_former.training.trainer.failed_batches import raise_if_failed
 from lgi_former.training.trainer.non_finite_loss import NonFiniteLossError
 
 
@@ -124,11 +125,56 @@ def test_soft_labels_train_videomae_and_are_not_taken_for_several_classes(tiny_r
     assert tiny_run.losses(trainer)[1] == pytest.approx(float(sum(expected)) / 2, rel=1e-5)
 
 
-def test_labels_of_several_classes_need_their_problem_type(tiny_run, tmp_path):
-    trainer = tiny_run.finetuning(tmp_path)
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_labels_of_several_classes_need_their_problem_type(tiny_run, tmp_path, num_workers):
+    """Every batch is checked, on the CPU: the loader refuses labels that only a later batch has."""
+
+    def collate(items):
+        batch = FinetuningCollator(3)(items)
+        if any(item["video"] == "video_7.mp4" for item in items):
+            batch["labels"] = torch.tensor([[1.0, 1.0, 0.0]] * len(items))
+        return batch
+
+    trainer = tiny_run.finetuning(tmp_path, dataloader_num_workers=num_workers)
+    trainer.data_collator = trainer.eval_data_collator = collate
+    for loader in (trainer.get_train_dataloader(), trainer.get_eval_dataloader(tiny_run.Clips())):
+        with pytest.raises(ValueError, match="problem_type='multi_label_classification'"):
+            for batch in loader:
+                raise_if_failed(batch)
     batch = {"pixel_values": torch.zeros(2, 4, 3, 16, 16), "labels": torch.tensor([[1.0, 1.0, 0.0]] * 2)}
     with pytest.raises(ValueError, match="problem_type='multi_label_classification'"):
         trainer.compute_loss(trainer.model, batch)
+    trainer.model.config.problem_type = "multi_label_classification"
+    for batch in trainer.get_train_dataloader():
+        raise_if_failed(batch)
+
+
+def test_labels_on_an_accelerator_are_not_looked_at(tiny_run, tmp_path):
+    """A comparison would wait for the device. Tensors on "meta" have no values, so they cannot be compared."""
+    trainer = tiny_run.finetuning(tmp_path)
+    batch = {"pixel_values": torch.zeros(2, 4, 3, 16, 16, device="meta"), "labels": torch.ones(2, 3, device="meta")}
+    trainer.model.to("meta").eval()
+    assert trainer.compute_loss(trainer.model, batch).device.type == "meta"
+    assert trainer.model.config.problem_type is None
+
+
+# Arguments
+
+
+def test_recipe_options_come_from_the_arguments(tiny_run, tmp_path):
+    arguments = LGIFormerTrainingArguments(
+        str(tmp_path), use_cpu=True, base_learning_rate=0.256, layer_decay=0.5, ema_decay=0.9, report_to="none"
+    )
+
+    def options(args, **overrides):
+        model = LGIFormerForVideoClassification(tiny_run.tiny_config())
+        trainer = LGIFormerTrainer(model, args, train_dataset=tiny_run.Clips(), **overrides)
+        return trainer.base_learning_rate, trainer.layer_decay, trainer.ema_decay
+
+    assert options(arguments) == (0.256, 0.5, 0.9)
+    assert options(arguments, layer_decay=1.0, ema_decay=0.5) == (0.256, 1.0, 0.5)
+    assert options(tiny_run.training_arguments(tmp_path)) == (None, 1.0, None)
+    assert options(tiny_run.training_arguments(tmp_path), base_learning_rate=1e-3) == (1e-3, 1.0, None)
 
 
 def test_trainer_refuses_to_smooth_a_second_time(tiny_run, tmp_path):
@@ -181,6 +227,18 @@ def test_views_of_videos_with_several_classes_are_refused(tiny_run, tmp_path):
     trainer = tiny_run.finetuning(tmp_path, model_fields={"problem_type": "multi_label_classification"})
     with pytest.raises(ValueError, match="Evaluate it on single clips"):
         tiny_run.evaluate_views(trainer)
+
+
+def test_each_data_set_is_evaluated_and_only_the_own_one_keeps_its_workers(tiny_run, tmp_path):
+    """`Trainer` evaluates the first data set again if workers persist."""
+    trainer = tiny_run.finetuning(tmp_path, dataloader_num_workers=1, dataloader_persistent_workers=True)
+    trainer.compute_metrics = lambda prediction: {"number": len(prediction.predictions)}
+    numbers = [trainer.evaluate(dataset)["eval_number"] for dataset in (None, tiny_run.Views(2), None)]
+    assert numbers == [7, 2, 7]
+    assert trainer.get_eval_dataloader() is trainer.get_eval_dataloader(trainer.eval_dataset)
+    assert not trainer.get_test_dataloader(tiny_run.Views(2)).persistent_workers
+    trainer.eval_dataset = {"a": tiny_run.Views(3), "b": tiny_run.Views(4)}
+    assert trainer.evaluate()["eval_b_number"] == 4
 
 
 def test_single_clips_are_evaluated_too(tiny_run, tmp_path):
