@@ -31,7 +31,7 @@ class ExponentialMovingAverage(TrainerCallback):
 
     def __init__(self, decay: float):
         if not 0 < decay < 1:
-            raise ValueError(f"ema_decay={decay} must lie between 0 and 1.")
+            raise ValueError(f"The decay of the average, {decay}, has to lie between 0 and 1.")
         self._update = get_ema_multi_avg_fn(decay)
         self._weights = self._averages = None
         self._is_applied = False

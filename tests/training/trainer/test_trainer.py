@@ -424,7 +424,7 @@ def test_best_average_is_kept_in_the_end(with_average, tmp_path):
 
 @pytest.mark.parametrize("decay", [0.0, 1.0, 1.5])
 def test_decay_of_the_average_is_checked(tiny_run, tmp_path, decay):
-    with pytest.raises(ValueError, match="must lie between 0 and 1"):
+    with pytest.raises(ValueError, match="has to lie between 0 and 1"):
         tiny_run.finetuning(tmp_path, trainer_fields={"ema_decay": decay})
 
 
