@@ -23,21 +23,25 @@ from torch.distributed.fsdp import FSDPModule
 
 def run_all(output_dir, shards):
     """Both stages, evaluation, resuming, a stream, shards and a loss that is not finite, then what is sharded."""
-    trainer = finetuning(output_dir / "finetuning", mix=0.0, save_strategy="steps", save_steps=5)
+    trainer = finetuning(output_dir / "finetuning", mix=0.0, save_strategy="steps", save_steps=5, max_steps=8)
     trainer.train()
     results = {"finetuning": losses(trainer), "evaluation": evaluate_views(trainer)}
-    resumed = finetuning(output_dir / "resumed", mix=0.0)
+    resumed = finetuning(output_dir / "resumed", mix=0.0, max_steps=8)
     try:
         resumed.train(resume_from_checkpoint=output_dir / "finetuning" / "checkpoint-5")
         results["resumed"] = losses(resumed)
     except RuntimeError as error:  # transformers 5.17 cannot load an optimiser in one of several processes on a CPU
         results["resumed"] = str(error)
     accumulating = finetuning(
-        output_dir / "accumulating", mix=0.0, per_device_train_batch_size=2, gradient_accumulation_steps=2
+        output_dir / "accumulating",
+        mix=0.0,
+        max_steps=8,
+        per_device_train_batch_size=2,
+        gradient_accumulation_steps=2,
     )
     accumulating.train()
     results["accumulating"] = losses(accumulating)
-    trainer = pretraining(output_dir / "pretraining")
+    trainer = pretraining(output_dir / "pretraining", max_steps=8)
     trainer.train()
     results["pretraining"] = losses(trainer)
 

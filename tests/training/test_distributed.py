@@ -1,4 +1,4 @@
-"""Two processes train and evaluate as one does with the same total batch, their weights whole or sharded."""
+"""Two processes train and evaluate as one process with the same total batch, with whole or sharded weights."""
 
 import json
 import os
@@ -14,8 +14,9 @@ from lgi_former.training.run.arguments import RECIPES
 from lgi_former.training.trainer.whole_checkpoints import missing_part
 
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("distributed")]
 
+NUM_STEPS = 8
 MANY_GPUS = RECIPES.with_name("accelerate") / "many_gpus.yaml"
 
 
@@ -38,14 +39,14 @@ def launched(tiny_shards, tmp_path_factory):
     return output_dir, [json.loads((output_dir / f"results_{process}.json").read_text()) for process in (0, 1)]
 
 
-def assert_same_losses(launched_losses, losses, steps=20):
+def assert_same_losses(launched_losses, losses, steps=NUM_STEPS):
     assert len(losses) == steps
     assert {int(step): loss for step, loss in launched_losses.items()} == pytest.approx(losses, abs=1e-4)
 
 
 def test_finetuning(launched, tiny_run, tmp_path):
-    """Losses of 20 steps and the evaluation after them: no video twice, the unreadable one not at all."""
-    trainer = tiny_run.finetuning(tmp_path, mix=0.0, per_device_train_batch_size=8)
+    """The losses, and the evaluation: no video twice, and not the unreadable one."""
+    trainer = tiny_run.finetuning(tmp_path, mix=0.0, per_device_train_batch_size=8, max_steps=NUM_STEPS)
     trainer.train()
     output_dir, results = launched
     assert_same_losses(results[0]["finetuning"], tiny_run.losses(trainer))
@@ -59,7 +60,7 @@ def test_finetuning(launched, tiny_run, tmp_path):
         figures = {name: value for name, value in expected["metrics"].items() if "time" not in name}
         assert {name: evaluation["metrics"][name] for name in figures} == pytest.approx(figures, abs=1e-3)
 
-    checkpoint = output_dir / "finetuning" / "checkpoint-20"
+    checkpoint = output_dir / "finetuning" / f"checkpoint-{NUM_STEPS}"
     assert missing_part(checkpoint) is None
     sealed = json.loads((checkpoint / "checkpoint_files.json").read_text())
     assert {"rng_state_0.pth", "rng_state_1.pth", "model.safetensors", "trainer_state.json"} <= sealed.keys()
@@ -73,14 +74,14 @@ def test_resumed_in_the_middle_of_the_second_epoch(launched):
 
 
 def test_accumulation(launched, tiny_run, tmp_path):
-    trainer = tiny_run.finetuning(tmp_path, mix=0.0, per_device_train_batch_size=8)
+    trainer = tiny_run.finetuning(tmp_path, mix=0.0, per_device_train_batch_size=8, max_steps=NUM_STEPS)
     trainer.train()
     _, results = launched
     assert_same_losses(results[0]["accumulating"], tiny_run.losses(trainer))
 
 
 def test_pretraining(launched, tiny_run, tmp_path):
-    trainer = tiny_run.pretraining(tmp_path, per_device_train_batch_size=8)
+    trainer = tiny_run.pretraining(tmp_path, per_device_train_batch_size=8, max_steps=NUM_STEPS)
     trainer.train()
     _, results = launched
     assert_same_losses(results[0]["pretraining"], tiny_run.losses(trainer))

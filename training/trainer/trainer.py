@@ -12,7 +12,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput
 from ...hub.model_card import ModelFacts
 from ...modeling_lgi_former.classification_loss import classification_loss, problem_type_of
 from .arguments import recipe_option
-from .data_loading import evaluation_loader, training_loader
+from .data_loading import evaluation_loader, stop_workers, training_loader
 from .data_order import check_data_order, save_data_order
 from .ema import ExponentialMovingAverage, average_of, check_average
 from .epoch_end import RestoreRunningLoss, SaveAfterEpochEnd, save_running_loss
@@ -39,8 +39,7 @@ class LGIFormerTrainer(Trainer):
       the views, so `compute_metrics` and `predictions` get one row a video: its **log-probabilities**. Videos of label
       -100 have a row but do not count in the loss. Pre-training is evaluated by its loss.
     - A step whose loss is not finite stops the run (`NonFiniteLossError`). The error names the `videos` of the batch.
-    - A run resumes only from a complete checkpoint (`whole_checkpoints.py`) and only with the same batches
-      (`data_order.py`). It is then equal to a run that was never interrupted.
+    - A run resumes from complete checkpoints and with the same batches only. It then equals an uninterrupted run.
     - Only the model's files are uploaded (`upload.py`). A model sharded by FSDP2 is saved whole (`fsdp.py`).
 
     Args:
@@ -53,8 +52,8 @@ class LGIFormerTrainer(Trainer):
         layer_decay: See `parameter_groups`. None: as in `args`.
         ema_decay: Decay of a moving average of the weights, which is evaluated and saved. See
             `ExponentialMovingAverage`. None: as in `args`.
-        eval_data_collator: Makes the batches of `evaluate` and `predict`, such as `ViewCollator`. By default it is
-            `data_collator`.
+        eval_data_collator: Makes the batches of `evaluate` and `predict`, such as `ViewCollator` (default:
+            `data_collator`).
         model_facts: Facts for the model's card that the trainer does not know, such as the name of the dataset.
 
     Raises:
@@ -158,10 +157,9 @@ class LGIFormerTrainer(Trainer):
         return super().create_scheduler(num_training_steps, optimizer)
 
     def _minimum_rate(self, min_lr=0.0, min_lr_rate=None):
-        """Return the lowest learning rate as a share of the full one. The total batch scales both alike."""
-        if min_lr_rate is not None:
-            return min_lr_rate
-        return min_lr / (self.args.learning_rate if self.base_learning_rate is None else self.base_learning_rate)
+        """Return the lowest learning rate as a share of the full one. The total batch scales both."""
+        full_rate = self.args.learning_rate if self.base_learning_rate is None else self.base_learning_rate
+        return min_lr / full_rate if min_lr_rate is None else min_lr_rate
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """Return the loss of a batch: `classification_loss` if there are labels, else the model's own."""
@@ -182,10 +180,9 @@ class LGIFormerTrainer(Trainer):
     # Evaluation
 
     def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
-        """
-        Returns:
-            The mean loss of the batch, one row a video (log-probabilities of views, otherwise logits), and the labels.
-            Each is None if the batch has none.
+        """Return the mean loss, one row a video (log-probabilities of views, otherwise logits), and the labels.
+
+        Each is None if the batch has none.
         """
         raise_if_failed(inputs)
         if "video_index" in inputs:
@@ -252,7 +249,10 @@ class LGIFormerTrainer(Trainer):
         self.running_loss.checkpoint = checkpoint
         if self.average is not None:
             self.average.checkpoint = checkpoint
-        return super().train(checkpoint, **kwargs)
+        try:
+            return super().train(checkpoint, **kwargs)
+        finally:
+            stop_workers([self.callback_handler.train_dataloader, *self.evaluation_loaders.values()])
 
     def _run_epoch(self, **kwargs):
         """Train for an epoch. `Trainer` would train one step more if a run resumes from its last step."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import VideoMAEConfig, VideoMAEForPreTraining, VideoMAEForVideoClassification
+from transformers import VideoMAEForPreTraining, VideoMAEForVideoClassification
 
 from lgi_former import LGIFormerConfig, LGIFormerForPreTraining, LGIFormerForVideoClassification
 from lgi_former.conversion.published_names import classifier_names
@@ -24,23 +24,6 @@ def settings_by_name(model, weight_decay=0.05, layer_decay=0.75, learning_rate=1
         for group in parameter_groups(model, weight_decay, layer_decay, learning_rate)
         for weight in group["params"]
     }
-
-
-@pytest.fixture
-def videomae_config():
-    return VideoMAEConfig(
-        image_size=16,
-        patch_size=8,
-        num_frames=4,
-        hidden_size=16,
-        num_hidden_layers=3,
-        num_attention_heads=2,
-        intermediate_size=16,
-        decoder_hidden_size=16,
-        decoder_num_hidden_layers=1,
-        decoder_num_attention_heads=2,
-        decoder_intermediate_size=16,
-    )
 
 
 def test_groups_of_the_full_model_are_the_published_ones():

@@ -1,5 +1,6 @@
-"""A resumed run is the run that was never interrupted: weights to the bit, log, and best model."""
+"""A resumed run equals an uninterrupted run: weights to the bit, log, and best model."""
 
+import multiprocessing
 import random
 
 import numpy as np
@@ -17,22 +18,22 @@ from lgi_former.training.trainer.whole_checkpoints import seal_checkpoint
 
 
 PERSISTENT = {"dataloader_num_workers": 2, "dataloader_persistent_workers": True}
-"""What the commands set by default."""
+"""The defaults of the commands."""
 IN_MAIN_PROCESS = {"dataloader_num_workers": 0, "dataloader_persistent_workers": False}
 WITHOUT_SAVING = {"save_strategy": "no"}
-"""For resumed runs whose checkpoints nobody reads, because writing them takes most of the time."""
+"""For resumed runs whose checkpoints are not read. Writing them takes most of the time."""
 TIMES = ("runtime", "per_second", "flos", "train_loss")
 
 
 def draw():
-    """A number from each global generator."""
+    """Draw from each global generator."""
     return torch.rand(()).item() + random.random() + np.random.rand()
 
 
 @pytest.fixture(scope="module")
 def drawing_clips(tiny_run):
     class DrawingClips(tiny_run.Clips):
-        """Clips that are augmented with the global generators, as many a data set does."""
+        """Clips that are augmented with the global generators, as in many data sets."""
 
         def __getitem__(self, index):
             item = super().__getitem__(index)
@@ -42,7 +43,7 @@ def drawing_clips(tiny_run):
 
 
 def collate_drawing(items):
-    """Mixes labels with the global generators, as many a collator does."""
+    """Mix labels with the global generators, as many collators do."""
     share = draw() / 3
     labels = torch.nn.functional.one_hot(torch.tensor([item["labels"] for item in items]), 3).float()
     pixel_values = torch.stack([item["pixel_values"] for item in items])
@@ -72,7 +73,7 @@ def make(tiny_run, drawing_clips, tmp_path, request):
 
 
 def history(trainer):
-    """The log without what depends on the time."""
+    """The log without fields that depend on the time."""
     return [
         {name: value for name, value in log.items() if not any(word in name for word in TIMES)}
         for log in trainer.state.log_history
@@ -92,9 +93,10 @@ def assert_same_run(resumed, whole):
 
 @pytest.mark.parametrize("data", ["list", "drawing", "stream", pytest.param("shards", marks=pytest.mark.slow)])
 def test_persistent_workers(make, tmp_path, data):
-    """Resumed in the middle of the first epoch and at its end."""
+    """Resumed in the middle of the first epoch and at its end. Workers end with the training."""
     whole = make("whole", data, **PERSISTENT)
     whole.train()
+    assert not multiprocessing.active_children()
     for step in (4, 6):
         resumed = make(f"resumed_{step}", data, **PERSISTENT, **WITHOUT_SAVING)
         resumed.train(resume_from_checkpoint=tmp_path / "whole" / f"checkpoint-{step}")
@@ -127,7 +129,7 @@ def test_workers_may_change(make, tmp_path):
 
 
 def test_batches_do_not_depend_on_the_global_generators(make):
-    """They depend on seed and epoch, and leave the global generators as they were."""
+    """They depend on seed and epoch. The global generators are restored."""
 
     def batches(epoch, **fields):
         trainer = make("run", "drawing", **fields)
@@ -149,7 +151,7 @@ def test_batches_do_not_depend_on_the_global_generators(make):
 
 
 def test_order_is_that_of_accelerate(make):
-    """Runs of earlier versions are resumed with the order that they began with."""
+    """Runs of earlier versions resume with the same order."""
     trainer = make("run")
     sampler = training_sampler(trainer)
     assert isinstance(sampler, EpochOrder) and len(sampler) == 24
@@ -208,7 +210,7 @@ def test_second_pass_over_a_stream_is_not_resumed(make, tiny_run, tmp_path):
                 resumed.train(resume_from_checkpoint=checkpoint)
 
 
-# What the last step of a checkpoint has still to do
+# The end of an epoch
 
 
 @pytest.mark.parametrize(
@@ -224,7 +226,7 @@ def test_second_pass_over_a_stream_is_not_resumed(make, tiny_run, tmp_path):
         (6, {"eval_strategy": "epoch", "save_strategy": "epoch", "load_best_model_at_end": True}),
     ],
 )
-def test_what_follows_a_checkpoint_is_made_up_for(make, tmp_path, step, fields):
+def test_resuming_at_the_end_of_an_epoch_or_between_logs(make, tmp_path, step, fields):
     whole = make("whole", **fields)
     whole.train()
     resumed = make("resumed", **fields)
@@ -233,20 +235,20 @@ def test_what_follows_a_checkpoint_is_made_up_for(make, tmp_path, step, fields):
 
 
 def test_checkpoint_of_an_earlier_version(make, tmp_path):
-    """Without the file of its progress, the log tells whether the epoch was evaluated."""
+    """It has no record of the losses that were not logged."""
     whole = make("whole", eval_strategy="epoch")
     whole.train()
     for step in (4, 6):
         folder = tmp_path / "whole" / f"checkpoint-{step}"
         (folder / PROGRESS_FILE).unlink()
-        seal_checkpoint(folder)  # without that file
+        seal_checkpoint(folder)
         resumed = make(f"resumed_{step}", eval_strategy="epoch")
         resumed.train(resume_from_checkpoint=folder)
         assert_same_run(resumed, whole)
 
 
-def test_callbacks_learn_of_the_end_of_an_epoch_once(make, tmp_path):
-    class NoteEnds(TrainerCallback):
+def test_callbacks_see_each_epoch_end_once(make, tmp_path):
+    class RecordEnds(TrainerCallback):
         def __init__(self):
             self.ends = []
 
@@ -254,7 +256,7 @@ def test_callbacks_learn_of_the_end_of_an_epoch_once(make, tmp_path):
             self.ends.append(state.global_step)
 
     for strategy in ("steps", "epoch"):
-        whole, resumed = NoteEnds(), NoteEnds()
+        whole, resumed = RecordEnds(), RecordEnds()
         make(strategy, callbacks=[whole], save_strategy=strategy).train()
         trainer = make(f"{strategy}_resumed", callbacks=[resumed], save_strategy=strategy)
         trainer.train(resume_from_checkpoint=tmp_path / strategy / "checkpoint-6")
@@ -271,8 +273,8 @@ def test_mean_loss_is_that_of_the_steps_of_the_call(make, tmp_path):
     assert outcome.training_loss == pytest.approx(sum(losses[4:]) / 4, rel=1e-5)
 
 
-def test_evaluation_in_training_leaves_the_generators(make):
-    """Not so after training, where each evaluation of a data set that draws is another."""
+def test_evaluation_in_training_restores_the_generators(make):
+    """After training, it does not: each evaluation may draw other numbers."""
     plain = make("plain", **WITHOUT_SAVING)
     plain.train()
     evaluated = make("evaluated", eval_strategy="steps", eval_steps=4, **PERSISTENT, **WITHOUT_SAVING)

@@ -10,7 +10,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
 from torch.nn import functional as F
-from transformers import VideoMAEConfig, VideoMAEForPreTraining, VideoMAEForVideoClassification
+from transformers import VideoMAEForPreTraining, VideoMAEForVideoClassification
 
 from lgi_former import LGIFormerForVideoClassification
 from lgi_former.training.data.collators import FinetuningCollator
@@ -22,24 +22,6 @@ from lgi_former.training.trainer.non_finite_loss import NonFiniteLossError
 
 def weights_of(trainer):
     return {name: weight.detach().clone() for name, weight in trainer.model.named_parameters()}
-
-
-@pytest.fixture
-def videomae_config():
-    return VideoMAEConfig(
-        image_size=16,
-        patch_size=8,
-        num_frames=4,
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=16,
-        decoder_hidden_size=16,
-        decoder_num_hidden_layers=1,
-        decoder_num_attention_heads=2,
-        decoder_intermediate_size=16,
-        num_labels=3,
-    )
 
 
 # Optimisation
