@@ -97,7 +97,7 @@ def test_every_video_of_shards_once_an_epoch(launched, tiny_run):
     output_dir, _ = launched
     steps = [tiny_run.seen(output_dir / "sharded", process) for process in (0, 1)]
     assert_every_video_once_an_epoch(steps)
-    assert steps[0][1] != steps[0][7]  # in another order in the second epoch
+    assert steps[0][1] != steps[0][7]  # the second epoch has another order
 
 
 def test_every_video_of_shards_once_an_epoch_that_is_resumed(launched, tiny_run):

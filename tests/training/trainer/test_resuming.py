@@ -10,7 +10,7 @@ from torch.utils.data import IterableDataset
 from transformers import TrainerCallback
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
-from lgi_former.training.trainer.data_loading import training_sampler
+from lgi_former.training.trainer.data_loading import stop_workers, training_sampler
 from lgi_former.training.trainer.epoch_end import PROGRESS_FILE
 from lgi_former.training.trainer.epochs import EpochOrder
 from lgi_former.training.trainer.global_generators import restored_generators, seeded_generators
@@ -142,6 +142,7 @@ def test_batches_do_not_depend_on_the_global_generators(make):
         loader.set_epoch(epoch)
         found = torch.stack([batch["pixel_values"] for batch in loader])
         assert torch.equal(before, torch.get_rng_state())
+        stop_workers([loader])
         return found
 
     first = batches(0)

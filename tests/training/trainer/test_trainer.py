@@ -51,7 +51,7 @@ def test_optimizer_has_the_groups_at_the_scaled_learning_rate(tiny_run, tmp_path
     assert logged == pytest.approx([0.0, 0.001, 0.002, 0.002, half_way])
 
 
-def test_learning_rate_is_taken_as_it_is_without_a_base(tiny_run, tmp_path):
+def test_learning_rate_is_not_scaled_without_a_base(tiny_run, tmp_path):
     trainer = tiny_run.finetuning(tmp_path, learning_rate=0.01)
     assert trainer.create_optimizer().param_groups[0]["lr"] == 0.01
 
@@ -71,7 +71,7 @@ def test_adapters_train_and_frozen_weights_stay(tiny_run, tmp_path):
     before = weights_of(trainer)
     trainer.train()
     for name, weight in trainer.model.named_parameters():
-        if "layers.1.interaction" not in name:  # which cannot influence the representative tokens
+        if "layers.1.interaction" not in name:  # it cannot influence the representative tokens
             assert torch.equal(weight, before[name]) != weight.requires_grad, name
 
 
@@ -88,7 +88,7 @@ def test_streams_are_trained_on_and_resumed(tiny_run, tmp_path):
 # Soft labels
 
 
-def test_soft_labels_train_videomae_and_are_not_taken_for_several_classes(tiny_run, tmp_path, videomae_config):
+def test_soft_labels_of_videomae_are_not_multi_label(tiny_run, tmp_path, videomae_config):
     torch.manual_seed(0)
     model = VideoMAEForVideoClassification(videomae_config)
     trainer = LGIFormerTrainer(
@@ -267,7 +267,7 @@ def test_pretraining_is_evaluated_by_its_loss(tiny_run, tmp_path, videomae_confi
 
 
 def test_best_model_by_uar(tiny_run, tmp_path):
-    """The one of three checkpoints that had the highest UAR is loaded in the end."""
+    """At the end, the checkpoint with the highest UAR is loaded."""
     trainer = tiny_run.finetuning(
         tmp_path,
         max_steps=3,
@@ -328,7 +328,7 @@ def test_non_finite_loss_of_the_last_step_is_found(tiny_run, tmp_path):
 
 @pytest.fixture
 def with_average(tiny_run):
-    """Makes a trainer of 4 steps that averages weights."""
+    """A function that makes a trainer of 4 steps with an average of the weights."""
     return functools.partial(
         tiny_run.finetuning,
         model_fields=tiny_run.DROPOUT,
@@ -361,7 +361,7 @@ def test_average_is_saved_and_becomes_the_model(tiny_run, with_average, tmp_path
     assert all(torch.equal(final[name], weight) for name, weight in weights_of(trainer).items())
 
 
-def test_average_is_what_is_evaluated_and_training_goes_on_unharmed(tiny_run, with_average, tmp_path):
+def test_average_is_evaluated_and_training_does_not_change(tiny_run, with_average, tmp_path):
     trainer = with_average(tmp_path / "evaluated", eval_strategy="steps", eval_steps=2)
     seen = []
     trainer.compute_metrics = lambda prediction: seen.append(weights_of(trainer)) or {}
@@ -389,7 +389,7 @@ def test_average_is_resumed(tiny_run, with_average, tmp_path):
         tiny_run.finetuning(tmp_path / "part").train(resume_from_checkpoint=tmp_path / "whole" / "checkpoint-2")
 
 
-def test_best_average_is_kept_in_the_end(with_average, tmp_path):
+def test_best_average_is_loaded_at_the_end(with_average, tmp_path):
     trainer = with_average(
         tmp_path,
         eval_strategy="steps",
