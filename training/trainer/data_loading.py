@@ -8,9 +8,9 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import seed_worker
 
-from .batches import Batches, SeededBatches, StreamItems, collated
+from .batches import SeededBatches, StreamItems, TrainingBatches, collated
 from .epochs import EpochOrder
-from .label_check import LabelCheckingCollator
+from .label_check import collate_and_check
 
 
 def training_loader(trainer: Trainer) -> DataLoader:
@@ -24,7 +24,7 @@ def training_loader(trainer: Trainer) -> DataLoader:
     args, dataset = trainer.args, trainer.train_dataset
     if dataset is None:
         raise ValueError("Training needs a train_dataset.")
-    collate = LabelCheckingCollator(trainer.data_collator, trainer.model.config)
+    collate = functools.partial(collate_and_check, trainer.data_collator, trainer.model.config)
     options = {
         **_worker_options(args),
         "batch_size": trainer._train_batch_size,
@@ -37,7 +37,7 @@ def training_loader(trainer: Trainer) -> DataLoader:
     if isinstance(dataset, IterableDataset):
         items = StreamItems(dataset, collate)
         return DataLoader(items, collate_fn=items.collate, **options)
-    batches = SeededBatches(dataset, collate, args.seed)
+    batches = TrainingBatches(dataset, collate, args.seed)
     loader = DataLoader(batches, collate_fn=collated, sampler=training_sampler(trainer), **options)
     return trainer.accelerator.prepare(loader)
 
@@ -52,12 +52,12 @@ def evaluation_loader(trainer: Trainer, dataset: Dataset) -> DataLoader:
     is_reused = is_own and args.dataloader_persistent_workers
     if is_reused and id(dataset) in trainer.evaluation_loaders:
         return trainer.evaluation_loaders[id(dataset)]
-    collate = LabelCheckingCollator(trainer.eval_data_collator, trainer.model.config)
+    collate = functools.partial(collate_and_check, trainer.eval_data_collator, trainer.model.config)
     options = {**_worker_options(args), "batch_size": args.eval_batch_size, "persistent_workers": is_reused}
     if isinstance(dataset, IterableDataset):
         loader = DataLoader(dataset, collate_fn=collate, **options)
     else:
-        batches = Batches(dataset, collate)
+        batches = SeededBatches(dataset, collate, args.seed)
         loader = DataLoader(batches, collate_fn=collated, drop_last=args.dataloader_drop_last, **options)
     loader = trainer.accelerator.prepare(loader)
     if is_reused:

@@ -285,3 +285,13 @@ def test_evaluation_in_training_restores_the_generators(make):
     for name, weight in plain.model.named_parameters():
         assert torch.equal(weight, evaluated.model.get_parameter(name)), name
     assert evaluated.evaluate()["eval_drawn"] != evaluated.evaluate()["eval_drawn"]
+
+
+def test_evaluation_draws_the_same_each_time_and_does_not_change_the_epoch(make, drawing_clips):
+    trainer = make("run")
+    clips = drawing_clips()
+    clips.set_epoch(3)
+    trainer.eval_data_collator = collate_drawing
+    loader = trainer.get_eval_dataloader(clips)
+    first, again = ([batch["pixel_values"] for batch in loader] for _ in range(2))
+    assert all(map(torch.equal, first, again)) and clips.epoch == 3
