@@ -19,6 +19,7 @@ _MODULE_OF_NAME = {
     "convert_mae_dfer_checkpoint": ".conversion",
     "LGIFormerVideoProcessor": ".image_processing",
     "LGIFormerTrainer": ".training.trainer",
+    "LGIFormerTrainingArguments": ".training.trainer",
     "FacialExpressionPipeline": ".inference",
 }
 

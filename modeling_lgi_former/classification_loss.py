@@ -19,7 +19,9 @@ def problem_type_of(config: PreTrainedConfig) -> str:
     return "regression" if config.num_labels == 1 else "single_label_classification"
 
 
-def classification_loss(logits: torch.Tensor, labels: torch.Tensor, config: LGIFormerConfig) -> torch.Tensor:
+def classification_loss(
+    logits: torch.Tensor, labels: torch.Tensor, config: LGIFormerConfig, problem_type: str | None = None
+) -> torch.Tensor:
     """Loss of `logits` (..., classes) by `config.problem_type`, or without one by the number of classes.
 
     - `"single_label_classification"`, the default for several classes: cross entropy. `labels` are long (...) or, for
@@ -30,12 +32,16 @@ def classification_loss(logits: torch.Tensor, labels: torch.Tensor, config: LGIF
     Unlike `transformers.loss`, float labels are never taken for multi-label ones by their dtype alone, and the
     configuration is not written to.
 
+    Args:
+        problem_type: Replaces that of the configuration. The sums of soft labels are then not checked.
+
     Raises:
         ValueError: If `labels` do not fit `logits`, or are float, do not sum to 1 and no `problem_type` is set.
     """
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     labels = labels.to(logits.device)
-    problem_type = problem_type_of(config)
+    is_known = problem_type is not None or config.problem_type is not None
+    problem_type = problem_type or problem_type_of(config)
     if problem_type == "regression":
         fits = labels.shape == logits.shape or (logits.shape[-1] == 1 and labels.shape == logits.shape[:-1])
         _check_shape(labels, logits, fits, "as many numbers as the logits")
@@ -50,8 +56,8 @@ def classification_loss(logits: torch.Tensor, labels: torch.Tensor, config: LGIF
         return F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
     if labels.is_floating_point():
         _check_shape(labels, logits, labels.shape == logits.shape, "one probability a class")
-        if config.problem_type is None:
-            _check_probabilities(labels)
+        if not is_known:
+            check_probabilities(labels)
         return F.cross_entropy(logits.flatten(0, -2), labels.to(logits.dtype).flatten(0, -2))
     _check_shape(labels, logits, labels.shape == logits.shape[:-1], "one class index a row of logits")
     return F.cross_entropy(logits.flatten(0, -2), labels.flatten().long())
@@ -65,8 +71,12 @@ def _check_shape(labels, logits, fits, wanted):
         )
 
 
-def _check_probabilities(labels):
-    """Without a `problem_type`, tell soft labels from multi-label ones. Waits for the device."""
+def check_probabilities(labels: torch.Tensor):
+    """Check that float `labels` (..., classes) are soft labels of one class. Waits for the device.
+
+    Raises:
+        ValueError: If their rows do not sum to 1.
+    """
     if torch.compiler.is_compiling():
         return
     if not ((labels.float().sum(-1) - 1).abs() < 0.02).all():  # half precision rounds each of many labels

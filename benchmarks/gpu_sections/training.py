@@ -155,7 +155,6 @@ def _train(setting, model, faces, collator, folder, seconds):
             train_dataset=faces,
             data_collator=collator,
             callbacks=[clock],
-            layer_decay=arguments.layer_decay,
         )
         trainer.train()
         return trainer

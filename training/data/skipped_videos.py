@@ -1,6 +1,5 @@
 """Videos that cannot be read. A run lists and skips them, and stops if there are too many."""
 
-import contextlib
 import csv
 import os
 from pathlib import Path
@@ -83,15 +82,6 @@ class SkippedVideos:
             f"{f' and {more} more' if more > 0 else ''}; see why in {self.path}, then repair them, leave them out or "
             "raise max_skipped_fraction."
         )
-
-    @contextlib.contextmanager
-    def without_worker_traceback(self):
-        """Raise a worker's `TooManySkippedVideosError` without the traceback that the data loader adds to it."""
-        try:
-            yield
-        except TooManySkippedVideosError:
-            self.check()
-            raise
 
     def clear(self):
         """Delete the list of an earlier run. One process calls this before any video is read."""
