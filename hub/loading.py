@@ -7,6 +7,7 @@ package, models of other families the code of Transformers.
 import contextlib
 import os
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from huggingface_hub.errors import HFValidationError
@@ -116,7 +117,7 @@ def load_config(model_name_or_path: str | os.PathLike) -> PreTrainedConfig:
 
 
 def load_weights(
-    auto_class: type, model_name_or_path: str, config: PreTrainedConfig, **options
+    auto_class: Any, model_name_or_path: str, config: PreTrainedConfig, **options
 ) -> tuple[PreTrainedModel, list[str]]:
     """Load a model on the CPU. Weights that are not in the checkpoint are initialized.
 
@@ -194,7 +195,7 @@ def loading_errors(model_name_or_path: str | os.PathLike):
 
 
 def _load(
-    auto_class: type,
+    auto_class: Any,
     model_name_or_path: str,
     config: PreTrainedConfig,
     device: str | torch.device | None,

@@ -147,7 +147,8 @@ def _part(module: Path) -> _Part:
             _check_has_no_import_of_ours(module, statement)
             part.definitions.update(_definitions(module, statement))
             continue
-        lines[statement.lineno - 1 : statement.end_lineno] = [""] * (statement.end_lineno - statement.lineno + 1)
+        for number in range(statement.lineno, (statement.end_lineno or statement.lineno) + 1):
+            lines[number - 1] = ""
         if isinstance(statement, ast.Import) or not statement.level:
             part.imports.extend(_imports(statement))
             continue
@@ -217,7 +218,7 @@ def _defining_module(path: Path, name: str) -> Path:
         return path.with_suffix(".py")
     for node in ast.parse((path / "__init__.py").read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ImportFrom) and any((alias.asname or alias.name) == name for alias in node.names):
-            return path.joinpath(*node.module.split(".")).with_suffix(".py")
+            return path.joinpath(*(node.module or "").split(".")).with_suffix(".py")
     raise ValueError(f"{path / '__init__.py'} does not import {name}.")
 
 
@@ -226,8 +227,8 @@ def _check_names(root: Path, parts: list[_Part], flat_imports: set[_Import]):
     Raises:
         ValueError: If a name means different things in two modules. In one file, the last one would replace the first.
     """
-    known = {name: ("built in", Path("builtins")) for name in dir(builtins) if not name.startswith("_")}
-    known |= {imported.bound: (imported, root) for imported in flat_imports}
+    known: dict[str, tuple[object, Path]] = {imported.bound: (imported, root) for imported in flat_imports}
+    known |= {name: ("built in", Path("builtins")) for name in dir(builtins) if not name.startswith("_")}
     for part in parts:
         for name, meaning in ({imported.bound: imported for imported in part.imports} | part.definitions).items():
             known_meaning, module = known.setdefault(name, (meaning, part.path))
@@ -237,7 +238,7 @@ def _check_names(root: Path, parts: list[_Part], flat_imports: set[_Import]):
 
 def _import_statements(imports: set[_Import]) -> str:
     """Import statements in three groups: the standard library, other packages, flat files."""
-    groups = [[], [], []]
+    groups: tuple[list[str], ...] = ([], [], [])
     for module in sorted({imported.module or imported.name for imported in imports}):
         package = module.split(".")[0]
         group = groups[2 if not package else 0 if package in sys.stdlib_module_names else 1]
