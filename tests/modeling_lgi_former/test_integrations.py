@@ -56,7 +56,7 @@ def test_compiled_pretraining_gives_the_same_loss_and_checks_masks_too(tiny_conf
     torch.testing.assert_close(compiled(pixel_values, bool_masked_pos).loss, expected)
 
     bool_masked_pos[0, bool_masked_pos[0].nonzero()[0]] = False
-    with pytest.raises(RuntimeError, match="must keep 4 tokens of every region"):
+    with pytest.raises(RuntimeError, match="must leave 4 tokens of every region visible"):
         compiled(pixel_values, bool_masked_pos)
 
 

@@ -1,4 +1,4 @@
-"""How many operations a layer takes. On a GPU each of them costs a launch, whatever its size."""
+"""Number of operations of a layer. On a GPU, each operation needs a launch."""
 
 import contextlib
 from collections import Counter

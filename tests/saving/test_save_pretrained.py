@@ -178,7 +178,7 @@ def test_with_the_package_the_code_is_not_run(model, tmp_path):
         AutoVideoProcessor.from_pretrained(tmp_path, trust_remote_code=trust)
 
 
-def test_model_files_are_told_from_the_users(model, tmp_path):
+def test_private_files_are_not_model_files(model, tmp_path):
     model.save_pretrained(tmp_path)
     names = names_in(tmp_path)
     (tmp_path / "README.md").write_text("A model.")
