@@ -80,6 +80,6 @@ def check_uploadable(directory: str | os.PathLike):
     if base and (os.path.isabs(base) or os.path.exists(base) or base.count("/") > 1 or base.startswith(".")):
         # PEFT writes the path in the adapter's card, too.
         raise ValueError(
-            f"{adapter} names the base model by its path on this machine, '{base}'. Upload that model, and write its "
-            "repository (USER/NAME) in this file and in README.md."
+            f"{adapter} names the adapter's base model by its path on this machine, '{base}'. Upload that "
+            "model, and write its repository (USER/NAME) in this file and in README.md."
         )

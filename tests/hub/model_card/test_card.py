@@ -220,7 +220,7 @@ def test_our_own_card_is_replaced_whole(classifier):
 @pytest.mark.parametrize(
     "edit",
     [
-        lambda card: card.replace("For research", "For my research").encode(),
+        lambda card: card.replace("for research", "for my research").encode(),
         lambda card: card.replace("library_name: transformers", "library_name: transformers\nlicense: mit").encode(),
         lambda card: (card + "\nA word of mine.\n").encode(),
         lambda card: b"# A card of another hand\n",
