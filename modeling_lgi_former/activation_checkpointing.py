@@ -21,11 +21,7 @@ def _save_products(context, operator, *args, **kwargs) -> CheckpointPolicy:
     return CheckpointPolicy.MUST_SAVE if is_product else CheckpointPolicy.PREFER_RECOMPUTE
 
 
-def _products_contexts():
-    return create_selective_checkpoint_contexts(_save_products)
-
-
-CONTEXTS = {"keep_products": _products_contexts}
+CONTEXTS = {"keep_products": functools.partial(create_selective_checkpoint_contexts, _save_products)}
 
 
 def with_named_context(checkpoint: Callable) -> Callable:

@@ -106,7 +106,8 @@ class LGIFormerLayer(GradientCheckpointingLayer):
                 representative_only and self.interaction_type != "self",
                 output_attentions,
             )
-        representative, local = _parts(hidden_states)
+        # The gradient of `split` is one copy, but two slices would need four passes.
+        representative, local = hidden_states.split([1, hidden_states.shape[2] - 1], dim=2)
         if self.intra_type == "cross":
             representative = self._attend_to_local(representative, local, intra_scale, output_attentions)
 
@@ -153,7 +154,7 @@ class LGIFormerLayer(GradientCheckpointingLayer):
         attention = self.inter_region_attention or self.intra_region_attention
         normed = cast_once(self.inter_region_norm(representative)).squeeze(2)
         update, _ = attention(normed, output_attentions=output_attentions)
-        return _add_update(representative, update.unsqueeze(2), _of_clips(scale))
+        return _add_update(representative, update.unsqueeze(2), scale, one_for_a_clip=True)
 
     def _interact(self, local, representative, scale, output_attentions):
         """S3 "cross": all local tokens of a clip query all its representative tokens."""
@@ -161,7 +162,8 @@ class LGIFormerLayer(GradientCheckpointingLayer):
         query = self.interaction_norm(local).flatten(1, 2)
         context = cast_once(self.interaction_context_norm(representative)).flatten(1, 2)
         update, _ = attention(query, context, output_attentions=output_attentions)
-        return _add_update(local, rearrange(update, "b (n s) c -> b n s c", n=local.shape[1]), _of_clips(scale))
+        update = rearrange(update, "b (n s) c -> b n s c", n=local.shape[1])
+        return _add_update(local, update, scale, one_for_a_clip=True)
 
     def _draw_update_scales(self, hidden_states):
         """Factors of the four updates for stochastic depth, (batch, regions, 1, 1) each, or None each."""
@@ -185,19 +187,14 @@ class LGIFormerLayer(GradientCheckpointingLayer):
         return representative + torch.cat(touched).sum().to(representative.dtype) if touched else representative
 
 
-def _add_update(states, update, scale):
-    """Compute `states + scale * update` in one operation. `scale` broadcasts to `update`. None means 1."""
-    return states + update if scale is None else torch.addcmul(states, update, scale)
+def _add_update(states, update, scale, one_for_a_clip=False):
+    """Compute `states + scale * update` in one operation. A scale of None means 1.
 
-
-def _of_clips(scale):
-    """One scale for all regions of a clip, (batch, 1, 1, 1): the scale of its first region."""
-    return None if scale is None else scale[:, :1]
-
-
-def _parts(hidden_states):
-    """Representative and local tokens. The gradient of `split` is one copy, but two slices would need four passes."""
-    return hidden_states.split([1, hidden_states.shape[2] - 1], dim=2)
+    With `one_for_a_clip`, the scale of the first region is used for all regions of a clip.
+    """
+    if scale is None:
+        return states + update
+    return torch.addcmul(states, update, scale[:, :1] if one_for_a_clip else scale)
 
 
 class LGIFormerEncoder(nn.Module):

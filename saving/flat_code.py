@@ -9,6 +9,7 @@ import builtins
 import functools
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -238,21 +239,13 @@ def _check_names(root: Path, parts: list[_Part], flat_imports: set[_Import]):
 
 def _import_statements(imports: set[_Import]) -> str:
     """Import statements in three groups: the standard library, other packages, flat files."""
+    aliases = defaultdict(list)
+    for module, name, bound in sorted(imports):
+        alias = ast.alias(name, None if bound == name.split(".")[0] else bound)
+        aliases[module or name, bool(module)].append(alias)
     groups: tuple[list[str], ...] = ([], [], [])
-    for module in sorted({imported.module or imported.name for imported in imports}):
+    for (module, has_from), names in sorted(aliases.items(), key=lambda item: item[0]):
         package = module.split(".")[0]
         group = groups[2 if not package else 0 if package in sys.stdlib_module_names else 1]
-        for imported in sorted(imports):
-            alias = f" as {imported.bound}" if imported.bound != imported.name.split(".")[0] else ""
-            if not imported.module and imported.name == module:
-                group.append(f"import {module}{alias}\n")
-        names = sorted(
-            imported.name if imported.bound == imported.name else f"{imported.name} as {imported.bound}"
-            for imported in imports
-            if imported.module == module
-        )
-        if names:
-            line = f"from {module} import {', '.join(names)}\n"
-            wrapped = "".join(f"    {name},\n" for name in names)
-            group.append(line if len(line) <= 120 else f"from {module} import (\n{wrapped})\n")
+        group.append(ast.unparse(ast.ImportFrom(module, names, level=0) if has_from else ast.Import(names)) + "\n")
     return "\n".join("".join(group) for group in groups if group)

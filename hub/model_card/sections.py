@@ -50,7 +50,7 @@ def card_text(config: PreTrainedConfig, facts: ModelFacts, model: str) -> str:
         limits(config),
         CITATION,
     ]
-    return "\n\n".join(section for section in sections if section) + "\n"
+    return "\n\n".join(filter(None, sections)) + "\n"
 
 
 def title(config: PreTrainedConfig, facts: ModelFacts) -> str:
@@ -108,8 +108,7 @@ print(features.shape)
 
 def results(config: PreTrainedConfig, facts: ModelFacts) -> str:
     """Metrics, recall and confusion of the classes, and losses."""
-    parts = [_figures(facts), _losses(config, facts)]
-    text = "\n\n".join(part for part in parts if part)
+    text = "\n\n".join(filter(None, [_figures(facts), _losses(config, facts)]))
     return text and f"## Results\n\n{text}"
 
 
