@@ -26,7 +26,7 @@ REFUSAL = "needs the Python code beside it, which never runs here"
 
 @pytest.fixture(autouse=True)
 def nobody_answers(monkeypatch):
-    """A question fails the test."""
+    """A question to the user fails the test."""
 
     def ask(prompt=""):
         pytest.fail(f"asked: {prompt}")

@@ -1,7 +1,7 @@
-"""What is pushed to the Hub holds the model's files alone, and predicts the same where the package is not installed.
+"""Pushed repositories contain only the model's files, and predict the same without the package.
 
-One process has the package and pushes (`push_models.py`), another has not and loads (`load_models.py`); the Hub is
-`loopback_hub.py`. What they found is compared here.
+One process has the package and pushes models (`push_models.py`). Another process has no package and loads them
+(`load_models.py`). The tests compare their results. The Hub is `loopback_hub.py`.
 """
 
 import json
@@ -20,12 +20,12 @@ from lgi_former import hub
 HERE = Path(__file__).parent
 REPOSITORIES = ["finetuned", "by-call", "pretrained", "encoder", "converted-classification", "converted-pretraining"]
 
-pytestmark = pytest.mark.xdist_group("elsewhere")  # the environment takes half a minute, so one process makes it
+pytestmark = pytest.mark.xdist_group("elsewhere")  # one test process, because the fixtures are slow
 
 
 @pytest.fixture(scope="module")
 def pushed(loopback_hub, python_elsewhere, tmp_path_factory):
-    """Files on the Hub by repository, and what both processes found."""
+    """Files on the Hub by repository, the results of both processes, and their folder."""
     folder = tmp_path_factory.mktemp("work")
 
     def run_script(command, name, home):
@@ -65,7 +65,7 @@ def test_two_segments_are_two_rows_of_different_classes(pushed):
 
 
 @pytest.mark.parametrize("name", REPOSITORIES)
-def test_a_repository_holds_the_models_files_alone(pushed, name):
+def test_a_repository_contains_only_the_models_files(pushed, name):
     files = pushed[0][name]
     expected = {"README.md", "config.json", "video_preprocessor_config.json", "model.safetensors"}
     assert files.keys() == expected | hub.all_flat_code().keys()
@@ -78,7 +78,7 @@ def test_a_run_pushes_while_it_trains_and_a_call_pushes_privately(pushed, loopba
     assert repository.private and repository.messages == ["initial commit", "Pushed by call"]
 
 
-def test_the_training_run_left_more_than_was_pushed(pushed):
+def test_private_files_of_a_run_are_not_pushed(pushed):
     files, _, _, folder = pushed
     left = {path.name for path in (folder / "finetuned").iterdir()}
     private = {"training_args.bin", "trainer_state.json", "checkpoint-2", "predictions.csv", "metrics.json"}
@@ -86,13 +86,13 @@ def test_the_training_run_left_more_than_was_pushed(pushed):
 
 
 @pytest.mark.parametrize("name", REPOSITORIES)
-def test_nothing_tells_where_and_by_whom_it_was_made(pushed, name):
+def test_files_contain_no_paths_of_this_machine(pushed, name):
     files, _, _, folder = pushed
     for secret in (str(folder), str(hub.PACKAGE), str(Path.home()), os.path.realpath(hub.PACKAGE)):
         assert not [file for file, content in files[name].items() if secret.encode() in content]
 
 
-def test_what_was_loaded_elsewhere_is_saved_with_the_code(pushed):
+def test_a_model_loaded_elsewhere_is_saved_with_its_code(pushed):
     files, here, elsewhere, _ = pushed
     assert elsewhere["saved again"] == here["finetuned"]
     assert set(elsewhere["files saved again"]) == files["finetuned"].keys() - {"README.md"}
@@ -102,5 +102,5 @@ def test_an_update_of_the_code_is_loaded_unless_a_revision_is_pinned(pushed):
     assert pushed[2]["marks"] == {"newest": "updated", "revision": "first", "code_revision": "first"}
 
 
-def test_nobody_runs_the_code_without_trusting_it(pushed):
+def test_the_code_needs_trust_remote_code(pushed):
     assert "trust_remote_code=True" in pushed[2]["refusal"]

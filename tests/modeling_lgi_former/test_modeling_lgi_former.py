@@ -1,4 +1,4 @@
-"""What Transformers promises of a model class."""
+"""Features of a Transformers model class."""
 
 import copy
 
@@ -36,7 +36,7 @@ def variant(request, tiny_config):
 
 
 def inputs_of(model_class, config, clips):
-    """Keyword inputs with which the model class returns a loss, or for the bare encoder an output."""
+    """Keyword inputs of a model class. With a head, it returns a loss."""
     inputs = {"pixel_values": clips(config)}
     if model_class is LGIFormerForPreTraining:
         inputs["bool_masked_pos"] = RegionTubeMasking(config)(2)
@@ -67,7 +67,7 @@ def test_base_model_has_the_published_size():
 
 @pytest.mark.parametrize("attn_implementation", ["eager", "sdpa"])
 def test_base_model_multiplies_no_more_than_it_must(attn_implementation):
-    """41.5 GMACs a clip, where the published graph takes 49.65 and VideoMAE-B 80.69. Counted on fake tensors."""
+    """A clip needs 41.5 GMACs. The published graph needs 49.65 and VideoMAE-B 80.69. Fake tensors count them."""
     from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
     from transformers.initialization import no_init_weights
@@ -204,7 +204,7 @@ def test_eager_and_sdpa_agree(model_class, variant, clips):
 
 
 def test_flash_attention_is_called_with_what_it_takes(tiny_config, clips, monkeypatch):
-    """flash-attn runs on GPUs only: an attention of its name shows that queries, keys and settings arrive."""
+    """flash-attn needs a GPU, so another function under its name checks queries, keys and settings."""
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
     def attend(module, query, key, value, attention_mask, dropout, scaling, is_causal, **kwargs):
@@ -346,7 +346,7 @@ def test_half_precision(model_class, tiny_config, clips, dtype):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("model_class", ALL_CLASSES)
 def test_loading_in_half_precision(model_class, tiny_config, clips, dtype, tmp_path):
-    """Asked for, stored so, for clips of another size, and fresh from a configuration."""
+    """A dtype can be requested or stored, also with another clip size or a new model."""
     auto_class = AUTO_CLASSES[model_class]
     model_class(tiny_config()).save_pretrained(tmp_path / "full")
     half = auto_class.from_pretrained(tmp_path / "full", dtype=dtype)
@@ -543,7 +543,7 @@ def test_decoder_position_order_matters(tiny_config, clips):
 
 
 def test_frame_level_logits_are_in_time_order(tiny_config, clips):
-    """Local tokens of each time, averaged; upsampled linearly, so that frames 0 and 1 are nearest to tubelet 0."""
+    """Local tokens of each time are averaged, then upsampled linearly: frames 0 and 1 are nearest to tubelet 0."""
     config = tiny_config(frame_level=True)
     model = LGIFormerForVideoClassification(config).eval()
     pixel_values = clips(config)

@@ -1,4 +1,4 @@
-"""A model that predicts numbers says so in its configuration, which Transformers' pipeline reads."""
+"""A model that predicts numbers has a `problem_type` in its configuration, for the pipeline of Transformers."""
 
 import numpy as np
 import pytest
