@@ -18,6 +18,8 @@ import torch
 from einops import rearrange
 from tqdm import tqdm
 
+from ...files import whole_file
+
 
 NUM_FRAMES = 8
 FRAME_RATE = 8
@@ -59,6 +61,11 @@ class Part:
     num_videos: int
     seed: int
 
+    @property
+    def annotations(self) -> Path:
+        """The list of the videos. It is written last, so a part with a list is complete."""
+        return self.folder.with_suffix(".csv")
+
 
 def write_part(part: Part, num_workers: int) -> Path:
     """Draw the videos of a part, all classes equally often, with a progress bar.
@@ -70,17 +77,17 @@ def write_part(part: Part, num_workers: int) -> Path:
     Returns:
         Its annotation file, with a line `path,label-index` for each video.
     """
-    part.folder.mkdir(parents=True)
+    part.folder.mkdir(parents=True, exist_ok=True)
     starts = range(0, part.num_videos, VIDEOS_DRAWN_AT_ONCE)
     progress = tqdm(total=part.num_videos, desc=f"Drawing {part.folder.name}", unit="video")
     # Threads, because drawing and encoding let go of the interpreter, and a new process takes seconds to start.
     with progress, _one_thread_each(), ThreadPoolExecutor(num_workers) as pool:
         for written in pool.map(functools.partial(_write_videos, part), starts):
             progress.update(written)
-    annotations = part.folder.with_suffix(".csv")
     lines = [f"{part.folder.name}/{_name(index)},{_label(index)}\n" for index in range(part.num_videos)]
-    annotations.write_text("path,label\n" + "".join(lines), encoding="utf-8")
-    return annotations
+    with whole_file(part.annotations) as file:
+        file.write_text("path,label\n" + "".join(lines), encoding="utf-8")
+    return part.annotations
 
 
 @contextlib.contextmanager
