@@ -30,7 +30,9 @@ class DecodedClips(Dataset):
 
     def __init__(self, videos: datasets.Dataset, size: int, crops: RandomCrops, seed: int):
         self.paths, self.labels = list(videos["video"]), list(videos["label"])
-        self.clips = torch.stack([_all_frames(path, size) for path in tqdm(self.paths, "Reading", unit="video")])
+        self.clips = torch.stack(
+            [_all_frames(path, size) for path in tqdm(self.paths, "Reading", unit="video", disable=None)]
+        )
         self.crops = crops
         self.seed = seed
         self.epoch = 0

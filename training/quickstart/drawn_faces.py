@@ -79,7 +79,7 @@ def write_part(part: Part, num_workers: int) -> Path:
     """
     part.folder.mkdir(parents=True, exist_ok=True)
     starts = range(0, part.num_videos, VIDEOS_DRAWN_AT_ONCE)
-    progress = tqdm(total=part.num_videos, desc=f"Drawing {part.folder.name}", unit="video")
+    progress = tqdm(total=part.num_videos, desc=f"Drawing {part.folder.name}", unit="video", disable=None)
     # Threads, because drawing and encoding let go of the interpreter, and a new process takes seconds to start.
     with progress, _one_thread_each(), ThreadPoolExecutor(num_workers) as pool:
         for written in pool.map(functools.partial(_write_videos, part), starts):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from transformers import TrainerCallback
+from transformers import PrinterCallback, TrainerCallback
 
 from .corpus import draw_part
 from .decoded_clips import DecodedClips
@@ -46,10 +46,14 @@ def measure_speed() -> Speed:
         start = time.monotonic()
         clips = DecodedClips(draw_part(Part(Path(folder, "videos"), BATCH_SIZE, seed=0)), IMAGE_SIZE, CROPS, seed=0)
         video = (time.monotonic() - start) / BATCH_SIZE
-        options = {"steps": TIMED_STEPS, "seed": 0, "output_dir": folder, "save_strategy": "no", "disable_tqdm": True}
+        options = {"steps": TIMED_STEPS, "seed": 0, "output_dir": folder, "save_strategy": "no"}
         pretraining, finetuning = StepTimes(), StepTimes()
-        pretraining_run(new_autoencoder(0), clips, **options, callbacks=[pretraining]).train()
-        finetuning_run(new_classifier(0), clips, **options, callbacks=[finetuning]).train()
+        for trainer in (
+            pretraining_run(new_autoencoder(0), clips, **options, callbacks=[pretraining]),
+            finetuning_run(new_classifier(0), clips, **options, callbacks=[finetuning]),
+        ):
+            trainer.remove_callback(PrinterCallback)
+            trainer.train()
     return Speed(video, pretraining.typical(), finetuning.typical())
 
 

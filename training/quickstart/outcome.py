@@ -26,7 +26,7 @@ class Plan:
     finetuning_steps: int
 
 
-DEFAULT_PLAN = Plan(num_unlabelled=704, num_labelled=896, num_tested=280, pretraining_steps=300, finetuning_steps=200)
+DEFAULT_PLAN = Plan(num_unlabelled=704, num_labelled=896, num_tested=280, pretraining_steps=600, finetuning_steps=240)
 QUICK_PLAN = Plan(num_unlabelled=64, num_labelled=126, num_tested=70, pretraining_steps=40, finetuning_steps=20)
 """A plan that shows that everything works. Its models learn little."""
 

@@ -163,6 +163,7 @@ def training_arguments(output_dir: str | Path, steps: int, seed: int, **fields) 
         "save_steps": STEPS_BETWEEN_CHECKPOINTS,
         "save_total_limit": 1,
         "resume_from_checkpoint": checkpoint and str(checkpoint),
+        "disable_tqdm": True,
         "report_to": "none",
     }
     return RecipeTrainingArguments(output_dir=str(output_dir), **options | fields)

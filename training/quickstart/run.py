@@ -22,6 +22,7 @@ from .decoded_clips import DecodedClips, DecodedViews
 from .drawn_faces import TIME_ORDER_LABELS
 from .duration import about_minutes, measure_speed, seconds_needed
 from .outcome import DEFAULT_PLAN, PROGRESS_FILE, QUICK_PLAN, Outcome, Plan
+from .progress import show_progress
 from .recipe import (
     CROPS,
     DATASET,
@@ -93,6 +94,7 @@ def run_stages(outcome: Outcome, output_dir: Path) -> Outcome:
             videos = datasets.concatenate_datasets([parts["unlabelled"], parts["labelled"]])
             clips = DecodedClips(videos, IMAGE_SIZE, CROPS, seed)
             trainer = pretraining_run(new_autoencoder(seed), clips, plan.pretraining_steps, seed, pretrained_dir)
+            show_progress(trainer)
             train_and_save(trainer, skipped)
             outcome.histories[PRETRAINING] = trainer.state.log_history
             _remove_checkpoints(trainer)
@@ -125,6 +127,7 @@ class _Finetuning:
             clips, views = self.data = self.data or self._read(model)
             steps, seed = outcome.plan.finetuning_steps, outcome.seed
             trainer = finetuning_run(model, clips, steps, seed, model_dir, views=views, **options)
+            show_progress(trainer)
             train_and_save(trainer, self.skipped)
             outcome.histories[name] = trainer.state.log_history
             folder = self.output_dir / "evaluation" / name.replace(" ", "_")

@@ -28,6 +28,13 @@ def small():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recipe, "BATCH_SIZE", 4)
         patch.setattr(recipe, "STEPS_BETWEEN_CHECKPOINTS", 1)
+        widths = {
+            "hidden_size": 32,
+            "intermediate_size": 32,
+            "decoder_hidden_size": 32,
+            "decoder_intermediate_size": 32,
+        }
+        patch.setattr(recipe, "CONFIG", recipe.CONFIG | widths)
         yield
 
 
