@@ -98,10 +98,8 @@ def draw_learning_curves(histories: dict[str, list[dict]], figures: dict[str, di
         axes.axhline(100 / len(LABELS), color="grey", linestyle="--", linewidth=1)
         axes.annotate("guessing", (0, 100 / len(LABELS)), (0, 4), textcoords="offset points", color="dimgrey")
         axes.plot(points.keys(), points.values(), color=colour_of(index), marker="o", linewidth=2, clip_on=False)
-        last = (max(points), 100 * row["uar"])
-        axes.annotate(
-            f"{row['uar']:.0%}", last, (0, 8), textcoords="offset points", ha="center", weight="bold", size=14
-        )
+        end, above = (max(points), 100 * row["uar"]), {"xytext": (4, 8), "textcoords": "offset points"}
+        axes.annotate(f"{row['uar']:.0%}", end, **above, ha="right", weight="bold", size=14)
         axes.set(title=titles[name], xlabel="steps of training with labels", ylim=(0, 108), yticks=range(0, 101, 20))
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("recognised expressions (%)")

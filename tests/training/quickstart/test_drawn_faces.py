@@ -1,4 +1,4 @@
-"""The drawn corpus: real video files, all classes alike often, people that depend on the seed alone."""
+"""The drawn corpus: video files, balanced classes, and people that depend only on the seed."""
 
 from pathlib import Path
 

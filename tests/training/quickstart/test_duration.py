@@ -1,4 +1,4 @@
-"""The plan never depends on the speed of the machine; only the announced duration does."""
+"""The announced duration depends on the speed of the machine. The plan does not."""
 
 import pytest
 
