@@ -28,16 +28,15 @@ VIDEOS_DRAWN_AT_ONCE = 4  # the pictures of more videos do not fit into the cach
 
 # Apexes: mouth curved up, opened, widened; brows raised, inner ends raised; lids opened.
 APEXES = {
-    "neutral": (0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
     "happy": (1.0, 0.25, 0.25, 0.1, 0.0, -0.25),
     "sad": (-0.9, 0.0, -0.05, 0.15, 1.0, -0.3),
     "surprise": (0.0, 1.0, -0.2, 1.0, 0.0, 0.5),
     "anger": (-0.35, 0.05, -0.1, -0.6, -1.0, -0.15),
 }
 LABELS = {
-    "neutral": ("neutral", "neutral"),
     "happy": ("happy", "happy"),
     "sad": ("sad", "sad"),
+    "surprise": ("surprise", "surprise"),
     "happy to sad": ("happy", "sad"),
     "sad to happy": ("sad", "happy"),
     "surprise to anger": ("surprise", "anger"),

@@ -95,11 +95,11 @@ def draw_learning_curves(histories: dict[str, list[dict]], figures: dict[str, di
     titles = {PRETRAINED: "With pre-training", FROM_SCRATCH: "Without pre-training (from scratch)"}
     for index, (axes, (name, row)) in enumerate(zip(panels, figures.items(), strict=True)):
         points = {entry["step"]: 100 * entry["eval_uar"] for entry in histories[name] if "eval_uar" in entry}
+        end, near = (max(points), 100 * row["uar"]), {"textcoords": "offset points", "ha": "right"}
         axes.axhline(100 / len(LABELS), color="grey", linestyle="--", linewidth=1)
-        axes.annotate("guessing", (0, 100 / len(LABELS)), (0, 4), textcoords="offset points", color="dimgrey")
+        axes.annotate("guessing", (max(points), 100 / len(LABELS)), (4, -14), **near, color="dimgrey")
         axes.plot(points.keys(), points.values(), color=colour_of(index), marker="o", linewidth=2, clip_on=False)
-        end, above = (max(points), 100 * row["uar"]), {"xytext": (4, 8), "textcoords": "offset points"}
-        axes.annotate(f"{row['uar']:.0%}", end, **above, ha="right", weight="bold", size=14)
+        axes.annotate(f"{row['uar']:.0%}", end, (4, 8), **near, weight="bold", size=14)
         axes.set(title=titles[name], xlabel="steps of training with labels", ylim=(0, 108), yticks=range(0, 101, 20))
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("recognised expressions (%)")
