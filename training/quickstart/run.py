@@ -57,9 +57,12 @@ def quickstart(
         resume: Go on with the quickstart in `output_dir`, with its seed and plan.
 
     Raises:
-        ValueError: If `output_dir` is not empty, or there is no quickstart to resume, or it has another seed or plan.
+        ValueError: If `seed` is out of range, `output_dir` is not empty, or there is no quickstart to resume, or it
+            has another seed or plan.
     """
     output_dir = Path(output_dir)
+    if seed is not None and not 0 <= seed < 2**32:
+        raise ValueError(f"--seed {seed} is out of range. Give a whole number from 0 to {2**32 - 1}.")
     if resume:
         outcome = _resumed(output_dir, seed, quick)
         print(f"Resuming '{output_dir}'. Finished stages: {', '.join(outcome.finished) or 'none'}.", flush=True)

@@ -176,6 +176,13 @@ def test_another_plan_cannot_be_resumed(options, message, tmp_path, capsys):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("seed", ["-1", str(2**32)])
+def test_a_seed_out_of_range_is_an_error(seed, tmp_path, capsys):
+    assert main(["quickstart", "--output", str(tmp_path / "new"), "--seed", seed]) == 2
+    assert "Give a whole number from 0 to 4294967295." in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_misspelt_option_names_the_nearest(capsys):
     with pytest.raises(SystemExit):
         main(["quickstart", "--resum"])
