@@ -100,7 +100,9 @@ class LGIFormerTrainer(Trainer):
             )
         check_sharding(self)
         if self.ema_decay is not None and (self.is_fsdp_enabled or self.is_deepspeed_enabled):
-            raise ValueError("ema_decay needs the whole weights on each device. Leave it out, or FSDP/DeepSpeed.")
+            raise ValueError(
+                "ema_decay needs the whole weights on each device. Do not set it together with FSDP or DeepSpeed."
+            )
 
     # Data
 
