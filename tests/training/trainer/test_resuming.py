@@ -264,14 +264,15 @@ def test_callbacks_see_each_epoch_end_once(make, tmp_path):
         assert whole.ends == [6, 8] and resumed.ends == [8]
 
 
-def test_mean_loss_is_that_of_the_steps_of_the_call(make, tmp_path):
+def test_total_loss_is_that_of_the_steps_of_the_call(make, tmp_path):
     each = make("each", **WITHOUT_SAVING)
     each.train()
     losses = [log["loss"] for log in each.state.log_history if "loss" in log]
     make("whole", logging_steps=3).train()
     resumed = make("resumed", logging_steps=3, **WITHOUT_SAVING)
-    outcome = resumed.train(resume_from_checkpoint=tmp_path / "whole" / "checkpoint-4")
-    assert outcome.training_loss == pytest.approx(sum(losses[4:]) / 4, rel=1e-5)
+    resumed.train(resume_from_checkpoint=tmp_path / "whole" / "checkpoint-4")
+    # Transformers 5.17 divides by the steps of all calls, and 5.24 by those of this call.
+    assert resumed._total_loss_scalar == pytest.approx(sum(losses[4:]), rel=1e-5)
 
 
 def test_evaluation_in_training_restores_the_generators(make):
