@@ -22,6 +22,12 @@ PERSISTENT = {"dataloader_num_workers": 2, "dataloader_persistent_workers": True
 IN_MAIN_PROCESS = {"dataloader_num_workers": 0, "dataloader_persistent_workers": False}
 WITHOUT_SAVING = {"save_strategy": "no"}
 """For resumed runs whose checkpoints are not read. Writing them takes most of the time."""
+SAVING_THE_BEST = {
+    "eval_strategy": "steps",
+    "save_strategy": "best",
+    "metric_for_best_model": "loss",
+    "greater_is_better": False,
+}
 TIMES = ("runtime", "per_second", "flos", "train_loss")
 
 
@@ -225,6 +231,7 @@ def test_second_pass_over_a_stream_is_not_resumed(make, tiny_run, tmp_path):
         (4, {"eval_strategy": "steps", "eval_steps": 4, "logging_steps": 3}),
         (6, {"eval_strategy": "steps", "eval_steps": 4, "save_strategy": "epoch", "logging_steps": 4}),
         (6, {"eval_strategy": "epoch", "save_strategy": "epoch", "load_best_model_at_end": True}),
+        (6, {"eval_steps": 3, "logging_strategy": "epoch", **SAVING_THE_BEST}),
     ],
 )
 def test_resuming_at_the_end_of_an_epoch_or_between_logs(make, tmp_path, step, fields):
