@@ -19,7 +19,7 @@ from ...modeling_lgi_former.classification_loss import problem_type_of
 from ..annotated_video import annotate_video
 from ..pipeline import FacialExpressionPipeline
 from ..prediction import labels_of
-from ..timeline import best_label
+from ..timeline import best_label, shown_number
 from ..timeline_figure import draw_timeline
 from .uploads import UploadLimits
 
@@ -158,11 +158,6 @@ class Recognition:
         expression = [] if self.is_regression else [best_label(scored)]
         scores = [round(scored["scores"][label], 4) for label in self.labels]
         return [person, scored["start"], scored["end"], *expression, *scores]
-
-
-def shown_number(person: int) -> int:
-    """The number of a person on the page. The page counts from 1, results count from 0."""
-    return person + 1
 
 
 def as_markdown(text: str) -> str:
