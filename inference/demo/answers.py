@@ -156,7 +156,7 @@ class Recognition:
 
     def _row(self, person: int | str, scored: dict) -> list:
         expression = [] if self.is_regression else [best_label(scored)]
-        scores = [round(scored["scores"][label], 4) for label in self.labels]
+        scores = (scored["scores"][label] for label in self.labels)
         return [person, scored["start"], scored["end"], *expression, *scores]
 
 

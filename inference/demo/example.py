@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 
-SIZE = 320  # pixels, height and width
-DRAWN_SIZE = 2 * SIZE  # shrinking smooths the edges
+SIZE = 480  # pixels, height and width
+DRAWN_SIZE = 720  # shrinking smooths the edges
 NUM_FRAMES = 75
 FRAME_RATE = 25  # frames per second
 
@@ -35,11 +35,11 @@ def write_example() -> str:
 
 @functools.cache
 def draw_example() -> bytes:
-    """Draw the example: an MP4 file of 75 frames, 320 x 320 pixels, 25 frames per second, without sound."""
+    """Draw the example: an MP4 file of 75 frames, 480 x 480 pixels, 25 frames per second, without sound."""
     file = io.BytesIO()
     head = _draw_head()
     with av.open(file, "w", format="mp4") as container:
-        stream = container.add_stream("mpeg4", rate=FRAME_RATE)
+        stream = container.add_stream("libx264", rate=FRAME_RATE, options={"crf": "20"})
         stream.width, stream.height, stream.pix_fmt = SIZE, SIZE, "yuv420p"
         for smile in (1 - np.cos(np.linspace(0, np.pi, NUM_FRAMES))) / 2:
             container.mux(stream.encode(av.VideoFrame.from_image(_draw_frame(head, smile))))
@@ -83,7 +83,7 @@ def _draw_frame(head: Image.Image, smile: float) -> Image.Image:
     for nostril in (0.475, 0.525):
         _ellipse(draw, nostril, 0.578, 0.011, 0.007, NOSTRIL)
     _draw_mouth(draw, smile)
-    return frame.filter(ImageFilter.GaussianBlur(1.4)).resize((SIZE, SIZE), Image.Resampling.LANCZOS)
+    return frame.filter(ImageFilter.GaussianBlur(0.002 * DRAWN_SIZE)).resize((SIZE, SIZE), Image.Resampling.LANCZOS)
 
 
 def _draw_eye(draw: ImageDraw.ImageDraw, x: float, height: float):

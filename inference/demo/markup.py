@@ -15,14 +15,13 @@ DPI = 150  # sharp on screens with many pixels
 POINTS_PER_INCH = 72
 SMALLEST_LETTER = 10  # pixels, the size of the font
 STYLE = """
-.gradio-container {overflow-wrap: break-word}
-@media (max-width: 600px) {.gradio-container .main.fillable.app {padding: 0.75rem}}
-#note .progress-text {position: static; margin-bottom: 1.5rem}
-.answer .html-container {padding: 0}
 .answer {line-height: 1.5}
+.answer .html-container {padding: 0}
 .answer h3 {margin: 0 0 0.5rem; font-weight: 600}
 .answer a {color: var(--link-text-color); text-decoration: underline}
 .answer video {display: block; width: 100%; max-height: 36rem}
+.answer .beside {display: flex; flex-wrap: wrap; gap: 1.5rem}
+.answer .beside > * {flex: 1 1 20rem; min-width: 0}
 .answer .wide {overflow-x: auto; margin-bottom: 0.5rem}
 .answer img {display: block; width: 100%; max-width: none; border-radius: 0.4rem}
 .answer table {min-width: min(100%, 24rem); border-collapse: collapse}
@@ -33,7 +32,12 @@ STYLE = """
 .answer .bar {display: inline-block; width: 5rem; margin-right: 0.6rem; background: var(--border-color-primary)}
 .answer .bar span {display: block; height: 0.6rem; background: var(--color-accent)}
 .answer .number {display: inline-block; min-width: 3.5rem}
+#note .progress-text {position: static; margin-bottom: 1.5rem}
 """
+STYLE_OF_PHONES = """<style>
+@media (max-width: 600px) {.gradio-container .main.fillable.app {padding: 0.75rem}}
+</style>"""
+"""An element for the head of the page: Gradio applies `css` to what is inside the padding only."""
 
 
 def player(video: bytes) -> str:
@@ -88,6 +92,13 @@ def score_table(recognition: Recognition, answer: RecognitionAnswer) -> str:
     )
 
 
+def timeline_and_scores(recognition: Recognition, answer: RecognitionAnswer) -> str:
+    """The timeline and the table of scores, side by side if the screen is wide enough."""
+    timeline = picture(answer.timeline, "Score of each label over time")
+    table = score_table(recognition, answer)
+    return f'<div class="beside"><div id="timeline">{timeline}</div><div id="scores">{table}</div></div>'
+
+
 def _csv_links(columns: list[str], answer: RecognitionAnswer) -> str:
     tables = {
         "mean-scores.csv": ("Download this table (CSV)", answer.people),
@@ -105,7 +116,8 @@ def as_csv(columns: list[str], rows: list[list]) -> str:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(rows)
+    for person, start, end, *cells in rows:
+        writer.writerow([person, start, end, *(f"{cell:.4f}" if isinstance(cell, float) else cell for cell in cells)])
     return file.getvalue()
 
 

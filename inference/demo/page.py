@@ -8,7 +8,7 @@ import gradio as gr
 
 from .answers import Recognition, RecognitionAnswer, Reconstruction, ReconstructionAnswer, as_markdown
 from .example import write_example
-from .markup import picture, picture_address, player, score_table
+from .markup import picture, picture_address, player, timeline_and_scores
 from .uploads import NotAnsweredError, deleted_after_answer
 
 
@@ -83,8 +83,7 @@ def _add_recognition(recognition: Recognition):
             NO_UPLOAD,
             _final(reply.note),
             _shown(reply.video and player(reply.video)),
-            _shown(reply.timeline and picture(reply.timeline, "Score of each label over time")),
-            _shown(reply.people and score_table(recognition, reply)),
+            _shown(reply.timeline and timeline_and_scores(recognition, reply)),
         )
 
     def answer_example(crop_faces: bool, progress=gr.Progress(track_tqdm=True)):  # noqa: B008
@@ -101,12 +100,7 @@ def _add_recognition(recognition: Recognition):
         with gr.Column(scale=3):
             note = _add_note()
             annotated = _add_part("annotated")
-    with gr.Row():
-        with gr.Column(scale=3):
-            timeline = _add_part("timeline")
-        with gr.Column(scale=2):
-            table = _add_part("scores")
-    outputs = [note, annotated, timeline, table]
+    outputs = [note, annotated, _add_part("details")]
     _answer_on_click(submit, answer, [video, crop_faces], [video, *outputs], note)
     _answer_on_click(example, answer_example, [crop_faces], outputs, note)
     _add_endpoint(recognise, [video, crop_faces])

@@ -14,7 +14,7 @@ from lgi_former.inference.demo.answers import RecognitionAnswer
 PEOPLE = [
     [1, 0.0, 2.0, "sad", 0.2, 0.7, 0.1],
     [2, 1.0, 2.0, "sad", 0.0, 0.5, 0.5],
-    ["all", 0.0, 2.0, "sad", 0.13, 0.63, 0.24],
+    ["all", 0.0, 2.0, "sad", 0.13, 0.62999, 0.24],
 ]
 WINDOWS = [[1, 0.0, 1.0, "sad", 0.2, 0.7, 0.1], [2, 1.0, 2.0, "neutral", 0.0, 0.4, 0.6]]
 
@@ -39,7 +39,8 @@ def test_the_tables_can_be_downloaded(table, recognition):
     links = re.findall(r'href="data:text/csv;charset=utf-8;base64,([^"]+)" download="([^"]+)"', table)
     tables = {name: list(csv.reader(base64.b64decode(data).decode().splitlines())) for data, name in links}
     for name, rows in {"mean-scores.csv": PEOPLE, "scores-over-time.csv": WINDOWS}.items():
-        assert tables[name] == [recognition.columns, *([str(cell) for cell in row] for row in rows)]
+        texts = [[*map(str, row[:4]), *(f"{score:.4f}" for score in row[4:])] for row in rows]
+        assert tables[name] == [recognition.columns, *texts]
 
 
 def test_labels_are_no_markup(recognition):

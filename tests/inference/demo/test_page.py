@@ -52,10 +52,10 @@ def test_a_video_is_answered_and_the_input_emptied(recognition, upload):
     assert shown is None and not Path(video).exists()
     assert note["value"].startswith("The highest score is ")
     assert all(part["visible"] for part in parts)
-    annotated, timeline, table = (part["value"] for part in parts)
+    annotated, details = (part["value"] for part in parts)
     assert annotated.startswith('<video src="data:video/mp4;base64,')
-    assert 'src="data:image/png;base64,' in timeline
-    assert "person 1" in table and re.search(r"\d\.\d%", table)
+    assert 'src="data:image/png;base64,' in details
+    assert "person 1" in details and re.search(r"\d\.\d%", details)
 
 
 def test_a_video_is_reconstructed_and_the_input_emptied(reconstruction, upload):
@@ -101,7 +101,7 @@ def test_a_click_removes_the_old_answer_before_it_waits_for_the_new_one(kind, re
         assert clear["outputs"] == [output for output in event["outputs"] if output in clear["outputs"]]
         note, *parts = page.fns[clear["id"]].fn()
         assert note["value"] == "" and not any(part["value"] or part["visible"] for part in parts)
-        assert len(parts) == (3 if kind == "recognition" else 1)
+        assert len(parts) == (2 if kind == "recognition" else 1)
 
 
 def test_the_page_has_a_warning_limits_and_no_analytics(recognition):
@@ -116,7 +116,7 @@ def test_the_page_has_a_warning_limits_and_no_analytics(recognition):
 
 def test_parts_of_an_answer_are_hidden_before_there_is_one(recognition):
     components = {part["props"].get("elem_id"): part["props"] for part in build(recognition)[0].config["components"]}
-    assert not any(components[name]["visible"] for name in ("annotated", "timeline", "scores"))
+    assert not any(components[name]["visible"] for name in ("annotated", "details"))
     assert "The answer appears here." in components["note"]["value"]
 
 
