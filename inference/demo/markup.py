@@ -27,11 +27,12 @@ STYLE = """
 .answer table {min-width: min(100%, 24rem); border-collapse: collapse}
 .answer th, .answer td {padding: 0.35rem 0.6rem; border-bottom: 1px solid var(--border-color-primary)}
 .answer th {font-weight: 600; text-align: left}
+.answer th[scope=row] {position: sticky; left: 0; background: var(--body-background-fill)}
 .answer td, .answer thead th {text-align: right}
 .answer td {font-variant-numeric: tabular-nums; white-space: nowrap}
-.answer .bar {display: inline-block; width: 5rem; margin-right: 0.6rem; background: var(--border-color-primary)}
+.answer .bar {display: inline-block; width: 3.5rem; margin-right: 0.4rem; background: var(--border-color-primary)}
 .answer .bar span {display: block; height: 0.6rem; background: var(--color-accent)}
-.answer .number {display: inline-block; min-width: 3.5rem}
+.answer .number {display: inline-block; min-width: 3.2rem}
 #note .progress-text {position: static; margin-bottom: 1.5rem}
 """
 STYLE_OF_PHONES = """<style>
