@@ -73,18 +73,22 @@ def picture_address(figure: Figure) -> str:
 
 
 def score_table(recognition: Recognition, answer: RecognitionAnswer) -> str:
-    """The mean scores, with links to CSV files: a row for each label, the highest first, a column for each person."""
+    """The mean scores, with links to CSV files: a row for each label, the highest first, a column for each person.
+
+    The column of all people is the first one, because a narrow screen hides the last ones.
+    """
     first_score = len(recognition.columns) - len(recognition.labels)
-    *_, overall = answer.people
+    *others, overall = answer.people
+    people = [overall, *others]
     by_score = range(len(recognition.labels))
     if not recognition.is_regression:
         by_score = sorted(by_score, key=lambda index: -overall[first_score + index])
     rows = [
-        _table_row(recognition.labels[index], [_score(recognition, row[first_score + index]) for row in answer.people])
+        _table_row(recognition.labels[index], [_score(recognition, row[first_score + index]) for row in people])
         for index in by_score
     ]
-    names = ["all people" if row[0] == "all" else f"person {row[0]}" for row in answer.people]
-    times = [f"{start:.1f} to {end:.1f}" for _, start, end, *_ in answer.people]
+    names = ["all people" if row[0] == "all" else f"person {row[0]}" for row in people]
+    times = [f"{start:.1f} to {end:.1f}" for _, start, end, *_ in people]
     heading = f"<tr><td></td>{''.join(f'<th scope=col>{name}</th>' for name in names)}</tr>"
     return (
         f'<h3>Mean scores</h3><div class="wide"><table><thead>{heading}</thead>'

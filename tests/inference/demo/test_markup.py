@@ -27,11 +27,11 @@ def table(recognition):
 def test_the_table_has_percentages_highest_first(table):
     rows = [re.sub("<[^>]+>", " ", row).split() for row in re.findall("<tr>.*?</tr>", table)]
     assert rows == [
-        ["person", "1", "person", "2", "all", "people"],
-        ["sad", "70.0%", "50.0%", "63.0%"],
-        ["neutral", "10.0%", "50.0%", "24.0%"],
-        ["happy", "20.0%", "0.0%", "13.0%"],
-        ["seconds", "0.0", "to", "2.0", "1.0", "to", "2.0", "0.0", "to", "2.0"],
+        ["all", "people", "person", "1", "person", "2"],
+        ["sad", "63.0%", "70.0%", "50.0%"],
+        ["neutral", "24.0%", "10.0%", "50.0%"],
+        ["happy", "13.0%", "20.0%", "0.0%"],
+        ["seconds", "0.0", "to", "2.0", "0.0", "to", "2.0", "1.0", "to", "2.0"],
     ]
 
 
