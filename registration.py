@@ -1,9 +1,10 @@
 """Registration of the model family `lgi_former` with the Auto classes and pipelines of Transformers.
 
-Importing Transformers' Auto classes takes seconds. So each part is registered when the module that looks it up has
-been imported, or at once if it was imported before.
+Importing Transformers takes seconds. So `import lgi_former` does not import it, and the family is registered when
+Transformers has been imported, or at once if it was imported before.
 """
 
+import importlib
 import sys
 
 import wrapt
@@ -66,7 +67,14 @@ _REGISTER = {
 
 
 def register_family():
-    """Register with `AutoConfig`, the three `AutoModel...` classes, `AutoVideoProcessor` and `pipeline`."""
+    """Register with `AutoConfig`, the three `AutoModel...` classes, `AutoVideoProcessor` and `pipeline`.
+
+    All are registered at once when Transformers has been imported. If a module of this package imports it, each part
+    waits for the modules that it needs.
+    """
+    if "transformers" in sys.modules:
+        _register_at_once()
+        return
     complete, waiting = set(), dict(_REGISTER)
 
     def note_and_register(module):
@@ -77,5 +85,22 @@ def register_family():
             if register := waiting.pop(name, None):
                 register(sys.modules[name])
 
-    for name in (*_NEEDED, *_REGISTER):
-        wrapt.register_post_import_hook(note_and_register, name)
+    def follow_transformers(module):
+        modules = {name for name in sys.modules if name.startswith("lgi_former.")}
+        if modules <= {"lgi_former.version", "lgi_former.registration"}:
+            waiting.clear()
+            _register_at_once()  # before another thread can use Transformers
+            return
+        for name in (*_NEEDED, *_REGISTER):
+            if name.startswith("transformers."):
+                wrapt.register_post_import_hook(note_and_register, name)
+
+    for name in _NEEDED:
+        if name.startswith("lgi_former."):
+            wrapt.register_post_import_hook(note_and_register, name)
+    wrapt.register_post_import_hook(follow_transformers, "transformers")
+
+
+def _register_at_once():
+    for name, register in _REGISTER.items():
+        register(importlib.import_module(name))

@@ -77,6 +77,39 @@ def test_the_family_is_registered_in_every_order_of_imports(run_in_forks):
     assert {order: error for order, (_, error) in zip(ORDERS, outcomes, strict=True) if error} == {}
 
 
+THREADS = f"""
+import threading
+
+errors = []
+
+def use(code, barrier):
+    barrier.wait()
+    try:
+        exec(code, {{}})
+    except BaseException as error:
+        errors.append(f"{{type(error).__name__}}: {{error}}")
+
+def use_in_threads(*codes):
+    barrier = threading.Barrier(len(codes))
+    threads = [threading.Thread(target=use, args=(code, barrier), daemon=True) for code in codes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert not any(thread.is_alive() for thread in threads), "threads wait for each other"
+    assert not errors, errors
+
+room = "from lgi_former import LGIFormerForVideoClassification, LGIFormerVideoProcessor"
+use_in_threads({CONFIG!r}, {MODELS!r}, {PROCESSOR!r}, {PIPELINE!r}, room)
+"""
+
+
+def test_threads_that_start_at_once_know_the_family(run_in_forks):
+    orders = ["import transformers, lgi_former", "import lgi_former, transformers"]
+    outcomes = run_in_forks(PREPARATION, [f"{order}{THREADS}" for order in orders])
+    assert [error for _, error in outcomes] == [None, None]
+
+
 def test_public_names():
     import lgi_former
 
