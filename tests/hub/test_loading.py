@@ -21,7 +21,7 @@ Path(__file__).with_name("ran").touch()
 raise SystemExit("code of the model ran")
 """
 SIZE = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-REFUSAL = "needs the Python code that lies beside it, which is never run here"
+REFUSAL = "needs the Python code beside it, which never runs here"
 
 
 @pytest.fixture(autouse=True)

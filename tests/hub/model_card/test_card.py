@@ -107,7 +107,7 @@ def test_a_classifiers_card_tells_classes_figures_and_recipe(classifier):
         r"| | happy | sad | a\|b | % |",
         r"| a\|b | 1 | 1 | 1 | 33.33 |",
         "| sad | 0 | 0 | 0 | - |",
-        "The best of the run's states was chosen by its WAR on these very videos.",
+        "The best checkpoint was selected by WAR on the same videos.",
         "- layer_decay: 0.75",
         "- in training, at step 9: 1.25",
     ):
@@ -234,7 +234,7 @@ def test_an_edited_card_is_kept_and_that_is_said(edit, classifier, caplog):
     (classifier / "README.md").write_bytes(edited)
     assert not write_model_card(classifier, ModelFacts(dataset="dfew"))
     assert (classifier / "README.md").read_bytes() == edited
-    assert "README.md was edited or is not ours, and is kept" in caplog.text
+    assert "README.md was edited or written by somebody else" in caplog.text
     assert card_for_repository(classifier, "someone/model") is None
 
 
