@@ -18,7 +18,7 @@ from ..files import whole_file
 from ..image_processing import open_frames
 from ..image_processing.decoding.video_sources import local_path
 from .sound import Sound, open_sound
-from .timeline import best_label
+from .timeline import best_label, shown_number
 from .timeline_figure import draw_strip, label_colours, people_to_draw
 
 
@@ -187,7 +187,7 @@ class _Painter:
                 return
             draw.rectangle(box, outline=colour, width=self.line_width)
             corner = box[:2]
-        text = f"{track.person}: {label} {entry['scores'][label]:.2f}"
+        text = f"person {shown_number(track.person)}: {label} {entry['scores'][label]:.2f}"
         left, top, right, bottom = draw.textbbox((0, 0), text, self.font)
         margin = 2 * self.line_width
         place = (
@@ -207,7 +207,15 @@ class _Painter:
             axes = figure.add_axes((0, 1 - (index + 1) / len(people), 1, 1 / len(people)))
             draw_strip(axes, result, person)
             axes.set(xlim=(0, self.duration), xticks=[], yticks=[])
-            axes.text(0.005, 0.9, str(person), transform=axes.transAxes, va="top", fontsize=8, bbox=PLATE)
+            axes.text(
+                0.005,
+                0.9,
+                f"person {shown_number(person)}",
+                transform=axes.transAxes,
+                va="top",
+                fontsize=8,
+                bbox=PLATE,
+            )
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
