@@ -7,7 +7,7 @@ from ..messages import ADVICE_FOR_ONE_CLIP, fail, first_line, silence_libraries
 from .options import FIGURE_SUFFIXES, add_device, add_output, add_reading, check_output, whole_number
 
 
-SUMMARY = "figures of embeddings, attention and losses"
+SUMMARY = "figures of embeddings, attention, confusion and losses"
 FIGURE_HELP = "the figure: .png, .pdf or .svg"
 # As in `figures.embedding_map` and `figures.attention`, which take seconds to import.
 METHODS = {"tsne": "t-SNE", "umap": "UMAP"}
@@ -150,8 +150,30 @@ def _draw_losses(args):
     return draw_losses({run: read_log_history(run) for run in args.runs})
 
 
+def _add_confusion_arguments(parser):
+    parser.add_argument(
+        "source",
+        metavar="FILE_OR_DIR",
+        help="folder that `lgi-former evaluate` wrote, or the metrics.json or predictions.csv in it",
+    )
+    add_output(parser, FIGURE_HELP)
+
+
+def _draw_confusion(args):
+    """Draw the confusion matrix of an evaluation. Each cell has the number of videos and, as a percentage, their share
+    of the true class. The diagonal has the recall of each class."""
+    from ..figures import draw_confusion_matrix
+    from .read_confusion import read_confusion
+
+    matrix, label_names = read_confusion(args.source)
+    recalls = [row[index] / row.sum() for index, row in enumerate(matrix) if row.any()]
+    war, uar = matrix.trace() / matrix.sum(), sum(recalls) / len(recalls)
+    return draw_confusion_matrix(matrix, label_names, f"{matrix.sum()} videos, UAR {uar:.1%}, WAR {war:.1%}")
+
+
 KINDS = {
     "embeddings": ("a map of videos by t-SNE or UMAP", _add_embeddings_arguments, _draw_embeddings),
     "attention": ("what a layer attends to, laid over frames", _add_attention_arguments, _draw_attention),
+    "confusion": ("the confusion matrix of an evaluation", _add_confusion_arguments, _draw_confusion),
     "losses": ("loss curves of training runs", _add_losses_arguments, _draw_losses),
 }
