@@ -1,4 +1,4 @@
-"""Errors for packages that an extra of this package installs. `setup.py` says what each extra is for."""
+"""Errors that name the extra of a missing package. `setup.py` says what each extra is for."""
 
 import importlib.util
 from collections.abc import Iterator
@@ -22,26 +22,21 @@ class MissingExtraError(ImportError):
     """A package of an extra is not installed. The message names the package and the command that installs it."""
 
 
-def require_extra(extra: str):
+def require_extra(extra: str, alternative: str = ""):
     """Check that the packages of an extra are installed, without importing them.
 
-    Args:
-        extra: A key of `MODULES`.
-
     Raises:
-        MissingExtraError: If a package is missing.
+        MissingExtraError: If a package is missing. The error ends with `alternative`, which says what users can do
+            without the extra.
     """
     missing = [module for module in MODULES[extra] if not _is_installed(module)]
     if missing:
-        raise MissingExtraError(_message(extra, missing))
+        raise MissingExtraError(f"{_message(extra, missing)} {alternative}".strip())
 
 
 @contextmanager
 def needs_extra(extra: str) -> Iterator[None]:
     """Import packages of an extra inside this context.
-
-    Args:
-        extra: A key of `MODULES`.
 
     Raises:
         MissingExtraError: If an import fails because a package of the extra is missing. Other errors pass unchanged.

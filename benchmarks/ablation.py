@@ -1,22 +1,21 @@
-"""What of the method helps, on the drawn faces of the quickstart: `python benchmarks/ablation.py`.
+"""Compares variants of the method on the drawn faces of the quickstart: `python benchmarks/ablation.py`.
 
-Every variant is pre-trained and fine-tuned on the same videos, for the same steps, by the quickstart's recipe:
+Each variant is pre-trained and fine-tuned on the same videos, with the same steps and the quickstart's recipe:
 
-- *appearance + motion*: LGI-Former as published, each token decoded at its own position.
-- *appearance only*: odd frames are reconstructed as they look, not as what moved.
-- *region positions*: the decoder gives visible tokens the positions that the published code gives them.
+- *appearance + motion*: LGI-Former as published, but each token is decoded at its own position.
+- *appearance only*: the target of odd frames is the frame, not its difference to the frame before.
+- *region positions*: the decoder gives visible tokens the positions of the published code.
 - *VideoMAE*: a plain Transformer of equal depth and width, with its own decoder and target.
 
 Prints a table and writes `results/ablation.json`.
 """
 
-import argparse
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from record import record
+from measuring import make_parser, print_header, print_row, record
 from transformers import AutoModelForVideoClassification, VideoMAEConfig, VideoMAEForPreTraining, set_seed
 
 from lgi_former import LGIFormerConfig, LGIFormerForPreTraining
@@ -30,13 +29,13 @@ from lgi_former.training.quickstart.outcome import Plan
 
 
 def lgi_former(**fields):
-    """A masked autoencoder with these fields of the configuration."""
+    """LGI-Former's masked autoencoder with these fields of the configuration."""
     config = LGIFormerConfig(**quickstart.CONFIG, **fields, attn_implementation=quickstart.ATTENTION)
     return LGIFormerForPreTraining(config)
 
 
 def videomae():
-    """The plain Transformer."""
+    """VideoMAE's masked autoencoder of the same size."""
     fields = {name: value for name, value in quickstart.CONFIG.items() if name not in ("region_size", "mask_ratio")}
     return VideoMAEForPreTraining(VideoMAEConfig(**fields, attn_implementation=quickstart.ATTENTION))
 
@@ -50,7 +49,7 @@ VARIANTS = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--pretraining_steps", type=int, default=500)
     parser.add_argument("--finetuning_steps", type=int, default=250)
@@ -67,7 +66,7 @@ def main():
 
 
 def run(plan: Plan, seed: int, folder: Path):
-    """Yields each variant's name and figures."""
+    """Yield the name and the figures of each variant."""
     parts = quickstart.draw_parts(plan, folder / "corpus", seed)
     unlabelled, labelled = (
         DecodedClips(parts[part], quickstart.TRANSFORM, seed) for part in ("unlabelled", "labelled")
@@ -79,7 +78,7 @@ def run(plan: Plan, seed: int, folder: Path):
         pretraining.train()
         pretraining.save_model()
         set_seed(seed)
-        # VideoMAE has no stochastic depth, so none has.
+        # No variant uses stochastic depth, because VideoMAE does not have it.
         model = AutoModelForVideoClassification.from_pretrained(
             folder / name, **quickstart.LABEL_FIELDS, attn_implementation=quickstart.ATTENTION
         )
@@ -103,14 +102,14 @@ def run(plan: Plan, seed: int, folder: Path):
 def print_table(results: dict[str, list[dict]]):
     """Print means over the seeds, with the lowest and highest UAR, in Markdown."""
     columns = ("variant", "UAR", "lowest", "highest", "UAR of time order", "pre-training", "fine-tuning", "encoder")
-    print("|", " | ".join(columns), "|\n| --- |" + " ---: |" * (len(columns) - 1))
+    print_header(columns)
     for name, runs in results.items():
         uars = [run["uar"] for run in runs]
         mean = {key: np.mean([run[key] for run in runs]) for key in runs[0]}
         shares = (mean["uar"], min(uars), max(uars), mean["time_order_uar"])
         seconds = (mean["pretraining_seconds"], mean["finetuning_seconds"])
         cells = [name, *(f"{share:.1%}" for share in shares), *(f"{second:.0f} s" for second in seconds)]
-        print("|", " | ".join([*cells, f"{mean['encoder_parameters'] / 1e6:.2f} M"]), "|")
+        print_row([*cells, f"{mean['encoder_parameters'] / 1e6:.2f} M"])
 
 
 if __name__ == "__main__":

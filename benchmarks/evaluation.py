@@ -1,22 +1,20 @@
-"""A corpus evaluated on its distinct views, against all views that are published: `python benchmarks/evaluation.py`.
+"""Evaluation of distinct views against evaluation of all published views: `python benchmarks/evaluation.py`.
 
-Published are 2 segments x 2 crops of a video. Of frames that were resized to a square both crops are the same clip,
-and of a video of at most 16 sampled frames (64 frames at rate 4) both segments are, too. The same base model with
-random weights evaluates the same videos both ways, in turns and in one thread. Every video is read once both ways,
-though the published code reads it for every view. Fails if the videos' scores differ. Prints a table and writes
+The published code evaluates 2 segments x 2 crops of a video. If frames are resized to a square, both crops are the
+same clip. If a video has at most 16 sampled frames (64 frames at rate 4), both segments are the same clip. The base
+model with random weights evaluates the same videos both ways, in turns and in one thread. Both ways read each video
+once, but the published code reads it for each view. Fails if the scores of a video differ. Prints a table and writes
 `results/evaluation.json`.
 """
 
 import argparse
-import statistics
 import tempfile
 from pathlib import Path
 
 import datasets
 import torch
-from interleaved import interleaved_seconds, ratio
 from loader import write_videos
-from record import record
+from measuring import interleaved_seconds, make_parser, medians, print_header, print_row, ratio, record
 from transformers import set_seed
 
 from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification
@@ -33,18 +31,18 @@ TOLERANCE = 1e-5
 
 
 class PublishedViews(ViewDataset):
-    """All crops of all segments, whether or not they are the same clip."""
+    """All crops of all segments, even if they are the same clip."""
 
     def __getitem__(self, index: int) -> dict:
         row = self.videos[index]
         segments = self.processor(row["video"], return_tensors="pt")["pixel_values"]
-        views = torch.cat([segments] * NUM_CROPS)  # as the frames are as wide as they are high
+        views = torch.cat([segments] * NUM_CROPS)  # frames are square, so all crops are equal
         weights = torch.full((len(views),), 1 / len(views))
         return {"pixel_values": views, "view_weights": weights, "labels": row["label"], "video": row["video"]}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("--videos", type=int, default=2, help="videos of each length")
     parser.add_argument("--layers", type=int, default=LGIFormerConfig().num_hidden_layers)
     parser.add_argument("--rounds", type=int, default=3)
@@ -57,16 +55,15 @@ def main():
             for name, lengths in {"100 to 120 frames": (100, 120), "30 to 60 frames": (30, 60)}.items()
         }
     columns = ("videos", "distinct views", "published views", "distinct", "published", "published / distinct")
-    print("|", " | ".join([*columns, "scores differ by"]), "|")
-    print("|" + " --- |" * 7)
+    print_header([*columns, "scores differ by"])
     for name, result in results.items():
         cells = [name, *result["views"].values(), *(f"{seconds:.2f} s" for seconds in result["seconds"].values())]
-        print("|", " | ".join(map(str, [*cells, f"{result['ratio']:.2f}", f"{result['difference']:.0e}"])), "|")
+        print_row([*cells, f"{result['ratio']:.2f}", f"{result['difference']:.0e}"])
     record("evaluation", arguments, results)
 
 
 def make_trainer(num_layers: int, folder: str) -> LGIFormerTrainer:
-    """A trainer of the base model, with weights of its head large enough to tell videos apart."""
+    """A trainer of the base model. The weights of its head are so large that the scores of videos differ."""
     set_seed(0)
     config = LGIFormerConfig(num_hidden_layers=num_layers, num_labels=7, classifier_init_scale=10.0)
     return LGIFormerTrainer(
@@ -84,7 +81,7 @@ def make_trainer(num_layers: int, folder: str) -> LGIFormerTrainer:
 
 
 def compare(trainer: LGIFormerTrainer, folder: Path, lengths: tuple[int, int], arguments: argparse.Namespace) -> dict:
-    """Median seconds that all videos of these lengths take both ways.
+    """Compare both ways on videos of these lengths: views, median seconds, their ratio and the difference of scores.
 
     Raises:
         ValueError: If the scores of a video differ.
@@ -106,7 +103,7 @@ def compare(trainer: LGIFormerTrainer, folder: Path, lengths: tuple[int, int], a
     )
     return {
         "views": {name: sum(len(item["pixel_values"]) for item in views) for name, views in ways.items()},
-        "seconds": {name: statistics.median(values) for name, values in seconds.items()},
+        "seconds": medians(seconds),
         "ratio": ratio(seconds["published"], seconds["distinct"]),
         "difference": difference,
         "score_spread": scores[0].std(dim=0).max().item(),

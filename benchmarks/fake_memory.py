@@ -1,6 +1,6 @@
-"""Peak memory of a model's steps, counted on fake tensors: exact, the same on every machine, and nothing is computed.
+"""Counts the peak memory of a model's steps on fake tensors. The count is the same on each machine.
 
-What a library allocates inside of an operation is not seen, nor what an allocator keeps or wastes.
+It does not contain memory that libraries allocate inside operations, or that an allocator caches or wastes.
 """
 
 from collections.abc import Callable
@@ -14,10 +14,10 @@ from transformers.initialization import no_init_weights
 def training_memory(
     make_model: Callable, clips: tuple[int, ...], checkpointing: dict | None = None
 ) -> dict[str, float]:
-    """MiB at the peak of a classifier's step (forward, backward, AdamW), by kind and in all.
+    """MiB at the peak of a classifier's step (forward, backward, AdamW), by kind and in total.
 
     Args:
-        make_model: A call that makes the model.
+        make_model: Function that makes the model.
         clips: Shape of the clips.
         checkpointing: Arguments of `activation_checkpointing_enable`; `None` for no activation checkpointing.
     """
@@ -33,12 +33,12 @@ def training_memory(
             optimizer.step()
             optimizer.zero_grad()
 
-        step()  # makes the optimizer's moments, which every later step has
+        step()  # creates the optimizer's moments
         return _peak(step, model, optimizer, pixel_values, labels)
 
 
 def inference_memory(make_model: Callable, clips: tuple[int, ...]) -> dict[str, float]:
-    """MiB at the peak of a call without gradients, by kind and in all."""
+    """MiB at the peak of a call without gradients, by kind and in total."""
     with FakeTensorMode(), no_init_weights(), torch.no_grad():
         model, pixel_values = make_model().eval(), torch.empty(clips)
         return _peak(lambda: model(pixel_values), model, pixel_values)

@@ -1,10 +1,10 @@
-"""Everything that is worth measuring on a GPU, in minutes: `python benchmarks/gpu.py --output FOLDER`.
+"""Measurements on a GPU, in minutes: `python benchmarks/gpu.py --output FOLDER`.
 
-Sections run in order of their value, each in a process of its own with a time limit, so that a crash, a hang or a lack
-of memory costs no more than its section. After each section, `gpu.json` and `gpu.md` in the output folder are written
-anew. A section that fails leaves its traceback there, and the next one begins. `lgi_former` need not be installed.
+The most valuable sections run first. Each section has its own process with a time limit, so that a crash, a hang or a
+lack of memory does not stop the others. `gpu.json` and `gpu.md` in the output folder are updated after each section.
+They contain the traceback of a section that fails. `lgi_former` need not be installed.
 
-`--rehearse` takes tiny models and a processor is enough: it shows within two minutes that every section runs.
+`--rehearse` takes tiny models, also on a processor, and shows within two minutes that all sections run.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from gpu_sections.report import write_report
 
 @dataclass(frozen=True)
 class Section:
-    """A module of `gpu_sections`, its function that yields rows, its title and its limit in seconds."""
+    """A module of `gpu_sections`, its function that yields rows, a title and a limit in seconds."""
 
     module: str
     function: str
@@ -37,7 +37,7 @@ class Section:
     limit: float
 
 
-# In the order of their value. The limits follow the first run on an H100, and add up to eight minutes.
+# The most valuable first. The limits come from the first run on an H100 and add up to eight minutes.
 # The questions for the next run are in docs/gpu.md.
 SECTIONS = {
     "matrix": Section("matrix", "run", "Rate of matrix products and of memory", 15),
@@ -50,12 +50,12 @@ SECTIONS = {
     "clip_length": Section("clip_length", "run", "Length of clips", 17),
 }
 SCRIPT = Path(__file__).resolve()
-FEWEST_SECONDS = 12  # a section with less does not get beyond its imports
+FEWEST_SECONDS = 12  # the imports of a section take so long
 REHEARSAL_LIMIT = 60
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the sections that are asked for; the exit status is 1 if one failed."""
+    """Run the selected sections. The exit status is 1 if one failed."""
     arguments = _parser().parse_args(argv)
     make_importable()
     if arguments.child is not None:
@@ -79,16 +79,16 @@ def main(argv: list[str] | None = None) -> int:
 def _parser():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="folder for gpu.json and gpu.md")
-    parser.add_argument("--minutes", type=float, default=8.0, help="for everything together (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, default=8.0, help="for all sections together (default: %(default)s)")
     parser.add_argument("--sections", nargs="+", choices=list(SECTIONS), default=list(SECTIONS), help="default: all")
-    parser.add_argument("--rehearse", action="store_true", help="tiny models, on whatever device is there")
-    parser.add_argument("--commit", help="what is measured (default: what git says)")
+    parser.add_argument("--rehearse", action="store_true", help="tiny models, on a GPU or a processor")
+    parser.add_argument("--commit", help="the measured commit (default: from git)")
     parser.add_argument("--child", nargs=3, metavar=("SECTION", "SECONDS", "FILE"), help=argparse.SUPPRESS)
     return parser
 
 
 def start_section(name: str, limit: float, rehearse: bool) -> dict:
-    """Run a section in a process of its own, and end that process and its children at the limit."""
+    """Run a section in its own process. End that process and its children at the limit."""
     section = {
         "title": SECTIONS[name].title,
         "state": "left out",
@@ -116,19 +116,19 @@ def start_section(name: str, limit: float, rehearse: bool) -> dict:
     section["rows"] = [row for row in rows if "traceback" not in row]
     section["traceback"] = next((row["traceback"] for row in rows if "traceback" in row), None)
     if section["state"] == "failed" and section["traceback"] is None:
-        section["traceback"] = f"The process ended with status {status}, without a word."
+        section["traceback"] = f"The process ended with status {status}, without a traceback."
     return section
 
 
 def _end(process):
-    """End a process and everything in its group, which is its own."""
+    """End a process and its process group."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 def read_rows(file: Path) -> list[dict]:
-    """The rows that a section wrote; one that was being written when it was stopped is left out."""
+    """The complete rows that a section wrote."""
     lines = file.read_text(encoding="utf-8").split("\n")[:-1] if file.exists() else []
     return [json.loads(line) for line in lines]
 

@@ -1,16 +1,13 @@
-"""How much memory `FacialExpressionPipeline` takes for videos of different lengths.
+"""Memory of `FacialExpressionPipeline` for videos of different lengths: `python benchmarks/long_video_memory.py`.
 
-    python benchmarks/long_video_memory.py
-
-draws a video of each length, with a square in it that moves and is followed as a face, and goes through it in a
-process of its own. CenterFace looks at every picture that it would look at, so that its memory counts, but what it
-says of the drawing is replaced by where the square is. The model is small and has random weights unless one is given.
+Draws a video of each length with a moving square, which the pipeline follows as a face. Each video has its own
+process. CenterFace runs as usual, so that its memory counts, but the place of the square replaces its result. The
+default model is small and has random weights. Prints a table.
 """
 
 import argparse
 import gc
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -21,28 +18,28 @@ from pathlib import Path
 import av
 import numpy as np
 import psutil
+from measuring import make_parser, peak_memory, print_header, print_row
 from tqdm import tqdm
 
 
-COLUMNS = (
-    "| minutes | frames | decoded | held at most | windows | MiB before | MiB at most | difference in MiB | seconds |"
-)
-SQUARE, TOP = 64, 50  # pixels: its side, and where it begins
+COLUMNS = ["minutes", "frames", "decoded", "held at most", "windows"]
+COLUMNS += ["MiB before", "MiB at most", "difference in MiB", "seconds"]
+SQUARE, TOP = 64, 50  # side and top of the square in pixels
 
 
 def main():
-    """Print a row of a table (in Markdown) for each length, as soon as it is measured."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Print a row of a table for each length."""
+    parser = make_parser(__doc__)
     parser.add_argument("--minutes", type=float, nargs="+", default=[1, 10, 60])
     parser.add_argument("--frame_rate", type=int, default=5)
     parser.add_argument("--size", type=int, nargs=2, default=(320, 180), metavar=("WIDTH", "HEIGHT"))
     parser.add_argument("--model", help="directory or Hub repository of a classifier")
-    parser.add_argument("--measure", help=argparse.SUPPRESS)  # the process that goes through one video
+    parser.add_argument("--measure", help=argparse.SUPPRESS)  # for the process of one video
     args = parser.parse_args()
     if args.measure:
         print(json.dumps(measure(args.measure, args.model)))
         return
-    print(COLUMNS, "|" + " ---: |" * (COLUMNS.count("|") - 1), sep="\n")
+    print_header(COLUMNS)
     for minutes in args.minutes:
         with tempfile.TemporaryDirectory() as folder:
             video, num_frames = str(Path(folder, "video.mp4")), round(60 * minutes * args.frame_rate)
@@ -52,11 +49,11 @@ def main():
             found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
         cells = [f"{minutes:g}", num_frames, found["decoded"], found["held"], found["windows"]]
         cells += [f"{found['before']:.0f}", f"{found['peak']:.0f}", f"{found['peak'] - found['before']:.0f}"]
-        print("|", " | ".join(map(str, [*cells, f"{found['seconds']:.0f}"])), "|", flush=True)
+        print_row([*cells, f"{found['seconds']:.0f}"])
 
 
 def write_video(path: str, num_frames: int, frame_rate: int, width: int, height: int):
-    """Write noise with a bright square that goes from left to right and back once a minute."""
+    """Write noise with a bright square that moves to the right and back once a minute."""
     noise = np.random.default_rng(0).integers(0, 80, (16, height, width, 3), dtype=np.uint8)
     with av.open(path, "w") as container:
         stream = container.add_stream("mpeg4", rate=frame_rate)
@@ -70,7 +67,7 @@ def write_video(path: str, num_frames: int, frame_rate: int, width: int, height:
 
 
 class SquareDetector:
-    """Runs CenterFace, and then says where the square is."""
+    """Runs CenterFace, then returns the box of the square."""
 
     def __init__(self):
         from lgi_former.image_processing import CenterFaceDetector
@@ -84,7 +81,7 @@ class SquareDetector:
 
 
 def measure(video: str, model_name_or_path: str | None) -> dict:
-    """Go through a video; resident memory in MiB before, when the model is there, and at most."""
+    """Read a video with the pipeline. Returns counts, seconds, and resident MiB with the model and at most."""
     from lgi_former.image_processing import FaceCropper
     from lgi_former.image_processing.decoding import frame_stream
     from lgi_former.inference import FacialExpressionPipeline
@@ -107,24 +104,23 @@ def measure(video: str, model_name_or_path: str | None) -> dict:
 
 
 def count_frames(frame_stream) -> dict:
-    """From now on, count the frames that are decoded, and how many there are at the same time at most."""
-    counts, held = {"decoded": 0, "most_held": 0}, weakref.WeakSet()
+    """Count, from now on, the decoded frames and how many are held at the same time."""
+    counts, held, decoded = {"decoded": 0, "most_held": 0}, weakref.WeakSet(), frame_stream._decoded
 
-    class CountedFrame(frame_stream.TimedFrame):
-        def __init__(self, index, time, read):
-            super().__init__(index, time, read)
-            if read.__qualname__.startswith("_decoded"):
-                counts["decoded"] += 1
-                held.add(self)
-                gc.collect(0)
-                counts["most_held"] = max(counts["most_held"], len(held))
+    def counted(*arguments):
+        for frame in decoded(*arguments):
+            counts["decoded"] += 1
+            held.add(frame)
+            gc.collect(0)
+            counts["most_held"] = max(counts["most_held"], len(held))
+            yield frame
 
-    frame_stream.TimedFrame = CountedFrame
+    frame_stream._decoded = counted
     return counts
 
 
 def load(model_name_or_path: str | None):
-    """The classifier and its processor, or small ones."""
+    """The classifier and its processor; small ones by default."""
     from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification, LGIFormerVideoProcessor
     from lgi_former.hub.loading import load_classifier
 
@@ -132,12 +128,6 @@ def load(model_name_or_path: str | None):
         return load_classifier(model_name_or_path, "cpu")
     config = LGIFormerConfig(hidden_size=64, num_hidden_layers=2, intermediate_size=128, num_labels=7)
     return LGIFormerForVideoClassification(config).eval(), LGIFormerVideoProcessor()
-
-
-def peak_memory() -> float:
-    """The most memory that this process has had so far, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
 if __name__ == "__main__":

@@ -1,60 +1,61 @@
-"""How long LGI-Former takes against VideoMAE-base, in turns in one process: `python benchmarks/model_speed.py`.
+"""Time of LGI-Former against VideoMAE-base, in turns in one process: `python benchmarks/model_speed.py`.
 
-Clips of 16 x 160 x 160, float32, sdpa: a classified clip, a step of fine-tuning (forward, backward, fused AdamW;
-LGI-Former with its stochastic depth of 0.1) and a step of pre-training (both with 0.9 of the tubelets masked). Beside
-them the machine's rate of matrix products. With `--compile` both models are compiled whole, for inference with their
-weights as constants (inductor's freezing); pre-training is left out then, as VideoMAE's does not compile whole.
-Prints a table and writes `results/model_speed.json` or `results/model_speed_compiled.json`.
+Clips have 16 x 160 x 160 pixels, in float32 with sdpa. Measured are a classified clip, a step of fine-tuning (forward,
+backward, fused AdamW; LGI-Former with a stochastic depth of 0.1), a step of pre-training (0.9 of the tubelets masked)
+and the machine's rate of matrix products. `--compile` compiles both models as one graph, for inference with frozen
+weights. Pre-training is skipped then, because VideoMAE does not compile as one graph. Prints a table and writes
+`results/model_speed.json` or `results/model_speed_compiled.json`.
 """
 
-import argparse
 import functools
-import statistics
 from collections.abc import Callable
 
 import torch
-from interleaved import interleaved_seconds, ratio
-from operations import gmacs
-from record import record
+from measuring import (
+    gmacs,
+    interleaved_seconds,
+    make_parser,
+    medians,
+    parse_timing,
+    print_header,
+    print_row,
+    ratio,
+    record,
+)
 from transformers import VideoMAEConfig, VideoMAEForPreTraining, VideoMAEForVideoClassification
 
 from lgi_former import LGIFormerConfig, LGIFormerForPreTraining, LGIFormerForVideoClassification, RegionTubeMasking
 
 
 NUM_LABELS = 7
-CLASSIFIED_FLOP = 2 * 41.50e9  # of one clip, as tests/modeling_lgi_former counts them
+CLASSIFIED_FLOP = 2 * 41.50e9  # a clip, as counted in tests/modeling_lgi_former
 MATRIX_SIZE = 1024
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9, help="how often each is timed")
+    parser = make_parser(__doc__)
     parser.add_argument("--batch_size", type=int, default=4, help="clips of a training step")
-    parser.add_argument(
-        "--threads", type=int, default=torch.get_num_threads(), help="whose seconds are added up in times"
-    )
     parser.add_argument("--compile", action="store_true", help="compile both models")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    arguments = parse_timing(parser, rounds=9)
     pairs = compiled_pairs(arguments.batch_size) if arguments.compile else eager_pairs(arguments.batch_size)
     results = {name: compare(*pair, arguments.rounds) for name, pair in pairs.items()}
-    if not arguments.compile:  # compiled code cannot be counted
+    if not arguments.compile:  # operations of compiled code cannot be counted
         for name, pair in pairs.items():
             results[name]["gmacs"] = dict(zip(("lgi_former", "videomae"), map(gmacs, pair), strict=True))
     classified = results["a classified clip"]
     classified["share_of_matrix_rate"] = CLASSIFIED_FLOP / classified["lgi_former"] / classified["matrix_rate"]
-    print("| what | LGI-Former | VideoMAE-base | LGI-Former / VideoMAE | of GMACs |\n| --- |" + " ---: |" * 4)
+    print_header(["what", "LGI-Former", "VideoMAE-base", "LGI-Former / VideoMAE", "ratio of GMACs"])
     for name, result in results.items():
         ours, theirs = (f"{result[model]:.3f} s" for model in ("lgi_former", "videomae"))
         counts = result.get("gmacs")
         ratio_of_gmacs = f"{counts['lgi_former'] / counts['videomae']:.3f}" if counts else "-"
-        print(f"| {name} | {ours} | {theirs} | {result['ratio']:.3f} | {ratio_of_gmacs} |")
+        print_row([name, ours, theirs, f"{result['ratio']:.3f}", ratio_of_gmacs])
     print(f"A classified clip runs at {classified['share_of_matrix_rate']:.2f} of the rate of matrix products.")
     record("model_speed_compiled" if arguments.compile else "model_speed", arguments, results)
 
 
 def eager_pairs(batch_size: int) -> dict[str, tuple[Callable, Callable]]:
-    """What is compared, ours first, as the models are."""
+    """Pairs of calls to compare, ours first, without compilation."""
     return {
         "a classified clip": tuple(map(classifying, classifiers())),
         "a fine-tuning step": tuple(finetuning(model, batch_size) for model in classifiers(drop_path_rate=0.1)),
@@ -63,7 +64,7 @@ def eager_pairs(batch_size: int) -> dict[str, tuple[Callable, Callable]]:
 
 
 def compiled_pairs(batch_size: int) -> dict[str, tuple[Callable, Callable]]:
-    """What is compared, ours first, of compiled models."""
+    """Pairs of calls to compare, ours first, with compiled models."""
     for_inference, for_training = (
         functools.partial(torch.compile, fullgraph=True, options=options) for options in ({"freezing": True}, None)
     )
@@ -84,7 +85,7 @@ def classifiers(**options) -> tuple[torch.nn.Module, torch.nn.Module]:
 
 
 def classifying(model: torch.nn.Module, clip: torch.Tensor | None = None) -> Callable:
-    """A call of a classifier on a clip, by default one of 16 x 160 x 160."""
+    """A call that classifies a clip, by default a random one of 16 x 160 x 160."""
     model.eval()
     clip = torch.randn(1, 16, 3, 160, 160) if clip is None else clip
 
@@ -96,12 +97,12 @@ def classifying(model: torch.nn.Module, clip: torch.Tensor | None = None) -> Cal
 
 
 def finetuning(model: torch.nn.Module, batch_size: int) -> Callable:
-    """A step of a classifier."""
+    """A training step of a classifier."""
     return step(model, batch_size, labels=torch.arange(batch_size) % NUM_LABELS)
 
 
 def pretraining(batch_size: int) -> tuple[Callable, Callable]:
-    """A step of either masked autoencoder, each with masks as it takes them."""
+    """A training step of both masked autoencoders, each with its kind of masks."""
     config = LGIFormerConfig()
     masks = RegionTubeMasking(config)(batch_size=batch_size)
     tubes = (torch.randperm(100) < 90).repeat(8).expand(batch_size, -1)
@@ -110,7 +111,7 @@ def pretraining(batch_size: int) -> tuple[Callable, Callable]:
 
 
 def step(model: torch.nn.Module, batch_size: int, **inputs) -> Callable:
-    """A training step, to be called again and again."""
+    """A training step that can be repeated."""
     model.train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
     clips = torch.randn(batch_size, 16, 3, 160, 160)
@@ -124,15 +125,16 @@ def step(model: torch.nn.Module, batch_size: int, **inputs) -> Callable:
 
 
 def compare(ours: Callable, theirs: Callable, rounds: int) -> dict[str, float]:
-    """Median seconds of both, their ratio, and floating point operations a second in matrix products, in turns."""
+    """Median seconds of both calls, their ratio, and floating point operations a second in matrix products."""
     left, right = torch.randn(2, MATRIX_SIZE, MATRIX_SIZE)
     ways = {"lgi_former": [ours], "videomae": [theirs], "matrix": [lambda: [left @ right for _ in range(10)]]}
     seconds = interleaved_seconds(ways, rounds)
+    typical = medians(seconds)
     return {
-        "lgi_former": statistics.median(seconds["lgi_former"]),
-        "videomae": statistics.median(seconds["videomae"]),
+        "lgi_former": typical["lgi_former"],
+        "videomae": typical["videomae"],
         "ratio": ratio(seconds["lgi_former"], seconds["videomae"]),
-        "matrix_rate": 10 * 2 * MATRIX_SIZE**3 / statistics.median(seconds["matrix"]),
+        "matrix_rate": 10 * 2 * MATRIX_SIZE**3 / typical["matrix"],
     }
 
 

@@ -1,9 +1,9 @@
 """The usual pipeline of training clips, frame by frame in PIL, with the draws of `FinetuningAugmentation`.
 
-The loader of MAE-DFER does this with folders of frames. PIL reads the frames; decord reads those of video files. Each
-frame is resized and goes through timm's RandAugment as an image of its own. The frames then become one tensor that is
-normalised, cropped and resized, mirrored and erased. The same seed makes the same frame indices, operations, boxes and
-noise as in `FinetuningAugmentation`.
+MAE-DFER's loader does this with folders of frames. PIL reads image files, decord reads video files. Each frame is
+resized and changed by timm's RandAugment as a separate image. The frames then become one tensor, which is normalised,
+cropped, resized, mirrored and erased. A seed gives the same frame indices, operations, boxes and noise as in
+`FinetuningAugmentation`.
 """
 
 import os
@@ -42,7 +42,7 @@ def read_images(video: Path, sample: Callable[[int], np.ndarray]) -> list[Image.
 
 
 def augment_images(images: list[Image.Image], generator: torch.Generator) -> torch.Tensor:
-    """Images of any size become float32 (frames, 3, IMAGE_SIZE, IMAGE_SIZE), normalised."""
+    """Augmented and normalised float32 (frames, 3, IMAGE_SIZE, IMAGE_SIZE) from images of any size."""
     images = [image.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BILINEAR) for image in images]
     for name, level in draw_operations(generator, num_operations=4):
         images = [PIL_OPERATIONS[name](image, level) for image in images]
@@ -72,7 +72,7 @@ def _solarize_add(image, addition):
     return image.point([min(i + addition, 255) if i < 128 else i for i in range(256)] * 3)
 
 
-# As timm's operations are, at `level` from -1 to 1.
+# timm's operations at a `level` from -1 to 1.
 PIL_OPERATIONS = {
     "AutoContrast": lambda image, level: ImageOps.autocontrast(image),
     "Equalize": lambda image, level: ImageOps.equalize(image),

@@ -1,37 +1,27 @@
-"""What bfloat16 gains over float32: `python benchmarks/precision.py`.
+"""Time in bfloat16 against float32: `python benchmarks/precision.py`.
 
-A clip of 16 x 160 x 160 is classified by LGI-Former and by VideoMAE-base in both precisions, in turns in one process,
-and so are products of matrices, which say what the machine gains at most. Prints a table and writes
-`results/precision.json`.
+LGI-Former and VideoMAE-base classify a clip of 16 x 160 x 160 in both precisions, in turns in one process. Products of
+matrices show the largest possible gain on the machine. Prints a table and writes `results/precision.json`.
 """
 
-import argparse
 import copy
-import statistics
 
 import torch
-from interleaved import interleaved_seconds, ratio
+from measuring import interleaved_seconds, make_parser, medians, parse_timing, print_header, print_row, ratio, record
 from model_speed import MATRIX_SIZE, classifiers, classifying
-from record import record
 
 
 PRECISIONS = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9, help="how often each is timed")
-    parser.add_argument(
-        "--threads", type=int, default=torch.get_num_threads(), help="whose seconds are added up in times"
-    )
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    arguments = parse_timing(make_parser(__doc__), rounds=9)
     lgi_former, videomae = classifiers()
     calls = {"LGI-Former": lgi_former, "VideoMAE-base": videomae, "products of matrices": Products()}
     results = {name: compare(module, arguments.rounds) for name, module in calls.items()}
-    print("| what | bfloat16 | float32 | bfloat16 / float32 |\n| --- | ---: | ---: | ---: |")
+    print_header(["what", "bfloat16", "float32", "bfloat16 / float32"])
     for name, result in results.items():
-        print(f"| {name} | {result['bfloat16']:.3f} s | {result['float32']:.3f} s | {result['ratio']:.2f} |")
+        print_row([name, f"{result['bfloat16']:.3f} s", f"{result['float32']:.3f} s", f"{result['ratio']:.2f}"])
     record("precision", arguments, results)
 
 
@@ -52,10 +42,7 @@ def compare(module: torch.nn.Module, rounds: int) -> dict[str, float]:
     clip = torch.randn(1, 16, 3, 160, 160)
     ways = {name: [classifying(copy.deepcopy(module).to(dtype), clip.to(dtype))] for name, dtype in PRECISIONS.items()}
     seconds = interleaved_seconds(ways, rounds)
-    return {
-        **{name: statistics.median(values) for name, values in seconds.items()},
-        "ratio": ratio(seconds["bfloat16"], seconds["float32"]),
-    }
+    return medians(seconds) | {"ratio": ratio(seconds["bfloat16"], seconds["float32"])}
 
 
 if __name__ == "__main__":

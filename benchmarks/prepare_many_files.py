@@ -1,34 +1,31 @@
-"""How long `lgi-former prepare voxceleb2` takes for many files, and how much memory.
+"""Time and memory of `lgi-former prepare voxceleb2` for many files: `python benchmarks/prepare_many_files.py`.
 
-    python benchmarks/prepare_many_files.py
-
-makes a tree of files of a few bytes in VoxCeleb2's layout, 8 clips a video and 25 videos a speaker, and lists it in a
-process of its own: without reading them (`--no_check`), once more, and with a record that says that all have been read
-(then the files are counted and looked up in it, too).
+Writes small files in VoxCeleb2's layout, 8 clips a video and 25 videos a speaker. Then it lists them three times, each
+time in a new process: without reading files (`--no_check`), again, and with a record that all files were read before.
+Prints a table.
 """
 
 import argparse
 import itertools
 import json
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from measuring import make_parser, peak_memory, print_header, print_row
 from tqdm import tqdm
 
 
-CLIPS, VIDEOS = 8, 25  # of a video, of a speaker
-COLUMNS = "| files | run | seconds | MiB before | MiB at most | difference in MiB |"
+CLIPS, VIDEOS = 8, 25  # clips of a video, videos of a speaker
 
 
 def main():
-    """Print a row of a table (in Markdown) for each number of files and each run."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Print a row of a table for each number of files and each run."""
+    parser = make_parser(__doc__)
     parser.add_argument("--files", type=int, nargs="+", default=[20_000, 200_000])
-    parser.add_argument("--measure", metavar="FOLDER", help=argparse.SUPPRESS)  # in a process of its own
+    parser.add_argument("--measure", metavar="FOLDER", help=argparse.SUPPRESS)  # for the process of a run
     parser.add_argument("--write_record", metavar="FOLDER", help=argparse.SUPPRESS)
     parser.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -38,28 +35,27 @@ def main():
     if args.write_record:
         write_record(Path(args.write_record))
         return
-    print(COLUMNS, "|" + " ---: |" * (COLUMNS.count("|") - 1), sep="\n")
+    print_header(["files", "run", "seconds", "MiB before", "MiB at most", "difference in MiB"])
     for number in args.files:
         with tempfile.TemporaryDirectory() as folder:
             write_tree(Path(folder), number)
-            print_row(number, "not read", run("--measure", folder))
-            print_row(number, "again", run("--measure", folder))
+            print_run(number, "not read", run("--measure", folder))
+            print_run(number, "again", run("--measure", folder))
             run("--write_record", folder)
-            print_row(number, "all read before", run("--measure", folder, "--check"))
+            print_run(number, "all read before", run("--measure", folder, "--check"))
 
 
 def run(*options: str) -> str:
-    """What this script prints with these options in a new process, whose memory nothing else has raised."""
+    """Output of this script with these options, in a new process."""
     return subprocess.run([sys.executable, __file__, *options], check=True, stdout=subprocess.PIPE).stdout
 
 
-def print_row(number: int, title: str, output: str):
-    """Print what a run has measured."""
+def print_run(number: int, title: str, output: str):
+    """Print the row of a run."""
     found = json.loads(output)
     assert found["listed"] == number
     memory = [found["before"], found["peak"], found["peak"] - found["before"]]
-    cells = [number, title, f"{found['seconds']:.1f}", *(f"{mebibytes:.1f}" for mebibytes in memory)]
-    print("|", " | ".join(map(str, cells)), "|", flush=True)
+    print_row([number, title, f"{found['seconds']:.1f}", *(f"{mebibytes:.1f}" for mebibytes in memory)])
 
 
 def write_tree(folder: Path, number: int):
@@ -73,7 +69,7 @@ def write_tree(folder: Path, number: int):
 
 
 def write_record(folder: Path):
-    """Write that all videos have been read."""
+    """Write a record that all videos were read."""
     from lgi_former.training.preparation.corpora.clip_folders import clips_below
     from lgi_former.training.preparation.corpora.readability import RECORD_FILE, ReadabilityRecord
 
@@ -83,7 +79,7 @@ def write_record(folder: Path):
 
 
 def measure(folder: Path, check: bool) -> dict:
-    """List the clips; resident memory in MiB at most, before, when all is imported, and after."""
+    """List the clips. Returns their number, seconds, and the peak of resident MiB before and after."""
     from lgi_former.training.preparation.corpora.descriptions import CORPORA
     from lgi_former.training.preparation.corpora.preparation import PreparationOptions, prepare_unlabelled
 
@@ -91,12 +87,6 @@ def measure(folder: Path, check: bool) -> dict:
     before, start = peak_memory(), time.time()
     found = prepare_unlabelled(CORPORA["voxceleb2"], options, check)
     return {"listed": found.num_found, "seconds": time.time() - start, "before": before, "peak": peak_memory()}
-
-
-def peak_memory() -> float:
-    """The most memory that this process has had so far, in MiB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
 if __name__ == "__main__":

@@ -1,21 +1,20 @@
-"""Where the time goes, LGI-Former beside VideoMAE-base: `python benchmarks/time_by_operation.py`.
+"""Time of each operation, LGI-Former against VideoMAE-base: `python benchmarks/time_by_operation.py`.
 
-torch's profiler on what `model_speed.py` times, in one thread. Prints a table for each: the operations' own times, as
-shares of all of LGI-Former's, the longest first. Writes `results/time_by_operation.json`.
+Profiles the calls of `model_speed.py` in one thread. Prints a table for each call, with the operations' own times as
+shares of LGI-Former's total time, the longest first. Writes `results/time_by_operation.json`.
 """
 
-import argparse
 from collections.abc import Callable
 
 import torch
+from measuring import make_parser, record
 from model_speed import eager_pairs
-from record import record
 from torch.profiler import ProfilerActivity, profile
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--calls", type=int, default=5, help="how often each is called")
+    parser = make_parser(__doc__)
+    parser.add_argument("--calls", type=int, default=5, help="calls to profile")
     parser.add_argument("--batch_size", type=int, default=4, help="clips of a training step")
     parser.add_argument("--longest", type=int, default=12, help="operations in the table")
     arguments = parser.parse_args()
@@ -31,7 +30,7 @@ def main():
 
 
 def own_times(call: Callable, num_calls: int) -> dict[str, float]:
-    """Milliseconds a call that each operation takes by itself, the longest first."""
+    """Milliseconds a call of each operation, without the operations that it calls, the longest first."""
     call()
     with profile(activities=[ProfilerActivity.CPU]) as profiler:
         for _ in range(num_calls):
@@ -41,7 +40,7 @@ def own_times(call: Callable, num_calls: int) -> dict[str, float]:
 
 
 def table(name: str, lgi_former: dict[str, float], videomae: dict[str, float], longest: int) -> str:
-    """The longest operations of LGI-Former, in Markdown."""
+    """A Markdown table of LGI-Former's longest operations."""
     whole = sum(lgi_former.values())
     lines = [f"| {name} | LGI-Former | VideoMAE-base |", "| --- | ---: | ---: |"]
     for operation in list(lgi_former)[:longest]:

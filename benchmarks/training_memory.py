@@ -1,14 +1,12 @@
 """Memory of a training step against VideoMAE-base: `python benchmarks/training_memory.py`.
 
-Clips of 16 x 160 x 160, float32, sdpa, AdamW, LGI-Former with its stochastic depth of 0.1. Both models keep all
-activations, or compute those of some or of all layers again (activation checkpointing). Counted on fake tensors, see
-`fake_memory.py`. Prints a table and writes `results/training_memory.json`.
+Clips have 16 x 160 x 160 pixels, in float32 with sdpa and AdamW. LGI-Former has a stochastic depth of 0.1. Both models
+save all activations, or recompute some of them (activation checkpointing). Memory is counted on fake tensors
+(`fake_memory.py`). Prints a table and writes `results/training_memory.json`.
 """
 
-import argparse
-
 from fake_memory import training_memory
-from record import record
+from measuring import make_parser, print_header, print_row, record
 from tqdm import tqdm
 from transformers import VideoMAEConfig, VideoMAEForVideoClassification
 
@@ -16,8 +14,8 @@ from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification
 
 
 NUM_LABELS = 7
-# What is kept, and the arguments of `activation_checkpointing_enable` that do it.
-KEPT = {
+# Saved activations, and the arguments of `activation_checkpointing_enable`.
+SAVED = {
     "everything": None,
     "products": {"activation_checkpointing_kwargs": {"context_fn": "keep_products"}},
     "every second layer": {"every_n_layers": 2},
@@ -26,25 +24,24 @@ KEPT = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = make_parser(__doc__)
     parser.add_argument("--batch_size", type=int, default=8, help="clips of a step")
     arguments = parser.parse_args()
     shape = (arguments.batch_size, 16, 3, 160, 160)
-    progress = tqdm(KEPT.items(), "Counting", leave=False)  # takes minutes
-    results = {kept: measure(shape, options) for kept, options in progress}
+    progress = tqdm(SAVED.items(), "Counting", leave=False)  # takes minutes
+    results = {saved: measure(shape, options) for saved, options in progress}
     whole = results["everything"]["videomae"]["Total"]
-    columns = ("kept", "LGI-Former", "of it activations", "VideoMAE-base", "of it activations")
-    print("|", " | ".join([*columns, "LGI-Former / VideoMAE's everything"]), "|")
-    print("| --- |" + " ---: |" * 5)
-    for kept, row in results.items():
+    columns = ("saved", "LGI-Former", "its activations", "VideoMAE-base", "its activations")
+    print_header([*columns, "LGI-Former / VideoMAE's everything"])
+    for saved, row in results.items():
         cells = [f"{count:.0f} MiB" for model in row.values() for count in (model["Total"], model["Activation"])]
-        cells += ["-"] * (4 - len(cells))  # VideoMAE knows no such name
-        print(f"| {kept} |", " | ".join(cells), f"| {row['lgi_former']['Total'] / whole:.2f} |")
+        cells += ["-"] * (4 - len(cells))  # VideoMAE has no option "keep_products"
+        print_row([saved, *cells, f"{row['lgi_former']['Total'] / whole:.2f}"])
     record("training_memory", arguments, results)
 
 
 def measure(shape: tuple[int, ...], options: dict | None) -> dict[str, dict]:
-    """MiB of a step of either model."""
+    """MiB of a step of both models."""
     ours = LGIFormerConfig(num_labels=NUM_LABELS, drop_path_rate=0.1)
     theirs = VideoMAEConfig(image_size=160, num_labels=NUM_LABELS)
     models = {"lgi_former": lambda: LGIFormerForVideoClassification(ours)}

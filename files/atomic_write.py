@@ -1,7 +1,4 @@
-"""Files that have their names only when they are whole, so that no reader takes a part for all.
-
-Standard library alone.
-"""
+"""Writes files atomically. Imports only the standard library."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,16 +6,15 @@ from pathlib import Path
 
 
 def unfinished(path: Path) -> Path:
-    """Where a file is written until it is whole: beside its place, hidden, and with its ending, which may tell a
-    library the format to write."""
+    """The temporary name of a file: hidden, in the same folder, with the same suffix, which may decide the format."""
     return path.with_name(f".{path.stem}.unfinished{path.suffix}")
 
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A path to write a file to, which takes its place, and that of an earlier one, at the end of the `with` block.
+    """Write to the yielded path. The end of the block renames the file to `path`, and replaces an existing file.
 
-    If the block is left by an exception, nothing has changed. What a killed process has left is written over.
+    If the block raises an exception, nothing changes. The file of a killed process is overwritten by the next one.
     """
     written = unfinished(path)
     try:

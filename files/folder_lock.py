@@ -1,4 +1,4 @@
-"""One process at a time writes to a folder."""
+"""Locks a folder, so that only one process writes to it."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ from filelock import FileLock, Timeout
 
 @contextlib.contextmanager
 def only_writer(folder: Path, lock_file: str) -> Iterator[None]:
-    """Hold the lock of a folder, which is made if needed, within a `with` block.
+    """Hold the lock of a folder in a `with` block. The folder is created if needed.
 
     Raises:
-        ValueError: If another process holds it, or it is a file.
+        ValueError: If another process holds the lock, or a file has the name of the folder.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -22,7 +22,9 @@ def only_writer(folder: Path, lock_file: str) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout as error:
-        raise ValueError(f"Another process is writing to '{folder}'; wait for it or choose another.") from error
+        raise ValueError(
+            f"Another process is writing to '{folder}'. Wait for it, or choose another folder."
+        ) from error
     try:
         yield
     finally:

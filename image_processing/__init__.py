@@ -1,15 +1,17 @@
 """Video processor, frame sampling, and the rooms `decoding`, `augmentation` and `faces`.
 
-Imports no other room: most files here ship beside saved models.
+May import `saving` and `extras`. Saved models carry many of these files, see `saving/flat_code.py`.
 """
 
+from ..extras import MissingExtraError as FacesExtraMissingError
 from .decoding.frame_stream import FrameStream, TimedFrame, open_frames, sample_in_time
 from .decoding.video_decoding import read_video
 from .decoding.video_sources import VideoReadError
 from .faces.face_cropping import Face, FaceCropper, crop_face
-from .faces.face_detection import CenterFaceDetector, FacesExtraMissingError
-from .frame_sampling import evaluation_frame_indices
-from .video_processing_lgi_former import LGIFormerVideoProcessor, every_frame, processor_for, reading_of
+from .faces.face_detection import CenterFaceDetector
+from .frame_sampling import evaluation_frame_indices, every_frame
+from .model_processor import processor_for, reading_of
+from .video_processing_lgi_former import LGIFormerVideoProcessor
 
 
 __all__ = [

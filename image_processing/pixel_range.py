@@ -1,4 +1,4 @@
-"""Check that the pixels of a video are 0 to 255 before they are rescaled."""
+"""Checks that the pixels of a video are 0 to 255 before they are rescaled."""
 
 import math
 
@@ -10,15 +10,15 @@ logger = logging.get_logger(__name__)
 
 
 def check_range(video: torch.Tensor):
-    """Check the pixels of a video that is to be rescaled from 0 to 255.
+    """Check the pixels of a video that will be rescaled from 0 to 255. Warns if floats or booleans have another range.
 
     Raises:
-        ValueError: If they are no numbers, or whole numbers of another range.
+        ValueError: If a pixel is NaN, or integers have another range.
     """
     if video.dtype == torch.uint8 or video.is_meta:
         return
     is_float = video.is_floating_point()
-    # PyTorch finds no extremes of unsigned whole numbers of more than 8 bits.
+    # PyTorch has no minimum of unsigned integers with more than 8 bits.
     lowest, highest = (bound.item() for bound in torch.aminmax(video if is_float else video.long()))
     if math.isnan(lowest) or (not is_float and (lowest < 0 or highest > 255)):
         raise ValueError(
@@ -27,7 +27,7 @@ def check_range(video: torch.Tensor):
         )
     if lowest >= 0 and highest <= 1 and (is_float or video.dtype == torch.bool):
         logger.warning_once(
-            "The pixels of a video are all between 0 and 1, yet are taken for 0 to 255. If they are rescaled already, "
+            "The pixels of a video are all between 0 and 1, but are read as 0 to 255. If they are rescaled already, "
             "pass do_rescale=False."
         )
     elif lowest < 0 or highest > 255:

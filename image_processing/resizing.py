@@ -1,21 +1,23 @@
-"""Resizing of frames as the published pipeline resizes them: by Pillow.
+"""Resizes frames with Pillow, as the published pipeline does.
 
-Pillow antialiases where a picture shrinks, and rounds to whole grey levels after each direction. PyTorch's resizing
-with antialiasing is up to 2 grey levels off (from 224 to 160 pixels, for example). On a GPU it rounds only once.
+Pillow antialiases when it shrinks a picture, and rounds to whole grey levels after each direction. PyTorch's resizing
+with antialiasing differs by up to 2 grey levels, for example from 224 to 160 pixels. On a GPU it rounds only once.
 """
 
 import numpy as np
 import torch
 from PIL import Image
+from torchvision.transforms.v2 import functional as tv_functional
+from transformers.image_utils import PILImageResampling
 
 
 def resize_frames(
     frames: torch.Tensor, height: int, width: int, resample: Image.Resampling = Image.Resampling.BILINEAR
 ) -> torch.Tensor:
-    """Resize frames with Pillow, which works on the CPU, wherever the frames are.
+    """Resize frames with Pillow on the CPU.
 
-    Frames of whole grey levels (whole numbers from 0 to 255, not all 0 or 1) are resized as uint8, whatever their
-    dtype. The pixels of other frames may be fractions, so they are antialiased in the same way but not rounded.
+    Frames of any dtype whose pixels are whole grey levels (0 to 255, and not only 0 and 1) are resized as uint8. Other
+    frames are antialiased in the same way but not rounded.
 
     Args:
         frames: (..., channels, height, width), of any dtype.
@@ -37,7 +39,7 @@ def resize_frames(
 
 
 def _whole_grey_levels(frames: torch.Tensor) -> torch.Tensor:
-    """The frames as uint8 if their pixels are whole grey levels, otherwise as float32."""
+    """Convert frames to uint8 if their pixels are whole grey levels, otherwise to float32."""
     if frames.dtype == torch.uint8:
         return frames
     values = frames.float()
@@ -46,9 +48,22 @@ def _whole_grey_levels(frames: torch.Tensor) -> torch.Tensor:
 
 
 def _resize_pictures(pictures: torch.Tensor, height: int, width: int, resample: Image.Resampling) -> torch.Tensor:
-    """Resize pictures (n, height, width), uint8 or float32, or of RGB (n, height, width, 3), uint8."""
+    """Resize uint8 or float32 pictures (n, height, width), or uint8 RGB pictures (n, height, width, 3)."""
     pictures = pictures.numpy()
     resized = np.empty((len(pictures), height, width, *pictures.shape[3:]), pictures.dtype)
     for picture, target in zip(pictures, resized, strict=True):
         target[...] = Image.fromarray(picture).resize((width, height), resample)
     return torch.from_numpy(resized)
+
+
+def pillow_filter(resample: PILImageResampling | tv_functional.InterpolationMode | int | None) -> PILImageResampling:
+    """Convert a number or torchvision's name to a filter of Pillow. None is bilinear. Others raise ValueError."""
+    if resample is None:
+        return PILImageResampling.BILINEAR
+    if isinstance(resample, tv_functional.InterpolationMode):
+        return PILImageResampling[resample.name.removesuffix("_EXACT")]
+    try:
+        return PILImageResampling(resample)
+    except ValueError as error:
+        filters = ", ".join(f"{known.value} ({known.name.lower()})" for known in PILImageResampling)
+        raise ValueError(f"resample={resample!r} is not a filter of Pillow. Choose one of {filters}.") from error

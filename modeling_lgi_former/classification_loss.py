@@ -8,34 +8,43 @@ from ..configuration import LGIFormerConfig
 
 
 def problem_type_of(config: PreTrainedConfig) -> str:
-    """What a classifier of any family predicts: `"regression"`, `"single_label_classification"` or
-    `"multi_label_classification"`.
+    """The problem type of a classifier of any family.
 
-    Without a `problem_type`, the losses of Transformers take one label for regression and several for single-label
-    classification.
+    Without a `problem_type`, a model with one label does regression, and a model with several labels does single-label
+    classification, as in Transformers.
+
+    Returns:
+        `"regression"`, `"single_label_classification"` or `"multi_label_classification"`.
     """
     if config.problem_type is not None:
         return config.problem_type
     return "regression" if config.num_labels == 1 else "single_label_classification"
 
 
-def classification_loss(logits: torch.Tensor, labels: torch.Tensor, config: LGIFormerConfig) -> torch.Tensor:
-    """Loss of `logits` (..., classes) by `config.problem_type`, or without one by the number of classes.
+def classification_loss(
+    logits: torch.Tensor, labels: torch.Tensor, config: LGIFormerConfig, problem_type: str | None = None
+) -> torch.Tensor:
+    """Loss of `logits` (..., classes), as `config.problem_type` says.
 
-    - `"single_label_classification"`, the default for several classes: cross entropy. `labels` are long (...) or, for
-      mixup and label smoothing, float (..., classes) whose rows sum to 1.
-    - `"multi_label_classification"`: binary cross entropy, `labels` (..., classes) of 0 and 1.
-    - `"regression"`, the default for one class: mean squared error, `labels` float of as many numbers as `logits`.
+    - `"single_label_classification"`, the default for several classes: cross entropy. `labels` are long (...). Mixup
+      and label smoothing give float (..., classes) whose rows sum to 1.
+    - `"multi_label_classification"`: binary cross entropy. `labels` are 0 or 1, (..., classes).
+    - `"regression"`, the default for one class: mean squared error. `labels` are as many numbers as `logits`.
 
-    Unlike `transformers.loss`, float labels are never taken for multi-label ones by their dtype alone, and the
-    configuration is not written to.
+    Unlike in `transformers.loss`, float labels do not mean multi-label classification, and the configuration does not
+    change.
+
+    Args:
+        problem_type: Replaces that of the configuration. The sums of soft labels are then not checked.
 
     Raises:
-        ValueError: If `labels` do not fit `logits`, or are float, do not sum to 1 and no `problem_type` is set.
+        ValueError: If `labels` do not fit `logits`, or if no `problem_type` is set and the rows of float labels do not
+            sum to 1.
     """
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     labels = labels.to(logits.device)
-    problem_type = problem_type_of(config)
+    is_known = problem_type is not None or config.problem_type is not None
+    problem_type = problem_type or problem_type_of(config)
     if problem_type == "regression":
         fits = labels.shape == logits.shape or (logits.shape[-1] == 1 and labels.shape == logits.shape[:-1])
         _check_shape(labels, logits, fits, "as many numbers as the logits")
@@ -50,8 +59,8 @@ def classification_loss(logits: torch.Tensor, labels: torch.Tensor, config: LGIF
         return F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
     if labels.is_floating_point():
         _check_shape(labels, logits, labels.shape == logits.shape, "one probability a class")
-        if config.problem_type is None:
-            _check_probabilities(labels)
+        if not is_known:
+            check_probabilities(labels)
         return F.cross_entropy(logits.flatten(0, -2), labels.to(logits.dtype).flatten(0, -2))
     _check_shape(labels, logits, labels.shape == logits.shape[:-1], "one class index a row of logits")
     return F.cross_entropy(logits.flatten(0, -2), labels.flatten().long())
@@ -60,17 +69,21 @@ def classification_loss(logits: torch.Tensor, labels: torch.Tensor, config: LGIF
 def _check_shape(labels, logits, fits, wanted):
     if not fits:
         raise ValueError(
-            f"labels have shape {tuple(labels.shape)} and dtype {labels.dtype}, which does not fit logits of shape "
-            f"{tuple(logits.shape)}: expected {wanted}. If the task is another one, set config.problem_type."
+            f"labels of shape {tuple(labels.shape)} and dtype {labels.dtype} do not fit logits of shape "
+            f"{tuple(logits.shape)}: expected {wanted}. For another task, set config.problem_type."
         )
 
 
-def _check_probabilities(labels):
-    """Without a `problem_type`, tell soft labels from multi-label ones. Waits for the device."""
+def check_probabilities(labels: torch.Tensor):
+    """Check that float `labels` (..., classes) are soft labels of one class. Waits for the device.
+
+    Raises:
+        ValueError: If their rows do not sum to 1.
+    """
     if torch.compiler.is_compiling():
         return
     if not ((labels.float().sum(-1) - 1).abs() < 0.02).all():  # half precision rounds each of many labels
         raise ValueError(
-            "labels are float (batch, classes) but their rows do not sum to 1, so they are not soft labels of one "
-            "class. For several classes a clip, set config.problem_type='multi_label_classification'."
+            "labels are float (batch, classes), but their rows do not sum to 1. If a clip can have several classes, "
+            "set config.problem_type='multi_label_classification'."
         )

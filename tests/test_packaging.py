@@ -1,4 +1,4 @@
-"""The metadata of the package, and the files that a wheel and a source distribution hold."""
+"""The metadata of the package, and the files of the wheel and of the source distribution."""
 
 import ast
 import re
@@ -63,7 +63,7 @@ def test_all_holds_every_extra_for_users(setup_arguments):
 
 
 def test_every_requirement_says_what_it_is_for():
-    """The comment stands on the line of the requirement, or on the line above."""
+    """The comment is on the line of the requirement or on the line above."""
     lines = (ROOT / "setup.py").read_text().splitlines()
     requirements = [number for number, line in enumerate(lines) if re.match(r'(\w+ = \[| +)"[\w-]+>=', line)]
     assert len(requirements) > 25

@@ -1,4 +1,4 @@
-"""`docs/slurm/pretrain.sbatch`, run where `srun`, `scontrol` and `accelerate` only say what they were given."""
+"""`docs/slurm/pretrain.sbatch` with stand-ins for `srun`, `scontrol` and `accelerate` that print their arguments."""
 
 import os
 import subprocess
@@ -21,13 +21,13 @@ JOB = {
 }
 STAND_INS = {
     "scontrol": '[ "$1" = show ] && printf "first-node\\nsecond-node\\n" || echo "$@"',
-    "srun": 'shift 2; exec "$@"',  # its two options
+    "srun": 'shift 2; exec "$@"',  # removes its two options
     "accelerate": 'printf "%s\\n" "$@"',
 }
 
 
 def run(folder, job=JOB, **stand_ins):
-    """The script, ended, where the second node's task is the one that is run."""
+    """The finished script. It runs the task of the second node."""
     for name, body in (STAND_INS | stand_ins).items():
         (folder / name).write_text(f"#!/bin/bash\n{body}\n")
         (folder / name).chmod(0o755)
@@ -52,7 +52,7 @@ def test_each_node_joins_the_first(launched):
     assert launched.module and launched.training_script == "lgi_former.training.pretrain"
 
 
-def test_the_command_knows_every_option_and_trains_as_published(launched):
+def test_all_options_are_known_and_the_training_is_as_published(launched):
     parser = RecipeParser(ModelArguments, PretrainingArguments, RecipeTrainingArguments, prog="", description="")
     _, data, training = parser.parse(launched.training_script_args)
     assert data.dataset_name == "voxceleb2" and data.data_root
@@ -68,6 +68,6 @@ def test_a_total_batch_that_gpus_cannot_share_is_refused(tmp_path):
     assert "A total batch of 128 cannot be divided among 12 GPUs" in done.stderr
 
 
-def test_a_job_whose_time_is_nearly_up_goes_back_to_the_queue(tmp_path):
+def test_a_job_returns_to_the_queue_before_its_time_limit(tmp_path):
     assert "#SBATCH --signal=B:USR1@120" in SCRIPT.read_text().splitlines()
     assert run(tmp_path, srun='kill -USR1 "$PPID"; sleep 0.2').stdout == "requeue 7\n"

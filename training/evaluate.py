@@ -28,7 +28,7 @@ from .trainer import LGIFormerTrainer
 
 @dataclass
 class EvaluationArguments:
-    """Which model is evaluated on which videos."""
+    """Options of an evaluation: the model, the videos, how frames are sampled."""
 
     model: str | None = field(default=None, metadata={"help": "Directory or Hub repository of a fine-tuned model."})
     data: str | None = field(
@@ -42,9 +42,9 @@ class EvaluationArguments:
         default=None, metadata={"help": "Where relative paths begin (default: the annotation file's folder)."}
     )
     output_dir: str | None = field(
-        default=None, metadata={"help": "Where to write (default: evaluation, in the model's directory)."}
+        default=None, metadata={"help": "Folder of the report (default: evaluation, in the model's directory)."}
     )
-    overwrite: bool = field(default=False, metadata={"help": "Write over an earlier evaluation in --output_dir."})
+    overwrite: bool = field(default=False, metadata={"help": "Replace an earlier evaluation in --output_dir."})
     num_segments: int | None = field(
         default=None,
         metadata={"help": "Clips of a video that are averaged (default: the processor's)."},
@@ -64,9 +64,9 @@ class EvaluationArguments:
     batch_size: int = field(default=8, metadata={"help": "Videos that a device evaluates at once."})
     num_workers: int = field(default=0, metadata={"help": "Processes that read videos, for each device."})
     max_skipped_fraction: float = field(
-        default=0.01, metadata={"help": "Share of the videos that may turn out unreadable before the run stops."}
+        default=0.01, metadata={"help": "Share of unreadable videos at which the run stops."}
     )
-    use_cpu: bool = field(default=False, metadata={"help": "Leave accelerators alone."})
+    use_cpu: bool = field(default=False, metadata={"help": "Use the CPU, also if there is an accelerator."})
     bf16: bool = field(default=None, metadata={"help": "Mixed precision (default: where the device has bfloat16)."})
 
     def __post_init__(self):
@@ -79,17 +79,17 @@ class EvaluationArguments:
 
 
 def evaluate(arguments: EvaluationArguments) -> int:
-    """Evaluate a fine-tuned model on labelled videos, averaging the softmax over the distinct views of each.
+    """Evaluate a fine-tuned model on labelled videos. The softmax is averaged over the distinct views of each video.
 
-    Writes `metrics.json`, `predictions.csv`, `confusion_matrix.png` and, if videos could not be read,
+    Writes `metrics.json`, `predictions.csv`, `confusion_matrix.png`, and if videos are unreadable
     `skipped_videos.csv`.
 
     Returns:
         The exit status of the command.
 
     Raises:
-        ValueError, OSError: If an option, the model or the data are not as they should be.
-        RuntimeError: If too many videos cannot be read.
+        ValueError, OSError: If an option, the model or the data are wrong.
+        TooManySkippedVideosError: If too many videos cannot be read.
     """
     if Path(arguments.output_dir, METRICS_FILE).exists() and not arguments.overwrite:
         raise ValueError(
@@ -126,8 +126,9 @@ def evaluate(arguments: EvaluationArguments) -> int:
 
 
 def load_for_evaluation(arguments: EvaluationArguments) -> tuple[PreTrainedModel, LGIFormerVideoProcessor]:
-    """Model and processor, which reads videos and samples frames as the options say. A VideoMAE that was not
-    fine-tuned here has a processor without sampling of its own; it gets ours.
+    """Load the model and its processor, with the settings of the options.
+
+    A VideoMAE that was not fine-tuned here has a processor that does not sample frames. It gets a new one.
 
     Raises:
         ValueError, OSError: If there is no such model, or it was never fine-tuned.
@@ -141,7 +142,7 @@ def load_for_evaluation(arguments: EvaluationArguments) -> tuple[PreTrainedModel
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The command, with `argv` or the process's arguments; returns its exit status."""
+    """Run the command with `argv`, or with the arguments of the process. Returns the exit status."""
     return run_entry_point(evaluate, EvaluationArguments, argv=argv, memory_advice=ADVICE_FOR_EVALUATION)
 
 

@@ -75,7 +75,6 @@ class FinetuningArguments(DataArguments):
 TrainingVideos = datasets.Dataset | ShardedVideos | datasets.IterableDataset
 
 ON_CARD = (
-    "sampling_rate",
     "num_segments",
     "randaugment_operations",
     "crop_area",
@@ -113,24 +112,19 @@ def finetune_once(
     if data.check_data:
         return check_videos([videos, *evaluated], data, training)
     set_seed(training.seed)
-    model, sampling_rate = load_model_to_finetune(model_arguments, label_names, data.drop_path_rate)
-    if data.sampling_rate is None:
-        data.sampling_rate = sampling_rate
+    model, stored_rate = load_model_to_finetune(model_arguments, label_names, data.drop_path_rate)
+    sampling_rate = stored_rate if data.sampling_rate is None else data.sampling_rate
     skipped = SkippedVideos(
         training.output_dir, count_videos(videos, *evaluated, training=training), data.max_skipped_fraction
     )
-    facts = known_facts(model_arguments, data, training)
     processor = processor_for(
-        model.config,
-        sampling_rate=data.sampling_rate,
-        num_segments=data.num_segments,
-        **data.reading,
+        model.config, sampling_rate=sampling_rate, num_segments=data.num_segments, **data.reading
     )
     views = [ViewDataset(videos, processor, skipped=skipped) for videos in evaluated]
     clips = training_clips(
         videos,
         make_augmentation(model.config.image_size, data),
-        finetuning_sampling(model.config, data.sampling_rate),
+        finetuning_sampling(model.config, sampling_rate),
         label_names=label_names,
         arguments=data,
         training=training,
@@ -142,15 +136,13 @@ def finetune_once(
         clips,
         label_names,
         processor,
-        facts,
+        known_facts(model_arguments, data, training, sampling_rate),
         mixup_alpha=data.mixup_alpha,
         cutmix_alpha=data.cutmix_alpha,
         views=views[0] if views else None,
     )
-    train_and_save(trainer, skipped)
-    for evaluated_views in views:
-        facts.figures = evaluate_views(trainer, evaluated_views, training.output_dir, label_names)
-    publish(trainer)
+    train_and_save(trainer)
+    publish(trainer, evaluate_views(trainer, views[0], training.output_dir, label_names) if views else None)
     report_skipped(trainer, skipped)
     return 0
 
@@ -193,11 +185,11 @@ def check_labels(option: str, videos: TrainingVideos):
 
 
 def known_facts(
-    model_arguments: ModelArguments, data: FinetuningArguments, training: RecipeTrainingArguments
+    model_arguments: ModelArguments, data: FinetuningArguments, training: RecipeTrainingArguments, sampling_rate: int
 ) -> ModelFacts:
-    """Facts for the model card that follow from the options."""
+    """Collect the facts for the model card that the options determine."""
     selects = training.load_best_model_at_end and data.eval_data is not None
-    hyperparameters = {name: getattr(data, name) for name in ON_CARD}
+    hyperparameters = {"sampling_rate": sampling_rate} | {name: getattr(data, name) for name in ON_CARD}
     hyperparameters["label_smoothing_factor"] = training.label_smoothing_factor
     return ModelFacts(
         base_model=model_arguments.model_name_or_path,

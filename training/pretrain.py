@@ -95,7 +95,7 @@ def _check_crop_frame_size(crop: list[int] | None, frame_size: list[int] | None)
         raise ValueError(f"crop={crop} reaches beyond crop_frame_size={frame_size}. Choose a crop inside it.")
 
 
-ON_CARD = ("sampling_rate", "mask_ratio", "mask_symmetry", "crop")
+ON_CARD = ("mask_ratio", "mask_symmetry", "crop")
 """Options above that are listed on the model card."""
 
 
@@ -114,14 +114,13 @@ def pretrain(model_arguments: ModelArguments, data: PretrainingArguments, traini
     if data.check_data:
         return check_videos([videos], data, training)
     set_seed(training.seed)
-    model, sampling_rate = load_model_to_pretrain(model_arguments, data.mask_ratio)
-    if data.sampling_rate is None:
-        data.sampling_rate = sampling_rate
+    model, stored_rate = load_model_to_pretrain(model_arguments, data.mask_ratio)
+    sampling_rate = stored_rate if data.sampling_rate is None else data.sampling_rate
     skipped = SkippedVideos(training.output_dir, count_videos(videos, training=training), data.max_skipped_fraction)
     clips = training_clips(
         videos,
         PretrainingAugmentation(model.config.image_size, data.crop, data.crop_frame_size),
-        pretraining_sampling(model.config, data.sampling_rate),
+        pretraining_sampling(model.config, sampling_rate),
         label_names=None,
         arguments=data,
         training=training,
@@ -132,14 +131,14 @@ def pretrain(model_arguments: ModelArguments, data: PretrainingArguments, traini
         training,
         clips,
         make_masking(model.config, data.mask_ratio, data.mask_symmetry),
-        processor_for(model.config, sampling_rate=data.sampling_rate, **data.reading),
+        processor_for(model.config, sampling_rate=sampling_rate, **data.reading),
         ModelFacts(
             base_model=model_arguments.model_name_or_path,
             dataset=data.dataset_name,
-            hyperparameters={name: getattr(data, name) for name in ON_CARD},
+            hyperparameters={"sampling_rate": sampling_rate} | {name: getattr(data, name) for name in ON_CARD},
         ),
     )
-    train_and_save(trainer, skipped)
+    train_and_save(trainer)
     publish(trainer)
     report_skipped(trainer, skipped)
     return 0

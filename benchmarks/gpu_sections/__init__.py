@@ -1,1 +1,1 @@
-"""What `benchmarks/gpu.py` measures: one module a section."""
+"""The sections of `benchmarks/gpu.py`, one module each."""

@@ -1,14 +1,14 @@
-"""What longer clips cost: time and memory of long clips, against VideoMAE-base."""
+"""Time and memory of long clips, against VideoMAE-base."""
 
 from collections.abc import Iterator
 
 from .setting import FAMILIES, Setting
 from .stages import make_step
 from .throughput import NAMES
-from .timing import allocated, free, in_turns, peak_of
+from .timing import allocated, free, in_turns, peak_of, reason
 
 
-NUM_FRAMES = (128, 16)  # the first run measured those between
+NUM_FRAMES = (128, 16)  # the first run also measured lengths between these
 BATCHES = {"fine-tuning": 4, "inference": 8}
 
 
@@ -24,7 +24,7 @@ def _row(setting, stage, batch_size, num_frames):
     row = {"table": f"{stage}, clips at once: {batch_size}, eager, bf16 autocast", "frames": num_frames}
     steps, peaks = {}, {}
     for family in FAMILIES:
-        before = allocated(device)  # of the other model, which stays
+        before = allocated(device)  # memory of the other model
         try:
             step = make_step(setting, family, stage, batch_size, num_frames=num_frames)
             for _ in range(2):
@@ -32,7 +32,7 @@ def _row(setting, stage, batch_size, num_frames):
             peaks[family] = (peak_of(step, device) - before) / 2**30
             steps[family] = step
         except Exception as error:
-            row[f"{NAMES[family]}, failed"] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+            row[f"{NAMES[family]}, failed"] = reason(error)
             free(device)
     if steps:
         for family, seconds in in_turns(steps, device, setting.pick(1.0, 0.02)).items():

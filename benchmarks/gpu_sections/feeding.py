@@ -1,4 +1,4 @@
-"""How many clips a second the processor's cores make ready for fine-tuning."""
+"""Clips a second that the processor's cores prepare for fine-tuning."""
 
 import importlib.util
 import itertools
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from noisy_videos import JPEG_SIZE, add_noise, write_frames, write_mp4
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, default_collate
 
@@ -25,13 +25,11 @@ from .timing import wait
 
 NUM_VIDEOS = 48
 FRAMES_OF_A_VIDEO = (60, 120)
-JPEG_SIZE, JPEG_QUALITY, MP4_SIZE = 256, 95, 224
-NOISE = 4  # grey levels, as of a camera; frames then take about 22 kB
 NUM_FRAMES, SAMPLING_RATE, BATCH_SIZE = 16, 4, 32
 
 
 def run(setting: Setting) -> Iterator[dict]:
-    """Folders of JPEG frames, and mp4 files if PyAV is there, with one worker and with one for each core."""
+    """Folders of JPEG frames, and mp4 files if PyAV is installed, with several numbers of workers."""
     cores = len(os.sched_getaffinity(0))
     for package in ("simplejpeg", "av"):
         if importlib.util.find_spec(package) is None:
@@ -53,7 +51,7 @@ def _without(package):
 
 
 class _Clips(Dataset):
-    """Random clips of videos, without end in practice."""
+    """A practically endless number of random clips."""
 
     def __init__(self, paths: list[str], image_size: int):
         self.paths = paths
@@ -73,7 +71,7 @@ class _Clips(Dataset):
 
 
 def _clips_a_second(setting, paths, workers):
-    """Clips that arrive on the device in a second, after a batch of each worker."""
+    """Clips a second that arrive on the device. The first batch of each worker is not counted."""
     loader = DataLoader(
         _Clips(paths, setting.pick(160, 32)),
         setting.pick(BATCH_SIZE, 2),
@@ -108,26 +106,7 @@ def _write_video(folder, index, length):
     generator = torch.Generator().manual_seed(index)
     small = draw_faces([index % len(LABELS)], generator, length, 64)[0].permute(0, 3, 1, 2).float()
     clip = F.interpolate(small, size=(JPEG_SIZE, JPEG_SIZE), mode="bicubic", antialias=True)
-    clip = (clip + NOISE * torch.randn(clip.shape, generator=generator)).clamp(0, 255).to(torch.uint8)
-    frames = clip.permute(0, 2, 3, 1).contiguous().numpy()
-    jpeg = folder / str(index)
-    jpeg.mkdir()
-    for number, frame in enumerate(frames):
-        Image.fromarray(frame).save(jpeg / f"{number:05d}.jpg", quality=JPEG_QUALITY)
-    if importlib.util.find_spec("av") is None:
-        return str(jpeg), None
-    margin = (JPEG_SIZE - MP4_SIZE) // 2
-    return str(jpeg), _write_mp4(folder / f"{index}.mp4", frames[:, margin:-margin, margin:-margin])
-
-
-def _write_mp4(path, frames):
-    import av
-
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25)
-        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
-        stream.bit_rate = 250_000
-        for frame in np.ascontiguousarray(frames):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode())
-    return str(path)
+    frames = add_noise(clip.permute(0, 2, 3, 1).contiguous(), generator)
+    jpeg = write_frames(folder / str(index), frames)
+    has_av = importlib.util.find_spec("av") is not None
+    return str(jpeg), str(write_mp4(folder / f"{index}.mp4", frames)) if has_av else None

@@ -1,4 +1,4 @@
-"""Makes `lgi_former` importable from a checkout that is not installed, whatever the checkout's folder is called."""
+"""Makes `lgi_former` importable from a checkout that is not installed. The checkout's folder may have any name."""
 
 import atexit
 import importlib.util
@@ -13,10 +13,9 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def make_importable():
-    """Put the checkout on the import path as `lgi_former`, for this process and for those that it starts.
+    """Put the checkout on the import path as `lgi_former`, for this process and its children.
 
-    Nothing is built or installed: a temporary folder gets a symbolic link. If `lgi_former` is already this checkout,
-    nothing happens.
+    A symbolic link in a temporary folder does this. If `lgi_former` is already this checkout, nothing happens.
     """
     found = importlib.util.find_spec("lgi_former")
     if found is not None and found.origin and Path(found.origin).resolve().parent == CHECKOUT:

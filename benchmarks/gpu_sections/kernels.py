@@ -1,4 +1,4 @@
-"""What the GPU does in a step of each stage: the longest kernels, their kinds, launches and gaps."""
+"""The kernels of a step of each stage: the longest ones, kinds, launches and gaps."""
 
 import re
 from collections import defaultdict
@@ -10,17 +10,17 @@ from torch.profiler import ProfilerActivity, profile
 from .setting import Setting
 from .stages import make_step
 from .throughput import COMPILED_BATCHES
-from .timing import free, wait
+from .timing import free, reason, wait
 
 
-STEPS = 2  # a step of training has thousands of kernels, and the profiler reads each slowly
+STEPS = 2  # the profiler is slow, and a step of training has thousands of kernels
 LONGEST = 10
 NAME_LENGTH = 110
 NAMED = r"ProfilerStep|Optimizer\.|##|Torch-Compiled|CompiledF"
-GAP = 10  # microseconds; what is shorter is the time between two kernels that wait in line
-# The first kind whose pattern is found in a kernel's name.
+GAP = 10  # microseconds; queued kernels have shorter gaps
+# The kind of a kernel is the first one whose pattern is in its name.
 KINDS = {
-    "fused by inductor": r"triton",  # these names contain those of the operations that are fused
+    "fused by inductor": r"triton",  # first, because these names contain the names of the fused operations
     "attention": r"flash|fmha|attention|sdpa",
     "product": r"gemm|nvjet|cutlass|xmma|cublas|aten::(add)?(mm|bmm)|aten::baddbmm",
     "optimizer": r"adam|multi_tensor",
@@ -33,16 +33,16 @@ KINDS = {
 
 
 def run(setting: Setting) -> Iterator[dict]:
-    """LGI-Former's stages. The compiled ones are found in the cache that an earlier section filled."""
+    """LGI-Former's stages. Inductor's cache has the compiled ones, from an earlier section."""
     tasks = [("fine-tuning", "default"), ("inference", None), ("inference", "default"), ("fine-tuning", None)]
-    # A processor takes long to compile. The section "compiled" rehearses it.
+    # Compiling on a processor is slow, and the section "compiled" rehearses it.
     for stage, mode in setting.pick(tasks, tasks[1:2]):
         batch_size = setting.pick(COMPILED_BATCHES[stage], 2)
         name = f"lgi_former, {stage} of {batch_size} clips, {'eager' if mode is None else 'compiled'}"
         try:
             yield from _profiled(setting, name, make_step(setting, "lgi_former", stage, batch_size, mode))
         except Exception as error:
-            yield {"table": "Steps", "step": name, "failed": f"{type(error).__name__}: {error}".splitlines()[0][:200]}
+            yield {"table": "Steps", "step": name, "failed": reason(error)}
         free(setting.device)
 
 
@@ -75,24 +75,24 @@ def _profiled(setting, name, step):
 
 
 def _kernels(profiler, on_gpu) -> list[tuple[str, float, float]]:
-    """Name, start and duration in microseconds of each kernel; on a processor, of each operation by itself."""
+    """Name, start and duration in microseconds of each kernel, or on a processor of each operation."""
     if on_gpu:
         events = [event for event in profiler.events() if event.device_type == DeviceType.CUDA]
-        # Ranges that somebody named, such as a step of the optimiser, hold kernels that are listed themselves.
+        # Skip named ranges, such as a step of the optimiser. Their kernels have their own events.
         events = [event for event in events if not (event.is_user_annotation or re.match(NAMED, event.name))]
         return [(event.name, event.time_range.start, event.time_range.elapsed_us()) for event in events]
     return [(event.name, event.time_range.start, event.self_cpu_time_total) for event in profiler.events()]
 
 
 def _launches(profiler) -> int:
-    """Calls of the host that start something on the GPU."""
+    """Number of kernel and graph launches."""
     return sum(
         bool(re.search(r"Launch(Kernel|CooperativeKernel)|GraphLaunch", event.name)) for event in profiler.events()
     )
 
 
 def _summary(kernels, steps, launches):
-    """How busy the GPU is between the first kernel and the end of the last one."""
+    """Kernels, launches and gaps between the first kernel and the end of the last one."""
     if not kernels:
         return {"failed": "the profiler recorded no kernel"}
     busy, gaps, long_gaps = 0.0, 0.0, 0.0

@@ -1,4 +1,4 @@
-"""How long one clip takes, when nothing else is asked for."""
+"""Time of one clip on an idle GPU."""
 
 import statistics
 import time
@@ -8,7 +8,7 @@ import torch
 
 from .setting import FAMILIES, Setting
 from .stages import autocast, make_classifier
-from .timing import captured, free, wait
+from .timing import captured, free, reason, wait
 
 
 WAYS = ("float32", "bf16 autocast", "bf16 weights", "bf16 weights, CUDA graph")
@@ -16,20 +16,20 @@ CALLS = 100
 
 
 def run(setting: Setting) -> Iterator[dict]:
-    """Each way for each model. The difference is that of the logits to float32, relative to the largest."""
+    """Each way for each model. `difference` compares logits with float32, relative to the largest."""
     for way in WAYS:
         for family in FAMILIES:
             row = {"table": "One clip of 16 frames, not compiled", "way": way, "model": family}
             try:
                 row |= measure(setting, family, way)
             except Exception as error:
-                row["failed"] = f"{type(error).__name__}: {error}".splitlines()[0][:200]
+                row["failed"] = reason(error)
             yield row
             free(setting.device)
 
 
 def measure(setting: Setting, family: str, way: str) -> dict[str, float]:
-    """Milliseconds until a clip's logits are on the host, and how far they are from those of float32."""
+    """Milliseconds until a clip's logits are on the host, and their difference to float32."""
     if way == "bf16 weights, CUDA graph" and not setting.on_gpu:
         return {"failed": "there is no GPU"}
     call, expected = make_call(setting, family, way), make_call(setting, family, "float32")().cpu()
@@ -51,7 +51,7 @@ def measure(setting: Setting, family: str, way: str) -> dict[str, float]:
 def make_call(setting: Setting, family: str, way: str) -> Callable[[], torch.Tensor]:
     """A call that classifies a clip in one of `WAYS`. All ways have the same weights and the same clip."""
     torch.manual_seed(0)
-    # The head is not scaled down, so that its logits differ between clips.
+    # With its small initial head, the logits of different clips would hardly differ.
     fields = {"classifier_init_scale": 1.0} if family == "lgi_former" else {}
     config = setting.config(family, **fields)
     model, clip = make_classifier(config).to(setting.device).eval(), setting.clips(config, 1)

@@ -1,4 +1,4 @@
-"""Facts about what was measured where, without importing torch."""
+"""Facts about the machine and the versions, without importing torch."""
 
 import importlib.metadata
 import os
@@ -13,20 +13,16 @@ PACKAGES = ("torch", "triton", "torchvision", "transformers", "accelerate", "av"
 
 
 def facts(commit: str | None, rehearse: bool) -> dict[str, str]:
-    """By name: GPU, processor, versions of packages, commit.
-
-    Args:
-        commit: What is measured; asked of git by default.
-    """
+    """GPU, processor, versions of packages and commit, by name. The default commit comes from git."""
     found = {
         "GPU": _output(["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"])
         or "none",
-        "processor": f"{_processor()}, {len(os.sched_getaffinity(0))} threads",
+        "processor": f"{processor_name()}, {len(os.sched_getaffinity(0))} threads",
         "versions": f"Python {platform.python_version()}, {', '.join(map(_version, PACKAGES))}",
         "commit": commit or _output(["git", "-C", str(CHECKOUT), "rev-parse", "--short=12", "HEAD"]) or "unknown",
     }
     if rehearse:
-        found["rehearsal"] = "tiny models; the figures mean nothing"
+        found["rehearsal"] = "tiny models; the figures have no meaning"
     return found
 
 
@@ -38,7 +34,8 @@ def _output(command):
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def _processor():
+def processor_name() -> str:
+    """The model of the processor."""
     file = Path("/proc/cpuinfo")
     lines = file.read_text().splitlines() if file.exists() else []
     names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]

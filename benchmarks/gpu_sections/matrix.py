@@ -1,4 +1,4 @@
-"""The rate of matrix products and of copies: what everything else is a share of."""
+"""The rates of matrix products and of copies."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from .timing import in_turns, product
 
 LARGE = 8192
 CLIPS = 64
-# Rows are the tokens of 64 clips; representative tokens are among them.
+# Rows are the tokens of 64 clips, including representative tokens.
 SHAPES = {
     "LGI-Former, query": (CLIPS * 808, 512, 512),
     "LGI-Former, fc1": (CLIPS * 808, 512, 2048),
@@ -42,7 +42,7 @@ def run(setting: Setting) -> Iterator[dict]:
 
 
 def matrix_product(setting: Setting):
-    """The large product in bf16, and how many operations it takes; timed in turns with what is compared with it."""
+    """A large product in bf16 and its number of operations, to be timed in turns with other calls."""
     size = setting.pick(LARGE, 256)
     return product(setting.device, size, size, size), 2 * size**3
 

@@ -1,4 +1,4 @@
-"""The results as Markdown and JSON."""
+"""Writes the results as Markdown and JSON."""
 
 import json
 import os
@@ -7,17 +7,17 @@ from pathlib import Path
 
 STATES = {
     "done": "",
-    "failed": "This section failed; what it measured before is below.",
-    "stopped": "This section was stopped at its limit; what it measured before is below.",
+    "failed": "This section failed. Its earlier measurements are below.",
+    "stopped": "This section was stopped at its limit. Its earlier measurements are below.",
     "left out": "There was no time left for this section.",
 }
 
 
 def write_report(folder: Path, head: dict, sections: dict[str, dict]):
-    """Write `gpu.json` and `gpu.md` whole, so that what is there can always be read.
+    """Write `gpu.json` and `gpu.md` atomically.
 
     Args:
-        head: What was run where: facts by name.
+        head: Facts about the run, by name.
         sections: By name: `title`, `state`, `seconds`, `limit`, `rows` and, if it failed, `traceback`.
     """
     _replace(folder / "gpu.json", json.dumps({"run": head, "sections": sections}, indent=2) + "\n")
@@ -37,13 +37,12 @@ def _replace(path, text):
 
 
 def _state(name, section):
-    told = STATES[section["state"]]
     taken = f"Section `{name}`: {section['seconds']:.0f} s of {section['limit']:.0f} s."
-    return [f"{taken} {told}".strip()]
+    return [f"{taken} {STATES[section['state']]}".strip()]
 
 
 def _tables(rows):
-    """A table for each name, its columns in the order of their appearance."""
+    """Lines of a table for each name, and the notes."""
     tables = {}
     lines = []
     for row in rows:

@@ -1,4 +1,4 @@
-"""What a section runs on and with: device, models and sizes. A rehearsal takes tiny ones."""
+"""Device, models and sizes of a section. A rehearsal takes tiny models."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ TINY = {
     "image_size": 32,
     "patch_size": 8,
     "num_frames": 4,
-    "num_hidden_layers": 2,
+    "num_hidden_layers": 1,
     "num_attention_heads": 2,
     "hidden_size": 32,
     "intermediate_size": 64,
@@ -30,8 +30,8 @@ TINY = {
 class Setting:
     """
     Attributes:
-        rehearse: Tiny models and few calls, to see that everything runs.
-        seconds: How long the section may take. It is stopped then, so it should plan with less.
+        rehearse: Tiny models and few calls, to test that all sections run.
+        seconds: Time limit of the section, after which it is stopped.
     """
 
     rehearse: bool
@@ -70,12 +70,12 @@ class Setting:
         return torch.randn(size, device=self.device)
 
     def compiled(self, module: torch.nn.Module, mode: str | None, fullgraph: bool = True) -> torch.nn.Module:
-        """`module` compiled in a mode of `torch.compile`, for one shape of inputs; as it is if `mode` is None.
+        """`module` compiled in a mode of `torch.compile`, for one shape of inputs. None does not compile.
 
-        A processor rehearses with the backend that runs the traced operations: compiling takes it minutes.
+        A processor only traces the graph, because compiling takes minutes there.
         """
         if mode is None:
             return module
         if not self.on_gpu:
-            return torch.compile(module, fullgraph=fullgraph, dynamic=False, backend="aot_eager")
+            return torch.compile(module, fullgraph=fullgraph, dynamic=False, backend="eager")
         return torch.compile(module, fullgraph=fullgraph, dynamic=False, mode=mode)

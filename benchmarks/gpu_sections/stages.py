@@ -1,4 +1,4 @@
-"""A step of each stage, of either model: inference, fine-tuning and pre-training in bf16."""
+"""Steps of inference, fine-tuning and pre-training in bf16, for both models."""
 
 from collections.abc import Callable
 
@@ -10,19 +10,19 @@ from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification,
 from .setting import NUM_LABELS, Setting
 
 
-DROP_PATH_RATE = 0.1  # of fine-tuning, as in the recipes
+DROP_PATH_RATE = 0.1  # as in the recipes of fine-tuning
 MASK_RATIO = 0.9
 
 
 def make_step(
     setting: Setting, family: str, stage: str, batch_size: int, mode: str | None = None, num_frames: int | None = None
 ) -> Callable[[], torch.Tensor]:
-    """A step to be called again and again. It returns logits (inference) or the loss.
+    """A step that can be repeated. It returns logits (inference) or the loss.
 
     Args:
         family: "lgi_former" or "videomae".
-        mode: Of `torch.compile`; None for the model as it is.
-        num_frames: Of a clip; by default those of the base model.
+        mode: Mode of `torch.compile`; None for no compilation.
+        num_frames: Frames of a clip; default: those of the base model.
     """
     torch.manual_seed(0)
     make = {"inference": _inference, "fine-tuning": _finetuning, "pre-training": _pretraining}[stage]
@@ -52,14 +52,14 @@ def _finetuning(setting, family, batch_size, mode, num_frames):
 
 def _pretraining(setting, family, batch_size, mode, num_frames):
     config = setting.config(family, num_frames)
-    with setting.device:  # weights are drawn on a GPU in no time
+    with setting.device:  # a GPU draws weights fast
         model = (LGIFormerForPreTraining if family == "lgi_former" else VideoMAEForPreTraining)(config).train()
     if family == "lgi_former":
         masks = RegionTubeMasking(config)(batch_size, device=setting.device)
     else:
         masks = _tube_mask(config).to(setting.device).expand(batch_size, -1).contiguous()
-    model = model.to(setting.device)  # tables that a model makes without asking where
-    # VideoMAE takes its tokens by a boolean index, which breaks its graph.
+    model = model.to(setting.device)  # moves tables that ignore the default device
+    # VideoMAE selects tokens with a boolean index, which breaks the graph.
     compiled = setting.compiled(model, mode, fullgraph=family == "lgi_former")
     return _training(setting, model, compiled, setting.clips(config, batch_size), bool_masked_pos=masks)
 
@@ -77,7 +77,7 @@ def make_classifier(config: PreTrainedConfig) -> torch.nn.Module:
 
 
 def _training(setting, model, compiled, clips, **inputs):
-    options = {"fused": True, "capturable": setting.on_gpu}  # a CUDA graph can hold a step then
+    options = {"fused": True, "capturable": setting.on_gpu}  # allows a CUDA graph of a step
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, weight_decay=0.05, **options)
 
     def take():
@@ -92,5 +92,5 @@ def _training(setting, model, compiled, clips, **inputs):
 
 
 def autocast(setting: Setting) -> torch.autocast:
-    """bf16 where it is safe, as the trainer sets it."""
+    """The trainer's autocast to bf16."""
     return torch.autocast(setting.device.type, dtype=torch.bfloat16)

@@ -1,35 +1,30 @@
 """Throughput and peak memory over batch sizes, against VideoMAE-base, eager and compiled."""
 
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
+
+from measuring import gmacs
 
 from .matrix import matrix_product
 from .setting import FAMILIES, Setting
 from .stages import make_step
-from .timing import allocated, captured, free, in_turns, peak_of
+from .timing import allocated, captured, free, in_turns, peak_of, reason
 
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from operations import gmacs
-
-
-# The first run measured more sizes: these show what became of the launches.
+# The first run measured more sizes. These show the effect of launches.
 BATCHES = {"fine-tuning": (8, 64), "inference": (1, 128), "pre-training": (128,)}
 COMPILED_BATCHES = {"fine-tuning": 64, "inference": 128}  # in the order of their value
-REHEARSED_BATCHES = (1, 2)
 NAMES = {"lgi_former": "LGI-Former", "videomae": "VideoMAE"}
-# What is asked for: the share of the matrix rate, and the clips a second over VideoMAE's.
+# Targets: the share of the matrix rate, and the ratio of clips a second to VideoMAE.
 TARGETS = {("fine-tuning", "compiled"): (0.45, 1.9), ("inference", "compiled"): (None, 2.0)}
 SECONDS_OF_A_ROW = 1.2
 
 
 def run_eager(setting: Setting) -> Iterator[dict]:
-    """Every stage over its batch sizes; a stage ends where neither model fits."""
+    """Each stage over its batch sizes. A stage ends when neither model fits."""
     flop = {}
     for stage, batch_sizes in BATCHES.items():
-        for batch_size in setting.pick(batch_sizes, REHEARSED_BATCHES[: len(batch_sizes)]):
+        for batch_size in setting.pick(batch_sizes, (1,)):
             row = compare(setting, stage, batch_size, None, flop)
             yield row
             if all(row.get(f"{NAMES[family]}, clips/s") is None for family in FAMILIES):
@@ -37,7 +32,7 @@ def run_eager(setting: Setting) -> Iterator[dict]:
 
 
 def run_compiled(setting: Setting) -> Iterator[dict]:
-    """Both stages, then the same step of fine-tuning as a CUDA graph: what it takes when launches cost nothing."""
+    """Both stages, then a step of fine-tuning as a CUDA graph, which shows the time without launches."""
     flop = {}
     for stage in setting.pick(tuple(COMPILED_BATCHES), ("fine-tuning",)):
         yield compare(setting, stage, setting.pick(COMPILED_BATCHES[stage], 2), "default", flop)
@@ -46,7 +41,7 @@ def run_compiled(setting: Setting) -> Iterator[dict]:
 
 
 def _as_graphs(setting, stage, batch_size, mode):
-    """Milliseconds of both models' steps as CUDA graphs. They are compiled again, from the cache."""
+    """Milliseconds of both models' steps as CUDA graphs. Inductor's cache has the compiled code."""
     kind = "eager" if mode is None else "compiled"
     row = {"table": "Steps as CUDA graphs, bf16 autocast", "step": f"{stage} of {batch_size} clips, {kind}"}
     steps = {}
@@ -59,17 +54,17 @@ def _as_graphs(setting, stage, batch_size, mode):
         row |= {f"{NAMES[family]}, ms": 1e3 * seconds[family] for family in steps}
         row["LGI-Former / VideoMAE, clips/s"] = seconds["videomae"] / seconds["lgi_former"]
     except Exception as error:
-        row["failed"] = _reason(error).removeprefix("RuntimeError: ")
+        row["failed"] = reason(error).removeprefix("RuntimeError: ")
     steps.clear()
     free(setting.device)
     return row
 
 
 def compare(setting: Setting, stage: str, batch_size: int, mode: str | None, flop: dict) -> dict:
-    """Both models at one batch size, in turns with the matrix product. What fails is a part of the row.
+    """Both models at one batch size, in turns with the matrix product. The row also holds errors.
 
     Args:
-        flop: Operations of a clip by stage and family; filled in when they are first needed.
+        flop: Cache for the operations of a clip, by stage and family.
     """
     kind = "eager" if mode is None else "compiled"
     row = {"table": f"{stage}, {kind}, bf16 autocast", "batch": batch_size}
@@ -82,9 +77,9 @@ def compare(setting: Setting, stage: str, batch_size: int, mode: str | None, flo
             own_bytes[family] = allocated(device) - before
             if (stage, family) not in flop:
                 flop[stage, family] = 2e9 * gmacs(make_step(setting, family, stage, 1))
-        except Exception as error:  # one side that fails must not cost the other
+        except Exception as error:  # the other model goes on
             steps.pop(family, None)
-            row[f"{NAMES[family]}, failed"] = _reason(error)
+            row[f"{NAMES[family]}, failed"] = reason(error)
         if mode is not None:
             row[f"{NAMES[family]}, s to compile"] = time.perf_counter() - start
         free(device)
@@ -109,15 +104,15 @@ def _warm(setting, family, stage, batch_size, mode):
 
 
 def _peaks(steps, own_bytes, row, device):
-    """GiB at the peak of each model's step, without what the other model holds meanwhile."""
+    """GiB at the peak of each model's step, without the memory of the other model."""
     peaks = {}
     for family in list(steps):
         others = sum(own_bytes[other] for other in steps if other != family)
         try:
             peaks[family] = (peak_of(steps[family], device) - others) / 2**30
-        except Exception as error:  # it fitted alone, but not beside the other
+        except Exception as error:  # both models together do not fit
             del steps[family]
-            row[f"{NAMES[family]}, failed"] = _reason(error)
+            row[f"{NAMES[family]}, failed"] = reason(error)
             free(device)
     return peaks
 
@@ -140,7 +135,7 @@ def _figures(seconds, peaks, batch_size, flop, product_flop):
 
 
 def _targets(stage, kind, row):
-    """What is asked for, and whether it is met."""
+    """The targets, and whether they are met."""
     share, ratio = TARGETS.get((stage, kind), (None, None))
     columns = {
         "target: share": ("LGI-Former, share of the matrix rate", share),
@@ -151,8 +146,3 @@ def _targets(stage, kind, row):
         for name, (column, target) in columns.items()
         if target is not None and column in row
     }
-
-
-def _reason(error):
-    lines = str(error).splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else ''}"[:200]

@@ -1,4 +1,4 @@
-"""Seconds and memory of calls on a device, in turns."""
+"""Seconds, memory and errors of calls on a device."""
 
 import gc
 import math
@@ -9,12 +9,12 @@ from collections.abc import Callable
 import torch
 
 
-SECONDS_OF_A_TURN = 0.05  # long enough that waiting for the device does not count
+SECONDS_OF_A_TURN = 0.05  # so long that waiting for the device does not matter
 FEWEST_ROUNDS, MOST_ROUNDS = 3, 15
 
 
 def wait(device: torch.device):
-    """Wait until the device has done everything."""
+    """Wait until the device is idle."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
@@ -32,11 +32,11 @@ def seconds_of(call: Callable, device: torch.device, times: int = 1) -> float:
 def in_turns(calls: dict[str, Callable], device: torch.device, seconds: float) -> dict[str, float]:
     """Median seconds of each call.
 
-    The calls take turns; every second round is in the opposite order. A turn repeats a short call.
+    The calls take turns. Every second round has the opposite order. A turn repeats a short call.
 
     Args:
-        calls: By name. They are warm.
-        seconds: About how long all rounds may take together.
+        calls: Calls by name, already warmed up.
+        seconds: Approximate time of all rounds.
     """
     once = {name: seconds_of(call, device) for name, call in calls.items()}
     turn = min(SECONDS_OF_A_TURN, seconds / 10)
@@ -58,12 +58,12 @@ def product(device: torch.device, rows: int, inner: int, columns: int, dtype=tor
 
 
 def allocated(device: torch.device) -> int:
-    """Bytes of tensors on a GPU; 0 on a processor, where nobody counts."""
+    """Bytes of tensors on a GPU; 0 on a processor."""
     return torch.cuda.memory_allocated(device) if device.type == "cuda" else 0
 
 
 def peak_of(call: Callable, device: torch.device) -> int:
-    """Bytes at the peak of a call on a GPU, everything else that is there included; 0 on a processor."""
+    """Bytes at the peak of a call on a GPU, including all other tensors; 0 on a processor."""
     if device.type != "cuda":
         call()
         return 0
@@ -75,10 +75,10 @@ def peak_of(call: Callable, device: torch.device) -> int:
 
 
 def captured(call: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor]:
-    """`call` as a CUDA graph, which starts all kernels at once. Each call writes to the same tensor and returns it."""
+    """`call` as a CUDA graph, which starts all kernels at once. Each call returns the same tensor with new values."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):  # the libraries allocate their workspaces here, not while capturing
+    with torch.cuda.stream(side):  # libraries must allocate workspaces before the capture
         for _ in range(3):
             call()
     torch.cuda.current_stream().wait_stream(side)
@@ -94,8 +94,14 @@ def captured(call: Callable[[], torch.Tensor]) -> Callable[[], torch.Tensor]:
 
 
 def free(device: torch.device):
-    """Forget compiled models, and give back what nothing refers to."""
-    torch.compiler.reset()  # at most eight models are compiled in a process, unless it forgets them
+    """Delete compiled models and free unused memory."""
+    torch.compiler.reset()  # otherwise a process compiles at most eight models
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
+
+
+def reason(error: Exception) -> str:
+    """Type and first line of an error."""
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else ''}"[:200]

@@ -1,4 +1,4 @@
-"""The base model, pre-trained and fine-tuned on drawn faces by the product's trainer: what it learns in minutes."""
+"""The base model, pre-trained and fine-tuned on drawn faces for minutes with `LGIFormerTrainer`."""
 
 import os
 import tempfile
@@ -22,15 +22,18 @@ from .setting import Setting
 from .stages import autocast
 
 
-DRAWN_SIZE = 80  # enlarged to the model's size: edges are smooth, and drawing takes a quarter of the time
+DRAWN_SIZE = 80  # then enlarged to the model's size, which makes drawing four times as fast
 DRAWN_AT_ONCE = 7
-SHARES = {"pre-training": 0.45, "fine-tuning": 0.3}  # of the section's time; the rest draws, loads and evaluates
-TIMED_STEPS = 20
+SHARES = {
+    "pre-training": 0.45,
+    "fine-tuning": 0.3,
+}  # of the section's time, without evaluation
+TIMED_STEPS, FEWEST_STEPS = 20, 3  # the speed needs the ends of two steps after the first
 BATCH_SIZE = 64
 
 
 def run(setting: Setting) -> Iterator[dict]:
-    """Draw, pre-train, fine-tune, evaluate on people of neither; then fine-tune from scratch as a control."""
+    """Draw, pre-train, fine-tune, evaluate on new people. Then fine-tune from scratch for comparison."""
     start = time.perf_counter()
     config = setting.config("lgi_former")
     faces = {
@@ -58,7 +61,7 @@ def run(setting: Setting) -> Iterator[dict]:
 
 
 class _Faces(Dataset):
-    """Clips in memory, uint8 (clips, frames, 3, height, width); mirrored and shifted at random."""
+    """Clips in memory, uint8 (clips, frames, 3, height, width), mirrored and shifted at random."""
 
     def __init__(self, clips: torch.Tensor, labels: list[int]):
         self.clips, self.labels = clips, labels
@@ -88,13 +91,13 @@ def _normalised(clips):
 
 
 def _draw(config, number, seed):
-    """So many clips for a model, all classes equally often; people of another seed are others."""
+    """Clips for a model, all classes equally often. Other seeds give other people."""
     labels = [index % len(LABELS) for index in range(number)]
     tasks = [
         (labels[first : first + DRAWN_AT_ONCE], 10**6 * seed + first, config)
         for first in range(0, number, DRAWN_AT_ONCE)
     ]
-    # Processes that fork are ready at once. This section has not used the GPU yet.
+    # Forks start fast. They are possible because this section has not used the GPU yet.
     with torch.multiprocessing.get_context("fork").Pool(len(os.sched_getaffinity(0))) as pool:
         return _Faces(torch.cat([torch.from_numpy(clips) for clips in pool.starmap(_drawn, tasks)]), labels)
 
@@ -104,12 +107,12 @@ def _drawn(labels, seed, config):
     clips = draw_faces(labels, torch.Generator().manual_seed(seed), config.num_frames, DRAWN_SIZE)
     frames = clips.permute(0, 1, 4, 2, 3).flatten(0, 1).float()
     frames = F.interpolate(frames, size=(config.image_size, config.image_size), mode="bilinear")
-    # Workers send tensors through shared memory, which may be small. They send arrays through a pipe.
+    # Return an array: it goes through a pipe. A tensor would need shared memory, which may be small.
     return frames.round().to(torch.uint8).unflatten(0, clips.shape[:2]).numpy()
 
 
 class _Clock(TrainerCallback):
-    """Ends training when its time is over, and notes when each step ends."""
+    """Ends training when its time is over, after three steps at the earliest, and records the end of each step."""
 
     def __init__(self, seconds: float):
         self.end = time.perf_counter() + seconds
@@ -117,11 +120,12 @@ class _Clock(TrainerCallback):
 
     def on_step_end(self, args, state, control, **kwargs):
         self.steps.append(time.perf_counter())
-        control.should_training_stop = control.should_training_stop or time.perf_counter() > self.end
+        is_over = len(self.steps) >= FEWEST_STEPS and time.perf_counter() > self.end
+        control.should_training_stop = control.should_training_stop or is_over
 
 
 def _train(setting, model, faces, collator, folder, seconds):
-    """Train for so many seconds: a few steps show how many there can be, which the schedule needs to know."""
+    """Train for `seconds`. A few timed steps give the number of steps, which the schedule needs."""
     is_pretraining = isinstance(model, LGIFormerForPreTraining)
     batch_size = setting.pick(BATCH_SIZE, 4)
 
@@ -151,7 +155,6 @@ def _train(setting, model, faces, collator, folder, seconds):
             train_dataset=faces,
             data_collator=collator,
             callbacks=[clock],
-            layer_decay=arguments.layer_decay,
         )
         trainer.train()
         return trainer
@@ -162,7 +165,7 @@ def _train(setting, model, faces, collator, folder, seconds):
     train(timed, first)
     ends = first.steps[len(first.steps) // 2 :]
     left = seconds - (time.perf_counter() - start)
-    startup = first.steps[0] - start  # workers begin anew, too
+    startup = first.steps[0] - start  # workers also start again
     steps = setting.pick(max(int((left - startup) / (ends[-1] - ends[0]) * (len(ends) - 1)), 10), 2)
     middle = time.perf_counter()
     trainer = train(steps, _Clock(left))

@@ -1,6 +1,6 @@
 """Random changes of training clips: crops, RandAugment, colour, erasing.
 
-Imports no other room.
+May import the files beside this room, such as `resizing`.
 """
 
 from .clip_augmentation import FinetuningAugmentation, PretrainingAugmentation

@@ -1,8 +1,8 @@
-"""Random changes of training clips: from decoded frames to `pixel_values`, one draw for all frames of a clip.
+"""Converts decoded frames to `pixel_values` for training, with random changes that are the same for all frames.
 
-Both augmentations are called with uint8 frames (frames, 3, height, width) and a `torch.Generator` on the CPU, from
-which everything random comes: the same seed makes the same clip. They return float32 (frames, 3, image_size,
-image_size), normalised with ImageNet's mean and standard deviation.
+Both augmentations are called with uint8 frames (frames, 3, height, width) and a `torch.Generator` on the CPU. The same
+seed gives the same clip. They return float32 (frames, 3, image_size, image_size), normalised with ImageNet's mean and
+standard deviation. They raise ValueError for other dtypes and shapes.
 """
 
 import math
@@ -22,31 +22,28 @@ ERASED_ASPECT = (0.3, 1 / 0.3)
 BOX_ATTEMPTS = 10
 
 MULTI_SCALE = (1, 0.875, 0.75, 0.66)
-# Steps down and to the right, 4 of which lead from one border to the other (as near as whole pixels allow).
+# Steps down and to the right. 4 steps reach the opposite border, up to rounding to whole pixels.
 CROP_PLACES = [(down, right) for down in (0, 2, 4) for right in (0, 2, 4)] + [(1, 1), (1, 3), (3, 1), (3, 3)]
 
 Box = tuple[int, int, int, int]  # top, left, height, width in pixels
 
 
 class FinetuningAugmentation:
-    """What MAE-DFER does to clips it fine-tunes on (the paper's implementation details; VideoMAE's pipeline).
+    """Augments clips as MAE-DFER does for fine-tuning, with VideoMAE's pipeline:
 
-    In this order:
-
-    - Frames are resized as for the evaluation: by Pillow, bilinearly; the aspect is not preserved.
-    - RandAugment `rand-m7-n4-mstd0.5-inc1`.
-    - A random part of the picture is resized to the whole (Inception crop, aspect 3/4 to 4/3): in float, bilinearly,
-      without antialiasing.
-    - Horizontal flip, then normalisation.
-    - Random erasing (Zhong et al., https://arxiv.org/abs/1708.04896) of one box of 0.02 to 1/3 of the area. The box is
-      the same in all frames. Normal noise that differs in every frame and pixel fills it.
+    1. Resize the frames as for evaluation: with Pillow, bilinearly, without preserving the aspect ratio.
+    2. Apply RandAugment `rand-m7-n4-mstd0.5-inc1`.
+    3. Crop a random part (aspect ratio 3/4 to 4/3), and resize it in float, bilinearly, without antialiasing.
+    4. Flip horizontally, then normalise.
+    5. Erase one box of 0.02 to 1/3 of the area (Zhong et al., https://arxiv.org/abs/1708.04896). The box is the same
+       in all frames. It is filled with normal noise that differs in every frame and pixel.
 
     Args:
         image_size: Height and width of the result, in pixels.
-        num_operations: RandAugment's operations for a clip; each is applied with probability 0.5.
-        crop_area: Smallest and largest share of the picture that the crop keeps.
-        flip_probability: Probability that a clip is mirrored.
-        erasing_probability: Probability that a box of a clip is erased.
+        num_operations: RandAugment's operations for a clip. Each is applied with probability 0.5.
+        crop_area: Smallest and largest area of the crop, as a share of the picture.
+        flip_probability: Probability of the flip.
+        erasing_probability: Probability of the erasing.
 
     Example:
 
@@ -77,51 +74,40 @@ class FinetuningAugmentation:
         self.erasing_probability = erasing_probability
 
     def __call__(self, clip: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Augment a clip, uint8 (frames, 3, height, width).
-
-        Returns:
-            float32 (frames, 3, image_size, image_size), normalised.
-
-        Raises:
-            ValueError: If `clip` has another dtype or shape.
-        """
+        """Augment a clip, uint8 (frames, 3, height, width), to float32 (frames, 3, image_size, image_size)."""
         _check_clip(clip)
         clip = pixel_by_pixel(resize_frames(clip, self.image_size, self.image_size))
         clip = rand_augment(clip, generator, self.num_operations)
-        # No box in any attempt is rare: then the published code takes the largest central part, of a square all of it.
+        # Without a box, which is rare, the published code takes the largest central part: all of a square.
         box = draw_box(self.image_size, self.crop_area, CROP_ASPECT, generator)
         if box is not None:
             clip = functional.crop(clip, *box)
-        y, x = self._grid(clip)
+        y, x = (centres(side, self.image_size) for side in clip.shape[-2:])
         if _happens(self.flip_probability, generator):
             x = x.flip(0)
         clip = _normalize(frame_by_frame(interpolate_grid(clip, y, x)))
         if _happens(self.erasing_probability, generator):
             box = draw_box(self.image_size, ERASED_AREA, ERASED_ASPECT, generator)
             if box is not None:
-                functional.erase(clip, *box, _noise(clip, box, generator), inplace=True)
+                noise = torch.randn((*clip.shape[:2], *box[2:]), generator=generator)
+                functional.erase(clip, *box, noise, inplace=True)
         return clip
-
-    def _grid(self, clip: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Rows and columns at which the clip is looked at to be resized."""
-        return tuple(centres(side, self.image_size) for side in clip.shape[-2:])
 
 
 class PretrainingAugmentation:
-    """What MAE-DFER does to clips it pre-trains on: a multi-scale corner or centre crop, and no flip.
+    """Augments clips as MAE-DFER does for pre-training: with a multi-scale crop, resized by Pillow, and no flip.
 
-    The crop's height and width are each 1, 0.875, 0.75 or 0.66 of the frame's shorter side, equal or one step apart,
-    and it lies at one of 13 places: corners, centre, middles of the sides, and half-way from the centre to the
-    corners. This is the corner cropping and scale jittering of Wang et al., "Temporal Segment Networks"
-    (https://arxiv.org/abs/1608.00859), with the further places of VideoMAE's `GroupMultiScaleCrop`. The crop is
-    resized by Pillow's bilinear filter, which antialiases where the crop shrinks and rounds to whole grey levels.
+    Height and width of the crop are 1, 0.875, 0.75 or 0.66 of the frame's shorter side. They are equal or neighbours
+    in this list. The crop has one of 13 places: the corners, the centre, the middles of the sides, and half-way from
+    the centre to the corners. Corner crops and scales come from Wang et al., "Temporal Segment Networks"
+    (https://arxiv.org/abs/1608.00859), and the other places from VideoMAE's `GroupMultiScaleCrop`.
 
     Args:
         image_size: Height and width of the result, in pixels.
-        crop: Part (top, left, height, width) that is cut out of the frames beforehand, in pixels;
-            `VOXCELEB2_FACE` for the frames of VoxCeleb2, which show more than the face.
-        crop_frame_size: Height and width of the frames that `crop` is meant for, in pixels; `VOXCELEB2_FRAME_SIZE`
-            for VoxCeleb2. Frames of another size are refused. Without it, `crop` applies to frames of any size.
+        crop: Part of the frames to crop first: (top, left, height, width) in pixels. `VOXCELEB2_FACE` is for
+            VoxCeleb2, whose frames show more than the face.
+        crop_frame_size: Height and width of the frames for `crop`, in pixels. Frames of another size are refused. By
+            default, all frames that contain the crop are accepted.
     """
 
     VOXCELEB2_FACE: Box = (0, 32, 160, 160)
@@ -133,10 +119,7 @@ class PretrainingAugmentation:
         self.crop_frame_size = crop_frame_size
 
     def __call__(self, clip: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Augment a clip, uint8 (frames, 3, height, width).
-
-        Returns:
-            float32 (frames, 3, image_size, image_size), normalised.
+        """Augment a clip, uint8 (frames, 3, height, width), to float32 (frames, 3, image_size, image_size).
 
         Raises:
             ValueError: If `clip` has another dtype or shape, or `crop` does not fit its frames.
@@ -153,7 +136,7 @@ class PretrainingAugmentation:
 def draw_box(
     image_size: int, area: tuple[float, float], aspect: tuple[float, float], generator: torch.Generator
 ) -> Box | None:
-    """A box of random share of the area and log-uniform aspect (width / height), or `None` if none drawn fits."""
+    """Draw a box with uniform area and log-uniform aspect ratio (width / height). None if no drawn box fits."""
     for _ in range(BOX_ATTEMPTS):
         share = _uniform(*area, generator)
         ratio = math.exp(_uniform(math.log(aspect[0]), math.log(aspect[1]), generator))
@@ -165,7 +148,7 @@ def draw_box(
 
 
 def draw_multi_scale_crop(height: int, width: int, image_size: int, generator: torch.Generator) -> Box:
-    """Where to crop frames of `height` x `width` that are then resized to `image_size`."""
+    """Draw a crop of frames of `height` x `width` for resizing to `image_size`."""
     sides = multi_scale_sides(min(height, width), image_size)
     pairs = [(h, w) for i, h in enumerate(sides) for j, w in enumerate(sides) if abs(i - j) <= 1]
     crop_height, crop_width = pairs[_draw(len(pairs), generator)]
@@ -174,10 +157,10 @@ def draw_multi_scale_crop(height: int, width: int, image_size: int, generator: t
 
 
 def multi_scale_sides(shorter_side: int, image_size: int) -> list[int]:
-    """Sides of the multi-scale crops of frames, in pixels, largest first.
+    """Sides of the multi-scale crops in pixels, largest first.
 
-    As published, one that is within 2 pixels of `image_size` becomes `image_size`, which saves the resizing; not where
-    the frame has no room for it, which the published code fills up in black.
+    As published, a side within 2 pixels of `image_size` becomes `image_size`, which needs no resizing. If the frame is
+    too small for that, the published code adds black pixels, but this function does not change the side.
     """
     sides = [max(int(shorter_side * scale), 1) for scale in MULTI_SCALE]
     return [image_size if abs(side - image_size) < 3 and image_size <= shorter_side else side for side in sides]
@@ -213,16 +196,12 @@ def _normalize(clip: torch.Tensor) -> torch.Tensor:
     return functional.normalize(clip, mean, std, inplace=True)
 
 
-def _noise(clip: torch.Tensor, box: Box, generator: torch.Generator) -> torch.Tensor:
-    return torch.randn((*clip.shape[:2], *box[2:]), generator=generator)
-
-
 def _uniform(low: float, high: float, generator: torch.Generator) -> float:
     return low + (high - low) * torch.rand((), generator=generator, dtype=torch.float64).item()
 
 
 def _draw(count: int, generator: torch.Generator) -> int:
-    """A whole number from 0 to `count - 1`."""
+    """Draw a whole number from 0 to `count - 1`."""
     return torch.randint(count, (), generator=generator).item()
 
 

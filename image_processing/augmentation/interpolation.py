@@ -1,9 +1,8 @@
 """Bilinear and bicubic interpolation of all frames of a clip at once.
 
-Clips are worked on *pixel by pixel*: whatever the order of the tensor's dimensions, all channels and frames of a pixel
-lie side by side in memory. A pixel of the result is then a weighted sum of a few rows of a table, which is what
-`embedding_bag` computes: where the rows are and what they weigh is worked out once for all frames and channels, as
-`interpolate` and `grid_sample` do not.
+Clips have the memory layout *pixel by pixel*: all channels and frames of a pixel are contiguous. Each pixel of the
+result is a weighted sum of a few rows of a table, which `embedding_bag` computes. Indices and weights are computed
+once for all frames and channels. `interpolate` and `grid_sample` compute them for each frame.
 """
 
 from collections.abc import Callable
@@ -15,18 +14,18 @@ from einops import rearrange
 from torch.nn.functional import embedding_bag
 
 
-ROWS_COPIED_AT_ONCE = 10  # what is read and written for them stays in a processor's cache
+ROWS_COPIED_AT_ONCE = 10  # they fit into the cache of a processor
 
 
 def pixel_by_pixel(clip: torch.Tensor) -> torch.Tensor:
-    """The same uint8 clip (frames, 3, height, width), all channels and frames of a pixel side by side in memory."""
+    """Copy a uint8 clip (frames, 3, height, width) to the layout in which the data of a pixel is contiguous."""
     # NumPy transposes bytes 2.6 times as fast as PyTorch.
     pixels = np.ascontiguousarray(rearrange(clip, "t c h w -> (h w c) t").numpy())
     return rearrange(torch.from_numpy(pixels), "(h w c) t -> t c h w", c=clip.shape[1], h=clip.shape[2])
 
 
 def frame_by_frame(clip: torch.Tensor) -> torch.Tensor:
-    """The same clip (frames, 3, height, width), contiguous."""
+    """Copy a clip (frames, 3, height, width) to contiguous memory."""
     contiguous = torch.empty(clip.shape, dtype=clip.dtype)
     for target, rows in zip(*(c.split(ROWS_COPIED_AT_ONCE, dim=2) for c in (contiguous, clip)), strict=True):
         target.copy_(rows)
@@ -34,24 +33,24 @@ def frame_by_frame(clip: torch.Tensor) -> torch.Tensor:
 
 
 def grey_levels(clip: torch.Tensor) -> torch.Tensor:
-    """The whole parts of a float clip's values, which must be from 0 to 255, as uint8."""
+    """Convert the values of a float clip, 0 to 255, to uint8. Fractions are cut off."""
     return torch.from_numpy(clip.numpy().astype(np.uint8))  # 3 times as fast as PyTorch's conversion
 
 
 def centres(size: int, new_size: int) -> torch.Tensor:
-    """Where the centres of `new_size` equal parts of `size` pixels are: float32 (new_size,)."""
+    """The centres of `new_size` equal parts of `size` pixels: float32 (new_size,)."""
     return (torch.arange(new_size) + 0.5) * (size / new_size)
 
 
 def interpolate_grid(clip: torch.Tensor, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """Bilinear interpolation at all crossings of rows and columns.
+    """Interpolate a clip bilinearly at all crossings of rows and columns. Pixels of the border continue outside.
 
     Args:
         clip: (frames, 3, height, width).
         y, x: float (rows,) and (columns,), in pixels from the upper left corner of the upper left pixel.
 
     Returns:
-        float32 (frames, 3, rows, columns), pixel by pixel. Beyond the border are its own pixels again.
+        float32 (frames, 3, rows, columns), pixel by pixel.
     """
     _, channels, height, width = clip.shape
     rows, row_weights = _neighbours(y, height, BILINEAR)
@@ -66,14 +65,9 @@ def interpolate_grid(clip: torch.Tensor, y: torch.Tensor, x: torch.Tensor) -> to
 
 
 def interpolate_points(clip: torch.Tensor, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-    """Bicubic interpolation at any places.
+    """Interpolate a clip bicubically at points, float `y` and `x` (points,). Returns float32 (points, 3, frames).
 
-    Args:
-        clip: (frames, 3, height, width).
-        y, x: float (points,), in pixels from the upper left corner of the upper left pixel.
-
-    Returns:
-        float32 (points, 3, frames). Beyond the border are its own pixels again.
+    Pixels and points are as for `interpolate_grid`.
     """
     rows, row_weights = _neighbours(y, clip.shape[2], BICUBIC)
     columns, column_weights = _neighbours(x, clip.shape[3], BICUBIC)
@@ -87,33 +81,29 @@ def interpolate_points(clip: torch.Tensor, y: torch.Tensor, x: torch.Tensor) -> 
 
 
 def _neighbours(places: torch.Tensor, size: int, kernel: "Kernel") -> tuple[torch.Tensor, torch.Tensor]:
-    """The pixels between whose centres `places` (n,) are, int32 (n, neighbours), and their weights."""
+    """The pixels around `places` (n,) in one dimension, int32 (n, neighbours), and their weights."""
     places = places - 0.5
     before = places.floor()
     indices = before.int()[:, None]
-    if torch.equal(places, before):  # on the centres, as are the rows of a clip that is moved to the side
+    if torch.equal(places, before):  # centres of pixels, for example the rows of a clip that moves sideways
         return indices.clamp_(0, size - 1), torch.ones(len(places), 1)
     weights = kernel.weigh(((places - before)[:, None] - kernel.steps).abs_())
     return (indices + kernel.steps).clamp_(0, size - 1), weights
 
 
-def _bilinear(distance: torch.Tensor) -> torch.Tensor:
-    return 1 - distance
-
-
 def _bicubic(distance: torch.Tensor) -> torch.Tensor:
-    # Keys' kernel with a = -1, as PIL's `Image.transform` and `Image.rotate` have it.
+    # Keys' kernel with a = -1, as in PIL's `Image.transform` and `Image.rotate`.
     near = (distance - 2) * distance**2 + 1
     far = ((5 - distance) * distance - 8) * distance + 4
     return torch.where(distance <= 1, near, far)
 
 
 class Kernel(NamedTuple):
-    """Which pixels are taken, counted from the one before a place, and what they weigh at their distance from it."""
+    """Offsets of the neighbours of a place, from the pixel before it, and their weights by distance."""
 
     steps: torch.Tensor
     weigh: Callable[[torch.Tensor], torch.Tensor]
 
 
-BILINEAR = Kernel(torch.tensor([0, 1], dtype=torch.int32), _bilinear)
+BILINEAR = Kernel(torch.tensor([0, 1], dtype=torch.int32), lambda distance: 1 - distance)
 BICUBIC = Kernel(torch.tensor([-1, 0, 1, 2], dtype=torch.int32), _bicubic)

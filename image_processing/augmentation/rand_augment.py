@@ -1,13 +1,12 @@
-"""RandAugment of whole clips: `rand-m7-n4-mstd0.5-inc1`, the policy MAE-DFER and VideoMAE fine-tune with.
+"""RandAugment of clips: `rand-m7-n4-mstd0.5-inc1`, the policy of MAE-DFER and VideoMAE for fine-tuning.
 
-The policy is Cubuk et al., "RandAugment" (https://arxiv.org/abs/1909.13719), in the form that timm names by this
-string (`timm.data.auto_augment`, its `_RAND_INCREASING_TRANSFORMS`). timm works on PIL images; here, each operation
-works on all frames of a clip at once and agrees with timm's to one grey level. Statistics that an operation needs
-(histograms, means) are those of each frame alone, as published.
+The policy is that of timm with this name (`timm.data.auto_augment`, `_RAND_INCREASING_TRANSFORMS`), after Cubuk et
+al., "RandAugment" (https://arxiv.org/abs/1909.13719). timm changes PIL images. Here, each operation changes all frames
+of a clip, and differs from timm by at most one grey level. Histograms and means are those of single frames, as
+published.
 
-Geometry is interpolated bicubically. In timm that depends on the caller: without an interpolation in its parameters,
-each operation draws bilinear or bicubic. The published fine-tuning passes `--train_interpolation`, whose default is
-"bicubic", and none of its scripts sets another.
+Geometry is always bicubic. timm draws bilinear or bicubic unless the caller chooses. The published code passes
+`--train_interpolation`, which is "bicubic" by default and in all scripts.
 """
 
 import math
@@ -21,25 +20,22 @@ from . import colour
 from .interpolation import grey_levels, interpolate_points
 
 
-GREY = 128  # what comes into view beyond the borders; timm's fill colour
+GREY = 128  # fills pixels outside of the frame, as in timm
 MAGNITUDE, MAGNITUDE_STD, LARGEST_MAGNITUDE = 7.0, 0.5, 10.0
-PROBABILITY = 0.5  # of each operation that is drawn
+PROBABILITY = 0.5  # that a drawn operation is applied
 
-# A matrix ((a, b, c), (d, e, f)): the pixel at (x, y) of the result is the one at (ax + by + c, dx + ey + f) of the
-# clip; x to the right, y down, in pixels from the upper left corner. PIL's `Image.transform` reads it the same way.
+# ((a, b, c), (d, e, f)): the pixel (x, y) of the result is the pixel (ax + by + c, dx + ey + f) of the clip. x points
+# right and y down, in pixels from the upper left corner. PIL's `Image.transform` has the same convention.
 Matrix = tuple[tuple[float, float, float], tuple[float, float, float]]
 
 
 def rand_augment(clip: torch.Tensor, generator: torch.Generator, num_operations: int = 4) -> torch.Tensor:
-    """Change colours and geometry of a clip at random, all its frames alike.
+    """Change colours and geometry of a clip, uint8 (frames, 3, height, width), in the same way in all frames.
 
     Args:
-        clip: uint8 (frames, 3, height, width).
-        generator: Draws everything, the same number of values whatever comes out.
-        num_operations: Operations drawn; on average half of them are applied.
-
-    Returns:
-        uint8 (frames, 3, height, width).
+        clip: The clip. The result has the same shape and dtype.
+        generator: Draws the operations. The number of drawn values is always the same.
+        num_operations: Number of drawn operations. Half of them are applied on average.
     """
     for name, level in draw_operations(generator, num_operations):
         clip = OPERATIONS[name](clip, level)
@@ -47,10 +43,9 @@ def rand_augment(clip: torch.Tensor, generator: torch.Generator, num_operations:
 
 
 def draw_operations(generator: torch.Generator, num_operations: int) -> list[tuple[str, float]]:
-    """Draw what is done to a clip: names of `OPERATIONS` and levels, in their order.
+    """Draw the operations for a clip with replacement: names of `OPERATIONS`, and levels from -1 to 1.
 
-    `num_operations` are drawn with replacement, and each is applied with probability 0.5, its magnitude out of
-    N(7, 0.5) on a scale of 0 to 10, up or down.
+    Each is applied with probability 0.5. Magnitudes on a scale of 0 to 10 come from N(7, 0.5), and signs are random.
     """
     drawn = torch.randint(len(OPERATIONS), (num_operations,), generator=generator).tolist()
     applied = torch.rand(num_operations, generator=generator) < PROBABILITY
@@ -62,7 +57,7 @@ def draw_operations(generator: torch.Generator, num_operations: int) -> list[tup
 
 
 def _rotate(clip: torch.Tensor, degrees: float) -> torch.Tensor:
-    """Counter-clockwise about the centre."""
+    """Rotate counter-clockwise about the centre."""
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     x, y = clip.shape[-1] / 2, clip.shape[-2] / 2
     matrix = ((cos, -sin, x - x * cos + y * sin), (sin, cos, y - x * sin - y * cos))
@@ -75,15 +70,15 @@ def _warp(clip: torch.Tensor, matrix: Matrix) -> torch.Tensor:
     (a, b, c), (d, e, f) = matrix
     x, y = a * x + b * y + c, d * x + e * y + f
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    # Cut off to whole levels, not rounded, as PIL does.
+    # Fractions are cut off as in PIL.
     sampled = grey_levels(interpolate_points(clip, y[inside], x[inside]).clamp_(0, 255))
     warped = torch.full((height, width, channels, frames), GREY, dtype=torch.uint8)
     warped.numpy()[inside.numpy()] = sampled.numpy()  # PyTorch takes twice as long
     return rearrange(warped, "h w c t -> t c h w")
 
 
-# timm's names. `level` is from -1 to 1; operations without a direction take its size. (Solarizing refuses levels below
-# 1/256, where it would have no effect. The policy's magnitudes are 14 standard deviations away from there.)
+# timm's names. `level` is from -1 to 1. Operations without a direction ignore its sign. Solarizing fails for levels
+# below 1/256, which are 14 standard deviations away from the mean magnitude.
 OPERATIONS: dict[str, Callable[[torch.Tensor, float], torch.Tensor]] = {
     "AutoContrast": lambda clip, level: colour.autocontrast(clip),
     "Equalize": lambda clip, level: colour.equalize(clip),

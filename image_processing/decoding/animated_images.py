@@ -1,5 +1,6 @@
 """Animated images as videos: GIF, and PNG and WebP files with several pictures."""
 
+import contextlib
 import io
 import struct
 from collections.abc import Iterator
@@ -8,36 +9,34 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from .image_decoding import rgb_pixels
+from .image_decoding import PNG_SIGNATURE, rgb_pixels
+from .video_sources import VideoReadError
 
 
 ANIMATED_SUFFIXES = (".gif", ".png", ".apng", ".webp")
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
-# Browsers show a picture for so many seconds if the file says 0.01 or less.
-SHORTEST, USUAL = 0.01, 0.1
+# Seconds. Browsers show a picture for 0.1 seconds if the file says 0.01 or less.
+SHORTEST, DEFAULT_DURATION = 0.01, 0.1
 
 
 def is_animation(path: Path) -> bool:
-    """Whether a file is an animated image. A GIF file always is one, even with one picture.
+    """Whether a file is an animated image. A GIF file always is one, even with a single picture.
 
-    A file with another suffix than those of animated images is none. Otherwise its content decides.
+    The suffix must be one of `ANIMATED_SUFFIXES` or missing. Then the content decides.
     """
-    if path.suffix.lower() not in (*ANIMATED_SUFFIXES, ""):
-        return False
-    if not path.is_file():
+    if path.suffix.lower() not in (*ANIMATED_SUFFIXES, "") or not path.is_file():
         return False
     with path.open("rb") as file:
         head = file.read(21)
         if head.startswith((b"GIF87a", b"GIF89a")):
             return True
         if head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X":
-            return bool(head[20] & 2)  # the bit for an animation
+            return bool(int.from_bytes(head[20:], "big") & 2)  # the animation bit
         return head.startswith(PNG_SIGNATURE) and _count_png_frames(file) > 1
 
 
 def _count_png_frames(file) -> int:
-    """Pictures of a PNG file: those of its `acTL` chunk, which comes before the first pixels, else one."""
+    """The number in the `acTL` chunk of a PNG file. It comes before the first pixels. Without it, 1."""
     file.seek(len(PNG_SIGNATURE))
     while len(header := file.read(8)) == 8:
         length, kind = struct.unpack(">I4s", header)
@@ -52,39 +51,44 @@ def _count_png_frames(file) -> int:
 class Animation:
     """The pictures of an animated image, decoded one after another.
 
-    Args:
-        path: The file.
-
     Attributes:
-        num_frames (`int`): Pictures.
-        notes (`list[str]`): What is missing in the file: predicates of sentences.
+        num_frames (`int`): Number of pictures.
+        notes (`list[str]`): What is missing in the file. Each note is a predicate whose subject is the file.
 
     Raises:
-        Exception: What Pillow raises for a damaged file, also while the pictures are read.
+        VideoReadError: If the file is damaged. Iteration may raise it, too.
     """
 
     def __init__(self, path: Path):
         content = path.read_bytes()
         self.notes = []
+        self._path = path
         self._file = io.BytesIO(content)
-        with Image.open(self._file) as image:
-            # The first picture of some PNG files is what programs show that know no animations.
+        with self._refusing_damage(), Image.open(self._file) as image:
+            # The first picture of some PNG files is only for programs that cannot show animations.
             self._first = int(bool(image.info.get("default_image")))
             self.num_frames = image.n_frames - self._first
         if content.startswith(b"GIF") and not content.rstrip(b"\0\r\n ").endswith(b";"):
             self.notes.append("is cut off. The pictures that are left are read.")
 
     def __iter__(self) -> Iterator[tuple[float, np.ndarray]]:
-        """Each picture: the seconds for which it is shown, and its pixels, uint8 RGB (height, width, 3)."""
-        # Opened anew: Pillow finds the pictures of some formats only forward.
-        self._file.seek(0)
-        image = Image.open(self._file)
-        for index in range(self._first, self._first + self.num_frames):
-            image.seek(index)
-            image.load()
-            seconds = float(image.info.get("duration") or 0) / 1000
-            yield (seconds if seconds > SHORTEST else USUAL), rgb_pixels(image)
+        """For each picture, the seconds for which it is shown, and its pixels, uint8 RGB (height, width, 3)."""
+        with self._refusing_damage():
+            # A new image, because Pillow seeks only forward in some formats.
+            self._file.seek(0)
+            image = Image.open(self._file)
+            for index in range(self._first, self._first + self.num_frames):
+                image.seek(index)
+                image.load()
+                seconds = float(image.info.get("duration") or 0) / 1000
+                yield (seconds if seconds > SHORTEST else DEFAULT_DURATION), rgb_pixels(image)
 
-    def durations(self) -> list[float]:
-        """Seconds for which each picture is shown. All of them are decoded for it."""
-        return [seconds for seconds, _ in self]
+    @contextlib.contextmanager
+    def _refusing_damage(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # Pillow raises OSError, SyntaxError and more, depending on the damage
+            raise VideoReadError(
+                f"'{self._path}' cannot be decoded as an animated image ({error}): it is damaged or incomplete. Check "
+                "that it plays, else copy or download it again."
+            ) from error

@@ -1,49 +1,48 @@
-"""Times of the frames of a video file, whatever its timestamps are."""
+"""Times of the frames of a video file, also where its timestamps are wrong."""
 
 from .video_packets import AVI, MOV, VideoPackets
 
 
 SAME_TIME = 1e-3  # seconds; containers round timestamps
-LONGEST_PAUSE = 60.0  # seconds between two frames; more is a mistake in a file's timestamps
-LONGEST_DURATION = 3600.0  # seconds; the same where a container stores how long each frame is shown
+MAX_PAUSE = 60.0  # seconds between two frames; a longer pause is an error in the timestamps
+MAX_DURATION = 3600.0  # seconds; the limit in `HAVE_DURATIONS` instead
 
-OWN_DURATIONS = (MOV, AVI, "gif", "apng", "webp")  # containers that store this
+HAVE_DURATIONS = (MOV, AVI, "gif", "apng", "webp")  # containers that store how long each frame is shown
 
-B_FRAME = 3  # FFmpeg's number of frames that are shown before others that are decoded earlier
+B_FRAME = 3  # FFmpeg's number of frames that are decoded after frames that are shown later
 
 
 class FrameClock:
     """Seconds since the first frame, from timestamps that may start anywhere, be missing, repeat or jump.
 
-    Times ascend strictly. A pause that is too long to be meant counts as the usual interval, and so does a step back,
-    as at the seam of two recordings. After a repeated timestamp the clock is behind for a moment, but not for long.
+    Times ascend strictly. The usual interval replaces a pause that is too long, and a step back, which occurs where
+    two recordings are joined. After a repeated timestamp, times are late for a few frames.
 
     Args:
         packets: The packets that are decoded.
-        interval: Seconds from a frame to the next where timestamps do not tell.
+        interval: Usual seconds from one frame to the next.
 
     Attributes:
-        note (`str`, *optional*): What is to be said of a pause that was too long: the predicate of a sentence.
+        note (`str`, *optional*): Reports a pause that is too long. It is a predicate whose subject is the file.
     """
 
     def __init__(self, packets: VideoPackets, interval: float):
         self.note = None
         self._packets = packets
-        self._usual = interval
+        self._usual = self._last_interval = interval
         self._time_base = float(packets.stream.time_base)
-        self._has_durations = packets.stream.container.format.name in OWN_DURATIONS
-        self._are_decoding_times = packets.stream.container.format.name == AVI
-        self._longest = LONGEST_DURATION if self._has_durations else LONGEST_PAUSE
+        container = packets.stream.container.format.name
+        self._has_durations = container in HAVE_DURATIONS
+        self._are_decoding_times = container == AVI
+        self._max_step = MAX_DURATION if self._has_durations else MAX_PAUSE
         self._now = None
         self._stamp = None
         self._origin = 0.0
-        self._last_interval = interval
 
     def time(self, frame) -> float:
-        """When a frame is shown. To be called for each frame of PyAV, in order."""
+        """The time at which a frame is shown. Call this for each frame of PyAV, in order."""
         stamp = self._stamp_of(frame)
-        before = self._now
-        self._now = self._next(stamp)
+        before, self._now = self._now, self._next(stamp)
         if stamp is not None:
             self._stamp = stamp
         if before is not None:
@@ -51,28 +50,28 @@ class FrameClock:
         return self._now
 
     def duration(self, frame) -> float:
-        """Seconds for which the frame is shown whose time was asked for last, if it is the video's last one.
+        """Seconds for which a frame is shown if it is the video's last one. Call this after `time` of this frame.
 
-        Its own duration if the container stores it. Otherwise as long as the frame before.
+        This is the duration in the container. Without it, it is the duration of the frame before.
         """
-        own = float((frame.duration or 0) * self._time_base)
-        # With frames in another order, MP4 stores the steps from one decoding time to the next.
-        is_own = self._packets.in_decoding_order or frame.pts == self._packets.last_stamp
-        if self._has_durations and is_own and 0 < own <= self._longest:
-            return own
+        stored = float((frame.duration or 0) * self._time_base)
+        # If frames are reordered, MP4 stores the steps between decoding times.
+        is_valid = self._packets.in_decoding_order or frame.pts == self._packets.last_stamp
+        if self._has_durations and is_valid and 0 < stored <= self._max_step:
+            return stored
         is_usual = abs(self._last_interval - self._usual) < 2 * SAME_TIME
         return self._usual if is_usual else self._last_interval
 
     def _stamp_of(self, frame) -> float | None:
         """The timestamp of a frame in seconds."""
-        own = frame.pts
+        stamp = frame.pts
         if self._packets.in_decoding_order:
-            # The decoder has seen the frames that a B-frame is predicted from. If one of these is shown later, but its
-            # timestamp is not larger, timestamps are those of decoding. Shown frames then have them in their order.
+            # A B-frame refers to a frame that is shown later but decoded before. If timestamps ascend in decoding
+            # order all the same, they are decoding times. They then belong to the frames in the order of display.
             first = self._packets.stamps.popleft() if self._packets.stamps else None
             self._are_decoding_times |= frame.pict_type == B_FRAME
-            own = first if self._are_decoding_times else own
-        return None if own is None else own * self._time_base
+            stamp = first if self._are_decoding_times else stamp
+        return None if stamp is None else stamp * self._time_base
 
     def _next(self, stamp: float | None) -> float:
         if self._now is None:
@@ -81,17 +80,17 @@ class FrameClock:
         usual = self._now + self._usual
         if stamp is None:
             return usual
-        if self._stamp is None:  # the first of all timestamps is not the first frame's
+        if self._stamp is None:  # this is the first timestamp, but not the first frame
             self._origin = stamp - usual
             return usual
         step, shown = stamp - self._stamp, stamp - self._origin
-        if step < -self._usual or shown - self._now > self._longest:
+        if step < -self._usual or shown - self._now > self._max_step:
             if step > 0:
                 self.note = f"has a pause of {step:.0f} seconds in its timestamps. The pause is left out."
-            resumed = self._now + min(self._usual, self._last_interval)  # the usual one may include the pause
+            resumed = self._now + min(self._usual, self._last_interval)  # the usual interval may include the pause
             self._origin = stamp - resumed
             return resumed
         if shown > self._now:
             return shown
-        # The timestamp is repeated. Otherwise the clock is behind after such a one, or two frames changed places.
+        # The timestamp repeats, or times are late after a repeated one, or two frames are exchanged.
         return usual if step == 0 else self._now + self._usual / 2

@@ -1,7 +1,6 @@
-"""Pixels of a video file's frame as players show it: upright, square pixels, progressive, BT.709, opaque.
+"""Pixels of a frame of a video file as in players: upright, square pixels, progressive, BT.709, opaque.
 
-PyAV is imported by name where it is needed. Transformers loads a model's own code only if all import statements in it
-succeed.
+PyAV is imported with `import_module`. Transformers loads a model's code only if all its import statements succeed.
 """
 
 import importlib
@@ -11,32 +10,28 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from .image_decoding import on_black
 from .tone_mapping import to_standard_range
 
 
-# Numbers of ITU-T H.273, which FFmpeg uses.
+# Codes of ITU-T H.273, as in FFmpeg.
 UNSPECIFIED, BT709, BT2020 = 2, 1, 9
 UNKNOWN_RANGE = 0
 TRANSFERS = {16: "pq", 18: "hlg"}
 
-# Pixels that are wider or taller than this are a mistake in the file's header.
-MOST_PIXEL_ASPECT = 5
+MAX_PIXEL_ASPECT = 5  # wider or taller pixels are an error in the header of the file
 
-# FFmpeg's own decoders of VP8 and VP9 leave out the transparency.
-DECODERS_OF_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+# FFmpeg's own decoders of VP8 and VP9 ignore transparency.
+ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
 def decoder_of(stream):
-    """The codec context that decodes all of a stream: colours and, where there is one, transparency.
-
-    Args:
-        stream: Video stream of PyAV. Its own codec context decodes, if that knows transparency.
-    """
+    """The codec context that decodes the colours of a stream of PyAV, and its transparency if it has any."""
     own = stream.codec_context
     metadata = {key.lower(): value for key, value in stream.metadata.items()}
-    if metadata.get("alpha_mode") != "1" or own.name not in DECODERS_OF_ALPHA:
+    if metadata.get("alpha_mode") != "1" or own.name not in ALPHA_DECODERS:
         return own
-    decoder = importlib.import_module("av").CodecContext.create(DECODERS_OF_ALPHA[own.name], "r")
+    decoder = importlib.import_module("av").CodecContext.create(ALPHA_DECODERS[own.name], "r")
     if own.extradata:
         decoder.extradata = own.extradata
     decoder.thread_count = own.thread_count
@@ -44,7 +39,7 @@ def decoder_of(stream):
 
 
 class ColourTags(NamedTuple):
-    """How colours are encoded, in the numbers of FFmpeg. 0 is an unknown range, 2 are unknown other tags."""
+    """How colours are encoded, in the codes of FFmpeg. 0 is an unknown range. 2 is any other unknown tag."""
 
     transfer: int
     primaries: int
@@ -58,33 +53,24 @@ class ColourTags(NamedTuple):
         return cls(*(int(getattr(tag, "value", tag)) for tag in tags))
 
     def completed_by(self, others: "ColourTags") -> "ColourTags":
-        """These tags, and those of `others` for what is unknown here."""
+        """These tags. Unknown ones are taken from `others`."""
         unknown = UNSPECIFIED, UNSPECIFIED, UNSPECIFIED, UNKNOWN_RANGE
-        return ColourTags(
-            *(other if tag == none else tag for tag, other, none in zip(self, others, unknown, strict=True))
-        )
+        triples = zip(self, others, unknown, strict=True)
+        return ColourTags(*(other if tag == none else tag for tag, other, none in triples))
 
 
 class FrameConverter:
-    """Turns frames of a stream into pixels.
+    """Converts frames of a stream to pixels.
 
-    The pixels of a frame depend on this frame, its display matrix and the stream's header alone. So they are the same
-    whether a video is read from its beginning or from a key frame.
+    The picture is turned and mirrored by its display matrix. Pixels become square. Interlaced frames are deinterlaced.
+    PQ, HLG and BT.2020 become BT.709. Transparent pixels are put on black.
 
-    - A display matrix turns and mirrors the picture, by multiples of 90 degrees.
-    - Where pixels are not square (`sample_aspect_ratio`), the width is scaled, and the height stays. The container's
-      ratio counts before the codec's. A ratio that is not between 1:5 and 5:1 is ignored.
-    - Interlaced frames are deinterlaced. The field that is shown first stays. The other lines are interpolated
-      (FFmpeg's `estdif` filter).
-    - Colours are converted as the frame is tagged, otherwise as the container is tagged.
-    - A frame without tags is BT.709 if it is at least 1280 wide or more than 576 high, otherwise BT.601. Players
-      decide in the same way.
-    - PQ, HLG and BT.2020 become BT.709.
-    - Transparent pixels are put on black.
+    The pixels depend only on the frame, its display matrix and the header of the stream. So they are the same if
+    decoding begins at a later keyframe.
 
     Args:
-        stream: Video stream of PyAV. No frame may be decoded before this, because decoders overwrite its tags. It
-            is not needed after this.
+        stream: Video stream of PyAV. Create the converter before any frame is decoded, because decoders overwrite the
+            tags of the stream.
     """
 
     def __init__(self, stream):
@@ -92,78 +78,71 @@ class FrameConverter:
         self._container_tags = ColourTags.of(stream.codec_context)
 
     def __call__(self, frame, matrix: bytes | None = None) -> np.ndarray:
-        """Pixels of a frame of PyAV, uint8 RGB (height, width, 3).
-
-        Args:
-            frame: The frame.
-            matrix: Its `display_matrix`, if that came with an earlier frame.
-        """
+        """Pixels of a frame of PyAV, uint8 RGB (height, width, 3). `matrix` is the latest display matrix."""
         matrix = matrix or display_matrix(frame)
         tags = ColourTags.of(frame).completed_by(self._container_tags)
         if frame.interlaced_frame:
             frame = _deinterlaced(frame)
-        pixels = with_square_pixels(_rgb(frame, tags), self._pixel_aspect)
+        pixels = resized(_rgb(frame, tags), frame.height, self._square_width(frame))
         return pixels if matrix is None else as_displayed(pixels, np.frombuffer(matrix, "=i4"))
 
     def size(self, frame, matrix: bytes | None) -> tuple[int, int]:
-        """Height and width of the pixels of a frame."""
-        height, width = frame.height, square_width(frame.width, self._pixel_aspect)
-        return (width, height) if matrix and _exchanges_sides(np.frombuffer(matrix, "=i4")) else (height, width)
+        """Height and width of the converted frame."""
+        height, width = frame.height, self._square_width(frame)
+        return (width, height) if matrix and _swaps_sides(np.frombuffer(matrix, "=i4")) else (height, width)
+
+    def _square_width(self, frame) -> int:
+        return max(round(frame.width * self._pixel_aspect), 1)
 
 
 def display_matrix(frame) -> bytes | None:
-    """The display matrix that comes with a frame of PyAV: 9 numbers of 32 bits. None if there is none."""
+    """The display matrix in a frame of PyAV, int32 (9,). None if there is none."""
     try:
         matrix = frame.side_data.get("DISPLAYMATRIX")
         return None if matrix is None else bytes(matrix)
     except ValueError:
-        # PyAV refuses all side data of a frame if it does not know one of them, such as EXIF data of Motion JPEG.
+        # PyAV refuses all side data of a frame if it does not know one item, such as EXIF data of Motion JPEG.
         turn = round(frame.rotation / 90) % 4
         a, b = ((1, 0), (0, -1), (-1, 0), (0, 1))[turn]
         return np.array([a, b, 0, -b, a, 0, 0, 0, 1], "=i4").tobytes() if turn else None
 
 
 def _pixel_aspect(stream) -> Fraction:
-    """Width of a pixel by its height; 1 where nothing sensible is said."""
+    """Width of a pixel divided by its height, first from the container, then from the codec. 1 if implausible."""
     aspect = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or Fraction(1)
-    return aspect if Fraction(1, MOST_PIXEL_ASPECT) <= aspect <= MOST_PIXEL_ASPECT else Fraction(1)
+    return aspect if Fraction(1, MAX_PIXEL_ASPECT) <= aspect <= MAX_PIXEL_ASPECT else Fraction(1)
 
 
-def square_width(width: int, pixel_aspect: Fraction) -> int:
-    """Width of a picture after its pixels have become square."""
-    return max(round(width * pixel_aspect), 1)
-
-
-def with_square_pixels(pixels: np.ndarray, pixel_aspect: Fraction) -> np.ndarray:
-    """Scale the width of a picture (height, width, 3) by the width of its pixels."""
-    width = square_width(pixels.shape[1], pixel_aspect)
-    if width == pixels.shape[1]:
+def resized(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Scale a picture (height, width, 3) with Pillow's bilinear filter."""
+    if pixels.shape[:2] == (height, width):
         return pixels
-    return np.array(Image.fromarray(pixels).resize((width, pixels.shape[0]), Image.Resampling.BILINEAR))
+    return np.array(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR))
 
 
 def as_displayed(pixels: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Turn and mirror a picture (height, width, 3) by the nearest multiple of 90 degrees.
 
     Args:
-        matrix: Display matrix, int32 (9,): (a, b, u, c, d, v, x, y, w) moves the point (p, q) to
+        matrix: Display matrix (a, b, u, c, d, v, x, y, w), int32 (9,). It moves the point (p, q) to
             (a p + c q + x, b p + d q + y).
     """
     a, b, _, c, d = (int(value) for value in matrix[:5])
-    if _exchanges_sides(matrix):
+    if _swaps_sides(matrix):
         pixels, to_right, down = pixels.swapaxes(0, 1), c, b
     else:
         to_right, down = a, d
     return pixels[:: -1 if down < 0 else 1, :: -1 if to_right < 0 else 1]
 
 
-def _exchanges_sides(matrix: np.ndarray) -> bool:
+def _swaps_sides(matrix: np.ndarray) -> bool:
     a, b, _, c, d = (abs(int(value)) for value in matrix[:5])
     return a + d < b + c
 
 
 def _deinterlaced(frame):
-    # A graph for each frame: neighbours would make pixels depend on where decoding began.
+    # The field that is shown first stays. The filter interpolates the other lines. Each frame has its own graph. With
+    # neighbouring frames, pixels would depend on where decoding began.
     graph = importlib.import_module("av.filter").Graph()
     source = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or Fraction(1, 25)
@@ -175,42 +154,30 @@ def _deinterlaced(frame):
 
 
 def _rgb(frame, tags: ColourTags) -> np.ndarray:
-    """Pixels of a progressive frame as it is stored, uint8 RGB (height, width, 3)."""
+    """Stored pixels of a progressive frame, uint8 RGB (height, width, 3)."""
     transfer = TRANSFERS.get(tags.transfer, "sdr")
     is_bt2020 = tags.primaries == BT2020 or (transfer != "sdr" and tags.primaries == UNSPECIFIED)
     matrix = {} if frame.format.is_rgb else _colour_matrix(frame, tags, transfer)
-    if transfer != "sdr" or is_bt2020:
-        return to_standard_range(_converted(frame, "rgb48le", matrix), transfer, is_bt2020)
-    if _has_alpha(frame):
-        return on_black(_converted(frame, "rgba", matrix))
-    return _converted(frame, "rgb24", matrix)
-
-
-def _converted(frame, pixel_format: str, matrix: dict) -> np.ndarray:
-    # In one thread: PyAV would start some for each frame, which takes far longer than the conversion.
-    return frame.to_ndarray(format=pixel_format, threads=1, **matrix)
+    is_wide = transfer != "sdr" or is_bt2020
+    has_alpha = frame.format.has_palette or any(component.is_alpha for component in frame.format.components)
+    pixel_format = "rgb48le" if is_wide else "rgba" if has_alpha else "rgb24"
+    # By default, PyAV starts several threads for each frame, which takes far longer than the conversion.
+    pixels = frame.to_ndarray(format=pixel_format, threads=1, **matrix)
+    if is_wide:
+        return to_standard_range(pixels, transfer, is_bt2020)
+    return on_black(pixels) if has_alpha else pixels
 
 
 def _colour_matrix(frame, tags: ColourTags, transfer: str) -> dict:
-    """Keyword arguments of PyAV's conversion. PyAV knows the tags of the frame itself."""
+    """Keyword arguments of PyAV's conversion. It reads the other tags from the frame."""
     arguments = {}
     if tags.full_range != ColourTags.of(frame).full_range:
         arguments["src_color_range"] = tags.full_range
-    matrix = tags.matrix
+    matrix = tags.matrix  # FFmpeg takes an unspecified matrix for BT.601
     if matrix == UNSPECIFIED and transfer != "sdr":
         matrix = BT2020
-    elif matrix == UNSPECIFIED and (frame.width >= 1280 or frame.height > 576):
+    elif matrix == UNSPECIFIED and (frame.width >= 1280 or frame.height > 576):  # as in players
         matrix = BT709
     if matrix != frame.colorspace:
         arguments["src_colorspace"] = matrix
     return arguments
-
-
-def _has_alpha(frame) -> bool:
-    return frame.format.has_palette or any(component.is_alpha for component in frame.format.components)
-
-
-def on_black(pixels: np.ndarray) -> np.ndarray:
-    """Put a transparent picture, uint8 RGBA (height, width, 4), on black: uint8 RGB (height, width, 3)."""
-    colours, alpha = pixels[..., :3].astype(np.uint16), pixels[..., 3:]
-    return ((colours * alpha + 127) // 255).astype(np.uint8)

@@ -1,13 +1,13 @@
-"""From wide colours and high dynamic range (PQ, HLG, BT.2020) to the BT.709 picture that models were trained on.
+"""Conversion of wide colours and high dynamic range (PQ, HLG, BT.2020) to BT.709.
 
 Display light is computed from the signal, compressed to the range of a standard display, and encoded again:
 
 - PQ is SMPTE ST 2084, HLG is ARIB STD-B67 on a display of 1000 nits (ITU-R BT.2100).
-- 203 nits are the white of standard range (ITU-R BT.2408). Light up to 1000 nits is compressed to it with the curve of
-  ITU-R BT.2390, which leaves everything below about 90 nits as it is. Brighter light becomes white.
+- 203 nits are the white of standard range (ITU-R BT.2408). The curve of ITU-R BT.2390 compresses light up to 1000 nits
+  to it. The curve does not change light below about 90 nits. Light above 1000 nits becomes white.
 - Standard range is encoded with a gamma of 2.4 (ITU-R BT.1886).
 
-This is done in NumPy because PyAV's FFmpeg has no `zscale` filter, and what `libswscale` does depends on its version.
+NumPy computes this, because PyAV's FFmpeg has no `zscale` filter, and results of `libswscale` depend on its version.
 """
 
 import functools
@@ -19,7 +19,7 @@ SDR_WHITE = 203.0  # nits
 PEAK = 1000.0  # nits
 GAMMA = 2.4
 LEVELS = 65536
-ROWS_AT_ONCE = 64  # bounds the copies in float32 of large frames
+ROWS_AT_ONCE = 64  # limits the memory for float32 copies of large frames
 
 LUMINANCE_2020 = np.array([0.2627, 0.6780, 0.0593], np.float32)
 BT2020_TO_BT709 = np.array(
@@ -28,12 +28,12 @@ BT2020_TO_BT709 = np.array(
 
 
 def to_standard_range(signal: np.ndarray, transfer: str, is_bt2020: bool) -> np.ndarray:
-    """Turn a picture of wide colours or high dynamic range into BT.709.
+    """Convert a picture of wide colours or high dynamic range to BT.709.
 
     Args:
         signal: RGB of full range, uint16 (height, width, 3).
-        transfer: `"pq"`, `"hlg"`, or `"sdr"` for a picture whose range is standard already.
-        is_bt2020: Whether the primaries are those of BT.2020, otherwise of BT.709.
+        transfer: `"pq"`, `"hlg"`, or `"sdr"` for standard range.
+        is_bt2020: Whether the primaries are those of BT.2020 instead of BT.709.
 
     Returns:
         uint8 RGB (height, width, 3).
@@ -55,7 +55,7 @@ def _strip(signal: np.ndarray, transfer: str, is_bt2020: bool) -> np.ndarray:
 
 @functools.cache
 def _light_table(transfer: str) -> np.ndarray:
-    """Light of each signal level, float32 (65536,). HLG: of the scene, 0 to 1; else of the display, 1 is SDR white."""
+    """Light of each signal level, float32 (65536,). HLG: scene light, 0 to 1. Others: display light, 1 is white."""
     signal = np.arange(LEVELS) / (LEVELS - 1)
     if transfer == "pq":
         light = _pq_to_nits(signal) / SDR_WHITE
@@ -69,7 +69,7 @@ def _light_table(transfer: str) -> np.ndarray:
 
 @functools.cache
 def _compression() -> tuple[np.ndarray, np.ndarray]:
-    """Light (1 is SDR white), ascending, and the factors by which BT.2390 makes it darker."""
+    """Ascending light (1 is the white of standard range), and the factor by which BT.2390 multiplies it."""
     source_peak, target_peak = _nits_to_pq(PEAK), _nits_to_pq(SDR_WHITE)
     light = _pq_to_nits(np.linspace(1e-3, 1, 4096))
     before = np.minimum(_nits_to_pq(light) / source_peak, 1)

@@ -1,4 +1,4 @@
-"""Taking apart what a user passes as videos: a list with one entry a video."""
+"""Splitting the videos that a user passes into a list with one entry a video."""
 
 import os
 
@@ -14,30 +14,29 @@ from .image_decoding import rgb_pixels
 def split_into_videos(
     videos: VideoInput | os.PathLike, input_data_format: str | ChannelDimension | None = None
 ) -> list[str | torch.Tensor]:
-    """One entry per video: the path or URL it is to be read from, or its frames.
+    """One entry per video: its path or URL, or its frames.
 
     Args:
         videos: A path or URL; a PIL image or an array of 3 dimensions (one frame); a list of such frames (one
-            video); an array of 4 dimensions (one video) or 5 (several); a list of videos of any of these kinds,
-            mixed and nested as one likes. Arrays are of NumPy or PyTorch.
-        input_data_format: Where the channels of arrays are; found out from their shapes by default.
+            video); an array of 4 dimensions (one video) or 5 (several); or a list of any of these, also nested.
+            Arrays are of NumPy or PyTorch.
+        input_data_format: Where the channels of arrays are. By default, their shapes decide.
 
     Returns:
-        Paths and URLs as strings, frames as tensors (frames, channels, height, width) of the dtype and on the
-        device they came in. PIL images become RGB, uint8, by the upper 8 of 16 bits. Transparent pixels of images and
-        of arrays with 4 channels are put on black.
+        Paths and URLs as strings, frames as tensors (frames, channels, height, width) with the dtype and device of the
+        input. PIL images become RGB, uint8, by the upper 8 of 16 bits. Transparent pixels of images and of arrays with
+        4 channels are put on black.
 
     Raises:
-        ValueError: If there is no video, something is none of these kinds, a video has no frames, its frames differ
-            in size, its numbers are complex or on the device "meta", or its shape does not show where the channels
-            are.
+        ValueError: If there is no video, a type is not one of these, a video has no frames, its frames differ in
+            size, its numbers are complex or on the device "meta", or its shape does not show where the channels are.
     """
     if isinstance(videos, (str, os.PathLike)):
         return [os.fspath(videos)]
     if is_valid_video_frame(videos):
         return [_stack_frames([videos], input_data_format)]
     if isinstance(videos, (np.ndarray, torch.Tensor)) and videos.ndim == 4:
-        return [_channels_first(_as_tensor(videos), input_data_format)]
+        return [_channels_first(videos, input_data_format)]
     if isinstance(videos, (np.ndarray, torch.Tensor)) and videos.ndim == 5:
         videos = list(videos)
     if not isinstance(videos, (list, tuple)):
@@ -57,7 +56,7 @@ def _stack_frames(frames: list, input_data_format: str | ChannelDimension | None
     tensors = [
         torch.from_numpy(rgb_pixels(frame)).movedim(-1, 0)
         if isinstance(frame, Image.Image)
-        else _channels_first(_as_tensor(frame)[None], input_data_format)[0]
+        else _channels_first(frame[None], input_data_format)[0]
         for frame in frames
     ]
     for index, tensor in enumerate(tensors):
@@ -69,18 +68,17 @@ def _stack_frames(frames: list, input_data_format: str | ChannelDimension | None
     return torch.stack(tensors)
 
 
-def _as_tensor(array: np.ndarray | torch.Tensor) -> torch.Tensor:
-    if not isinstance(array, torch.Tensor):
-        # PyTorch supports neither negative strides (frames[..., ::-1], BGR turned to RGB) nor read-only memory.
-        array = torch.from_numpy(np.require(array, requirements=("C", "W")))
-    if array.is_meta:
+def _channels_first(
+    video: np.ndarray | torch.Tensor, input_data_format: str | ChannelDimension | None
+) -> torch.Tensor:
+    """A tensor of a video of 4 dimensions."""
+    if not isinstance(video, torch.Tensor):
+        # PyTorch supports neither negative strides (frames[..., ::-1] of BGR frames) nor read-only memory.
+        video = torch.from_numpy(np.require(video, requirements=("C", "W")))
+    if video.is_meta:
         raise ValueError("A video on the device 'meta' has no pixels. Pass one on another device.")
-    if array.is_complex():
-        raise ValueError(f"A video of {array.dtype} has no pixels. Pass whole or real numbers from 0 to 255.")
-    return array
-
-
-def _channels_first(video: torch.Tensor, input_data_format: str | ChannelDimension | None) -> torch.Tensor:
+    if video.is_complex():
+        raise ValueError(f"A video of {video.dtype} has no pixels. Pass whole or real numbers from 0 to 255.")
     if 0 in video.shape:
         raise ValueError(f"A video of shape {tuple(video.shape)} has no frames or no pixels.")
     if input_data_format is None:
@@ -106,7 +104,7 @@ def _channel_dimension(video: torch.Tensor) -> ChannelDimension:
 def transparent_on_black(video: torch.Tensor) -> torch.Tensor:
     """Put transparent pixels (..., 4, height, width) on black: (..., 3, height, width) of the same dtype.
 
-    An alpha channel of floats that are at most 1 goes from 0 to 1, any other from 0 to 255.
+    A float alpha channel whose maximum is at most 1 goes from 0 to 1, any other from 0 to 255.
     """
     colours, alpha = video[..., :3, :, :], video[..., 3:, :, :].float()
     opaque = 1 if video.is_floating_point() and alpha.max() <= 1 else 255

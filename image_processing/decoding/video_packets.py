@@ -1,121 +1,106 @@
 """The packets of a video file in the order in which they are decoded, and whether the end of the file is missing."""
 
-import os
+import itertools
 import struct
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
 
-# Containers, by the names of FFmpeg.
+# FFmpeg's names of containers.
 AVI = "avi"
 FLV = "flv"
 MATROSKA = "matroska,webm"
 MOV = "mov,mp4,m4a,3gp,3g2,mj2"
 MPEG_TS = "mpegts"
 
-MOST_MISCOUNTED = 2  # frames; headers of complete AVI files may count one or two too many
-MOST_MISMEASURED = 0.5  # seconds; headers of complete FLV files may announce a little too much
+AVI_TOLERANCE = 2  # frames; headers of complete AVI files may announce one or two too many
+FLV_TOLERANCE = 0.5  # seconds; headers of complete FLV files may announce a little too much
 
-# A packet of MPEG-4 that is not larger holds no frame. It says that the last frame stays, or stands for a frame that
-# was packed into the packet before.
+# A packet of MPEG-4 of at most this size holds no frame. It repeats the last frame, or it stands for a frame that the
+# packet before holds.
 PLACEHOLDER_SIZE = 7  # bytes
-START_OF_FRAME = b"\x00\x00\x01\xb6"  # of MPEG-4
+START_OF_FRAME = b"\x00\x00\x01\xb6"  # in MPEG-4
 
-
-BOX_HEADER = 8  # bytes of the length and the name of a part of MP4 or MOV
+BOX_HEADER = 8  # bytes; the length and the name of a part of an MP4 or MOV file
 
 
 class VideoPackets:
-    """The packets of the pictures of a file. They can be iterated over once.
+    """The packets of a video stream. Iterate over them only once.
 
     Args:
-        container: A container that PyAV has opened.
-        stream: Its video stream.
+        stream: A video stream of a container that PyAV has opened.
 
     Attributes:
-        in_decoding_order (`bool`): Whether the timestamps of the packets so far ascend. Then they may be the times at
-            which frames are decoded, not the times at which frames are shown. AVI has no other ones.
-        num_frames (`int`): Frames that the packets so far hold.
-        stamps (`deque`): While `in_decoding_order`: the timestamps of packets, in units of the stream's time base, or
-            None. One is added for each packet that stands for a frame. Whoever decodes takes one out for each frame.
+        in_decoding_order (`bool`): Whether the timestamps of the packets so far ascend. Then they may be decoding
+            times instead of presentation times. AVI stores only decoding times.
+        num_frames (`int`): Number of frames in the packets so far.
+        stamps (`deque`): Timestamps in units of the stream's time base, or None. While `in_decoding_order`, each
+            packet that stands for a frame adds one. The code that decodes removes one for each frame.
         last_stamp (`int`, *optional*): The timestamp of the last packet.
-        damage (`str`, *optional*): What is damaged in the file: the predicate of a sentence.
+        damage (`str`, *optional*): Reports damaged packets. It is a predicate whose subject is the file.
     """
 
-    def __init__(self, container, stream):
+    def __init__(self, stream):
         self.stream = stream
         self.in_decoding_order = True
         self.num_frames = 0
         self.stamps = deque()
         self.last_stamp = None
         self.damage = None
-        self._container = container
-        self._is_avi = container.format.name == AVI
-        self._count = 0
-        self._ahead = 0  # frames that were in packets before those that stand for them
-        self._end = 0.0  # seconds; of all streams that are read
-        self._last_step = 0.0  # seconds; FLV does not store how long its last frame is shown
-        self._is_truncated = False
+        self._container = stream.container
+        self._format = stream.container.format.name
+        self._num_packets = 0
+        self._surplus = 0  # frames so far minus packets that stand for them
+        self._end = 0.0  # seconds; the largest of all streams that are read
+        self._last_step = 0.0  # seconds; FLV does not store the duration of its last frame
+        self._is_last_incomplete = False
 
     def __iter__(self) -> Iterator:
-        for packet in self.whole():
-            self._take_frames(packet)
+        for packet in self.complete():
+            self._count_frames(packet)
             yield packet
 
-    def leave_out_one(self):
-        """Take notice of a packet that the decoder refused."""
-        self.damage = "is damaged. Frames that cannot be decoded are left out. Copy the file again."
+    def complete(self) -> Iterator:
+        """The packets in the order of the file, without an incomplete last one."""
+        for packet, following in itertools.pairwise(itertools.chain(self._demux(), [None])):
+            if following is None and packet.is_corrupt:
+                self._is_last_incomplete = self._format != MPEG_TS
+                return
+            self._num_packets += 1
+            self._measure(packet)
+            yield packet
+
+    def skip_last(self):
+        """Report that the decoder refused the last packet."""
+        self.damage = self.damage or "is damaged. Frames that cannot be decoded are left out. Copy the file again."
         if self.stamps:
             self.stamps.pop()
 
-    def whole(self) -> Iterator:
-        """The packets as they lie in the file. A last one that is cut off is left out."""
-        doubtful = None
-        for packet in self._read():
-            if doubtful is not None:
-                yield self._counted(doubtful)
-            doubtful = packet if packet.is_corrupt else None
-            if doubtful is None:
-                yield self._counted(packet)
-        self._is_truncated = doubtful is not None and self._container.format.name != MPEG_TS
-
     def missing_end(self) -> str | None:
-        """What is missing at the end of the file: the predicate of a sentence. None if nothing is known to be missing.
+        """What is missing at the end of the file: a predicate whose subject is the file. None if nothing is known.
 
-        To be asked for after the last packet. MPEG-PS, MPEG-TS, WMV, Ogg and GIF do not announce where they end.
+        Call this after the last packet. MPEG-PS, MPEG-TS, WMV, Ogg and GIF do not announce where they end.
         """
-        shortage = self._shortage()
-        if shortage is None and not self._is_truncated:
-            return None
-        return f"is cut off: {shortage or 'its last frame is incomplete'}. What is there is used. Copy the file again."
+        shortage = self._shortage() or ("its last frame is incomplete" if self._is_last_incomplete else None)
+        return shortage and f"is cut off: {shortage}. The frames that are left are used. Copy the file again."
 
-    def _read(self) -> Iterator:
-        """The packets of the pictures. Other streams are read along where their ends tell whether the file's is there.
+    def _demux(self) -> Iterator:
+        """The packets of the stream, up to the first error.
 
-        A file that cannot be read on ends there, as players handle it.
+        In Matroska and FLV, the other streams are read, too, because headers announce the end of the longest stream.
         """
-        streams = [] if self._container.format.name in (MATROSKA, FLV) else [self.stream]
-        packets = self._container.demux(*streams)
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                return
-            except Exception as error:  # PyAV has an exception for every error number of FFmpeg
-                self.damage = f"cannot be read to its end ({error}). What is there is used. Copy the file again."
-                return
-            if not packet.size:  # PyAV ends each stream with an empty packet
-                continue
-            if packet.stream.index == self.stream.index:
-                yield packet
-            else:
-                self._measure(packet)
-
-    def _counted(self, packet):
-        self._count += 1
-        self._measure(packet)
-        return packet
+        streams = [] if self._format in (MATROSKA, FLV) else [self.stream]
+        try:
+            for packet in self._container.demux(*streams):
+                if not packet.size:  # PyAV ends each stream with an empty packet
+                    continue
+                if packet.stream.index == self.stream.index:
+                    yield packet
+                else:
+                    self._measure(packet)
+        except Exception as error:  # PyAV has an exception for every error number of FFmpeg
+            self.damage = f"cannot be read to its end ({error}). The part before is used. Copy the file again."
 
     def _measure(self, packet):
         stamp = self._stamp(packet)
@@ -126,23 +111,21 @@ class VideoPackets:
 
     def _stamp(self, packet) -> int | None:
         # FFmpeg guesses presentation times of AVI, often wrongly.
-        return packet.dts if self._is_avi or packet.pts is None else packet.pts
+        return packet.dts if self._format == AVI or packet.pts is None else packet.pts
 
-    def _take_frames(self, packet):
-        """Count the frames of a packet, and take its timestamp if it stands for one.
+    def _count_frames(self, packet):
+        """Count the frames of a packet, and use its timestamp if it stands for a frame.
 
-        DivX and XviD pack two frames into a packet of AVI. A placeholder behind it stands for the second one.
+        DivX and XviD pack two frames into one packet of AVI. A later placeholder stands for the second one.
         """
         num_frames = count_frames(packet, self.stream.codec_context.name)
         self.num_frames += num_frames
-        self._ahead += num_frames
-        if self._ahead:
-            self._ahead -= 1
-            self._take_stamp(packet)
-
-    def _take_stamp(self, packet):
+        self._surplus += num_frames
+        if not self._surplus:
+            return
+        self._surplus -= 1
         stamp = self._stamp(packet)
-        if not self._is_avi and None not in (stamp, self.last_stamp) and stamp < self.last_stamp:
+        if self._format != AVI and None not in (stamp, self.last_stamp) and stamp < self.last_stamp:
             self.in_decoding_order = False
             self.stamps.clear()
         if self.in_decoding_order:
@@ -150,53 +133,45 @@ class VideoPackets:
         self.last_stamp = stamp
 
     def _shortage(self) -> str | None:
-        """What the headers announce and what there is, if that is less."""
-        format_name = self._container.format.name
-        if format_name == MOV:
-            entries = getattr(self.stream, "index_entries", ())  # PyAV has them from version 17 on
+        """How much less there is than the headers announce. None if nothing is missing."""
+        seconds = (self._container.duration or 0) * 1e-6
+        if self._format == MOV:
+            entries = getattr(self.stream, "index_entries", ())  # new in PyAV 17
             if len(entries) and entries[-1].pos + entries[-1].size > self._container.size:
-                return f"its header lists {len(entries)} frames, but only {self._count} are there"
-            if is_in_fragments_that_end_early(self._container.name):
+                return f"its header lists {len(entries)} frames, but only {self._num_packets} are there"
+            if has_incomplete_fragment(self._container.name):
                 return "its last fragment is incomplete"
-        if format_name == AVI:
+        if self._format == AVI:
             found = round(self._end / self.stream.time_base)
-            if self.stream.frames - found > MOST_MISCOUNTED:
+            if self.stream.frames - found > AVI_TOLERANCE:
                 return f"its header announces {self.stream.frames} frames, but only {found} are there"
-        if format_name == MATROSKA and (end := segment_end(self._container.name)) > self._container.size:
-            return self._too_short(f"{end} bytes, but it has {self._container.size}")
-        # FFmpeg estimates where the header does not say, and writes this into the stream, too.
-        missing = self._seconds() - self._end
-        if format_name == FLV and self.stream.duration is None and missing > MOST_MISMEASURED + self._last_step:
-            return self._too_short("a longer file")
+        if self._format == MATROSKA and (end := segment_end(self._container.name)) > self._container.size:
+            return self._too_short(seconds, f"{end} bytes, but it has {self._container.size}")
+        # If the header has no duration, FFmpeg estimates it and also sets the duration of the stream.
+        has_duration = self._format == FLV and self.stream.duration is None
+        if has_duration and seconds - self._end > FLV_TOLERANCE + self._last_step:
+            return self._too_short(seconds, "a longer file")
         return None
 
-    def _seconds(self) -> float:
-        return (self._container.duration or 0) * 1e-6
-
-    def _too_short(self, otherwise: str) -> str:
-        announced, found = f"{self._seconds():.1f}", f"{self._end:.1f}"
-        if announced in ("0.0", found):  # only the index at the end is missing, or the header does not tell seconds
+    def _too_short(self, seconds: float, otherwise: str) -> str:
+        announced, found = f"{seconds:.1f}", f"{self._end:.1f}"
+        if announced in ("0.0", found):  # only the index at the end is missing, or the header has no duration
             return f"its header announces {otherwise}"
         return f"its header announces {announced} seconds, but it ends after {found} seconds"
 
 
 def count_frames(packet, codec: str) -> int:
-    """Number of frames in a packet. It is exact for what encoders write, but a decoder may know better.
-
-    Args:
-        packet: A packet of PyAV.
-        codec: Name of the decoder.
-    """
+    """Number of frames in a packet of PyAV. `codec` is the name of the decoder, which may see other numbers."""
     if codec == "vp8":
-        return memoryview(packet)[0] >> 4 & 1  # the bit for a frame that is shown; others are only predicted from
+        return memoryview(packet)[0] >> 4 & 1  # the bit of a frame that is shown; others are only references
     if codec == "mpeg4":
         return bytes(packet).count(START_OF_FRAME) if packet.size > PLACEHOLDER_SIZE else 0
     return 1
 
 
-def is_in_fragments_that_end_early(path: str) -> bool:
-    """Whether an MP4 or MOV file consists of fragments, and its last box is longer than the file."""
-    size, start, has_fragments = os.path.getsize(path), 0, False
+def has_incomplete_fragment(path: str) -> bool:
+    """Whether an MP4 or MOV file consists of fragments and its last box is longer than the file."""
+    size, start, has_fragments = Path(path).stat().st_size, 0, False
     with Path(path).open("rb") as file:
         while start + BOX_HEADER <= size:
             file.seek(start)
@@ -210,9 +185,9 @@ def is_in_fragments_that_end_early(path: str) -> bool:
 
 
 def segment_end(path: str) -> int:
-    """Where the segment of a Matroska or WebM file ends, in bytes; 0 if its header does not say.
+    """End of the segment of a Matroska or WebM file in bytes. 0 if its header does not announce it.
 
-    A segment is everything behind the first element of a file.
+    The segment follows the first element and holds the rest of the file.
     """
     with Path(path).open("rb") as file:
         head = file.read(1024)
@@ -225,7 +200,7 @@ def segment_end(path: str) -> int:
 
 
 def _variable_int(data: bytes, start: int) -> tuple[int | None, int]:
-    """An integer of Matroska and where it ends. The first set bit tells its length. None stands for unknown."""
+    """An integer of Matroska (None if it means "unknown") and where it ends. Its first set bit gives its length."""
     if start >= len(data) or data[start] == 0:
         return None, start
     length = 9 - data[start].bit_length()

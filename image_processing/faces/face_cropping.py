@@ -1,4 +1,4 @@
-"""Following the faces of a video and cutting them out, as the corpora show them that models are trained on."""
+"""Follows the faces of a video, and crops them as in the corpora that models are trained on."""
 
 import math
 from collections import deque
@@ -19,9 +19,9 @@ class Face:
     """A face in a frame.
 
     Attributes:
-        person (`int`): Whose it is: 0 for the first person of the video, and so on. Somebody who is out of sight for
-            longer than `max_gap` comes back as another person: faces are followed, not recognised.
-        box (`np.ndarray`): The square to cut out, in pixels, float (4,): left, top, right, bottom.
+        person (`int`): Number of the person in the video, from 0. A person who is not visible for longer than
+            `max_gap` returns with a new number, because faces are not recognised.
+        box (`np.ndarray`): The square to crop, float (4,): left, top, right, bottom in pixels.
     """
 
     person: int
@@ -29,22 +29,22 @@ class Face:
 
 
 class FaceCropper:
-    """Follows the faces of a video, forward only, holding a second or two of frames.
+    """Finds the faces in all frames of a video, in one pass.
 
-    A frame's faces are settled when the detector has seen what comes within `max_gap` and the reach of the smoothing
-    after it. Frames are held until then, as the decoder gave them: 1.6 seconds of them by default.
+    The faces of a frame depend on the detections up to `max_gap + smoothing` seconds later. Only the frames of this
+    time are in memory: 1.6 seconds by default.
 
     Args:
-        detector: Finds the faces of a picture; CenterFace by default.
-        margin: Side of the square that is cut out, in longer sides of the detected box, which reaches from the upper
-            forehead to the chin. With 1.3 a face fills its crop as in DFEW's aligned frames and in VoxCeleb2's
-            after the published crop: the head's outline is in, the shoulders are not.
-        detections_per_second: How often faces are looked for. In between, boxes are interpolated.
-        smoothing: Seconds before and after, over which boxes are averaged.
-        max_gap: Seconds for which a face may not be found, and is taken to move in a straight line.
+        detector: Finds the faces of a picture. The default is CenterFace.
+        margin: Side of the crop as a multiple of the longer side of the detected box. This box reaches from the upper
+            forehead to the chin. A crop with 1.3 looks like DFEW's aligned frames and like VoxCeleb2's frames after
+            the published crop: it has the outline of the head but not the shoulders.
+        detections_per_second: How often the detector runs. Boxes in between are interpolated.
+        smoothing: Boxes are averaged over this many seconds before and after a frame.
+        max_gap: Longest time without a detection of a face, in seconds. The box moves in a straight line meanwhile.
 
     Raises:
-        FacesExtraMissingError: If there is no detector, and that of the extra is not installed.
+        MissingExtraError: If `detector` is not given, and the extra "faces" is not installed.
         ValueError: If a number is out of range.
     """
 
@@ -68,37 +68,32 @@ class FaceCropper:
         self.max_gap = max_gap
 
     def follow(self, frames: Iterable[TimedFrame]) -> Iterator[tuple[TimedFrame, list[Face]]]:
-        """Each frame with the faces in it, none if there is nobody.
-
-        Args:
-            frames: Frames of a video, in their order.
-        """
+        """Yield each frame of a video with its faces, sorted by person. Frames must come in the order of time."""
         tracker = FaceTracker(max_gap=self.max_gap)
         people = count()
         delay = self.max_gap + self.smoothing + self.interval
         waiting = deque()
-        for frame in self._detecting(frames, tracker):
+        for frame in self._track(frames, tracker):
             waiting.append(frame)
             while frame.time - waiting[0].time > delay:
-                settled = waiting.popleft()
-                yield settled, self._faces(settled, tracker, people)
-                tracker.forget_before(settled.time, self.smoothing)
-        while waiting:
-            settled = waiting.popleft()
-            yield settled, self._faces(settled, tracker, people)
+                complete = waiting.popleft()
+                yield complete, self._faces(complete, tracker, people)
+                tracker.discard_before(complete.time, self.smoothing)
+        for complete in waiting:
+            yield complete, self._faces(complete, tracker, people)
 
-    def _detecting(self, frames: Iterable[TimedFrame], tracker: FaceTracker) -> Iterator[TimedFrame]:
-        """The frames, after the tracker was told of the faces in those whose turn it is."""
-        due, detected, frame = 0.0, None, None
+    def _track(self, frames: Iterable[TimedFrame], tracker: FaceTracker) -> Iterator[TimedFrame]:
+        """Yield the frames. The tracker gets the faces of one frame in each interval, and of the last frame."""
+        next_time, detected, frame = 0.0, None, None
         for frame in frames:
-            if frame.time >= due - SAME_TIME:
-                if detected is None or frame.index != detected.index:  # else it is the same picture, still shown
+            if frame.time >= next_time - SAME_TIME:
+                if detected is None or frame.index != detected.index:  # otherwise the picture has not changed
                     faces = self.detector(frame.image)
                 tracker.update(frame.time, faces)
                 detected = frame
-                due = self.interval * (math.floor((frame.time + SAME_TIME) / self.interval) + 1)
+                next_time = self.interval * (math.floor((frame.time + SAME_TIME) / self.interval) + 1)
             yield frame
-        if frame is not detected:  # so that tracks go on to the end
+        if frame is not detected:
             tracker.update(frame.time, self.detector(frame.image))
 
     def _faces(self, frame: TimedFrame, tracker: FaceTracker, people: Iterator[int]) -> list[Face]:
@@ -115,17 +110,10 @@ class FaceCropper:
 
 
 def square_around(box: np.ndarray, margin: float, frame_size: tuple[int, int]) -> np.ndarray:
-    """The square with the same centre as a box and `margin` times its longer side, moved and shrunk into the frame.
+    """The square with the centre of a box and `margin` times its longer side.
 
-    Moved rather than padded: a crop that shows more of one side is a picture, black bars are not.
-
-    Args:
-        box: Left, top, right, bottom: (4,).
-        margin: Factor.
-        frame_size: Height and width in pixels.
-
-    Returns:
-        Left, top, right, bottom: (4,).
+    A square that reaches beyond the frame is moved into it, and reduced to the shorter side of the frame if needed.
+    Black bars would not look like the training data. Boxes are left, top, right and bottom edge in pixels, float (4,).
     """
     limits = np.array(frame_size[::-1], dtype=float)
     side = min(margin * (box[2:] - box[:2]).max(), *limits)
@@ -134,13 +122,11 @@ def square_around(box: np.ndarray, margin: float, frame_size: tuple[int, int]) -
 
 
 def crop_face(image: np.ndarray, box: np.ndarray, size: int) -> np.ndarray:
-    """Cut a square out of a picture and scale it to `size` pixels.
-
-    Large faces are averaged while they shrink (bilinear with antialiasing), so that they do not flicker.
+    """Crop a square and resize it to `size` pixels, bilinearly with antialiasing.
 
     Args:
         image: uint8 (height, width, 3).
-        box: Left, top, right, bottom edge in pixels, within the picture; fractions count.
+        box: Left, top, right, bottom edge in pixels, within the picture. They need not be whole numbers.
         size: Height and width of the result.
 
     Returns:

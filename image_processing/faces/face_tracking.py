@@ -1,9 +1,9 @@
-"""Joining the faces found in single frames to tracks, one a person.
+"""Joins the faces found in single frames to tracks, one for each person.
 
-Tracking by overlap, as the IoU tracker does (Bochinski et al., 2017, https://doi.org/10.1109/AVSS.2017.8078516), with
-the optimal assignment of SORT (Bewley et al., 2016, https://arxiv.org/abs/1602.00763) but without its Kalman filter:
-between detections a fifth of a second apart faces overlap. A track is open for a while after its face was last found,
-so that it survives a blink of the detector.
+A face joins the track that it overlaps, as in the IoU tracker (Bochinski et al., 2017,
+https://doi.org/10.1109/AVSS.2017.8078516), with the optimal assignment of SORT (Bewley et al., 2016,
+https://arxiv.org/abs/1602.00763). SORT's Kalman filter is not needed, because faces of one person overlap between
+detections a fifth of a second apart. A track stays open for a short time without a face, because detectors miss faces.
 """
 
 from collections import deque
@@ -15,34 +15,28 @@ from torchvision.ops import box_iou
 from ...extras import needs_extra
 
 
-SMOOTHING_PLACES = np.linspace(-1, 1, 9)  # where boxes are averaged, in reaches of the smoothing
-SMOOTHING_WEIGHTS = (1.25 - abs(SMOOTHING_PLACES)) / (1.25 - abs(SMOOTHING_PLACES)).sum()
+SMOOTHING_OFFSETS = np.linspace(-1, 1, 9)  # times of the averaged boxes, as multiples of the smoothing
+SMOOTHING_WEIGHTS = (1.25 - abs(SMOOTHING_OFFSETS)) / (1.25 - abs(SMOOTHING_OFFSETS)).sum()  # a triangle
 
 
 class Track:
-    """Where a face was found.
+    """The places of one face over time.
 
     Args:
-        time: Seconds into the video at which it was first found.
+        time: When the face was first found, in seconds of the video.
         face: Left, top, right, bottom edge in pixels, and score: (5,).
-
-    Attributes:
-        start (`float`): That time.
-        num_detections (`int`): How often it was found.
-        best_score (`float`): The highest of its scores.
-        person (`int`, *optional*): Whose face it is, once that is decided.
     """
 
     def __init__(self, time: float, face: np.ndarray):
         self.start = time
         self.num_detections = 0
         self.best_score = 0.0
-        self.person = None
+        self.person = None  # the number of the person, if it is known
         self._times, self._faces = deque(), deque()
         self.add(time, face)
 
     def add(self, time: float, face: np.ndarray):
-        """Add the face as it was found at a later time."""
+        """Add a later detection of the face."""
         self.num_detections += 1
         self.best_score = max(self.best_score, float(face[4]))
         self._times.append(time)
@@ -50,43 +44,42 @@ class Track:
 
     @property
     def end(self) -> float:
-        """Seconds into the video at which it was last found."""
+        """When the face was last found, in seconds."""
         return self._times[-1]
 
     @property
     def last_face(self) -> np.ndarray:
-        """The face as it was last found: (5,)."""
+        """The last detection: (5,)."""
         return self._faces[-1]
 
-    def box(self, time: float, reach: float) -> np.ndarray | None:
-        """The face's box at a time, smoothed: float (4,), or None before it was first found and after the last time.
+    def box(self, time: float, smoothing: float) -> np.ndarray | None:
+        """The smoothed box of the face at a time: float (4,). None before the first and after the last detection.
 
-        Between detections boxes are interpolated linearly. The result is their mean over `reach` seconds to both
-        sides, weighted by a triangle: detectors tremble by a few pixels, and the picture should not.
+        Boxes between detections are interpolated linearly. The result is their weighted mean over `smoothing` seconds
+        before and after `time`, because detected boxes vary by a few pixels even if a face does not move.
         """
         if not self.start <= time <= self.end:
             return None
-        times = time + reach * SMOOTHING_PLACES
+        times = time + smoothing * SMOOTHING_OFFSETS
         edges = np.transpose(self._faces)[:4]
-        boxes = np.stack([np.interp(times, self._times, edge) for edge in edges])
-        return boxes @ SMOOTHING_WEIGHTS
+        return np.stack([np.interp(times, self._times, edge) for edge in edges]) @ SMOOTHING_WEIGHTS
 
-    def forget_before(self, time: float):
-        """Drop what boxes do not depend on whose smoothing begins at `time` or later."""
+    def discard_before(self, time: float):
+        """Discard detections that are not needed for boxes whose smoothing begins at `time` or later."""
         while len(self._times) > 1 and self._times[1] <= time:
             self._times.popleft()
             self._faces.popleft()
 
 
 class FaceTracker:
-    """Tells which of the faces found in one frame is which of those found before.
+    """Assigns the faces of each frame to tracks.
 
     Args:
-        min_iou: Least overlap (intersection over union) of a face with a track's last one.
-        max_gap: Seconds for which a face may not be found within a track.
-        min_score: A track needs one face with at least this score,
-        min_detections: and this many faces; or all that the video allows for, if it is shorter. Both keep out what
-            only looked like a face for a moment.
+        min_iou: Smallest overlap (intersection over union) of a face with the last face of its track.
+        max_gap: Longest time without a face in a track, in seconds.
+        min_score: Smallest best score of a person's track.
+        min_detections: Smallest number of detections of a person's track. In shorter videos, each frame that was
+            searched must show the face.
     """
 
     def __init__(self, min_iou: float = 0.3, max_gap: float = 1.0, min_score: float = 0.6, min_detections: int = 3):
@@ -98,7 +91,7 @@ class FaceTracker:
         self.updates = 0
 
     def update(self, time: float, faces: np.ndarray):
-        """Take in the faces (faces, 5) that were found at a time later than all before."""
+        """Add the faces (faces, 5) of a frame. Frames must come in the order of time."""
         with needs_extra("faces"):
             from scipy.optimize import linear_sum_assignment
 
@@ -106,21 +99,21 @@ class FaceTracker:
         open_tracks = [track for track in self.tracks if time - track.end <= self.max_gap]
         last_faces = np.stack([track.last_face for track in open_tracks]) if open_tracks else np.empty((0, 5))
         overlaps = box_iou(torch.as_tensor(last_faces[:, :4]), torch.as_tensor(faces[:, :4])).numpy()
-        overlaps[overlaps < self.min_iou] = 0  # else two poor overlaps could together outweigh a good one
-        known = set()
+        overlaps[overlaps < self.min_iou] = 0  # otherwise two low overlaps could outweigh a high one
+        assigned = set()
         for track, face in zip(*linear_sum_assignment(overlaps, maximize=True), strict=True):
             if overlaps[track, face] >= self.min_iou:
                 open_tracks[track].add(time, faces[face])
-                known.add(face)
-        self.tracks += [Track(time, face) for index, face in enumerate(faces) if index not in known]
+                assigned.add(face)
+        self.tracks += [Track(time, face) for index, face in enumerate(faces) if index not in assigned]
 
     def is_person(self, track: Track) -> bool:
-        """Whether a track is no mistake of the detector, as far as it is known by now."""
+        """Whether the detections so far show that a track is a face and not an error of the detector."""
         enough = min(self.min_detections, self.updates)
         return track.num_detections >= enough and track.best_score >= self.min_score
 
-    def forget_before(self, time: float, reach: float):
-        """Drop what is not needed for boxes after `time`, smoothed over `reach` seconds to both sides."""
+    def discard_before(self, time: float, smoothing: float):
+        """Discard tracks and detections that boxes after `time` do not need."""
         self.tracks = [track for track in self.tracks if track.end >= time]
         for track in self.tracks:
-            track.forget_before(time - reach)
+            track.discard_before(time - smoothing)

@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 import lgi_former
-from lgi_former import LGIFormerConfig, LGIFormerForPreTraining, LGIFormerForVideoClassification
+from lgi_former import LGIFormerConfig, LGIFormerForPreTraining, LGIFormerForVideoClassification, extras
 from lgi_former.commands import embed, visualize
 from lgi_former.commands.cli import COMMANDS, TRAINING_COMMANDS, main
 from lgi_former.figures.attention import HEADS
 from lgi_former.figures.embedding_map import METHODS
-from lgi_former.image_processing.faces import face_detection
 from lgi_former.inference import annotated_video
 from lgi_former.inference.embedding import LEVELS
 
@@ -165,7 +164,7 @@ def test_a_prediction_is_not_lost_when_a_file_cannot_be_written(finetuned, video
 
 
 def test_a_missing_extra_is_an_error_with_advice(finetuned, video, monkeypatch, capsys):
-    monkeypatch.setattr(face_detection, "PACKAGES", ("no_such_package",))
+    monkeypatch.setitem(extras.MODULES, "faces", ("no_such_package",))
     assert main(["predict", video, "--model", finetuned, "--device", "cpu"]) == 2
     output = capsys.readouterr()
     assert output.out == ""
@@ -257,7 +256,8 @@ def test_a_device_that_does_not_exist_is_an_error_of_one_line(finetuned, video, 
         (["predict", "a.mp4", "--model", "x", "--csv", "--top_k", "2"], "leave out --top_k"),
         (["convert", "a.pth", "b", "--dataset", "dfwe"], "did you mean dfew?"),
         (["convert", "a.pth", "b", "--regoin_size", "2", "5", "10"], "did you mean --region_size?"),
-        (["convert", "a.pth", "b", "--num-frames", "few"], "invalid int value: 'few'"),
+        (["convert", "a.pth", "b", "--num-frames", "few"], "'few' is not a positive whole number"),
+        (["convert", "a.pth", "b", "--hidden_act", "relu"], "unrecognized arguments: --hidden_act"),
     ],
 )
 def test_wrong_usage_is_an_error_with_a_suggestion(arguments, message, capsys):
@@ -284,8 +284,7 @@ def conversion(monkeypatch, save_tiny_model):
 
 def test_convert_passes_its_options(conversion, tmp_path, capsys):
     output_dir = str(tmp_path / "model")
-    options = ["--labels", "happy, sad,neutral", "--overwrite", "--region-size", "2", "5", "5", "--mask_ratio", "0.75"]
-    options += ["--norm_pix_loss", "false", "--local_global_interaction", "none", "--hidden_act", "relu"]
+    options = ["--labels", "happy, sad,neutral", "--overwrite", "--region-size", "2", "5", "5", "--image_size", "80"]
     assert main(["convert", "a.pth", output_dir, *options]) == 0
     assert conversion.calls == [
         (
@@ -297,10 +296,7 @@ def test_convert_passes_its_options(conversion, tmp_path, capsys):
                 "labels": ["happy", "sad", "neutral"],
                 "overwrite": True,
                 "region_size": [2, 5, 5],
-                "mask_ratio": 0.75,
-                "norm_pix_loss": False,
-                "local_global_interaction": None,
-                "hidden_act": "relu",
+                "image_size": 80,
             },
         )
     ]

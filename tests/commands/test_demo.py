@@ -6,7 +6,6 @@ import importlib.util
 import pytest
 
 from lgi_former.commands.cli import main
-from lgi_former.image_processing.faces import face_detection
 from lgi_former.inference.demo import UploadLimits, launch
 from lgi_former.inference.demo.answers import Recognition, Reconstruction
 
@@ -38,7 +37,6 @@ def test_missing_gradio_is_an_error_with_advice(finetuned, monkeypatch, error_li
 
 
 def test_a_missing_face_detector_is_an_error_with_advice(finetuned, served, monkeypatch, error_line):
-    monkeypatch.setattr(face_detection, "PACKAGES", ("no_such_package",))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name if name == "gradio" else None)
     assert main(["demo", "--model", finetuned, "--device", "cpu"]) == 2
     assert "pip install" in error_line()

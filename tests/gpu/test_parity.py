@@ -1,4 +1,4 @@
-"""The GPU computes what the published code and the processor compute, whatever the precision and the kernels."""
+"""Outputs on the GPU equal those of the published code and of the processor, for all precisions and kernels."""
 
 import copy
 
@@ -60,7 +60,7 @@ def test_golden_in_bf16(name, golden, device):
 
 @pytest.fixture
 def classifier(base_config, device):
-    """Makes a classifier in eval mode on the device, the same weights every time."""
+    """Function that makes a classifier in eval mode on the device, always with the same weights."""
     from lgi_former import LGIFormerForVideoClassification
 
     def make(**fields):
@@ -100,16 +100,20 @@ def test_device_and_processor_agree(classifier, clips):
     assert_near(actual, expected, 1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [None, "reduce-overhead"], ids=["default", "reduce-overhead"])
-def test_compiled_inference_agrees(mode, classifier, clips, compiled):
+def test_compiled_inference_agrees(mode, classifier, clips, compiled, device):
+    if mode is not None and device.type != "cuda":
+        pytest.skip("modes of compilation differ on a GPU only")
     model = classifier()
     whole = compiled(model, mode)
     with torch.no_grad():
-        for _ in range(3):  # CUDA graphs are recorded in the second call and replayed from the third on
+        for _ in range(3):  # the second call records CUDA graphs, later calls replay them
             pixel_values = clips(model.config)
             assert_near(whole(pixel_values).logits.clone(), model(pixel_values).logits, 2e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["fine-tuning", "pre-training"])
 def test_compiled_training_agrees(stage, training_inputs, compiled):
     model, inputs = training_inputs(stage)
@@ -125,7 +129,7 @@ def test_compiled_training_agrees(stage, training_inputs, compiled):
 
 @pytest.fixture
 def training_inputs(base_config, clips, device):
-    """Makes a model in training mode, without anything random in it, and a batch for it."""
+    """Function that makes a model in training mode, without random operations, and its batch."""
     from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification, RegionTubeMasking
 
     def make(stage):
@@ -140,7 +144,7 @@ def training_inputs(base_config, clips, device):
     return make
 
 
-def test_gelu_is_written_over_its_input_only_where_nobody_else_sees_it(classifier, clips):
+def test_gelu_overwrites_its_input_only_in_inference(classifier, clips):
     model = classifier()
     pixel_values = clips(model.config)
     mlp = model.lgi_former.encoder.layers[0].mlp
@@ -154,7 +158,7 @@ def test_gelu_is_written_over_its_input_only_where_nobody_else_sees_it(classifie
 
 
 @pytest.mark.parametrize("symmetry", [None, "global", "local"])
-def test_masks_are_made_on_the_device(symmetry, base_config, device, never_waiting):
+def test_masks_are_created_on_the_device(symmetry, base_config, device, never_waiting):
     from lgi_former import RegionTubeMasking
 
     config = base_config() if symmetry is None else base_config(mask_ratio=0.75)

@@ -1,4 +1,4 @@
-"""Clips that are made on a GPU are those of the processor; so are faces that are found there."""
+"""Clips and detected faces are the same on the GPU and on the processor."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from lgi_former import LGIFormerVideoProcessor
     ("frames", "height", "width"), [(70, 224, 224), (20, 96, 130), (5, 720, 1280), (18, 160, 160)]
 )
 def test_the_processor_on_the_device(frames, height, width, device):
-    """Within a grey level, as the resizing of both is by other code."""
+    """Within one grey level, because the device resizes with different code."""
     video = np.random.default_rng(0).integers(0, 256, (frames, height, width, 3), dtype=np.uint8)
     processor = LGIFormerVideoProcessor()
     expected = processor(video, return_tensors="pt")["pixel_values"]

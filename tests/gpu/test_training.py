@@ -1,4 +1,4 @@
-"""Training on a GPU: no step waits for it, checkpointing, DDP, FSDP2, fp16, and what is said when memory runs out."""
+"""Training on a GPU: steps that do not wait, checkpointing, DDP, FSDP2, fp16, and errors when memory runs out."""
 
 import copy
 import math
@@ -15,7 +15,7 @@ STAGES = ("fine-tuning", "pre-training")
 
 @pytest.fixture
 def model_and_batch(base_config, clips, device):
-    """Makes a model in training mode and a batch, for a stage; fields of the configuration can be set."""
+    """Function that makes a model in training mode and a batch for a stage."""
 
     def make(stage, batch_size=2, **fields):
         torch.manual_seed(0)
@@ -24,7 +24,7 @@ def model_and_batch(base_config, clips, device):
         if stage == "pre-training":
             batch["bool_masked_pos"] = RegionTubeMasking(config)(batch_size, device=device)
             return LGIFormerForPreTraining(config).to(device).train(), batch
-        config.problem_type = "single_label_classification"  # as the trainer finds it in its first step
+        config.problem_type = "single_label_classification"  # the trainer sets it in its first step
         batch["labels"] = torch.rand(batch_size, 7, device=device).softmax(dim=1)
         return LGIFormerForVideoClassification(config).to(device).train(), batch
 
@@ -47,7 +47,7 @@ def test_a_step_never_waits_for_the_device(stage, model_and_batch, never_waiting
         optimizer.zero_grad()
         return loss
 
-    step()  # makes the optimiser's moments and the libraries' handles
+    step()  # creates the optimiser's moments and the libraries' handles
     with never_waiting():
         loss = step()
     assert math.isfinite(loss.item())
@@ -56,10 +56,10 @@ def test_a_step_never_waits_for_the_device(stage, model_and_batch, never_waiting
 
 def test_a_wrong_mask_is_found_without_waiting(model_and_batch, device):
     if device.type == "cuda":
-        pytest.skip("a failed assertion on the device ends the process; tests on the processor show the message")
+        pytest.skip("a failed assertion on the GPU ends the process")
     model, batch = model_and_batch("pre-training")
     batch["bool_masked_pos"][0, batch["bool_masked_pos"][0].nonzero()[0]] = False
-    with pytest.raises(ValueError, match="every region must keep equally many"):
+    with pytest.raises(ValueError, match="same number of visible tokens"):
         model(**batch)
 
 
@@ -88,7 +88,7 @@ def test_checkpointing_gives_the_same_gradients_for_less_memory(stage, model_and
 
 @pytest.fixture
 def one_process(device, tmp_path):
-    """A process group of one process, by NCCL on a GPU."""
+    """A process group of one process, with NCCL on a GPU."""
     backend = "nccl" if device.type == "cuda" else "gloo"
     torch.distributed.init_process_group(backend, init_method=f"file://{tmp_path}/rendezvous", rank=0, world_size=1)
     yield
@@ -102,7 +102,7 @@ def test_ddp_gives_the_same_gradients(stage, model_and_batch, one_process, devic
     alone(**batch).loss.backward()
     device_ids = [0] if device.type == "cuda" else None
     wrapped = torch.nn.parallel.DistributedDataParallel(model, device_ids=device_ids)
-    for _ in range(2):  # DDP complains in the second step about weights that had no gradient in the first
+    for _ in range(2):  # the second step fails if a weight had no gradient in the first
         model.zero_grad()
         wrapped(**batch).loss.backward()
     for actual, expected in zip(model.parameters(), alone.parameters(), strict=True):

@@ -1,10 +1,12 @@
-"""`max-autotune` tries many kernels for each shape of a product. One small layer has few shapes."""
+"""`max-autotune` tries many kernels for each shape of a product, so the model has one small layer."""
 
+import pytest
 import torch
 
 from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification
 
 
+@pytest.mark.slow
 def test_max_autotune_agrees(device, compiled):
     config = LGIFormerConfig(
         image_size=32,

@@ -20,8 +20,6 @@ from lgi_former import hub
 HERE = Path(__file__).parent
 REPOSITORIES = ["finetuned", "by-call", "pretrained", "encoder", "converted-classification", "converted-pretraining"]
 
-pytestmark = pytest.mark.xdist_group("elsewhere")  # the environment takes half a minute, so one process makes it
-
 
 @pytest.fixture(scope="module")
 def pushed(loopback_hub, python_elsewhere, tmp_path_factory):

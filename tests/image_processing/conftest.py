@@ -6,15 +6,18 @@ import threading
 import av
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 
 @pytest.fixture(scope="session")
 def numbered_frames():
-    """`numbered_frames(count, height, width)`: uint8 frames (count, height, width, 3) that show their number."""
+    """Function that makes uint8 frames (count, height, width, 3). Each frame shows its number."""
 
     def make(count, height=48, width=64):
-        bits = np.arange(count)[:, None] >> np.arange(8) & 1  # eight stripes, black or white, least significant first
+        bits = (
+            np.arange(count)[:, None] >> np.arange(8) & 1
+        )  # eight black or white stripes, least significant bit first
         frames = np.repeat(bits.astype(np.uint8) * 255, width // 8, axis=1)
         return np.broadcast_to(frames[:, None, :, None], (count, height, width, 3)).copy()
 
@@ -23,7 +26,7 @@ def numbered_frames():
 
 @pytest.fixture(scope="session")
 def read_numbers():
-    """`read_numbers(frames)`: the numbers that decoded frames (..., height, width, 3) show."""
+    """Function that reads the numbers of decoded frames (..., height, width, 3)."""
 
     def read(frames):
         frames = np.asarray(frames)
@@ -33,9 +36,21 @@ def read_numbers():
     return read
 
 
+@pytest.fixture(scope="session")
+def resize_with_pillow():
+    """Function that resizes RGB frames, uint8 (frames, 3, height, width), with Pillow."""
+
+    def resize(frames, height, width, resample=Image.Resampling.BILINEAR):
+        pictures = [Image.fromarray(frame) for frame in frames.permute(0, 2, 3, 1).numpy()]
+        resized = [np.array(picture.resize((width, height), resample)) for picture in pictures]
+        return torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2)
+
+    return resize
+
+
 @pytest.fixture
 def write_video(tmp_path, numbered_frames):
-    """`write_video(name, count)`: path of a new video, 25 frames per second that show their number."""
+    """Function that writes a video of numbered frames, 25 per second, and returns its path."""
 
     def write(name, count=60, codec="mpeg4", **size):
         frames = numbered_frames(count, **size)
@@ -43,7 +58,7 @@ def write_video(tmp_path, numbered_frames):
             stream = container.add_stream(codec, rate=25)
             stream.height, stream.width = frames.shape[1:3]
             stream.pix_fmt, stream.bit_rate = "yuv420p", 1_000_000
-            stream.codec_context.gop_size = 12  # so that reading single frames means seeking
+            stream.codec_context.gop_size = 12  # so that single frames need seeking
             for frame in frames:
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
             container.mux(stream.encode())
@@ -54,7 +69,7 @@ def write_video(tmp_path, numbered_frames):
 
 @pytest.fixture
 def write_frames(tmp_path, numbered_frames):
-    """`write_frames(name, count)`: path of a new folder of PNG frames that show their number."""
+    """Function that writes a folder of numbered PNG frames and returns its path."""
 
     def write(name, count=10):
         folder = tmp_path / name
@@ -68,7 +83,7 @@ def write_frames(tmp_path, numbered_frames):
 
 @pytest.fixture
 def serve():
-    """`with serve(folder) as address`: an HTTP server of a folder's files."""
+    """Context manager that serves a folder over HTTP and yields the address."""
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *args):

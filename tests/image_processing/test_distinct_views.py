@@ -1,11 +1,11 @@
-"""Views that are the same clip are found once."""
+"""Equal views are found once."""
 
 import torch
 
 from lgi_former.image_processing.distinct_views import distinct_views
 
 
-def test_each_view_is_found_among_the_distinct_ones():
+def test_rows_point_to_the_distinct_views():
     clips = torch.rand(3, 2, 3, 4, 4)
     views = clips[torch.tensor([2, 0, 2, 1, 0])]
     distinct, rows = distinct_views(views)

@@ -1,4 +1,4 @@
-"""All readers see the same frames of a file, in the same order, with times that are those of the frames."""
+"""All readers give the same frames of a file, in the same order and with the right times."""
 
 from fractions import Fraction
 
@@ -6,6 +6,7 @@ import av
 import numpy as np
 import pytest
 from av.bitstream import BitStreamFilterContext
+from PIL import Image
 
 from lgi_former.image_processing import open_frames, read_video, sample_in_time
 from lgi_former.image_processing.decoding.frame_pixels import FrameConverter
@@ -14,8 +15,8 @@ from lgi_former.training.preparation.shards.encoding import encode_video
 
 
 FRAMES = 30
-PLACEHOLDER = b"\x00\x00\x01\xb6\x52\xcf\x7f"  # of MPEG-4, for a frame that was packed into the packet before
-PREDICTED_TWICE = 2  # the number of B-frames in headers of MPEG-4
+PLACEHOLDER = b"\x00\x00\x01\xb6\x52\xcf\x7f"  # in MPEG-4, for a frame that is in the packet before it
+B_FRAME = 2  # picture type in headers of MPEG-4
 
 CASES = {
     "h264.mp4": ("libx264", {}),
@@ -58,7 +59,7 @@ def encode(
     last=None,
     container_options=None,
 ):
-    """Write a video whose frames become brighter; `times` are milliseconds, `last` is the last frame's duration."""
+    """Write a video with frames of increasing brightness. `times` and the duration `last` are milliseconds."""
     if codec not in av.codecs_available:
         pytest.skip(f"PyAV has no encoder {codec} here")
     random = np.random.default_rng(0)
@@ -89,7 +90,7 @@ def encode(
 
 
 def rewrite(source, target, change):
-    """Write the packets of a video again. `change` makes of the list of (content, pts, dts) another one."""
+    """Write the packets of a video again. `change` gets and returns a list of (content, pts, dts)."""
     with av.open(str(source)) as old, av.open(str(target), "w") as new:
         stream = new.add_stream_from_template(old.streams.video[0])
         packets = [packet for packet in old.demux(video=0) if packet.size]
@@ -106,13 +107,13 @@ def picture_type(content):
 
 
 def pack(packets, step):
-    """Pack as DivX does: a frame and the B-frame behind it in one packet, further B-frames, then a placeholder."""
+    """Pack like DivX: a frame and the next B-frame in one packet, then further B-frames, then a placeholder."""
     contents = [content for content, _, _ in packets]
     contents[0] = contents[0].replace(b"\x00\x00\x01\xb6", b"\x00\x00\x01\xb2DivX503b1393p\x00\x00\x01\xb6", 1)
     packed = []
     for content, following in zip(contents, [*contents[1:], None], strict=True):
-        is_b = picture_type(content) == PREDICTED_TWICE
-        next_is_b = following is not None and picture_type(following) == PREDICTED_TWICE
+        is_b = picture_type(content) == B_FRAME
+        next_is_b = following is not None and picture_type(following) == B_FRAME
         if not is_b:
             packed.append(content + following if next_is_b else content)
         else:
@@ -122,7 +123,7 @@ def pack(packets, step):
 
 @pytest.fixture
 def packed(tmp_path):
-    """`packed(name, num_b_frames)`: path of a new video with packed B-frames."""
+    """Function that writes a video with packed B-frames and returns its path."""
 
     def write(name, num_b_frames="1"):
         encode(tmp_path / "unpacked.avi", "mpeg4", {"bf": num_b_frames})
@@ -132,14 +133,14 @@ def packed(tmp_path):
 
 
 def plain(path):
-    """Brightness of the frames that plain decoding gives."""
+    """Brightness of the frames that PyAV decodes."""
     with av.open(str(path)) as container:
         to_rgb = FrameConverter(container.streams.video[0])
         return [to_rgb(frame).mean() for frame in container.decode(video=0)]
 
 
-def gone_through(path):
-    """Brightness and times of the frames of `open_frames`, seconds in all, and notes."""
+def streamed(path):
+    """Brightness and times of the frames of `open_frames`, the duration in seconds, and notes."""
     with open_frames(path) as stream:
         frames = [(frame.image.mean(), frame.time) for frame in stream]
     brightness, times = zip(*frames, strict=True)
@@ -157,7 +158,7 @@ def read_one(path, index):
 
 
 def in_shard(path, tmp_path):
-    """Brightness of the frames of the file that `prepare shards --size` makes."""
+    """Brightness of the frames of the file in a shard, written with `prepare shards --size`."""
     suffix, content = encode_video(str(path), size=48)
     shard = tmp_path / f"in_shard{suffix}"
     shard.write_bytes(content)
@@ -165,7 +166,7 @@ def in_shard(path, tmp_path):
 
 
 def assert_all_agree(path, tmp_path, expected):
-    assert gone_through(path)[0] == pytest.approx(expected, abs=1)
+    assert streamed(path)[0] == pytest.approx(expected, abs=1)
     assert read(path) == pytest.approx(expected, abs=1)
     some = [1, 8, 13, len(expected) - 1]
     assert [read_one(path, index) for index in some] == pytest.approx([expected[index] for index in some], abs=1)
@@ -174,12 +175,12 @@ def assert_all_agree(path, tmp_path, expected):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_all_readers_see_all_frames_in_order(name, tmp_path):
+def test_all_readers_give_all_frames_in_order(name, tmp_path):
     path = encode(tmp_path / name, *CASES[name])
     expected = plain(path)
     assert len(expected) == FRAMES and expected == sorted(expected)
     assert_all_agree(path, tmp_path, expected)
-    _, times, passed, notes = gone_through(path)
+    _, times, passed, notes = streamed(path)
     assert times == pytest.approx(np.arange(FRAMES) / 25, abs=2e-3)
     assert passed == pytest.approx(FRAMES / 25, abs=2e-3)
     assert not notes
@@ -187,7 +188,7 @@ def test_all_readers_see_all_frames_in_order(name, tmp_path):
 
 @pytest.mark.parametrize("num_b_frames", ["1", "2", "3"])
 @pytest.mark.parametrize("name", ["packed.avi", "packed.mkv"])
-def test_packed_b_frames_are_seen_in_order(name, num_b_frames, packed, tmp_path):
+def test_packed_b_frames_are_in_order(name, num_b_frames, packed, tmp_path):
     path = packed(name, num_b_frames)
     with av.open(str(path)) as container:
         sizes = [packet.size for packet in container.demux(video=0) if packet.size]
@@ -195,13 +196,13 @@ def test_packed_b_frames_are_seen_in_order(name, num_b_frames, packed, tmp_path)
     expected = plain(path)
     assert len(expected) == FRAMES and expected == sorted(expected)
     assert_all_agree(path, tmp_path, expected)
-    _, times, passed, _ = gone_through(path)
+    _, times, passed, _ = streamed(path)
     assert times == pytest.approx(np.arange(FRAMES) / 25, abs=2e-3)
     assert passed == pytest.approx(FRAMES / 25, abs=2e-3)
 
 
-def test_a_frame_that_stays_is_shown_longer(packed, tmp_path):
-    """A placeholder that stands for no packed frame says that the last frame stays."""
+def test_a_repeated_frame_is_shown_longer(packed, tmp_path):
+    """A placeholder without a packed frame repeats the last frame."""
 
     def leave_one_out(packets, step):
         return [(PLACEHOLDER if number == 7 else content, number, number) for number, (content, *_) in packets]
@@ -211,23 +212,23 @@ def test_a_frame_that_stays_is_shown_longer(packed, tmp_path):
     expected = plain(path)
     assert len(expected) == FRAMES - 1
     assert_all_agree(path, tmp_path, expected)
-    _, times, _, _ = gone_through(path)
+    _, times, _, _ = streamed(path)
     assert times == pytest.approx(np.delete(np.arange(FRAMES), 7) / 25)
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libx265", "mpeg4"])
-def test_times_of_decoding_become_times_at_which_frames_are_shown(codec, tmp_path):
+def test_times_of_decoding_become_times_of_display(codec, tmp_path):
     options = {"libx265": {"x265-params": "log-level=none"}, "mpeg4": {"bf": "2"}}.get(codec)
-    path = rewrite(encode(tmp_path / "whole.mkv", codec, options), tmp_path / "a.mkv", show_when_decoded_from_zero)
+    path = rewrite(encode(tmp_path / "whole.mkv", codec, options), tmp_path / "a.mkv", use_times_of_decoding)
     expected = plain(path)
     assert expected == sorted(expected)
     assert_all_agree(path, tmp_path, expected)
-    _, times, passed, _ = gone_through(path)
+    _, times, passed, _ = streamed(path)
     assert times == pytest.approx(np.arange(FRAMES) / 25, abs=2e-3)
     assert passed == pytest.approx(FRAMES / 25, abs=2e-3)
 
 
-def show_when_decoded_from_zero(packets, step):
+def use_times_of_decoding(packets, step):
     return [(content, 40 * number, 40 * number) for number, (content, *_) in enumerate(packets)]
 
 
@@ -239,7 +240,7 @@ VARIABLE = [33 * index for index in range(20)] + [660 + 100 * index for index in
 def test_variable_rate_has_the_times_of_its_frames(name, num_b_frames, tmp_path):
     path = encode(tmp_path / name, "libx264", {"bf": num_b_frames}, times=VARIABLE, last=100)
     assert_all_agree(path, tmp_path, plain(path))
-    _, times, passed, _ = gone_through(path)
+    _, times, passed, _ = streamed(path)
     assert times == pytest.approx(np.array(VARIABLE) / 1000, abs=2e-3)
     assert passed == pytest.approx((VARIABLE[-1] + 100) / 1000, abs=2e-3)
     with open_frames(path) as stream:
@@ -249,15 +250,13 @@ def test_variable_rate_has_the_times_of_its_frames(name, num_b_frames, tmp_path)
 
 def test_the_last_frame_has_its_own_duration(tmp_path):
     path = encode(tmp_path / "a.mp4", "libx264", {"bf": "0"}, times=VARIABLE, last=700)
-    assert gone_through(path)[2] == pytest.approx((VARIABLE[-1] + 700) / 1000, abs=2e-3)
+    assert streamed(path)[2] == pytest.approx((VARIABLE[-1] + 700) / 1000, abs=2e-3)
 
 
 def test_a_gif_has_the_delays_of_its_frames(tmp_path):
-    from PIL import Image
-
     images = [Image.new("L", (64, 48), 40 * index) for index in range(5)]
     images[0].save(tmp_path / "a.gif", save_all=True, append_images=images[1:], duration=[100, 300, 50, 200, 1500])
-    brightness, times, passed, _ = gone_through(tmp_path / "a.gif")
+    brightness, times, passed, _ = streamed(tmp_path / "a.gif")
     assert len(brightness) == 5
     assert times == pytest.approx([0, 0.1, 0.4, 0.45, 0.65])
     assert passed == pytest.approx(2.15)
@@ -279,7 +278,7 @@ CUT = {
 
 @pytest.fixture
 def cut(tmp_path):
-    """`cut(name, share)`: path of a new video of 60 frames, without its end."""
+    """Function that writes the first part (`share`) of a video of 60 frames, and returns its path."""
 
     def write(name, share):
         codec, container_options, _ = CUT[name]
@@ -292,10 +291,10 @@ def cut(tmp_path):
 
 
 @pytest.mark.parametrize("name", CUT)
-def test_a_file_that_is_cut_off_is_read_as_far_as_it_goes_and_reported_once(name, cut, tmp_path, caplog):
-    assert not gone_through(cut(name, 1))[3]
+def test_a_truncated_file_is_read_to_its_end_and_reported_once(name, cut, tmp_path, caplog):
+    assert not streamed(cut(name, 1))[3]
     path = cut(name, 0.6)
-    brightness, _, passed, notes = gone_through(path)
+    brightness, _, passed, notes = streamed(path)
     assert 15 < len(brightness) < 45
     assert passed == pytest.approx(len(brightness) / 25, abs=2e-3)
     assert read(path) == pytest.approx(brightness, abs=1)
@@ -308,18 +307,18 @@ def test_a_file_that_is_cut_off_is_read_as_far_as_it_goes_and_reported_once(name
 
 
 @pytest.mark.parametrize("duration", [200, 600])
-def test_an_edit_list_that_hides_the_end_hides_no_damage(duration, tmp_path):
+def test_an_edit_list_without_the_end_is_not_damage(duration, tmp_path):
     path = encode(tmp_path / "a.mp4", "libx264", {"bf": "0"})
     content = bytearray(path.read_bytes())
     place = content.index(b"elst") + 12
-    content[place : place + 4] = duration.to_bytes(4, "big")  # milliseconds that are shown
+    content[place : place + 4] = duration.to_bytes(4, "big")  # shown milliseconds
     path.write_bytes(content)
-    brightness, _, _, notes = gone_through(path)
+    brightness, _, _, notes = streamed(path)
     assert len(brightness) == len(plain(path)) == len(read(path)) == duration / 40
     assert not notes
 
 
-def test_sound_that_goes_on_after_the_pictures_is_no_missing_end(tmp_path):
+def test_longer_sound_is_not_a_missing_end(tmp_path):
     with av.open(str(tmp_path / "a.mkv"), "w") as container:
         pictures, sound = container.add_stream("mpeg4", rate=25), container.add_stream("pcm_s16le", rate=8000)
         pictures.height, pictures.width, pictures.pix_fmt = 48, 64, "yuv420p"
@@ -331,16 +330,16 @@ def test_sound_that_goes_on_after_the_pictures_is_no_missing_end(tmp_path):
             frame.sample_rate, frame.pts = 8000, 800 * number
             container.mux(sound.encode(frame))
         container.mux(sound.encode())
-    brightness, _, passed, notes = gone_through(tmp_path / "a.mkv")
+    brightness, _, passed, notes = streamed(tmp_path / "a.mkv")
     assert (len(brightness), passed, notes) == (10, pytest.approx(0.4), [])
 
 
-def test_a_damaged_packet_is_left_out_and_reported(tmp_path):
+def test_a_damaged_packet_is_skipped_and_reported(tmp_path):
     def break_two(packets, step):
         return [(b"\x00" * 50 if n in (5, 6) else content, *times) for n, (content, *times) in enumerate(packets)]
 
     path = rewrite(encode(tmp_path / "whole.mkv", "mjpeg"), tmp_path / "a.mkv", break_two)
-    brightness, _, _, notes = gone_through(path)
+    brightness, _, _, notes = streamed(path)
     assert len(brightness) == FRAMES - 2
     assert read(path) == pytest.approx(brightness, abs=1)
     assert len(notes) == 1 and "is damaged" in notes[0]
@@ -348,29 +347,29 @@ def test_a_damaged_packet_is_left_out_and_reported(tmp_path):
 
 @pytest.mark.parametrize("codec", ["flv", "libx264"])
 @pytest.mark.parametrize("step", [1000, 10_000])
-def test_slow_flv_files_are_not_cut_off(codec, step, tmp_path):
+def test_slow_flv_files_are_not_truncated(codec, step, tmp_path):
     path = encode(tmp_path / "a.flv", codec, times=[step * number for number in range(5)], count=5)
-    assert gone_through(path)[3] == []
+    assert streamed(path)[3] == []
 
 
 @pytest.mark.parametrize("share", [0.5, 0.8, 0.97])
-def test_a_fragment_that_is_cut_off_is_reported(share, tmp_path):
+def test_a_truncated_fragment_is_reported(share, tmp_path):
     options = {"movflags": "frag_keyframe+empty_moov"}
     path = encode(tmp_path / "a.mp4", "libx264", count=60, noise=True, container_options=options)
     content = path.read_bytes()
-    assert gone_through(path)[3] == []
+    assert streamed(path)[3] == []
     last = content[: int(share * len(content))].rindex(b"moof")
-    path.write_bytes(content[: last + 20])  # none of the pictures that are listed is missing
-    brightness, *_, notes = gone_through(path)
+    path.write_bytes(content[: last + 20])  # all listed pictures are there
+    brightness, *_, notes = streamed(path)
     assert 0 < len(brightness) < 60 and read(path) == pytest.approx(brightness, abs=1)
     assert len(notes) == 1 and "its last fragment is incomplete" in notes[0]
 
 
-def test_a_missing_index_is_reported_without_contradiction(tmp_path):
+def test_a_missing_index_is_reported_as_missing_bytes(tmp_path):
     path = encode(tmp_path / "a.mkv", "libx264")
     whole = path.read_bytes()
     path.write_bytes(whole[:-4])
-    (note,) = gone_through(path)[3]
+    (note,) = streamed(path)[3]
     assert f"announces {len(whole)} bytes, but it has {len(whole) - 4}" in note
 
 
@@ -378,7 +377,7 @@ def test_a_missing_index_is_reported_without_contradiction(tmp_path):
 
 
 def joined(tmp_path, name, codec, sizes):
-    """A file in which videos of 10 frames follow each other."""
+    """Write several videos of 10 frames into one file."""
     parts = []
     for number, size in enumerate(sizes):
         with av.open(str(encode(tmp_path / f"{number}.{name}", codec, count=10, size=size))) as part:
@@ -395,7 +394,7 @@ def joined(tmp_path, name, codec, sizes):
 
 @pytest.mark.parametrize("sizes", [((48, 64), (96, 128)), ((96, 128), (48, 64), (64, 48))], ids=str)
 @pytest.mark.parametrize(("name", "codec"), [("a.webm", "libvpx"), ("a.webm", "libvpx-vp9"), ("a.mkv", "mjpeg")])
-def test_frames_that_change_their_size_are_scaled_to_the_first_one(name, codec, sizes, tmp_path, caplog):
+def test_frames_of_other_sizes_are_scaled_to_the_first_size(name, codec, sizes, tmp_path, caplog):
     path = joined(tmp_path, name, codec, sizes)
     expected = plain(path)
     assert len(expected) == 10 * len(sizes)
@@ -406,7 +405,7 @@ def test_frames_that_change_their_size_are_scaled_to_the_first_one(name, codec, 
     frames, _ = read_video(path, lambda metadata: np.arange(metadata.total_num_frames))
     assert frames.shape == (len(expected), *sizes[0], 3)
     assert (frames == np.stack(images)).all()
-    later, _ = read_video(path, lambda metadata: np.array([15, 18]))  # none is of the first size
+    later, _ = read_video(path, lambda metadata: np.array([15, 18]))  # frames of other sizes
     assert (later == frames[[15, 18]]).all()
     assert len(in_shard(path, tmp_path)) == len(expected)
     (message,) = {record.getMessage() for record in caplog.records}
@@ -416,7 +415,7 @@ def test_frames_that_change_their_size_are_scaled_to_the_first_one(name, codec, 
 
 
 def turned(path, degrees):
-    """Write an H.264 stream again. Its key frames say that it is to be turned."""
+    """Write an H.264 stream again, with a rotation in its key frames."""
     target = path.with_name("turned.h264")
     with av.open(str(path)) as old, av.open(str(target), "w") as new:
         stream = new.add_stream_from_template(old.streams.video[0])
@@ -428,26 +427,26 @@ def turned(path, degrees):
     return target
 
 
-def test_an_orientation_counts_until_another_one_comes(tmp_path):
+def test_an_orientation_is_used_until_it_changes(tmp_path):
     upright = encode(tmp_path / "a.h264", "libx264", {"bf": "0"})
     path = turned(upright, 90)
     frames, _ = read_video(path, lambda metadata: np.arange(metadata.total_num_frames))
     assert frames.shape == (FRAMES, 64, 48, 3)
-    assert gone_through(path)[0] == pytest.approx(frames.mean(axis=(1, 2, 3)).tolist(), abs=1)
+    assert streamed(path)[0] == pytest.approx(frames.mean(axis=(1, 2, 3)).tolist(), abs=1)
     joined = tmp_path / "c.h264"
     joined.write_bytes(upright.read_bytes() + path.read_bytes())
     frames, _ = read_video(joined, lambda metadata: np.arange(metadata.total_num_frames))
     assert frames.shape == (2 * FRAMES, 48, 64, 3)
-    brightness, *_, notes = gone_through(joined)
+    brightness, *_, notes = streamed(joined)
     assert len(brightness) == 2 * FRAMES
     assert len(notes) == 1 and "frames of 64 x 48 and of 48 x 64 pixels" in notes[0]
 
 
-# Timestamps that are wrong
+# Wrong timestamps
 
 
 def write_stamps(path, stamps):
-    """Write frames of which each is decoded by itself, with these timestamps in milliseconds."""
+    """Write frames that are all key frames, with timestamps in milliseconds."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mjpeg", rate=25)
         stream.height, stream.width, stream.pix_fmt = 48, 64, "yuvj420p"
@@ -475,9 +474,9 @@ def write_stamps(path, stamps):
     ],
     ids=["repeated", "all equal", "pairs", "start again", "exchanged", "pause", "too long a pause"],
 )
-def test_times_ascend_without_drifting(stamps, times, seconds, tmp_path):
+def test_times_ascend_without_drift(stamps, times, seconds, tmp_path):
     path = write_stamps(tmp_path / "a.mkv", stamps)
-    brightness, found, passed, notes = gone_through(path)
+    brightness, found, passed, notes = streamed(path)
     assert brightness == sorted(brightness) and read(path) == pytest.approx(brightness, abs=1)
     assert found == pytest.approx(times, abs=2e-3)
     assert passed == pytest.approx(seconds, abs=2e-3)
@@ -491,21 +490,21 @@ def test_timestamps_of_mpeg_ts_wrap(codec, tmp_path):
         return [(content, pts + start, dts + start) for content, pts, dts in packets]
 
     path = rewrite(encode(tmp_path / "whole.ts", codec), tmp_path / "a.ts", shift)
-    _, times, passed, _ = gone_through(path)
+    _, times, passed, _ = streamed(path)
     assert times == pytest.approx(np.arange(FRAMES) / 25, abs=2e-3)
     assert passed == pytest.approx(FRAMES / 25, abs=2e-3)
 
 
 @pytest.mark.parametrize(("name", "codec"), [("a.h264", "libx264"), ("a.m4v", "mpeg4"), ("a.m2v", "mpeg2video")])
-def test_streams_without_timestamps_have_those_of_their_rate(name, codec, tmp_path):
+def test_streams_without_timestamps_use_their_rate(name, codec, tmp_path):
     path = encode(tmp_path / name, codec, {"bf": "2"})
     assert_all_agree(path, tmp_path, plain(path))
-    assert gone_through(path)[1] == pytest.approx(np.arange(FRAMES) / 25, abs=2e-3)
+    assert streamed(path)[1] == pytest.approx(np.arange(FRAMES) / 25, abs=2e-3)
 
 
-def test_recordings_that_were_joined_go_on(tmp_path):
+def test_joined_recordings_have_ascending_times(tmp_path):
     path = encode(tmp_path / "a.ts", "libx264", count=10)
     path.write_bytes(path.read_bytes() * 3)
-    _, times, passed, _ = gone_through(path)
+    _, times, passed, _ = streamed(path)
     assert times == pytest.approx(np.arange(30) / 25, abs=2e-3)
     assert passed == pytest.approx(1.2, abs=2e-3)

@@ -17,7 +17,7 @@ def test_indices_are_the_published_ones(case):
 
 
 def test_one_segment_is_centred():
-    # 25 sampled frames leave 9 around a clip of 16: 4 before it, 5 after.
+    # 9 of the 25 sampled frames are not in the clip: 4 before it and 5 after it.
     assert evaluation_frame_indices(100, num_frames=16, sampling_rate=4).tolist() == [list(range(16, 80, 4))]
 
 
@@ -25,7 +25,7 @@ def test_short_video_repeats_its_last_sampled_frame():
     assert evaluation_frame_indices(10, num_frames=6, sampling_rate=4).tolist() == [[0, 4, 8, 8, 8, 8]]
 
 
-def test_segments_reach_from_the_first_to_the_last_window():
+def test_segments_are_spread_from_the_first_to_the_last_window():
     indices = evaluation_frame_indices(40, num_frames=16, sampling_rate=1, num_segments=4)
     assert indices.dtype == np.int64
     assert indices[:, 0].tolist() == [0, 8, 16, 24]

@@ -7,41 +7,35 @@ from lgi_former.image_processing.resizing import resize_frames
 
 
 def noise(count, height, width, channels=3):
-    """uint8 (count, channels, height, width), channels last in memory, as decoders give frames."""
+    """uint8 (count, channels, height, width), with channels last in memory like decoded frames."""
     pixels = np.random.default_rng(0).integers(0, 256, (count, height, width, channels), dtype=np.uint8)
     return torch.from_numpy(pixels).permute(0, 3, 1, 2)
 
 
-def by_pillow(frames, height, width, resample=Image.Resampling.BILINEAR):
-    pictures = [Image.fromarray(frame.permute(1, 2, 0).numpy()) for frame in frames]
-    resized = [np.array(picture.resize((width, height), resample)) for picture in pictures]
-    return torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2)
-
-
-# PyTorch's antialiased resizing of uint8 is 2 grey levels off where 224 or 200 pixels become 160.
+# PyTorch's antialiased resizing of uint8 differs by 2 grey levels from 224 or 200 to 160 pixels.
 @pytest.mark.parametrize("size", [(224, 224), (200, 200), (256, 256), (90, 60), (40, 50), (160, 90), (1, 1), (3, 500)])
-def test_frames_are_resized_as_pillow_does_to_the_level(size):
+def test_frames_are_resized_exactly_like_pillow(size, resize_with_pillow):
     frames = noise(2, *size)
     resized = resize_frames(frames, 160, 160)
-    assert resized.dtype == torch.uint8 and torch.equal(resized, by_pillow(frames, 160, 160))
+    assert resized.dtype == torch.uint8 and torch.equal(resized, resize_with_pillow(frames, 160, 160))
 
 
 @pytest.mark.parametrize("resample", Image.Resampling, ids=lambda resample: resample.name)
-def test_every_filter_is_pillows(resample):
+def test_filters_are_those_of_pillow(resample, resize_with_pillow):
     frames = noise(2, 37, 52)
     for height, width in ((16, 24), (50, 64)):
-        expected = by_pillow(frames, height, width, resample)
+        expected = resize_with_pillow(frames, height, width, resample)
         assert torch.equal(resize_frames(frames, height, width, resample), expected)
 
 
-def test_frames_of_the_wanted_size_stay_as_they_are():
+def test_frames_of_the_right_size_do_not_change():
     frames = noise(2, 20, 30)
     assert torch.equal(resize_frames(frames, 20, 30), frames)
     assert torch.equal(resize_frames(frames.float() / 7, 20, 30), frames.float() / 7)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64, torch.int16, torch.int64])
-def test_whole_grey_levels_of_any_dtype_are_resized_alike(dtype):
+def test_whole_grey_levels_of_any_dtype_are_resized_like_uint8(dtype):
     frames = noise(2, 37, 52)
     assert torch.equal(resize_frames(frames.to(dtype), 16, 16), resize_frames(frames, 16, 16))
 
@@ -54,20 +48,20 @@ def test_other_pixels_are_antialiased_and_not_rounded(frames):
     torch.testing.assert_close(resized, expected, atol=1e-5 * frames.abs().max().item(), rtol=0)
 
 
-def test_black_and_white_between_0_and_1_is_not_rounded():
+def test_black_and_white_from_0_to_1_is_not_rounded():
     frames = (noise(1, 40, 40) > 127).float()
     resized = resize_frames(frames, 16, 16)
     assert ((resized > 0.1) & (resized < 0.9)).any()
 
 
 @pytest.mark.parametrize("channels", [1, 4])
-def test_other_numbers_of_channels_are_resized_one_by_one(channels):
+def test_other_numbers_of_channels_are_resized_like_rgb(channels):
     frames = noise(2, 37, 52, channels)
     rgb = [resize_frames(frames[:, [channel] * 3], 16, 24)[:, :1] for channel in range(channels)]
     assert torch.equal(resize_frames(frames, 16, 24), torch.cat(rgb, dim=1))
 
 
-def test_clips_keep_their_dimensions():
+def test_leading_dimensions_are_preserved():
     frames = noise(6, 20, 30).unflatten(0, (2, 3))
     assert resize_frames(frames, 8, 9).shape == (2, 3, 3, 8, 9)
     assert torch.equal(resize_frames(frames, 8, 9)[1, 2], resize_frames(frames[1, 2:], 8, 9)[0])

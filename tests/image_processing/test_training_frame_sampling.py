@@ -25,7 +25,7 @@ def _case_name(case: dict) -> str:
 @pytest.mark.parametrize("case", GOLDEN["finetuning_frame_indices"], ids=_case_name)
 def test_finetuning_takes_the_published_frames(case):
     if case["window_end"] is None:
-        # Nothing is drawn for short videos, so the public function is what is compared.
+        # Nothing is random for short videos, so the public function can be compared.
         assert case["total_frames"] <= case["num_frames"] * case["sampling_rate"]
         indices = finetuning_frame_indices(
             case["total_frames"], case["num_frames"], case["sampling_rate"], torch.Generator()
@@ -43,7 +43,7 @@ def test_pretraining_takes_the_published_frames(case):
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize(("num_frames", "sampling_rate"), [(16, 4), (8, 1), (5, 3)])
-def test_clips_of_any_video_are_ascending_frames_of_it(sampler, num_frames, sampling_rate):
+def test_indices_ascend_within_the_video(sampler, num_frames, sampling_rate):
     generator = torch.Generator().manual_seed(0)
     for total_frames in range(1, 2 * num_frames * sampling_rate + 2):
         indices = sampler(total_frames, num_frames, sampling_rate, generator)
@@ -51,13 +51,13 @@ def test_clips_of_any_video_are_ascending_frames_of_it(sampler, num_frames, samp
         assert indices[0] >= 0 and indices[-1] < total_frames and (np.diff(indices) >= 0).all()
 
 
-def test_finetuning_windows_end_anywhere_from_the_first_possible_to_before_the_last_frame():
+def test_finetuning_windows_never_contain_the_last_frame():
     generator = torch.Generator().manual_seed(0)
     clips = {tuple(finetuning_frame_indices(12, 4, 2, generator)) for _ in range(300)}
     assert clips == {tuple(spread_over_window(end, 4, 2)) for end in (8, 9, 10, 11)}
 
 
-def test_pretraining_starts_anywhere_a_whole_clip_fits():
+def test_pretraining_starts_at_every_possible_frame():
     generator = torch.Generator().manual_seed(0)
     clips = {tuple(pretraining_frame_indices(11, 4, 2, generator)) for _ in range(300)}
     assert clips == {(0, 2, 4, 6), (1, 3, 5, 7), (2, 4, 6, 8), (3, 5, 7, 9)}
@@ -75,5 +75,5 @@ def test_a_video_without_frames_is_refused(sampler):
         sampler(0, 16, 4, torch.Generator())
 
 
-def test_a_short_video_is_spread_out_once():
+def test_a_short_video_is_spread_and_padded():
     assert spread_over_short_video(9, 8, 2).tolist() == [0, 3, 6, 8, 8, 8, 8, 8]

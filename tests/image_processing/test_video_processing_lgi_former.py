@@ -29,10 +29,10 @@ def pixels_of(processor, videos, **settings):
     return processor(videos, return_tensors="pt", **settings)["pixel_values"]
 
 
-# What comes out
+# Output
 
 
-def test_one_clip_a_video_by_default(processor, noise):
+def test_a_video_has_one_clip_by_default(processor, noise):
     inputs = processor(noise, return_tensors="pt")
     assert list(inputs) == ["pixel_values"]  # so that model(**inputs) works
     assert inputs["pixel_values"].shape == (1, 16, 3, 160, 160)
@@ -46,27 +46,24 @@ def test_pixels_are_resized_rescaled_and_normalised(processor):
     torch.testing.assert_close(pixels, expected.view(3, 1, 1).expand_as(pixels))
 
 
-def resized_by_pillow(frames, height, width, resample=Image.Resampling.BILINEAR):
-    resized = [np.array(Image.fromarray(frame).resize((width, height), resample)) for frame in frames]
-    return torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).float()
-
-
 UNCHANGED = {"do_sample_frames": False, "do_normalize": False, "do_rescale": False}
 
 
 @pytest.mark.parametrize("resample", [*PILImageResampling, 3, None, *InterpolationMode], ids=str)
-def test_frames_are_resized_by_pillow_with_any_filter(processor, noise, resample):
+def test_frames_are_resized_by_pillow_with_any_filter(processor, noise, resample, resize_with_pillow):
     name = "BILINEAR" if resample is None else getattr(resample, "name", "BICUBIC").removesuffix("_EXACT")
     for height, width in ((12, 24), (100, 90)):
         size = {"height": height, "width": width}
         pixels = pixels_of(processor, noise, size=size, resample=resample, **UNCHANGED)
         assert pixels.dtype == torch.float32
-        assert torch.equal(pixels[0], resized_by_pillow(noise, height, width, Image.Resampling[name]))
+        frames = torch.from_numpy(noise).permute(0, 3, 1, 2)
+        expected = resize_with_pillow(frames, height, width, Image.Resampling[name]).float()
+        assert torch.equal(pixels[0], expected)
 
 
 @pytest.mark.parametrize("resample", [9, -1, "bicubic"])
-def test_a_filter_that_there_is_not_is_refused(noise, resample):
-    with pytest.raises(ValueError, match=f"resample={resample!r} is no filter of Pillow. Choose one of"):
+def test_unknown_filters_are_refused(noise, resample):
+    with pytest.raises(ValueError, match=f"resample={resample!r} is not a filter of Pillow. Choose one of"):
         LGIFormerVideoProcessor(resample=resample)(noise)
 
 
@@ -75,7 +72,7 @@ def test_resizing_without_antialiasing_is_refused(processor):
         processor.resize(torch.zeros(2, 3, 8, 8), SizeDict(height=4, width=4), antialias=False)
 
 
-def test_the_company_of_a_video_does_not_change_its_pixels(processor, noise):
+def test_other_videos_of_the_call_do_not_change_pixels(processor, noise):
     fractions = noise / 3
     together = pixels_of(processor, [noise, fractions, noise.astype(np.float64)])
     for number, video in enumerate((noise, fractions, noise)):
@@ -83,13 +80,13 @@ def test_the_company_of_a_video_does_not_change_its_pixels(processor, noise):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_rescaled_grey_levels_are_resized_like_others(processor, noise, dtype):
+def test_rescaled_grey_levels_are_resized_like_uint8(processor, noise, dtype):
     expected = pixels_of(processor, noise, do_rescale=True)
     scaled = pixels_of(processor, (noise / 255).astype(dtype), do_rescale=False)
     torch.testing.assert_close(scaled, expected, atol=1e-5, rtol=1e-5)
 
 
-def test_pixels_that_are_no_grey_levels_are_not_rounded(processor, noise):
+def test_other_pixels_are_not_rounded(processor, noise):
     settings = {**UNCHANGED, "size": {"height": 16, "width": 16}}
     for frames in (noise / 255**1.1, noise / 255 - 0.5, noise.astype(np.int64) * 257):
         pixels = pixels_of(processor, frames, **settings)[0]
@@ -98,18 +95,19 @@ def test_pixels_that_are_no_grey_levels_are_not_rounded(processor, noise):
         torch.testing.assert_close(pixels, expected, atol=1e-5 * np.abs(frames).max(), rtol=0)
 
 
-def test_without_resizing_frames_keep_their_size_and_pixels(processor, noise):
+def test_without_resizing_pixels_do_not_change(processor, noise):
     pixels = pixels_of(processor, noise, do_resize=False, **UNCHANGED)
     assert torch.equal(pixels[0], torch.from_numpy(noise).permute(0, 3, 1, 2))
 
 
 @pytest.mark.parametrize("size", [{"shortest_edge": 24}, {"height": 24, "width": 32}])
-def test_other_ways_to_give_the_size_are_resized_by_pillow_too(processor, noise, size):
+def test_pillow_also_resizes_for_other_kinds_of_size(processor, noise, size, resize_with_pillow):
     pixels = pixels_of(processor, noise, size=size, **UNCHANGED)
-    assert torch.equal(pixels[0], resized_by_pillow(noise, 24, 32))
+    frames = torch.from_numpy(noise).permute(0, 3, 1, 2)
+    assert torch.equal(pixels[0], resize_with_pillow(frames, 24, 32).float())
 
 
-def test_segments_are_adjacent_clips_that_say_their_video(processor, noise):
+def test_segments_are_adjacent_clips(processor, noise):
     long = np.concatenate([noise] * 5)
     inputs = processor([long, noise, long], num_segments=2, return_tensors="pt")
     assert inputs["video_index"].tolist() == [0, 0, 1, 1, 2, 2]
@@ -127,7 +125,7 @@ def test_metadata_describes_every_clip(processor, write_video):
     assert inputs["video_metadata"][0].timestamps == [0, 0.08, 0.16, 0.24]
 
 
-def test_metadata_given_with_an_array_is_kept(processor, noise):
+def test_metadata_of_an_array_is_preserved(processor, noise):
     inputs = processor(noise, video_metadata={"total_num_frames": 20, "fps": 25}, return_metadata=True)
     (clip,) = inputs["video_metadata"]
     assert (clip.fps, clip.total_num_frames, clip.height, clip.width) == (25, 20, 48, 64)
@@ -139,7 +137,7 @@ def test_return_tensors(processor, noise):
     assert [clip.shape for clip in clips] == [(16, 3, 160, 160)] * 2
 
 
-# What goes in
+# Input
 
 
 def test_every_kind_of_video_gives_the_same_clip(processor, write_frames, noise, tmp_path):
@@ -198,13 +196,13 @@ def test_batch_of_mixed_lengths_and_sizes_equals_one_by_one(processor, noise):
     assert torch.equal(together, torch.cat([pixels_of(processor, video) for video in videos]))
 
 
-def test_ambiguous_channels_are_settled_by_input_data_format(processor):
+def test_input_data_format_decides_ambiguous_channels(processor):
     video = np.random.default_rng(0).integers(0, 256, (1, 3, 40, 3), dtype=np.uint8)  # 3 x 40 pixels, channels last
     pixels = pixels_of(processor, video, input_data_format="channels_last")
     assert torch.equal(pixels, pixels_of(processor, torch.from_numpy(video).permute(0, 3, 1, 2)))
 
 
-def test_floats_are_0_to_255_unless_rescaling_is_off(processor, noise, monkeypatch):
+def test_floats_are_0_to_255_if_they_are_rescaled(processor, noise, monkeypatch):
     warnings = []
     module = "lgi_former.image_processing.pixel_range.logger.warning_once"
     monkeypatch.setattr(module, warnings.append)
@@ -216,7 +214,7 @@ def test_floats_are_0_to_255_unless_rescaling_is_off(processor, noise, monkeypat
     assert "do_rescale=False" in warnings[0]
 
 
-def test_unsampled_frames_are_taken_as_they_are(processor, noise, write_frames):
+def test_without_sampling_all_frames_are_one_clip(processor, noise, write_frames):
     folder = write_frames("frames", count=7)
     assert pixels_of(processor, folder, do_sample_frames=False).shape == (1, 7, 3, 160, 160)
     inputs = processor([noise, noise], do_sample_frames=False, num_segments=2, return_tensors="pt")
@@ -225,7 +223,7 @@ def test_unsampled_frames_are_taken_as_they_are(processor, noise, write_frames):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_gpu_gives_what_the_cpu_gives(processor, noise):
+def test_gpu_and_cpu_give_the_same_pixels(processor, noise):
     on_gpu = pixels_of(processor, noise, device="cuda")
     assert on_gpu.is_cuda
     torch.testing.assert_close(on_gpu.cpu(), pixels_of(processor, noise), rtol=0, atol=1e-4)
@@ -246,7 +244,7 @@ def test_settings_survive_saving(tmp_path, noise):
     assert LGIFormerVideoProcessor.from_pretrained(tmp_path, num_segments=1).num_segments == 1
 
 
-def test_none_stands_for_the_processors_own_setting(processor, noise):
+def test_none_means_the_setting_of_the_processor(processor, noise):
     pixels = pixels_of(processor, noise, num_frames=None, sampling_rate=None, do_resize=None)
     assert torch.equal(pixels, pixels_of(processor, noise))
 
@@ -266,7 +264,7 @@ def test_fps_is_refused_not_ignored(processor, noise):
 
 
 @pytest.mark.parametrize(
-    ("videos", "said"),
+    ("videos", "message"),
     [
         (None, "type NoneType"),
         (np.zeros((48, 64)), "2 dimensions"),
@@ -277,18 +275,18 @@ def test_fps_is_refused_not_ignored(processor, noise):
         ([Image.new("RGB", (4, 4)), Image.new("RGB", (4, 8))], "frame 1 has (3, 8, 4)"),
     ],
 )
-def test_what_is_no_video_is_refused_in_one_sentence(processor, videos, said):
+def test_other_inputs_are_refused(processor, videos, message):
     with pytest.raises(ValueError) as raised:
         processor(videos)
-    assert said in str(raised.value)
+    assert message in str(raised.value)
 
 
-def test_unreadable_video_in_a_batch_is_named(processor, noise):
+def test_the_error_names_the_unreadable_video_of_a_batch(processor, noise):
     with pytest.raises(VideoReadError, match=r"missing\.mp4"):
         processor([noise, "missing.mp4"])
 
 
-def test_clips_that_do_not_fit_together_are_refused(processor, noise):
+def test_clips_of_different_shapes_are_refused(processor, noise):
     with pytest.raises(ValueError, match="different shapes"):
         processor([noise, noise[:5]], do_sample_frames=False, return_tensors="pt")
     assert len(processor([noise, noise[:5]], do_sample_frames=False)["pixel_values"]) == 2
@@ -297,19 +295,19 @@ def test_clips_that_do_not_fit_together_are_refused(processor, noise):
 RAW = {"do_rescale": False, "do_normalize": False, "return_tensors": "pt", "size": {"height": 8, "width": 8}}
 
 
-def test_transparent_pixels_of_arrays_are_on_black():
+def test_transparent_pixels_become_black():
     frames = np.zeros((16, 8, 8, 4), np.uint8)
     frames[..., 0], frames[:, :, :4, 3] = 200, 255  # red, and the right half transparent
     pictures = [Image.fromarray(frame) for frame in frames]
-    for video, one in ((frames, 1), (frames.transpose(0, 3, 1, 2), 1), (pictures, 1), ((frames / 255), 255)):
+    for video, scale in ((frames, 1), (frames.transpose(0, 3, 1, 2), 1), (pictures, 1), ((frames / 255), 255)):
         shown = LGIFormerVideoProcessor()(video, **RAW)["pixel_values"][0, 0, :, 0]
-        assert (shown * one).round().tolist() == [[200] * 4 + [0] * 4, [0] * 8, [0] * 8]
+        assert (shown * scale).round().tolist() == [[200] * 4 + [0] * 4, [0] * 8, [0] * 8]
     with open_frames(frames) as stream:
         assert next(iter(stream)).image[0].tolist() == [[200, 0, 0]] * 4 + [[0, 0, 0]] * 4
 
 
 @pytest.mark.parametrize("height", [1, 4])
-def test_three_channels_are_found_beside_a_small_height(height):
+def test_three_channels_are_found_next_to_a_small_height(height):
     video = np.full((16, height, 1, 3), (10, 20, 30), np.uint8)
     for same in (video, video.transpose(0, 3, 2, 1)):
         shown = LGIFormerVideoProcessor()(same, **RAW)["pixel_values"][0, 0, :, 0, 0]
@@ -325,7 +323,7 @@ def test_pixels_of_another_range_are_refused(value, dtype):
 
 
 @pytest.mark.parametrize(("value", "words"), [(300.0, "go from 300 to 300"), (True, "between 0 and 1")])
-def test_pixels_of_a_doubtful_range_are_reported(value, words, monkeypatch):
+def test_unlikely_ranges_are_reported(value, words, monkeypatch):
     warnings = []
     monkeypatch.setattr(pixel_range.logger, "warning_once", warnings.append)
     LGIFormerVideoProcessor()(np.full((2, 8, 8, 3), value))

@@ -20,10 +20,9 @@ from transformers import (
     pipeline,
 )
 
-from lgi_former import FacialExpressionPipeline
+from lgi_former import FacialExpressionPipeline, extras
 from lgi_former.image_processing import FaceCropper, FacesExtraMissingError
-from lgi_former.image_processing.decoding import frame_stream
-from lgi_former.image_processing.faces import face_detection
+from lgi_former.image_processing.decoding import frame_stream, pyav_decoding
 from lgi_former.inference import predict_video
 
 
@@ -269,7 +268,7 @@ def test_a_processor_with_other_inputs_is_refused():
 
 
 def test_cropping_faces_needs_the_extra(tiny_model, tiny_processor, monkeypatch):
-    monkeypatch.setattr(face_detection, "PACKAGES", ("no_such_package",))
+    monkeypatch.setitem(extras.MODULES, "faces", ("no_such_package",))
     recognise = FacialExpressionPipeline(model=tiny_model(), video_processor=tiny_processor(), device="cpu")
     with pytest.raises(FacesExtraMissingError, match="crop_faces=False"):
         recognise(np.zeros((4, 32, 32, 3), np.uint8))
@@ -320,11 +319,11 @@ def test_a_stream_yields_windows_while_the_video_is_read(recognise, people_video
 def test_closing_a_stream_closes_the_file(recognise, people_video, tmp_path, monkeypatch):
     containers = []
 
-    def open_and_keep(path, open_file=frame_stream.open_with_pyav):
+    def open_and_keep(path, open_file=pyav_decoding.open_with_pyav):
         containers.append(open_file(path))
         return containers[0]
 
-    monkeypatch.setattr(frame_stream, "open_with_pyav", open_and_keep)
+    monkeypatch.setattr(pyav_decoding, "open_with_pyav", open_and_keep)
     entries = recognise.stream(write_video(tmp_path / "a.mp4", people_video({80: (0, 99)})), batch_size=1)
     next(entries)
     entries.close()

@@ -1,4 +1,4 @@
-"""What two processes do for `test_distributed.py`: `accelerate launch distributed_run.py OUTPUT_DIR SHARDS`."""
+"""The runs of `test_distributed.py` on two processes: `accelerate launch distributed_run.py OUTPUT_DIR SHARDS`."""
 
 import contextlib
 import json
@@ -22,22 +22,26 @@ from torch.distributed.fsdp import FSDPModule
 
 
 def run_all(output_dir, shards):
-    """Both stages, evaluation, resuming, a stream, shards and a loss that is not finite, then what is sharded."""
-    trainer = finetuning(output_dir / "finetuning", mix=0.0, save_strategy="steps", save_steps=5)
+    """Both stages, evaluation, resuming, a stream, shards, a loss that is not finite, and sharded weights."""
+    trainer = finetuning(output_dir / "finetuning", mix=0.0, save_strategy="steps", save_steps=5, max_steps=8)
     trainer.train()
     results = {"finetuning": losses(trainer), "evaluation": evaluate_views(trainer)}
-    resumed = finetuning(output_dir / "resumed", mix=0.0)
+    resumed = finetuning(output_dir / "resumed", mix=0.0, max_steps=8)
     try:
         resumed.train(resume_from_checkpoint=output_dir / "finetuning" / "checkpoint-5")
         results["resumed"] = losses(resumed)
     except RuntimeError as error:  # transformers 5.17 cannot load an optimiser in one of several processes on a CPU
         results["resumed"] = str(error)
     accumulating = finetuning(
-        output_dir / "accumulating", mix=0.0, per_device_train_batch_size=2, gradient_accumulation_steps=2
+        output_dir / "accumulating",
+        mix=0.0,
+        max_steps=8,
+        per_device_train_batch_size=2,
+        gradient_accumulation_steps=2,
     )
     accumulating.train()
     results["accumulating"] = losses(accumulating)
-    trainer = pretraining(output_dir / "pretraining")
+    trainer = pretraining(output_dir / "pretraining", max_steps=8)
     trainer.train()
     results["pretraining"] = losses(trainer)
 
@@ -61,10 +65,10 @@ def run_all(output_dir, shards):
 
 
 def run_shards(output_dir, shards):
-    """Two epochs of 24 videos in shards, of which two processes read two each: 6 steps; and once more from step 4.
+    """Two epochs of 6 steps on 24 videos in shards, with two videos a process. Then resume from step 4.
 
     Returns:
-        Whether the weights are the same in the end.
+        Whether the weights are the same at the end.
     """
     fields = {"model_fields": DROPOUT, "max_steps": 12, "per_device_train_batch_size": 2}
     fields |= {"dataloader_num_workers": 2, "dataloader_persistent_workers": True}
@@ -72,7 +76,7 @@ def run_shards(output_dir, shards):
     trainer = finetuning(whole, clips=sharded_clips(shards, whole), save_strategy="steps", save_steps=4, **fields)
     trainer.train()
     weights = [weight.detach().clone() for weight in trainer.model.parameters()]
-    with contextlib.suppress(RuntimeError):  # as above, of transformers 5.17
+    with contextlib.suppress(RuntimeError):  # transformers 5.17, see above
         trainer = finetuning(resumed, clips=sharded_clips(shards, resumed), **fields)
         trainer.train(resume_from_checkpoint=whole / "checkpoint-4")
     return all(map(torch.equal, weights, trainer.model.parameters()))
@@ -118,7 +122,7 @@ def run_sharded(output_dir):
 
 
 def run_refused_sharding(output_dir):
-    """What is said of runs with FSDP that are refused."""
+    """The errors of runs with FSDP that are refused."""
     full, sharded = (fsdp(kind) for kind in STATE_DICT_TYPES)
     whole_checkpoint = output_dir / "finetuning" / "checkpoint-5"
     full_checkpoint = output_dir / "FULL_STATE_DICT" / "finetuning" / "checkpoint-1"
@@ -128,7 +132,7 @@ def run_refused_sharding(output_dir):
         "FSDP1": lambda: finetuning(folder, **fsdp("FULL_STATE_DICT", version=1, sync_module_states=False)),
         "other type": lambda: finetuning(folder, **sharded).train(full_checkpoint),
         "whole checkpoint": lambda: finetuning(folder, **full).train(whole_checkpoint),
-        "CPU": lambda: finetuning(folder),  # as Accelerate has set ACCELERATE_USE_FSDP
+        "CPU": lambda: finetuning(folder),  # Accelerate has set ACCELERATE_USE_FSDP
     }
     messages = {}
     for name, attempt in attempts.items():

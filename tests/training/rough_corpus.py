@@ -1,4 +1,4 @@
-"""A corpus with all that real ones have wrong, for the tests of data. They load this module from its file."""
+"""A corpus with the faults of real corpora, for the tests of data. They load this module from its file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ BROKEN = {
     "corrupt_jpeg": "cannot be decoded as an image",
     "missing.mp4": "There is no file",
 }
-"""Videos that cannot be read, and a part of what is said of them."""
+"""Videos that cannot be read, and a part of their errors."""
 
 GOOD = [*(f"good {number}.mp4" for number in range(5)), "one_frame.mp4", "frames", "image.png", "odd_size.mp4"]
 
@@ -31,7 +31,7 @@ class RoughCorpus:
 
 
 def write_clip(path, grey=128, count=8, height=32, width=64):
-    """Write a small video file, all of one grey from 0 to 255."""
+    """Write a small video file of one grey from 0 to 255."""
     frame = np.full((height, width, 3), grey, dtype=np.uint8)
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=25)
@@ -47,10 +47,8 @@ def write_image(path, grey):
     Image.fromarray(np.full((30, 40, 3), grey, dtype=np.uint8)).save(path)
 
 
-@pytest.fixture(scope="module")
-def rough_corpus(tmp_path_factory):
-    """The videos `GOOD` and `BROKEN` in a folder. Each good one is of one grey: 0, 20, 40, ..."""
-    folder = tmp_path_factory.mktemp("corpus")
+def write_rough_corpus(folder):
+    """Write the videos `GOOD` and `BROKEN`. Each good one has one grey: 0, 20, 40, ..."""
     for number in range(5):
         write_clip(folder / f"good {number}.mp4", grey=20 * number)
     write_clip(folder / "one_frame.mp4", grey=100, count=1)
@@ -66,3 +64,9 @@ def rough_corpus(tmp_path_factory):
     (folder / "text.mp4").write_text("not a video")
     (folder / "empty_folder").mkdir()
     return RoughCorpus(folder)
+
+
+@pytest.fixture(scope="module")
+def rough_corpus(tmp_path_factory):
+    """A folder with the videos `GOOD` and `BROKEN`."""
+    return write_rough_corpus(tmp_path_factory.mktemp("corpus"))

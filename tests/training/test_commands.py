@@ -279,12 +279,12 @@ def test_training_and_evaluation_on_shards(pretrained, tmp_path, capsys):
     options = ["--model", str(tmp_path / "finetuned"), "--data", str(shards), "--use_cpu", "--bf16", "false"]
     assert main(["evaluate", *options]) == 0
     assert rows_of(tmp_path / "finetuned" / "evaluation" / "predictions.csv") == rows
-    shards = shards.rename(tmp_path / "damaged")  # tables that were read are kept in memory
+    shards = shards.rename(tmp_path / "damaged")  # tables that were read stay in memory
     (shards / "shard-000001.parquet").unlink()
     options = ["--train_data", str(shards), "--dataloader_num_workers", "1", "--output_dir", str(tmp_path / "stopped")]
     assert pretrain(*options) == 2
-    (told,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("lgi-former: "))
-    assert told.startswith(f"lgi-former: There is no file '{shards}/shard-000001.parquet'.")
+    (message,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("lgi-former: "))
+    assert message.startswith(f"lgi-former: There is no file '{shards}/shard-000001.parquet'.")
 
 
 def test_class_folders_and_videomae(tmp_path, monkeypatch, capsys):

@@ -1,4 +1,4 @@
-"""Two processes train and evaluate as one does with the same total batch, their weights whole or sharded."""
+"""Two processes train and evaluate as one process with the same total batch, with whole or sharded weights."""
 
 import json
 import os
@@ -11,11 +11,12 @@ import torch
 
 from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification
 from lgi_former.training.run.arguments import RECIPES
-from lgi_former.training.trainer.whole_checkpoints import what_a_checkpoint_lacks
+from lgi_former.training.trainer.whole_checkpoints import missing_part
 
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("distributed")]
 
+NUM_STEPS = 8
 MANY_GPUS = RECIPES.with_name("accelerate") / "many_gpus.yaml"
 
 
@@ -38,14 +39,14 @@ def launched(tiny_shards, tmp_path_factory):
     return output_dir, [json.loads((output_dir / f"results_{process}.json").read_text()) for process in (0, 1)]
 
 
-def assert_same_losses(launched_losses, losses, steps=20):
+def assert_same_losses(launched_losses, losses, steps=NUM_STEPS):
     assert len(losses) == steps
     assert {int(step): loss for step, loss in launched_losses.items()} == pytest.approx(losses, abs=1e-4)
 
 
 def test_finetuning(launched, tiny_run, tmp_path):
-    """Losses of 20 steps and the evaluation after them: no video twice, the unreadable one not at all."""
-    trainer = tiny_run.finetuning(tmp_path, mix=0.0, per_device_train_batch_size=8)
+    """The losses, and the evaluation: no video twice, and not the unreadable one."""
+    trainer = tiny_run.finetuning(tmp_path, mix=0.0, per_device_train_batch_size=8, max_steps=NUM_STEPS)
     trainer.train()
     output_dir, results = launched
     assert_same_losses(results[0]["finetuning"], tiny_run.losses(trainer))
@@ -59,8 +60,8 @@ def test_finetuning(launched, tiny_run, tmp_path):
         figures = {name: value for name, value in expected["metrics"].items() if "time" not in name}
         assert {name: evaluation["metrics"][name] for name in figures} == pytest.approx(figures, abs=1e-3)
 
-    checkpoint = output_dir / "finetuning" / "checkpoint-20"
-    assert what_a_checkpoint_lacks(checkpoint) is None
+    checkpoint = output_dir / "finetuning" / f"checkpoint-{NUM_STEPS}"
+    assert missing_part(checkpoint) is None
     sealed = json.loads((checkpoint / "checkpoint_files.json").read_text())
     assert {"rng_state_0.pth", "rng_state_1.pth", "model.safetensors", "trainer_state.json"} <= sealed.keys()
 
@@ -73,14 +74,14 @@ def test_resumed_in_the_middle_of_the_second_epoch(launched):
 
 
 def test_accumulation(launched, tiny_run, tmp_path):
-    trainer = tiny_run.finetuning(tmp_path, mix=0.0, per_device_train_batch_size=8)
+    trainer = tiny_run.finetuning(tmp_path, mix=0.0, per_device_train_batch_size=8, max_steps=NUM_STEPS)
     trainer.train()
     _, results = launched
     assert_same_losses(results[0]["accumulating"], tiny_run.losses(trainer))
 
 
 def test_pretraining(launched, tiny_run, tmp_path):
-    trainer = tiny_run.pretraining(tmp_path, per_device_train_batch_size=8)
+    trainer = tiny_run.pretraining(tmp_path, per_device_train_batch_size=8, max_steps=NUM_STEPS)
     trainer.train()
     _, results = launched
     assert_same_losses(results[0]["pretraining"], tiny_run.losses(trainer))
@@ -96,7 +97,7 @@ def test_every_video_of_shards_once_an_epoch(launched, tiny_run):
     output_dir, _ = launched
     steps = [tiny_run.seen(output_dir / "sharded", process) for process in (0, 1)]
     assert_every_video_once_an_epoch(steps)
-    assert steps[0][1] != steps[0][7]  # in another order in the second epoch
+    assert steps[0][1] != steps[0][7]  # the second epoch has another order
 
 
 def test_every_video_of_shards_once_an_epoch_that_is_resumed(launched, tiny_run):
@@ -149,7 +150,7 @@ def test_sharded_finetuning(sharded, tiny_run, tmp_path):
     folder, results = sharded
     assert_same_losses(results["finetuning"], tiny_run.losses(trainer), steps=3)
     checkpoint = folder / "finetuning" / "checkpoint-3"
-    assert what_a_checkpoint_lacks(checkpoint) is None
+    assert missing_part(checkpoint) is None
     assert_loads_as(LGIFormerForVideoClassification, checkpoint, trainer.model)
 
 

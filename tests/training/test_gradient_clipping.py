@@ -6,7 +6,7 @@ import torch
 
 @pytest.fixture
 def step_length(tiny_run, tmp_path):
-    """`step_length(max_grad_norm)`: how far one step of plain SGD at a learning rate of 1 moves all weights."""
+    """`step_length(max_grad_norm)`: norm of the change of all weights in one step of SGD at a learning rate of 1."""
 
     def measure(max_grad_norm):
         torch.manual_seed(0)
@@ -30,4 +30,4 @@ def test_a_maximum_of_0_does_not_clip(step_length):
     unclipped = step_length(1e9)
     assert unclipped > 0.01
     assert step_length(0) == pytest.approx(unclipped, rel=1e-5)
-    assert step_length(0.001) == pytest.approx(0.001, rel=0.01)  # where clipping is asked for, it shows
+    assert step_length(0.001) == pytest.approx(0.001, rel=0.01)

@@ -87,7 +87,7 @@ class Views(Clips):
 
 
 class Stream(IterableDataset):
-    """Clips in turn for each process, without an end. Notes which were read."""
+    """Clips for each process in turn, without an end. Records which were read."""
 
     def __init__(self):
         self.read = []
@@ -127,13 +127,13 @@ def training_arguments(output_dir, **fields):
             **fields,
         }
     )
-    if arguments.fsdp:  # Accelerate (1.15) shards weights on GPUs only, so these processes have to pass for such
+    if arguments.fsdp:  # Accelerate (1.15) shards weights on GPUs only, so pretend
         arguments.distributed_state.distributed_type = DistributedType.MULTI_GPU
     return arguments
 
 
-class NotingTrainer(LGIFormerTrainer):
-    """Notes in `seen_PROCESS.jsonl` which videos each step is of, if the run is on videos."""
+class RecordingTrainer(LGIFormerTrainer):
+    """Records the videos of each step in `seen_PROCESS.jsonl`, if the run reads videos."""
 
     def training_step(self, model, inputs, *args, **kwargs):
         if isinstance(self.train_dataset, ClipDataset):
@@ -143,7 +143,7 @@ class NotingTrainer(LGIFormerTrainer):
 
 
 def seen(output_dir, process=0):
-    """Videos of a process by step; of a step that was done again, those of the last time."""
+    """Videos of a process by step. For a repeated step, they are those of the last time."""
     return dict(map(json.loads, Path(output_dir, f"seen_{process}.jsonl").read_text().splitlines()))
 
 
@@ -163,7 +163,7 @@ def sharded_clips(shards, output_dir):
 def finetuning(output_dir, *, mix=0.8, model_fields=None, clips=None, callbacks=None, trainer_fields=None, **fields):
     """A trainer of the classifier."""
     torch.manual_seed(0)
-    return NotingTrainer(
+    return RecordingTrainer(
         LGIFormerForVideoClassification(tiny_config(**(model_fields or {}))),
         training_arguments(output_dir, **fields),
         data_collator=FinetuningCollator(len(LABEL_NAMES), mixup_alpha=mix, cutmix_alpha=mix),
@@ -201,14 +201,14 @@ def evaluate_views(trainer, number=7):
 
 
 DECAYING = {"mix": 0.0, "max_steps": 3, "trainer_fields": {"layer_decay": 0.5}}
-"""Fine-tuning in three steps, in which layers learn at rates of their own."""
+"""Fine-tuning in three steps, with a learning rate for each layer."""
 
 INTERRUPTED = {"model_fields": DROPOUT, "max_steps": 10, "save_strategy": "steps", "save_steps": 4, "logging_steps": 1}
 """A run of 10 steps in two epochs, saved after steps 4 and 8."""
 
 
 class KillAfterStep(TrainerCallback):
-    """Ends the process as a power cut would."""
+    """Kills the process."""
 
     def __init__(self, step):
         self.step = step
@@ -219,7 +219,7 @@ class KillAfterStep(TrainerCallback):
 
 
 def run_killed(output_dir, shards):
-    """Dies after step 6, between the checkpoints. Two workers read videos in shards meanwhile."""
+    """Dies after step 6, between the checkpoints. Two workers read videos in shards."""
     clips = sharded_clips(shards, output_dir)
     workers = {"dataloader_num_workers": 2, "dataloader_persistent_workers": True}
     finetuning(output_dir, clips=clips, callbacks=[KillAfterStep(6)], **workers, **INTERRUPTED).train()

@@ -1,4 +1,4 @@
-"""Which videos there are and what they show: from a list, class folders or a data set to one table."""
+"""Loads a list, class folders or a data set as a table of videos with labels."""
 
 import os
 import re
@@ -11,21 +11,23 @@ import pyarrow.compute as pc
 from datasets import ClassLabel, Dataset, Features, Value, Video
 from transformers.utils import logging
 
-from .annotation_files import LABEL_COLUMN, Annotations, read_annotation_file
+from .annotation_files import read_annotation_file
+from .annotation_tables import LABEL_COLUMN
 from .class_folders import list_class_folders
-from .labels import AnnotationError, label_column, written_label
+from .labels import AnnotationError, distinct, label_column, written_label
+from .list_text import Annotations
 from .video_rows import ADDRESS, is_address
 
 
 logger = logging.get_logger(__name__)
 
 
-ROWS_AT_ONCE = 100  # of a data set that may hold its videos itself
-VIDEOS_LOOKED_FOR = 1000  # before any is read
+ROWS_AT_ONCE = 100  # small, because the rows of a data set may hold the videos' bytes
+VIDEOS_LOOKED_FOR = 1000  # by `check_that_videos_are_there`
 
 _WINDOWS_ROOT = r"[A-Za-z]:[/\\]|\\"
 _ABSOLUTE = rf"^(/|{_WINDOWS_ROOT})|{ADDRESS}"
-"""Paths that begin at a root of any system, and addresses."""
+"""Absolute paths of any system, and addresses."""
 
 
 def load_annotations(
@@ -34,39 +36,27 @@ def load_annotations(
     label_names: Sequence[str] | None = None,
     one_label: bool = True,
 ) -> Dataset:
-    """Load the list of a data set's videos. Nothing is decoded, and missing videos are found when they are read.
+    """Load the list of a data set's videos. Nothing is decoded. Missing videos are found when they are read.
 
     Args:
-        source: One of
-
-            - a text file with a line `path label` for each video. Spaces or one tab separate them, and the path may
-              hold spaces. Without any labels, as for pre-training, a line is a path. It may hold spaces if it ends in
-              the suffix of a video file.
-            - a table (CSV): its header names a column `video`, `path`, `video_name` or `file_name` and, if there are
-              labels, a column `label`, in any case. Commas, tabs, semicolons or bars separate the columns. The header
-              decides, not the suffix of the file, because plain lists are called `.csv`, too.
-            - a folder with a folder for each class, which holds the class's videos, or its images as still clips.
-            - a `datasets.Dataset` with such columns `video` (paths, or `datasets.Video`, of files or of videos that it
-              holds itself) and `label`, as `load_dataset("videofolder", ...)` returns it.
-
-            Files are in UTF-8, or in UTF-16 with a byte order mark, and have line ends of any system. Blank lines and
-            lines that begin with `# ` are skipped. A video is a video file or a folder of frames.
-        data_root: Where relative paths begin. By default the folder of the list. URLs and paths that are absolute on
-            any system stay as they are. So do class folders, and videos that a data set holds itself.
+        source: A list in a file, either lines `path label` or a table (CSV) with the columns `video` and `label`; a
+            folder of class folders; or a `datasets.Dataset` with the column `video` (paths or `datasets.Video`) and,
+            if there are labels, `label`. docs/datasets.md describes the formats.
+        data_root: Folder of relative paths in a list, by default the folder of the list. URLs, absolute paths of any
+            system, class folders and videos inside a data set do not change.
         label_names: The classes in the order of their indices. Labels may then be names or indices, counted from 0.
-            Without it, classes of a column of `ClassLabel` stay as they are; other labels that are names get indices
-            in alphabetical order, and labels that are numbers stay so.
-        one_label: Whether a list that gives a video two labels is refused. If not, each line is a row.
+            Without it, a column of `ClassLabel` keeps its classes, other names get indices in alphabetical order, and
+            numbers do not change.
+        one_label: Whether a list that gives a video two labels is refused. Otherwise each line is a row.
 
     Returns:
-        Data set with the columns `video` and, if there are labels, `label`. `video` is a path, str; or
-        `Video(decode=False)`, if the source holds videos itself, which then are not read here, or lacks some. `label`
-        is a `ClassLabel` if the classes' names are known, else int64.
+        Data set with the columns `video` and, if there are labels, `label`. `video` is a path, str, or
+        `Video(decode=False)` if the source holds videos or lacks some. `label` is a `ClassLabel` if the classes have
+        names, else int64.
 
     Raises:
-        AnnotationError: If the source cannot be read or lists no video, or a line is wrong or ambiguous. Labels that
-            are real numbers, several labels of a video, labels that differ in spelling only, and a video with two
-            labels are refused, too. docs/datasets.md has the table of all.
+        AnnotationError: If the source cannot be read or lists no video, or a line is wrong or ambiguous.
+            docs/datasets.md lists what is refused.
 
     Example:
 
@@ -85,10 +75,11 @@ def load_annotations(
     """
     if isinstance(source, Dataset):
         _check_columns(source)
-        label_names = _own_names(source) if label_names is None else label_names
+        if label_names is None and isinstance(source.features.get(LABEL_COLUMN), ClassLabel):
+            label_names = source.features[LABEL_COLUMN].names
         if isinstance(source.features["video"], Video) and not _all_are_paths(source):
             return _held_videos(source, label_names)
-        annotations = _from_dataset(source)
+        annotations = Annotations(_paths_of(source), _labels_of(source), _place_in_dataset)
         data_root = "" if data_root is None else data_root
     elif not isinstance(source, (str, os.PathLike)):
         raise AnnotationError(
@@ -109,20 +100,12 @@ def load_annotations(
         columns["label"], features["label"] = label_column(annotations.labels, label_names, annotations.place)
     if not isinstance(source, Dataset):
         _check_repeated(annotations, columns.get("label"), one_label)
-    # Not `from_dict`, which looks at every row.
+    # `from_dict` would read every row.
     return Dataset(pa.table(columns, schema=features.arrow_schema))
 
 
 def check_that_videos_are_there(videos: Dataset):
-    """Refuse a list if none of its videos is there, as with a wrong root. Reading them would try one after another.
-
-    Args:
-        videos: As from `load_annotations`. At most `VIDEOS_LOOKED_FOR` from all parts of the list are looked for,
-            until one is found.
-
-    Raises:
-        AnnotationError: If so.
-    """
+    """Raise an `AnnotationError` if none of at most `VIDEOS_LOOKED_FOR` videos from all parts of a list exists."""
     step = -(-len(videos) // VIDEOS_LOOKED_FOR)
     rows = range(0, len(videos), step)
     if any(_may_be_there(videos[row]["video"]) for row in rows):
@@ -138,46 +121,39 @@ def _may_be_there(video: str | dict | None) -> bool:
 
 def _what_to_do(missing: str) -> str:
     if os.sep == "/" and re.match(_WINDOWS_ROOT, missing):
-        return "This is a path of Windows. Write it as it is on this machine, or relative to --data_root."
+        return "This is a path of Windows. Write the path on this machine, or a path relative to --data_root."
     backslash = " and write / between folders" if os.sep == "/" and "\\" in missing else ""
     return f"Say with --data_root in which folder the paths of the list begin{backslash}."
 
 
 def _located(paths: pa.Array, data_root: str | os.PathLike) -> pa.Array:
-    """Join relative paths to where they begin, all at once."""
-    stay = pc.match_substring_regex(paths, _ABSOLUTE)
-    return pc.if_else(stay, paths, pc.binary_join_element_wise(os.path.join(data_root, ""), paths, ""))
+    """Join relative paths to their root."""
+    is_absolute = pc.match_substring_regex(paths, _ABSOLUTE)
+    return pc.if_else(is_absolute, paths, pc.binary_join_element_wise(os.path.join(data_root, ""), paths, ""))
 
 
 def _check_repeated(annotations: Annotations, labels: np.ndarray | None, one_label: bool):
-    """Refuse a list that gives a video two labels if `one_label` is true, and warn if it lists a video twice.
-
-    Args:
-        annotations: What the list says.
-        labels: Class indices, int64 (videos,), or None.
-    """
-    paths = annotations.paths
+    """Refuse two labels of one video if `one_label` is true, and warn of a video that is listed twice."""
+    paths, place = annotations.paths, annotations.place
     if any(pc.any(pc.match_substring(paths, part)).as_py() for part in ("./", "//")):
         paths = pc.replace_substring_regex(paths, r"/(\.?/)+", "/")
         paths = pc.replace_substring_regex(paths, r"^(\./)+", "")
-    videos = pa.table({"path": paths})["path"].combine_chunks().dictionary_encode()
-    if len(videos.dictionary) == len(videos):
-        return
-    _, first_rows, numbers = np.unique(videos.indices.to_numpy(), return_index=True, return_inverse=True)
+    _, first_rows, numbers = distinct(paths)
     firsts = first_rows[numbers]
     repeated = np.flatnonzero(firsts != np.arange(len(firsts)))
+    if len(repeated) == 0:
+        return
     if labels is not None and one_label and (labels != labels[firsts]).any():
-        row = int(np.flatnonzero(labels != labels[firsts])[0])
-        first = int(firsts[row])
+        row = np.flatnonzero(labels != labels[firsts])[0].item()
+        first = firsts[row].item()
         raise AnnotationError(
-            f"{annotations.place(row)} gives '{annotations.paths[row]}' two labels, one of them "
-            f"'{annotations.labels[row]}': {annotations.place(first)} says '{annotations.labels[first]}'. Leave one "
-            "line."
+            f"{place(row)} gives '{annotations.paths[row]}' two labels, one of them '{annotations.labels[row]}': "
+            f"{place(first)} says '{annotations.labels[first]}'. Leave one line."
         )
-    row = int(repeated[0])
+    row = repeated[0].item()
     logger.warning(
-        f"{annotations.place(row)} repeats '{annotations.paths[row]}' of {annotations.place(int(firsts[row]))}. A "
-        f"repeated video counts more than once (lines that repeat one: {len(repeated)})."
+        f"{place(row)} repeats '{annotations.paths[row]}' of {place(firsts[row])}. A repeated video counts more than "
+        f"once (lines that repeat one: {len(repeated)})."
     )
 
 
@@ -192,7 +168,7 @@ def _check_columns(source: Dataset):
 
 
 def _all_are_paths(source: Dataset) -> bool:
-    """Whether each row of a column of `Video` has a path alone. No video is copied to find out."""
+    """Whether each row of a column of `Video` has a path and no bytes. Videos are not copied."""
     tables = source.select_columns("video").with_format("arrow").iter(batch_size=ROWS_AT_ONCE)
     return all(
         pc.struct_field(table["video"], "bytes").null_count == len(table)
@@ -201,22 +177,24 @@ def _all_are_paths(source: Dataset) -> bool:
     )
 
 
-def _from_dataset(source: Dataset) -> Annotations:
+def _undecoded(source: Dataset) -> Dataset:
+    return source.select_columns("video").cast_column("video", Video(decode=False))
+
+
+def _paths_of(source: Dataset) -> pa.Array:
     if isinstance(source.features["video"], Video):
-        videos = source.select_columns("video").cast_column("video", Video(decode=False))["video"]
-        paths = [video["path"] for video in videos]
+        paths = [video["path"] for video in _undecoded(source)["video"]]
     else:
         paths = [None if path is None else str(path) for path in source["video"]]
-    return Annotations(pa.array(paths, pa.string()), _labels_of(source), _place_in_dataset)
+    return pa.array(paths, pa.string())
 
 
 def _held_videos(source: Dataset, label_names: Sequence[str] | None) -> Dataset:
-    videos = source.select_columns("video").cast_column("video", Video(decode=False))
     labels = _labels_of(source)
     if labels is None:
-        return videos
+        return _undecoded(source)
     indices, feature = label_column(labels, label_names, _place_in_dataset)
-    return videos.add_column("label", indices, feature=feature)
+    return _undecoded(source).add_column("label", indices, feature=feature)
 
 
 def _labels_of(source: Dataset) -> pa.Array | None:
@@ -226,11 +204,6 @@ def _labels_of(source: Dataset) -> pa.Array | None:
     if None in labels:
         raise AnnotationError(f"{_place_in_dataset(labels.index(None))} has no label. Leave it out with `filter`.")
     return pa.array([written_label(label, source.features[LABEL_COLUMN]) for label in labels])
-
-
-def _own_names(source: Dataset) -> list[str] | None:
-    feature = source.features.get(LABEL_COLUMN)
-    return feature.names if isinstance(feature, ClassLabel) else None
 
 
 def _place_in_dataset(row: int) -> str:

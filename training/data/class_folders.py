@@ -1,4 +1,4 @@
-"""A folder of class folders: which clips are in it, with the folders' names as labels."""
+"""A folder of class folders: the clips in it, with the names of the folders as labels."""
 
 import os
 from pathlib import Path
@@ -8,28 +8,24 @@ from transformers.utils import logging
 
 from ...image_processing.decoding.frame_folders import FRAME_ARCHIVE_SUFFIX, IMAGE_SUFFIXES, holds_frames
 from ...image_processing.decoding.video_decoding import VIDEO_SUFFIXES
-from .annotation_files import Annotations
 from .labels import AnnotationError
+from .list_text import Annotations
 
 
 logger = logging.get_logger(__name__)
 
-_OF_SYSTEMS = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information")
+_SYSTEM_FOLDERS = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information")
 """Folders that operating systems and archives add."""
 
 
 def list_class_folders(root: Path) -> Annotations:
-    """List the clips in the folders of a folder, each of which is named after a class.
+    """List the clips in the class folders of a folder.
 
-    Clips are video files, folders of frames and zip archives of frames. In a class folder that holds none of these,
-    each image is a clip: a still, which is repeated.
-
-    Raises:
-        AnnotationError: If there is no class folder, one holds no clip, one holds class folders itself, or a name is
-            not in UTF-8.
+    Clips are video files, folders of frames and zip archives of frames. In a class folder without any of these, each
+    image is a clip: a still, which is repeated. An `AnnotationError` names a folder that is not a class folder.
     """
-    entries = [entry for entry in root.iterdir() if not _is_hidden(entry)]
-    folders = sorted(entry for entry in entries if entry.is_dir())
+    entries = _visible(root)
+    folders = [entry for entry in entries if entry.is_dir()]
     if not folders or (root / "dataset_dict.json").is_file():
         raise AnnotationError(
             f"The folder '{root}' holds no folders of classes. Videos are expected in '{root / 'CLASS'}'. (A folder "
@@ -39,7 +35,7 @@ def list_class_folders(root: Path) -> Annotations:
     if beside:
         logger.warning(
             f"'{root}': {len(beside)} videos or images beside the class folders are left out, such as "
-            f"'{min(beside).name}'. Put each into the folder of its class."
+            f"'{beside[0].name}'. Put each into the folder of its class."
         )
     paths, labels, num_stills, num_left_out = [], [], 0, 0
     for folder in folders:
@@ -56,8 +52,8 @@ def list_class_folders(root: Path) -> Annotations:
         labels += [folder.name] * len(clips)
     if num_stills:
         logger.warning(
-            f"'{root}': {num_stills} images are taken as clips, each a still. (The frames of a video need a folder of "
-            "their own.)"
+            f"'{root}': {num_stills} images are taken as clips, each a still. (Put the frames of a video into a "
+            "separate folder.)"
         )
     if num_left_out:
         logger.warning(f"'{root}': {num_left_out} images beside videos are left out. Move stills to another root.")
@@ -69,32 +65,28 @@ def list_class_folders(root: Path) -> Annotations:
 
 def _clips_in(folder: Path) -> tuple[list[str], list[str]]:
     """The names of videos and of images in a class folder, sorted."""
-    entries = sorted(entry for entry in folder.iterdir() if not _is_hidden(entry))
+    entries = _visible(folder)
     videos = [entry for entry in entries if _may_be_video(entry)]
-    # One folder shows the level. Looking into all of them takes minutes on a shared disk.
+    # One folder shows the level. Checking all of them takes minutes on a shared disk.
     inner = next((entry for entry in videos if entry.is_dir()), None)
-    if inner is not None and _is_class_folder(inner):
+    if inner is not None and not holds_frames(inner) and any(_may_be_video(entry) for entry in inner.iterdir()):
         raise AnnotationError(
             f"'{inner}' in the class folder '{folder}' holds no frames but videos or folders. Give the folder whose "
             "folders are the classes."
         )
-    images = [entry.name for entry in entries if _is_image(entry)]
-    return [video.name for video in videos], images
+    return [video.name for video in videos], [entry.name for entry in entries if _is_image(entry)]
+
+
+def _visible(folder: Path) -> list[Path]:
+    """The entries of a folder, sorted, without hidden ones."""
+    entries = (entry for entry in folder.iterdir() if entry.name not in _SYSTEM_FOLDERS)
+    return sorted(entry for entry in entries if not entry.name.startswith("."))
 
 
 def _may_be_video(entry: Path) -> bool:
-    # An empty folder counts: it is a broken video, and is reported when it is read.
+    # An empty folder is a broken video. It is reported when it is read.
     return entry.suffix.lower() in (*VIDEO_SUFFIXES, FRAME_ARCHIVE_SUFFIX) or entry.is_dir()
 
 
 def _is_image(entry: Path) -> bool:
     return entry.suffix.lower() in IMAGE_SUFFIXES and entry.is_file()
-
-
-def _is_class_folder(folder: Path) -> bool:
-    """Whether what should be a folder of frames holds videos instead."""
-    return not holds_frames(folder) and any(_may_be_video(entry) for entry in folder.iterdir())
-
-
-def _is_hidden(entry: Path) -> bool:
-    return entry.name.startswith(".") or entry.name in _OF_SYSTEMS

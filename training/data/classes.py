@@ -16,21 +16,19 @@ logger = logging.get_logger(__name__)
 MANY_CLASSES = 1000
 """No corpus of facial expressions has more. Above it, labels may be identifiers, dates or sentences."""
 SPLITS = {"train", "training", "val", "valid", "validation", "dev", "eval", "test", "testing"}
-"""Names of the parts of a data set, which are no classes."""
-SIMILAR = 0.8
-"""Similarity of two names, as `difflib` measures it, from which one may be a misspelling of the other."""
+"""Names of the parts of a data set, which are not classes."""
+SIMILAR = 0.8  # a name may be a misspelling of a name with at least this similarity in `difflib`
+
+Videos = datasets.Dataset | ShardedVideos | datasets.IterableDataset
+"""Videos with labels: a data set from `load_annotations`, shards, or a stream, whose labels are unknown."""
 
 
-def names_of_classes(source: str, videos: datasets.Dataset | ShardedVideos | datasets.IterableDataset) -> list[str]:
-    """The names of the videos' classes, in the order of the indices. A class without a name is named by its index.
-
-    Args:
-        source: What the videos are called in messages.
-        videos: Videos with labels, as `load_annotations` returns them; shards; or a stream.
+def names_of_classes(source: str, videos: Videos) -> list[str]:
+    """The names of the videos' classes, in the order of the indices. A class without a name has its index as name.
 
     Raises:
         ValueError: If a stream does not name its classes, labels without names do not count from 0, all classes are
-            named as parts of a data set (`train`, `test`), or almost every video has a class of its own.
+            named as parts of a data set (`train`, `test`), or almost every video has a different class.
     """
     feature = (videos.features or {}).get("label")
     if isinstance(feature, datasets.ClassLabel):
@@ -38,13 +36,13 @@ def names_of_classes(source: str, videos: datasets.Dataset | ShardedVideos | dat
         if isinstance(videos, datasets.Dataset):
             _warn_of_misspelt_names(source, videos, names)
     elif isinstance(videos, datasets.IterableDataset):
-        raise ValueError("The stream does not tell its classes: give them in --labels.")
+        raise ValueError("The stream does not name its classes: give them in --labels.")
     else:
-        indices = _distinct_indices(videos)
+        indices = sorted(_present(videos))
         if indices[0] > 0:
             raise ValueError(
-                f"{source} has the labels {_enumerated(indices.tolist())}, but classes count from 0. Subtract "
-                f"{indices[0]} from each label, or give the numbers as names: --labels {_few(indices.tolist(), ' ')}."
+                f"{source} has the labels {_enumerated(indices)}, but classes count from 0. Subtract {indices[0]} "
+                f"from each label, or give the numbers as names: --labels {_few(indices, ' ')}."
             )
         names = [str(index) for index in range(indices[-1] + 1)]
     if isinstance(videos, datasets.Dataset) and len(names) > max(MANY_CLASSES, len(videos) / 2):
@@ -61,7 +59,7 @@ def names_of_classes(source: str, videos: datasets.Dataset | ShardedVideos | dat
 
 
 def _warn_of_misspelt_names(source: str, videos: datasets.Dataset, names: Sequence[str]):
-    """Warn of a class of one video whose name is similar to the name of a class of more videos."""
+    """Warn of a class of one video whose name is similar to the name of a larger class."""
     labels = videos.select_columns("label").with_format("numpy")[:]["label"]
     counts = np.bincount(labels[labels >= 0], minlength=len(names))
     common = [name for name, count in zip(names, counts, strict=True) if count > 1]
@@ -72,23 +70,12 @@ def _warn_of_misspelt_names(source: str, videos: datasets.Dataset, names: Sequen
             )
 
 
-def check_classes_to_train(
-    source: str, videos: datasets.Dataset | ShardedVideos | datasets.IterableDataset, label_names: Sequence[str]
-):
-    """Refuse to train on one class, and warn of classes without a video.
-
-    Args:
-        source: What the videos are called in messages.
-        videos: Videos with labels, as for `names_of_classes`. Nothing is known of a stream's labels.
-        label_names: The classes in the order of their indices.
-
-    Raises:
-        ValueError: If there are fewer than two classes, two have the same name, or all videos are of one class.
-    """
+def check_classes_to_train(source: str, videos: Videos, label_names: Sequence[str]):
+    """Raise a `ValueError` for one class only or a repeated name, and warn of classes without a video."""
     refuse_repeated_names(label_names)
     present = _present(videos)
     if len(label_names) < 2 or (present is not None and len(present) < 2):
-        only = label_names[0 if present is None or not present else min(present)]
+        only = label_names[min(present) if present else 0]
         raise ValueError(
             f"{source} has one class only, {only!r}. A classifier needs videos of at least two classes (separate the "
             "names in --labels by spaces)."
@@ -96,16 +83,8 @@ def check_classes_to_train(
     warn_of_empty_classes(source, videos, label_names)
 
 
-def warn_of_empty_classes(
-    source: str, videos: datasets.Dataset | ShardedVideos | datasets.IterableDataset, label_names: Sequence[str]
-):
-    """Warn of classes without a video, and of shards that order the classes in another way.
-
-    Args:
-        source: What the videos are called in messages.
-        videos: Videos with labels, opened with `label_names`. Of shards only the index is read.
-        label_names: The classes in the order of their indices.
-    """
+def warn_of_empty_classes(source: str, videos: Videos, label_names: Sequence[str]):
+    """Warn of classes without a video, and of shards with another order of the classes than `label_names`."""
     present = _present(videos)
     if present is None:
         return
@@ -115,18 +94,13 @@ def warn_of_empty_classes(
         logger.warning(f"{source} has the classes in another order. They are matched by their names.")
 
 
-def _present(videos: datasets.Dataset | ShardedVideos | datasets.IterableDataset) -> set[int] | None:
-    """Indices of the classes that occur; None if that is not known."""
+def _present(videos: Videos) -> set[int] | None:
+    """Indices of the classes with videos; None for a stream. For shards, those in the index."""
+    if isinstance(videos, datasets.IterableDataset):
+        return None
     if isinstance(videos, ShardedVideos):
         return set(videos.labels)
-    if isinstance(videos, datasets.Dataset):
-        return set(_distinct_indices(videos).tolist())
-    return None
-
-
-def _distinct_indices(videos: datasets.Dataset) -> np.ndarray:
-    """The labels that occur, int64, in ascending order."""
-    return np.sort(videos.select_columns("label").with_format("arrow")[:]["label"].unique().to_numpy())
+    return set(videos.select_columns("label").with_format("arrow")[:]["label"].unique().to_pylist())
 
 
 def _enumerated(indices: list[int]) -> str:

@@ -1,13 +1,10 @@
-"""Clips from streams, for corpora of millions of videos: tar shards and what else `datasets` streams.
-
-A stream is read in the order in which it comes, so that nothing of it needs to be on this machine beforehand. Each
-process and each of its data loader's workers reads a part of its own.
-"""
+"""Clips from streams of `datasets`, such as tar shards. A stream is read in its order, without a download before."""
 
 import contextlib
 import itertools
 import tarfile
 from collections.abc import Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass
 from glob import glob
 from pathlib import PurePosixPath
 
@@ -15,17 +12,15 @@ import torch
 from datasets import IterableDataset, Video, load_dataset
 from datasets.distributed import split_dataset_by_node
 
-from ...image_processing import VideoReadError
 from ...image_processing.decoding.frame_folders import FRAME_ARCHIVE_SUFFIX
 from ...image_processing.decoding.video_decoding import VIDEO_SUFFIXES
-from .clips import ClipTransform, FrameSampling, derived_seeds, read_clip
+from .clips import RandomClips, derived_seeds
 from .labels import label_index, written_label
-from .skipped_videos import SkippedVideos
-from .video_rows import RowVideo, content_digest, video_name
+from .video_rows import content_digest, video_name
 
 
 LABEL_COLUMNS = ("label", "cls")  # WebDataset's name for a class is "cls"
-KEY_COLUMNS = ("__url__", "__key__")  # in which shard of a WebDataset a video is, and its name there
+KEY_COLUMNS = ("__url__", "__key__")  # the shard of a video in a WebDataset, and its name there
 
 
 class StreamError(ValueError):
@@ -36,44 +31,42 @@ def open_stream(source: str | Sequence[str], split: str = "train") -> IterableDa
     """Open a stream of videos.
 
     Args:
-        source: Tar shards in the format of WebDataset, by a pattern (`"shards/*.tar"`) or a list of paths or URLs; or
-            a folder of them or the name of a data set on the Hub, as `datasets.load_dataset` takes it.
-        split: Part of the data set; for tar shards there is `"train"` only.
+        source: Tar shards in the format of WebDataset, as a pattern (`"shards/*.tar"`) or a list of paths or URLs; a
+            folder of shards; or the name of a data set on the Hub, as for `datasets.load_dataset`.
+        split: Part of the data set. Tar shards have only `"train"`.
 
     Raises:
-        StreamError: If no shard fits the pattern, or the first is damaged.
+        StreamError: If the pattern matches no shard, or the first shard is damaged.
         OSError, ValueError: If there is no such data set (from `datasets`).
     """
     if isinstance(source, str) and PurePosixPath(source).suffix != ".tar":
         return load_dataset(source, split=split, streaming=True)
     if isinstance(source, str) and "://" not in source and not glob(source):
         raise StreamError(f"There is no tar shard '{source}'. Check the path or pattern.")
-    with _damage_told():
+    with _damage_as_stream_error():
         return load_dataset("webdataset", data_files={"train": source}, split=split, streaming=True)
 
 
-class ClipStream(torch.utils.data.IterableDataset):
-    """A random clip of each video of a stream, over and over again: `max_steps` ends the run.
+@dataclass(eq=False, repr=False)
+class ClipStream(RandomClips, torch.utils.data.IterableDataset):
+    """A random clip of each video of a stream, in endless rounds. `max_steps` ends the run.
 
-    It never ends so that no process is left waiting for another whose part of the stream was shorter. Shards and,
-    within a buffer, videos come in another order every time. What is random in an item follows from the run's seed,
-    the round and the video, whatever the number of workers and processes; when the item comes depends on these.
+    It is endless, so that no process waits for another one whose part of the stream is shorter. Each round shuffles
+    the shards, and the videos within a buffer. A clip depends only on the run's seed, the round and the video. Its
+    position also depends on the number of workers and processes.
 
-    Shards are best many: a multiple of the processes, so that each reads only its own, and no fewer than all workers,
-    of which the rest stay idle.
-
-    A video that cannot be read is listed as skipped, and the next one, drawn from the buffer, stands in for it.
+    Use many shards: a multiple of the number of processes, and at least one per data loader worker. Workers without a
+    shard stay idle. A video that cannot be read is listed as skipped. The next video from the buffer replaces it.
 
     Args:
-        videos: Stream with a column of the type `datasets.Video`, or named after a suffix of video files as in
-            WebDataset, or of paths or URLs with the name `video`; and, if there are labels, one named `label` or
-            `cls`.
-        sample_indices, transform, seed, skipped: As for `ClipDataset`.
-        shuffle_buffer: Videos from which the next is drawn. They wait undecoded in every worker's memory.
-        process_index, num_processes: Which part of the stream is this process's. (A data loader of it must not be
-            split once more by `accelerator.prepare`.)
+        videos: Stream with one column of videos: of the type `datasets.Video`, named after a suffix of video files as
+            in WebDataset, or named `video` with paths or URLs. A column `label` or `cls` holds labels.
+        sample_indices, transform, seed, skipped, reading: As for `ClipDataset`.
+        shuffle_buffer: Number of videos that the next one is drawn from. Each worker holds so many undecoded videos in
+            memory.
+        process_index, num_processes: The part of the stream for this process. `accelerator.prepare` must not split its
+            data loader again.
         label_names: The classes in the order of their indices, if the stream's labels are names.
-        reading: As for `ClipDataset`.
 
     Items are those of `ClipDataset`.
 
@@ -83,79 +76,61 @@ class ClipStream(torch.utils.data.IterableDataset):
             shard is damaged.
     """
 
-    def __init__(
-        self,
-        videos: IterableDataset,
-        sample_indices: FrameSampling,
-        transform: ClipTransform,
-        *,
-        seed: int,
-        skipped: SkippedVideos,
-        shuffle_buffer: int = 256,
-        process_index: int = 0,
-        num_processes: int = 1,
-        label_names: Sequence[str] | None = None,
-        reading: dict | None = None,
-    ):
-        self.video_column, self.label_column = _video_column(videos), _label_column(videos)
-        columns = (self.video_column, self.label_column, *KEY_COLUMNS)
-        self.videos = videos.decode(False).select_columns([name for name in columns if name in videos.column_names])
-        self.sample_indices = sample_indices
-        self.transform = transform
-        self.seed = seed
-        self.skipped = skipped
-        self.shuffle_buffer = shuffle_buffer
-        self.process_index = process_index
-        self.num_processes = num_processes
-        self.label_names = label_names
-        self.reading = reading
+    _: KW_ONLY
+    shuffle_buffer: int = 256
+    process_index: int = 0
+    num_processes: int = 1
+    label_names: Sequence[str] | None = None
+
+    def __post_init__(self):
+        self.video_column = _video_column(self.videos)
+        self.label_column = next((name for name in LABEL_COLUMNS if name in self.videos.features), None)
+        columns = {self.video_column, self.label_column, *KEY_COLUMNS}
+        self.videos = self.videos.decode(False)
+        self.videos = self.videos.select_columns([name for name in self.videos.column_names if name in columns])
 
     def __iter__(self) -> Iterator[dict]:
         for round_number in itertools.count():
-            videos_met = items_made = 0
+            num_videos = num_items = 0
             for item in self._round(round_number):
-                videos_met += 1
+                num_videos += 1
                 if item is not None:
-                    items_made += 1
+                    num_items += 1
                     yield item
-            if not videos_met:  # there are fewer shards than workers, and none is left for this one
+            if not num_videos:  # there are fewer shards than workers, and this worker has none
                 return
-            if not items_made:
+            if not num_items:
                 raise StreamError(
-                    f"None of the {videos_met} videos that a worker met in its part of the stream can be read; see "
-                    f"why in {self.skipped.path}."
+                    f"None of the {num_videos} videos in a worker's part of the stream can be read; see why in "
+                    f"{self.skipped.path}."
                 )
 
     def _round(self, round_number: int) -> Iterator[dict | None]:
-        """The items of this worker in one round through the stream; None for a video that cannot be read."""
-        # The same seed everywhere, so that all agree on the order of the shards, of which each takes its own.
+        """The items of this worker in one round; None for a video that cannot be read."""
+        # All processes have the same seed, so that they agree on the order of the shards before they divide them.
         order_seed, _ = derived_seeds(self.seed, round_number)
         videos = self.videos.shuffle(seed=order_seed, buffer_size=self.shuffle_buffer)
         rows = iter(split_dataset_by_node(videos, self.process_index, self.num_processes))
-        with _damage_told():
+        with _damage_as_stream_error():
             for row in rows:
-                yield self._item(row, round_number)
+                yield self._item_of(row, round_number)
 
-    def _item(self, row: dict, round_number: int) -> dict | None:
+    def _item_of(self, row: dict, round_number: int) -> dict | None:
         video = row[self.video_column]
         if isinstance(video, bytes):
             video = {"path": f"video{_suffix(self.video_column)}", "bytes": video}
-        name = _name(row, video)
+        keys = [row[column] for column in KEY_COLUMNS if column in row]
+        name = "/".join(keys) if len(keys) == len(KEY_COLUMNS) else video_name(video)
         seed, _ = derived_seeds(self.seed, round_number, content_digest(name.encode()))
-        try:
-            pixel_values = read_clip(video, self.sample_indices, self.transform, seed, name, self.reading)
-        except VideoReadError as error:
-            self.skipped.skip(name, str(error))
-            return None
-        labels = {}
-        if self.label_column is not None:
+        item = self._item(video, name, seed)
+        if item is not None and self.label_column is not None:
             label = written_label(row[self.label_column], self.videos.features[self.label_column])
-            labels["labels"] = label_index(label, self.label_names, f"The video '{name}'")
-        return {"pixel_values": pixel_values, **labels, "video": name, "seed": seed}
+            item["labels"] = label_index(label, self.label_names, f"The video '{name}'")
+        return item
 
 
 @contextlib.contextmanager
-def _damage_told():
+def _damage_as_stream_error():
     try:
         yield
     except tarfile.ReadError as error:
@@ -167,7 +142,10 @@ def _damage_told():
 def _video_column(videos: IterableDataset) -> str:
     if videos.features is None:
         raise StreamError("The stream does not say what its columns are. Name their types with `cast`.")
-    found = [name for name, feature in videos.features.items() if _holds_videos(name, feature)]
+    # Columns of a WebDataset have the suffixes of files as names. `datasets` gives those of videos no type.
+    suffixes = (*VIDEO_SUFFIXES, FRAME_ARCHIVE_SUFFIX)
+    columns = videos.features.items()
+    found = [name for name, feature in columns if isinstance(feature, Video) or _suffix(name) in suffixes]
     if len(found) == 1:
         return found[0]
     if "video" in videos.features:
@@ -178,21 +156,5 @@ def _video_column(videos: IterableDataset) -> str:
     )
 
 
-def _holds_videos(column: str, feature) -> bool:
-    # In a WebDataset columns are called after the files' suffixes; datasets 4 leaves those of videos without a type.
-    return isinstance(feature, Video) or _suffix(column) in (*VIDEO_SUFFIXES, FRAME_ARCHIVE_SUFFIX)
-
-
 def _suffix(column: str) -> str:
     return PurePosixPath(f"video.{column}").suffix.lower()
-
-
-def _label_column(videos: IterableDataset) -> str | None:
-    return next((name for name in LABEL_COLUMNS if name in videos.features), None)
-
-
-def _name(row: dict, video: RowVideo) -> str:
-    """What a video is called in lists, the same in every round."""
-    if all(name in row for name in KEY_COLUMNS):
-        return "/".join(row[name] for name in KEY_COLUMNS)
-    return video_name(video)

@@ -1,11 +1,10 @@
-"""Collators: items of the data sets become a batch.
+"""Collators: they make a batch of items.
 
-They run in the data loader's workers, whose number and turns must not change what a run sees. So all that is random
-here comes from the items: each carries `"seed"`, a whole number of at least 0 that its data set derived from the run's
-seed, the epoch and the item's index. A mask depends on its own item alone, whatever batch and process that is in.
+They run in the data loader's workers, whose number must not change the result. All random draws therefore depend on
+the items' `"seed"`, a whole number of at least 0 that a data set derives from the run's seed, the epoch and the item's
+index. A mask depends only on its own item.
 
-Items also carry `"video"`, their path. Batches hold the paths as a list under `"videos"`, so that a message can name
-them; they are not for the model.
+Batches hold the items' `"video"` as a list `"videos"`, for messages. Models do not use it.
 """
 
 import numpy as np
@@ -16,13 +15,13 @@ from ...modeling_lgi_former import RegionTubeMasking
 
 
 class PretrainingCollator:
-    """Stacks clips and draws a mask for each.
+    """Stacks clips and draws a mask for each clip.
+
+    Items have `pixel_values` (frames, 3, height, width), `seed` and `video`. A batch has `pixel_values` (batch,
+    frames, 3, height, width), `bool_masked_pos` bool (batch, tokens) and `videos`.
 
     Args:
         masking: Draws the masks.
-
-    Called with items of `pixel_values` (frames, 3, height, width), `seed` and `video`, it returns `pixel_values`
-    (batch, frames, 3, height, width), `bool_masked_pos` bool (batch, tokens) and `videos`.
     """
 
     def __init__(self, masking: RegionTubeMasking):
@@ -34,25 +33,25 @@ class PretrainingCollator:
 
 
 class FinetuningCollator:
-    """Stacks clips and mixes them with the same batch in reverse order: by mixup or by cutmix, drawn for each batch.
+    """Stacks clips and mixes them with the same batch in reverse order, by mixup or cutmix, drawn for each batch.
 
-    Mixup (Zhang et al., https://arxiv.org/abs/1710.09412) blends two clips; cutmix (Yun et al.,
-    https://arxiv.org/abs/1905.04899) puts a box of one, through all frames, into the other. Labels are mixed in the
-    same shares, after smoothing (Szegedy et al., https://arxiv.org/abs/1512.00567). All as timm's `Mixup` in its mode
-    "batch". The clip in the middle of an odd batch is its own partner.
+    Mixup (Zhang et al., https://arxiv.org/abs/1710.09412) blends two clips. Cutmix (Yun et al.,
+    https://arxiv.org/abs/1905.04899) copies a box, in all frames, from one clip to the other. Labels are smoothed
+    (Szegedy et al., https://arxiv.org/abs/1512.00567), then mixed with the same shares. This is timm's `Mixup` in the
+    mode "batch". The middle clip of an odd batch is mixed with itself.
 
-    (VideoMAE's copy of timm's code takes the box out of time and height instead of height and width when it is given
-    clips; what is done here is what the cutmix and VideoMAE papers describe.)
+    (For clips, VideoMAE's copy of timm's code cuts the box from time and height. This one cuts it from height and
+    width, as the papers describe.)
+
+    Items have `pixel_values` (frames, 3, height, width), `labels` (int), `seed` and `video`. A batch has
+    `pixel_values` (batch, frames, 3, height, width), soft `labels` float32 (batch, classes), whose rows sum to 1, and
+    `videos`.
 
     Args:
-        num_labels: Classes.
+        num_labels: Number of classes.
         mixup_alpha: Shares of mixup are drawn from Beta(alpha, alpha). 0 switches mixup off.
         cutmix_alpha: The same for cutmix.
         label_smoothing: Share of a label that is spread evenly over all classes.
-
-    Called with items of `pixel_values` (frames, 3, height, width), `labels` (int), `seed` and `video`, it returns
-    `pixel_values` (batch, frames, 3, height, width), soft `labels` float32 (batch, classes), whose rows sum to 1, and
-    `videos` (of the clips in their order; their partners are the reverse).
     """
 
     def __init__(
@@ -65,8 +64,7 @@ class FinetuningCollator:
     ):
         self.num_labels = num_labels
         self.label_smoothing = label_smoothing
-        ways = ((mixup, mixup_alpha), (cutmix, cutmix_alpha))
-        self.ways = [(mix, alpha) for mix, alpha in ways if alpha > 0]
+        self.ways = [(mix, alpha) for mix, alpha in ((mixup, mixup_alpha), (cutmix, cutmix_alpha)) if alpha > 0]
 
     def __call__(self, items: list[dict]) -> dict:
         batch = _stacked(items)
@@ -80,12 +78,12 @@ class FinetuningCollator:
 
 
 class ViewCollator:
-    """Puts the views of several videos one after another; a video may have fewer than its neighbour.
+    """Concatenates the views of several videos, which may have different numbers of views.
 
-    Called with items of `pixel_values` (views, frames, 3, height, width), `view_weights` (views,), `video` and, if
-    known, `labels` (int), it returns `pixel_values` (clips, frames, 3, height, width), `video_index` int64 (clips,):
-    the place in the batch of the video that a clip is a view of, `view_weights` float (clips,), `videos` and, if
-    known, `labels` int64 (videos,).
+    Items have `pixel_values` (views, frames, 3, height, width), `view_weights` (views,), `video` and, if known,
+    `labels` (int). A batch has `pixel_values` (clips, frames, 3, height, width), `video_index` int64 (clips,), the
+    position of each clip's video in the batch, `view_weights` float (clips,), `videos` and, if known, `labels` int64
+    (videos,).
     """
 
     def __call__(self, items: list[dict]) -> dict:
@@ -104,7 +102,7 @@ class ViewCollator:
 def mixup(clips: torch.Tensor, share: float, generator: np.random.Generator) -> float:
     """Blend, in place, each clip (batch, frames, 3, height, width) with its partner. Returns the clip's own share."""
     half = len(clips) // 2
-    # Pair by pair, which stays in a processor's cache as a reversed copy of the batch does not.
+    # One pair at a time stays in the processor's cache. A reversed copy of the batch does not.
     for clip, partner in zip(clips[:half], reversed(clips.unbind()), strict=False):
         unmixed = clip.clone()
         clip.lerp_(partner, 1 - share)
@@ -113,10 +111,10 @@ def mixup(clips: torch.Tensor, share: float, generator: np.random.Generator) -> 
 
 
 def cutmix(clips: torch.Tensor, share: float, generator: np.random.Generator) -> float:
-    """Put, in place, a box of the partner's picture into each clip (batch, frames, 3, height, width).
+    """Copy, in place, a box from the partner of each clip (batch, frames, 3, height, width) into the clip.
 
-    The box has the area of 1 - `share` of the picture and its centre anywhere; what of it is outside is cut off.
-    Returns the share of the picture that is still the clip's own.
+    The box has a random centre and the share 1 - `share` of the picture's area. The part outside the picture is cut
+    off. Returns the share of the picture that is still the clip's own.
     """
     height, width = clips.shape[-2:]
     (top, bottom), (left, right) = (_cut(side, share, generator) for side in (height, width))
@@ -125,13 +123,13 @@ def cutmix(clips: torch.Tensor, share: float, generator: np.random.Generator) ->
 
 
 def smoothed_labels(labels: list[int], num_labels: int, smoothing: float) -> torch.Tensor:
-    """One-hot labels of which `smoothing` is spread evenly over all classes: float32 (batch, num_labels)."""
+    """One-hot labels with the share `smoothing` spread evenly over all classes: float32 (batch, num_labels)."""
     one_hot = torch.nn.functional.one_hot(torch.tensor(labels), num_labels).float()
     return one_hot * (1 - smoothing) + smoothing / num_labels
 
 
 def _cut(side: int, share: float, generator: np.random.Generator) -> tuple[int, int]:
-    """Where along a side the box begins and ends."""
+    """Start and end of the box along a side."""
     half = int(side * (1 - share) ** 0.5) // 2
     centre = int(generator.integers(side))
     return max(centre - half, 0), min(centre + half, side)
@@ -139,14 +137,14 @@ def _cut(side: int, share: float, generator: np.random.Generator) -> tuple[int, 
 
 def _stacked(items: list[dict]) -> dict:
     return {
-        # In a worker, PyTorch's function stacks into shared memory: a batch of 32 clips, 160 MB, is copied once less.
+        # In a worker, `default_collate` stacks into shared memory, which saves a copy of 160 MB for 32 clips.
         "pixel_values": default_collate([item["pixel_values"] for item in items]),
         "videos": [item["video"] for item in items],
     }
 
 
 def _mixed_seed(items: list[dict]) -> int:
-    """One seed for all items. Not an item's own, from which its data set may have made the item's other draws."""
+    """One seed for all items. It differs from an item's seed, which the data set uses for other draws."""
     if any("seed" not in item for item in items):
         raise ValueError(
             "An item of the data set has no 'seed', from which its batch makes all random draws. Add a whole number "

@@ -1,4 +1,4 @@
-"""What a label in a list looks like: the name or index of one class, or something that is not supported."""
+"""Checks whether a label looks like the name or index of one class, or like something that is not supported."""
 
 import re
 import unicodedata
@@ -16,11 +16,9 @@ _CONNECTORS = r"[\s+&/_-]+"
 
 
 def problem_of_label(label: str, labels: Container[str]) -> str | None:
-    """Why a label is no name or index of one class, in a sentence; None if it may be one.
+    """Why a label is not the name or index of one class, in a sentence; None if it may be one.
 
-    Args:
-        label: A label as it is written.
-        labels: All labels of the list. A label that joins some of them, such as `happy+sad`, names several classes.
+    A label that joins some of all `labels`, such as `happy+sad`, names several classes.
     """
     if len(label) > LONGEST_LABEL:
         return f"the label {label[:40]!r}... has {len(label)} characters, and {LONGEST_LABEL} are allowed."
@@ -39,7 +37,7 @@ def problem_of_label(label: str, labels: Container[str]) -> str | None:
             "have no decimal point."
         )
     if re.search(_VIDEO, label.lower()):
-        return f"the label {label!r} looks like a video. Write the path first and the label behind it."
+        return f"the label {label!r} looks like a video. Write the path first, then the label."
     if re.search(r"""^'.*'$|^"|"$""", label):
         return f"the label {label!r} has quotation marks. Remove them."
     if _names_several(label, labels):
@@ -50,8 +48,8 @@ def problem_of_label(label: str, labels: Container[str]) -> str | None:
     return None
 
 
-def same_but_for_spelling(labels: Iterable[str]) -> tuple[str, str] | None:
-    """The first two labels that differ in case, spaces or invisible characters alone; None if none do."""
+def differ_in_spelling_only(labels: Iterable[str]) -> tuple[str, str] | None:
+    """The first two labels that differ only in case, spaces or invisible characters; None if none do."""
     met = {}
     for label in labels:
         first = met.setdefault(_spelling(label), label)
@@ -62,7 +60,7 @@ def same_but_for_spelling(labels: Iterable[str]) -> tuple[str, str] | None:
 
 def _spelling(label: str) -> str:
     if re.fullmatch(r"-?\d+", label):
-        return label  # of numbers, 01 and 1 are the same index
+        return label  # 01 and 1 are the same index, not two spellings
     visible = "".join(char for char in label if unicodedata.category(char) != "Cf")
     return " ".join(unicodedata.normalize("NFKC", visible).casefold().split())
 

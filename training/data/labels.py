@@ -1,4 +1,4 @@
-"""Labels as they are written, names or numbers, and the class indices that they stand for."""
+"""Class indices of labels, which are written as names or numbers."""
 
 import difflib
 from collections.abc import Callable, Sequence
@@ -8,20 +8,18 @@ import pyarrow as pa
 from datasets import ClassLabel, Value
 from transformers.utils import logging
 
-from .label_spelling import problem_of_label, same_but_for_spelling
+from .label_spelling import differ_in_spelling_only, problem_of_label
 
 
 UNREADABLE_LABEL = -100
-"""The label of a video that could not be read: it has a row in predictions but does not count."""
-
+"""The label of a video that could not be read. It has a row in predictions, and metrics leave it out."""
 
 logger = logging.get_logger(__name__)
 
-HIGHEST_INDEX = 999_999
-"""A number above this is no class index but, for example, an identifier or a date."""
+HIGHEST_INDEX = 999_999  # a larger number is not a class index but, for example, an identifier or a date
 
 FROM_ONE = (
-    "If the list counts from 1, as DFEW's own do, subtract 1 from each label (`lgi-former prepare` does), or write "
+    "If the list counts from 1, as DFEW's lists do, subtract 1 from each label (`lgi-former prepare` does), or write "
     "the names."
 )
 
@@ -31,16 +29,9 @@ class AnnotationError(ValueError):
 
 
 def label_index(label: str, label_names: Sequence[str] | None, place: str) -> int:
-    """The class index that a label (a name or a number) stands for.
+    """The class index of a label, which is a name or a number. An `AnnotationError` begins with `place`.
 
-    Args:
-        label: The label as it is written.
-        label_names: The classes. Without them, only numbers are understood. If one of them is a number itself, labels
-            are names only: `2` is the class of this name.
-        place: Where the label is, for the message.
-
-    Raises:
-        AnnotationError: If there is no such class.
+    Without `label_names`, only numbers are understood. If one of the classes is a number, all labels are names.
     """
     if label_names is not None and (name := _name_of(label, label_names)) is not None:
         return list(label_names).index(name)
@@ -56,11 +47,7 @@ def label_index(label: str, label_names: Sequence[str] | None, place: str) -> in
 
 
 def refuse_repeated_names(label_names: Sequence[str]):
-    """Refuse class names of which two are the same.
-
-    Raises:
-        AnnotationError: If so.
-    """
+    """Raise an `AnnotationError` if two classes have the same name."""
     if len(set(label_names)) < len(label_names):
         raise AnnotationError(f"The classes {', '.join(label_names)} repeat a name. Give each class its own name.")
 
@@ -75,7 +62,7 @@ def _unknown(label: str, label_names: Sequence[str] | None) -> str:
 
 
 def _name_of(label: str, label_names: Sequence[str]) -> str | None:
-    """The class that a label names. A number may have other zeros in front: `01` is the class `1`."""
+    """The class with the name of a label. Zeros in front of a number do not count: `01` is the class `1`."""
     if label in label_names:
         return label
     same = [name for name in label_names if _is_number(name) and _is_number(label) and int(name) == int(label)]
@@ -86,29 +73,25 @@ def _is_number(label: str) -> bool:
     return label.removeprefix("-").isdecimal()
 
 
+def distinct(values: pa.Array | pa.ChunkedArray) -> tuple[pa.Array, np.ndarray, np.ndarray]:
+    """The distinct values in their order, the first row of each, and for each row the number of its value."""
+    encoded = pa.table({"value": values})["value"].combine_chunks().dictionary_encode()
+    numbers = encoded.indices.to_numpy()
+    return encoded.dictionary, np.unique(numbers, return_index=True)[1], numbers
+
+
 def label_column(
     labels: pa.Array | pa.ChunkedArray, label_names: Sequence[str] | None, place: Callable[[int], str]
-) -> tuple[np.ndarray, object]:
-    """Class indices and the type of their column.
+) -> tuple[np.ndarray, ClassLabel | Value]:
+    """Class indices, int64 (rows,), and the type of their column: `Value("int64")` if the classes have no names.
 
     Args:
         labels: The labels as they are written, string (rows,).
-        label_names: The classes in the order of their indices. Without them, labels that are names get indices in
-            alphabetical order, and labels that are numbers stay so.
-        place: Called with the number of a row, says where its label is.
-
-    Returns:
-        Class indices, int64 (rows,), and `ClassLabel`, or `Value("int64")` where the classes have no names.
-
-    Raises:
-        AnnotationError: If there is no such class, a label is no name or index of one class, names differ in
-            spelling only, some labels are names and some numbers, or two of the classes have the same name.
+        label_names: As for `load_annotations`.
+        place: Function from a row number to the place that an `AnnotationError` begins with.
     """
-    # Distinct labels, and for each row which of them it has.
-    encoded = pa.table({"label": labels})["label"].combine_chunks().dictionary_encode()
-    numbers = encoded.indices.to_numpy()
-    _, rows = np.unique(numbers, return_index=True)
-    first_rows = dict(zip(encoded.dictionary.to_pylist(), rows.tolist(), strict=True))
+    values, rows, numbers = distinct(labels)
+    first_rows = dict(zip(values.to_pylist(), rows.tolist(), strict=True))
     _refuse_wrong_spelling(first_rows, label_names or (), place)
     if label_names is None:
         label_names = _names_in(first_rows, place)
@@ -121,13 +104,13 @@ def label_column(
 
 
 def _refuse_wrong_spelling(first_rows: dict[str, int], label_names: Sequence[str], place: Callable[[int], str]):
-    """Refuse labels that are no name or number of one class. Names that the user gives are never wrong."""
+    """Refuse labels that are not one name or number. Names in `label_names` are never wrong."""
     unknown = [label for label in first_rows if label not in label_names]
     known = {*first_rows, *label_names}
     for label in unknown:
         if (problem := problem_of_label(label, known)) is not None:
             raise AnnotationError(f"{place(first_rows[label])}: {problem}")
-    if not label_names and (pair := same_but_for_spelling(unknown)) is not None:
+    if not label_names and (pair := differ_in_spelling_only(unknown)) is not None:
         one, other = pair
         raise AnnotationError(
             f"{place(first_rows[other])}: the label {other!r} is spelt {one!r} elsewhere "
@@ -145,7 +128,7 @@ def _warn_if_none_is_zero(first_rows: dict[str, int], label_names: Sequence[str]
 
 
 def _names_in(first_rows: dict[str, int], place: Callable[[int], str]) -> list[str] | None:
-    """The names that occur, in alphabetical order; None if the labels are numbers."""
+    """The names of the list in alphabetical order; None if the labels are numbers."""
     names = sorted(label for label in first_rows if not _is_number(label))
     if names and len(names) < len(first_rows):
         number = next(label for label in first_rows if _is_number(label))
@@ -157,8 +140,7 @@ def _names_in(first_rows: dict[str, int], place: Callable[[int], str]) -> list[s
 
 
 def written_label(label: int | str, feature) -> str:
-    """A label as `label_index` takes it, by the type of its column: the name of a class, so that it does not matter
-    which index that has there."""
+    """A label for `label_index`. An index in a column of `ClassLabel` becomes the name of its class."""
     if isinstance(feature, ClassLabel) and label is not None and label >= 0:
         return feature.int2str(label)
     return str(label)

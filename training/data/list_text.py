@@ -1,7 +1,8 @@
-"""The text of an annotation list: which lines are written in it, and where. Everything that is not text is refused."""
+"""The text of a list: its lines, and the paths and labels in them."""
 
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +15,11 @@ from ...image_processing.decoding.video_decoding import VIDEO_SUFFIXES
 from .labels import AnnotationError
 
 
-HEAD_SIZE = 65536  # bytes that are looked at before the rest of a file is read
+HEAD_SIZE = 65536  # bytes that are checked before the rest of a file is read
 LONGEST_LINE = 1_000_000  # characters
 
 _ENCODINGS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe\0\0": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-"""Encodings by the byte order mark that a file begins with. Windows PowerShell and Excel write UTF-16."""
+"""Encodings by byte order mark. Windows PowerShell and Excel write UTF-16."""
 
 _BINARY = {
     b"PK\x03\x04": "an Excel workbook or a zip archive",
@@ -41,59 +42,85 @@ _CONTROL = r"[\x00-\x08\x0b-\x1f\x7f\x{80}-\x{9f}\x{2028}\x{2029}\x{feff}]"
 
 
 @dataclass
-class WrittenLines:
-    """The lines of a file that are not blank.
+class Annotations:
+    """Paths and labels as they are written. As Python strings, they would need several times the memory."""
 
-    Attributes:
-        text: The lines, string (lines,). White space at their ends is as in the file.
-        numbers: The number of each line in the file, from 1, int64 (lines,).
-    """
+    paths: pa.Array | pa.ChunkedArray  # string (videos,); more than 2 GiB have several chunks
+    labels: pa.Array | pa.ChunkedArray | None  # string (videos,)
+    place: Callable[[int], str]  # from a row number to the file and line, for messages
 
-    text: pa.ChunkedArray
-    numbers: np.ndarray
 
-    def select(self, mask: pa.ChunkedArray | pa.Array) -> "WrittenLines":
+@dataclass
+class Lines:
+    """Lines of a file."""
+
+    file: Path
+    text: pa.ChunkedArray  # string (lines,), with the white space at the ends
+    numbers: np.ndarray  # line numbers in the file, from 1, int64 (lines,)
+
+    @property
+    def first(self) -> str:
+        """The first line; empty if there is none."""
+        return self.text[0].as_py() if len(self.numbers) else ""
+
+    @property
+    def place(self) -> Callable[[int], str]:
+        """As in `Annotations`. The function does not hold the text in memory."""
+        file, numbers = self.file, self.numbers
+        return lambda row: f"'{file}', line {numbers[row]}"
+
+    def select(self, mask: pa.ChunkedArray) -> "Lines":
         """The lines for which a mask, bool (lines,), is true."""
-        return WrittenLines(self.text.filter(mask), self.numbers[np.asarray(mask, dtype=bool)])
+        return Lines(self.file, self.text.filter(mask), self.numbers[np.asarray(mask, dtype=bool)])
 
-    def below_first(self) -> "WrittenLines":
-        """The lines but the first."""
-        return self.select(np.arange(len(self.numbers)) > 0)
+    def below_first(self) -> "Lines":
+        """The lines without the first one."""
+        return Lines(self.file, self.text[1:], self.numbers[1:])
+
+    def refuse(self, is_wrong: pa.ChunkedArray, problem: str):
+        """Raise the error of `refuse_first` for a wrong line."""
+        refuse_first(is_wrong, self.text, self.place, problem)
 
 
-def read_lines(file: Path) -> WrittenLines:
-    """Read the lines of a text file in UTF-8, or in UTF-16 with a byte order mark, with line ends of any system.
+def refuse_first(is_wrong: pa.ChunkedArray, values: pa.ChunkedArray, place: Callable[[int], str], problem: str):
+    """Raise an `AnnotationError` for the first row where `is_wrong`, bool (rows,), is true.
 
-    Raises:
-        AnnotationError: If there is no such file, it is no regular file (a pipe or device may never end), it is not
-            text, or a line is too long or holds a control character.
+    The message is the place and the problem, with the text of the row instead of `{}`.
+    """
+    if (row := pc.index(is_wrong, True).as_py()) >= 0:
+        raise AnnotationError(f"{place(row)}{problem.format(shown(values[row].as_py()))}")
+
+
+def read_lines(file: Path) -> Lines:
+    """Read the lines of a file that are not blank, and refuse everything that is not text.
+
+    The file is in UTF-8, or in UTF-16 or UTF-32 with a byte order mark, with the line ends of any system.
     """
     text = _decoded(_content(file), file).replace("\r\n", "\n").replace("\r", "\n")
-    lines = pa.array(text.split("\n"), pa.string())
-    lines = lines if isinstance(lines, pa.ChunkedArray) else pa.chunked_array([lines])
-    _refuse_lines(lines, pc.match_substring_regex(lines, _CONTROL), file, "holds a control character")
-    _refuse_lines(lines, pc.greater(pc.utf8_length(lines), LONGEST_LINE), file, "is too long for a list")
-    is_written = pc.not_equal(pc.utf8_trim_whitespace(lines), "")
-    written = WrittenLines(lines, np.arange(1, len(lines) + 1)).select(is_written)
-    first = written.text[0].as_py() if len(written.text) else ""
-    if pc.match_substring_regex(pa.array([first[:100]]), _OTHER_SYNTAX)[0].as_py():
+    table = pa.table({"line": pa.array(text.split("\n"), pa.string())})
+    lines = Lines(file, table["line"], np.arange(1, len(table) + 1))
+    lines.refuse(pc.match_substring_regex(lines.text, _CONTROL), " holds a control character: {}. Correct this line.")
+    lines.refuse(
+        pc.greater(pc.utf8_length(lines.text), LONGEST_LINE), " is too long for a list: {}. Correct this line."
+    )
+    lines = lines.select(pc.not_equal(pc.utf8_trim_whitespace(lines.text), ""))
+    if pc.match_substring_regex(lines.first[:100], _OTHER_SYNTAX).as_py():
         raise AnnotationError(
-            f"'{file}', line {written.numbers[0]}: this is JSON, YAML or markup. Write the list as lines of "
-            "'path label' or as CSV."
+            f"{lines.place(0)}: this is JSON, YAML or markup. Write the list as lines of 'path label' or as CSV."
         )
-    return written
+    return lines
 
 
 def shown(value: str, length: int = 60) -> str:
-    """A value as messages quote it: control characters escaped, and not longer than `length` characters."""
+    """A value in quotation marks for messages, with escapes for control characters and at most `length` characters."""
     return repr(value if len(value) <= length else f"{value[:length]}...")
 
 
 def _content(file: Path) -> bytes:
     if "\0" in str(file):
-        raise AnnotationError(f"{str(file)!r} is no path, because it holds a zero byte.")
+        raise AnnotationError(f"{str(file)!r} is not a path, because it holds a zero byte.")
     try:
-        # Asked before the file is opened, because opening a pipe waits.
+        # Checked before the file is opened, because opening a pipe waits.
         if not stat.S_ISREG(os.stat(file).st_mode):
             raise AnnotationError(
                 f"'{file}' is not a regular file but a pipe or a device, which may never end. Save the list to a file."
@@ -141,8 +168,3 @@ def _decoded(content: bytes, file: Path) -> str:
 
 def _line_number(content: bytes, position: int) -> int:
     return len((content[:position] + b".").splitlines())
-
-
-def _refuse_lines(lines: pa.ChunkedArray, is_wrong: pa.ChunkedArray, file: Path, problem: str):
-    if (row := pc.index(is_wrong, True).as_py()) >= 0:
-        raise AnnotationError(f"'{file}', line {row + 1} {problem}: {shown(lines[row].as_py())}. Correct this line.")

@@ -1,8 +1,7 @@
-"""The index of a corpus in tar shards: which shards there are, and where in each a video is.
+"""The index of tar shards: `index.json` lists the shards, and a Parquet file beside each shard lists its videos.
 
-`index.json` lists the shards, with the names of WebDataset's `wids` where it has some. Where the videos of a shard
-begin is in a Parquet file beside it, read only by who reads from that shard. So no file and no process has to hold
-something for each video of a corpus.
+`index.json` has the field names of WebDataset's `wids`. A Parquet file is read when a video of its shard is needed, so
+that no process holds a row for each video of a corpus.
 """
 
 import functools
@@ -26,16 +25,16 @@ KIND = {"__kind__": "wids-shard-index-v1", "wids_version": 1}
 
 MEMBERS = pa.schema(
     [
-        ("key", pa.string()),  # of the sample, as WebDataset has it
+        ("key", pa.string()),  # of the sample in WebDataset
         ("path", pa.string()),  # the video's name, relative to its corpus
-        ("offset", pa.int64()),  # of its bytes in the shard
+        ("offset", pa.int64()),  # of the video's first byte in the shard
         ("size", pa.int64()),  # bytes
         ("label", pa.int64()),  # class index; null without labels
     ]
 )
-"""The table of a shard, a row for each video."""
+"""The table of a shard, with one row for each video."""
 
-MEMBERS_KEPT = 64  # tables in the memory of each process; of shards of 1000 videos 0.1 MB each
+CACHED_TABLES = 64  # in each process; the table of a shard of 1000 videos takes 0.1 MB
 
 HASHED_AT_ONCE = 2**20  # bytes
 
@@ -49,48 +48,36 @@ class ShardError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """
-    Attributes:
-        url (`str`): The tar file, relative to the index or whole. Its table has the same name but for the ending.
-        nsamples (`int`): Videos in it.
-        filesize (`int`): Bytes.
-        sha256 (`str`): Checksum of the tar file.
-        members_sha256 (`str`): Checksum of its table.
-    """
+    """A tar file and its table."""
 
-    url: str
-    nsamples: int
-    filesize: int
-    sha256: str
-    members_sha256: str
+    url: str  # of the tar file, absolute or relative to the index
+    nsamples: int  # number of videos
+    filesize: int  # bytes of the tar file
+    sha256: str  # checksum of the tar file
+    members_sha256: str  # checksum of the table
 
     @property
     def members_url(self) -> str:
-        """The file of its table."""
+        """The file of the table."""
         return self.url.removesuffix(".tar") + MEMBERS_SUFFIX
 
 
 @dataclass
 class ShardIndex:
-    """
-    Attributes:
-        shards (`list[Shard]`): With URLs that are whole.
-        classes (`list[str]`, *optional*): In the order of their indices; indices without a name name themselves. None
-            if there are no labels.
-    """
+    """The content of an `index.json`. Without labels, `classes` is None."""
 
-    shards: list[Shard]
-    classes: list[str] | None
+    shards: list[Shard]  # with absolute URLs
+    classes: list[str] | None  # names in the order of the indices; a class without a name has its index as name
 
     def write(self, folder: Path):
-        """Write `index.json`, which is there only when it is whole."""
+        """Write `index.json` atomically."""
         content = {**KIND, "classes": self.classes, "shardlist": [asdict(shard) for shard in self.shards]}
         with whole_file(folder / INDEX_FILE) as file:
             file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def index_url(source: str) -> str | None:
-    """The address of the index that a path or URL means: its own, or in the folder; None if it means none."""
+    """The address of the `index.json` that a path or URL is or contains; None if there is none."""
     if PurePosixPath(source).suffix == ".json":
         return source
     if "://" not in source:
@@ -99,11 +86,7 @@ def index_url(source: str) -> str | None:
 
 
 def read_index(url: str) -> ShardIndex:
-    """Read an `index.json`, from wherever fsspec reads.
-
-    Raises:
-        ShardError: If it cannot be read or is not an index of shards.
-    """
+    """Read an `index.json` from a path or a URL of fsspec. Raises a `ShardError` if it is not an index of shards."""
     written = read_bytes(url)
     try:
         content = json.loads(written)
@@ -119,19 +102,15 @@ def read_index(url: str) -> ShardIndex:
 
 
 def open_index(source: str) -> ShardIndex:
-    """Read the index that a folder, `index.json` or URL means.
-
-    Raises:
-        ShardError: If there is none, or it cannot be read.
-    """
+    """Read the index of a folder, an `index.json` or a URL. Raises a `ShardError` if there is none."""
     if (url := index_url(source)) is not None:
         return read_index(url)
     if Path(source).is_dir():
         raise ShardError(
-            f"'{source}' has no {INDEX_FILE}: it is no folder of shards, or not all of them are made. Check the path, "
-            "or run its `lgi-former prepare shards` again, which goes on where it stopped."
+            f"'{source}' has no {INDEX_FILE}: it is not a folder of shards, or some shards are missing. Check the "
+            "path, or run its `lgi-former prepare shards` again, which continues where it stopped."
         )
-    raise ShardError(f"'{source}' is no folder of shards and no {INDEX_FILE}. Check the path.")
+    raise ShardError(f"'{source}' is not a folder of shards and not an {INDEX_FILE}. Check the path.")
 
 
 def _check(shards: list[Shard], classes: list[str] | None):
@@ -144,17 +123,13 @@ def _check(shards: list[Shard], classes: list[str] | None):
 
 
 def _located(shard: Shard, folder: str) -> Shard:
-    is_whole = "://" in shard.url or shard.url.startswith("/") or not folder
-    return shard if is_whole else replace(shard, url=f"{folder}/{shard.url}")
+    is_absolute = "://" in shard.url or shard.url.startswith("/") or not folder
+    return shard if is_absolute else replace(shard, url=f"{folder}/{shard.url}")
 
 
-@functools.lru_cache(maxsize=MEMBERS_KEPT)
+@functools.lru_cache(maxsize=CACHED_TABLES)
 def read_members(shard: Shard) -> pa.Table:
-    """The table of a shard.
-
-    Raises:
-        ShardError: If it cannot be read, or is not the one that the index was made with.
-    """
+    """The table of a shard, as in `MEMBERS`. Raises a `ShardError` if it differs from the table of the index."""
     content = read_bytes(shard.members_url)
     if hashlib.sha256(content).hexdigest() != shard.members_sha256:
         raise ShardError(f"'{shard.members_url}' is not the file that the index was made with. Copy both again.")
@@ -168,31 +143,23 @@ def read_members(shard: Shard) -> pa.Table:
 
 
 def read_bytes(url: str, start: int | None = None, end: int | None = None) -> bytes:
-    """Bytes `start` to `end` of a file, by default all; of a remote one no others are transferred.
-
-    Raises:
-        ShardError: If they cannot be read.
-    """
+    """Read a file, or only its bytes from `start` to `end`. Raises a `ShardError` if they cannot be read."""
     try:
-        # Opened anew for every read, because connections do not survive a fork; fsspec keeps them, by process.
+        # Opened for every read, because connections do not survive a fork. fsspec caches them for each process.
         file_system, path = fsspec.url_to_fs(url)
-        # Other than those with ranged reads of their own, file systems read ahead into a cache.
+        # File systems that are not asynchronous read more bytes than needed into a cache.
         options = {} if file_system.async_impl else {"cache_type": "none"}
         return file_system.cat_file(path, start, end, **options)
     except FileNotFoundError as error:
         raise ShardError(f"There is no file '{url}'. Check the path.") from error
-    except Exception as error:  # every file system has its own
+    except Exception as error:  # each file system has its own errors
         raise ShardError(f"'{url}' cannot be read: {error}. Check that it exists and is readable.") from error
 
 
 def sha256_of(url: str) -> str:
-    """Checksum of a file, which is read piece by piece.
-
-    Raises:
-        OSError: If it cannot be read (other file systems raise others).
-    """
+    """Checksum of a file, which is read in parts. Each file system has its own errors, local disks `OSError`."""
     digest = hashlib.sha256()
     with fsspec.open(url) as file:
-        while piece := file.read(HASHED_AT_ONCE):
-            digest.update(piece)
+        while part := file.read(HASHED_AT_ONCE):
+            digest.update(part)
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""In which order the videos of shards are read: shuffled, but not all over the corpus."""
+"""The order in which the videos of shards are read."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,23 +7,20 @@ from torch.utils.data import Sampler
 
 
 class ShardOrder(Sampler[int]):
-    """Every video once, in another order in each epoch: the shards shuffled, and of what follows from them, the next
-    `shuffle_buffer` videos at a time.
+    """Shuffles the shards in each epoch, and then the videos within windows of `shuffle_buffer` videos.
 
-    So a run reads from few shards at once, and no more than their sizes has to be known: memory does not grow with
-    the number of videos. The order follows from seed and epoch alone and is the same in all processes, so that
-    Accelerate can deal out its batches among them, and skip those that a resumed run has seen.
+    A run reads from few shards at once, and memory does not grow with the number of videos. The order depends only on
+    seed and epoch. It is the same in all processes, so that Accelerate can divide the batches, and skip the batches
+    that a resumed run has seen.
 
-    Where videos do not fill the last batch of every process, Accelerate repeats some of the epoch's first ones
+    If the videos do not fill the last batch of every process, Accelerate repeats some videos of the epoch
     (`even_batches`), or drops the rest if `dataloader_drop_last` is set.
 
     Args:
-        counts: Videos of each shard.
+        counts: Number of videos of each shard.
         seed: The run's seed.
-        shuffle_buffer: Videos that are shuffled together. More mix better and read from more shards at once.
-
-    Raises:
-        ValueError: If `shuffle_buffer` is below 1.
+        shuffle_buffer: Number of videos that are shuffled together. More videos mix better and come from more shards.
+            A number below 1 raises a `ValueError`.
     """
 
     def __init__(self, counts: Sequence[int], seed: int, shuffle_buffer: int):
@@ -36,7 +33,7 @@ class ShardOrder(Sampler[int]):
         self.epoch = 0
 
     def set_epoch(self, epoch: int):
-        """Shuffle in another way from now on."""
+        """Draw another order from now on."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -50,7 +47,7 @@ class ShardOrder(Sampler[int]):
     def _windows(self, generator: np.random.Generator) -> Iterator[np.ndarray]:
         waiting = np.empty(0, dtype=np.int64)
         for shard in generator.permutation(len(self.counts)):
-            # Of a shard that is larger than the buffer, other videos come together in each epoch.
+            # Shuffled here too, so that the windows of a shard larger than the buffer differ between epochs.
             videos = self.starts[shard] + generator.permutation(self.counts[shard])
             waiting = np.concatenate([waiting, videos])
             while len(waiting) >= self.shuffle_buffer:

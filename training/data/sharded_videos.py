@@ -1,4 +1,4 @@
-"""The videos of tar shards as a data set: any one can be read, and only its bytes are."""
+"""The videos of tar shards as a data set with random access."""
 
 import tarfile
 from collections.abc import Sequence
@@ -15,27 +15,16 @@ from .shard_index import Shard, ShardError, read_bytes, read_index, read_members
 
 @dataclass(frozen=True)
 class StoredVideo:
-    """A video in a shard, which is read when it is needed.
+    """A video in a shard. Its bytes are read on demand."""
 
-    Attributes:
-        name (`str`): What it is called. The suffix tells its format.
-        url (`str`): The shard.
-        key (`str`): Name of the sample in it.
-        offset, size (`int`): Where in it its bytes begin, and how many they are.
-    """
-
-    name: str
-    url: str
-    key: str
-    offset: int
-    size: int
+    name: str  # with the suffix of the format
+    url: str  # of the shard
+    key: str  # name of the sample in the shard
+    offset: int  # of the video's first byte in the shard
+    size: int  # bytes
 
     def read(self) -> bytes:
-        """The content of its file.
-
-        Raises:
-            VideoReadError: If the shard cannot be read, ends before, or has something else there.
-        """
+        """The content of the video file. Raises a `VideoReadError` if the shard has no or other bytes there."""
         try:
             content = read_bytes(self.url, self.offset - tarfile.BLOCKSIZE, self.offset + self.size)
         except ShardError as error:
@@ -45,14 +34,14 @@ class StoredVideo:
             raise VideoReadError(
                 f"'{self.name}' is cut off, because '{self.url}' is shorter than its index says. Copy it again."
             )
-        if not self._is_described_by(header):
+        if not self._matches(header):
             raise VideoReadError(
                 f"'{self.name}' is not where the index says, because '{self.url}' is another file. Copy both again."
             )
         return content
 
-    def _is_described_by(self, header: bytes) -> bool:
-        # Comes with the same request, and a shard that was replaced would give videos with the labels of others.
+    def _matches(self, header: bytes) -> bool:
+        # A shard that was replaced would give videos with wrong labels. The header costs no further request.
         try:
             entry = tarfile.TarInfo.frombuf(header, tarfile.ENCODING, "surrogateescape")
         except tarfile.HeaderError:
@@ -61,25 +50,21 @@ class StoredVideo:
 
 
 class ShardedVideos(torch.utils.data.Dataset):
-    """The videos of the shards that `lgi-former prepare shards` makes, read from wherever fsspec reads.
+    """The videos of shards from `lgi-former prepare shards`, in any file system of fsspec.
 
-    It holds what `index.json` says of the shards, and where the videos of some shards are that were asked for last.
-    Files are opened where an item or its video is, so in a data loader's workers.
+    In memory are the content of `index.json` and the tables of the shards that were used last. Files are opened when
+    an item or its video is read, so in a data loader's workers.
+
+    Items are rows: `video`, a `StoredVideo`; and `label`, int, if there are labels. `counts` has the number of videos
+    of each shard, int64 (shards,).
 
     Args:
         url: Path or URL of an `index.json`.
-        label_names: The classes in the order of their indices, if they shall have others than the shards were made
-            with; classes keep their names.
-
-    Attributes:
-        counts (`numpy.ndarray`): Videos of each shard, int64 (shards,).
-        features (`datasets.Features`): Has the type of `label`, if there are labels.
-
-    Items are rows: `video`, a `StoredVideo`; and `label`, int, if there are labels.
+        label_names: The classes in the order of their indices, by default in the order of the shards. Classes are
+            matched by their names.
 
     Raises:
-        ShardError: If the index cannot be read, or holds no video; from an item, if the table of its shard cannot be
-            read.
+        ShardError: If the index, or for an item the table of its shard, cannot be read, or there is no video.
         AnnotationError: If a class of the shards is not among `label_names`.
     """
 
@@ -98,7 +83,7 @@ class ShardedVideos(torch.utils.data.Dataset):
 
     @property
     def column_names(self) -> list[str]:
-        """Of a row: `video`, and `label` if there are labels."""
+        """`video` and, if there are labels, `label`."""
         return ["video", *self.features]
 
     def __len__(self) -> int:
@@ -124,5 +109,5 @@ class ShardedVideos(torch.utils.data.Dataset):
         return self.labels[label]
 
     def names(self) -> list[str]:
-        """The names of all videos, without reading these."""
+        """The names of all videos. The videos are not read."""
         return [name for shard in self.shards for name in read_members(shard)["path"].to_pylist()]

@@ -1,6 +1,5 @@
-"""Videos that cannot be read: they are listed and left out, unless there are too many of them."""
+"""Videos that cannot be read. A run lists and skips them, and stops if there are too many."""
 
-import contextlib
 import csv
 import os
 from pathlib import Path
@@ -25,17 +24,14 @@ class TooManySkippedVideosError(RuntimeError):
 class SkippedVideos:
     """The videos of a run that could not be read, in `output_dir/skipped_videos.csv`.
 
-    The file is the only record: all workers of all processes that share the folder write into it, under a lock, each
-    video once. So a run that is resumed counts on, and machines without a common folder count for themselves.
+    All workers of all processes write into this file, under a lock, each video once. A resumed run therefore continues
+    the count. Machines without a shared folder count separately.
 
     Args:
-        output_dir: Where the file is. It is made when the first video is skipped.
-        total: Distinct videos of the run, all its data sets together. An estimate will do for streams.
-        max_fraction: Share of them that may be skipped. One video always may, so that a small corpus does not stop at
-            its first broken one, but for 0: then none.
-
-    Raises:
-        ValueError: If a number is out of range.
+        output_dir: Folder of the file. It is created when the first video is skipped.
+        total: Number of distinct videos in all data sets of the run, at least 1; an estimate for streams.
+        max_fraction: Share of the videos that may be skipped, from 0 to 1. Above 0, one video always may, so that a
+            small corpus does not stop at its first broken video. Other numbers raise a `ValueError`.
     """
 
     def __init__(self, output_dir: str | os.PathLike, total: int, max_fraction: float = 0.01):
@@ -46,7 +42,7 @@ class SkippedVideos:
         self.path = Path(output_dir, SKIPPED_VIDEOS_FILE)
         self.total = total
         self.max_fraction = max_fraction
-        self._recorded = set()  # by this process; spares it the file when a video turns up again
+        self._recorded = set()  # by this process, which need not open the file when it meets a video again
 
     @property
     def allowed(self) -> int:
@@ -54,18 +50,14 @@ class SkippedVideos:
         return max(int(self.max_fraction * self.total), 1) if self.max_fraction else 0
 
     def listed(self) -> dict[str, str]:
-        """The skipped videos of all processes and why each could not be read, in the order in which they were met."""
+        """The reason of each skipped video, by its name, in the order of skipping. Videos of all processes."""
         if not self.path.exists():
             return {}
         with self.path.open(newline="", encoding="utf-8") as file:
             return {row["path"]: row["reason"] for row in csv.DictReader(file)}
 
     def skip(self, video: str, reason: str):
-        """List a video, unless it is listed already.
-
-        Raises:
-            TooManySkippedVideosError: If that is one too many.
-        """
+        """List a video if it is not listed yet, then call `check`."""
         if video in self._recorded:
             return
         if not self._recorded:
@@ -79,12 +71,7 @@ class SkippedVideos:
         self.check()
 
     def check(self):
-        """Stop if too many videos are listed.
-
-        Raises:
-            TooManySkippedVideosError: In one sentence for the user. (From a data loader's worker the same error
-                arrives with the worker's traceback in its message; call this again to have it without.)
-        """
+        """Raise a `TooManySkippedVideosError` if more videos than allowed are listed."""
         videos = list(self.listed())
         if len(videos) <= self.allowed:
             return
@@ -96,51 +83,29 @@ class SkippedVideos:
             "raise max_skipped_fraction."
         )
 
-    @contextlib.contextmanager
-    def told_plainly(self):
-        """Within it, a `TooManySkippedVideosError` of a data loader's worker leaves without the worker's traceback."""
-        try:
-            yield
-        except TooManySkippedVideosError:
-            self.check()
-            raise
-
     def clear(self):
-        """Forget what an earlier run in the same folder listed. For one process, before any video is read."""
+        """Delete the list of an earlier run. One process calls this before any video is read."""
         self._recorded.clear()
         self.path.unlink(missing_ok=True)
 
 
 def write_list(path: str | os.PathLike, videos: dict[str, str]):
-    """Write videos and why they cannot be read as a CSV file with the columns `path` and `reason`.
-
-    The file is replaced when the new one is whole, so that a killed process leaves no part of a list.
-    """
+    """Write, atomically, a CSV file with a column `path` of videos and a column `reason` of their errors."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     with whole_file(Path(path)) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        writer.writerows((video, _one_line(reason)) for video, reason in videos.items())
+        # Messages of decoders may have several lines.
+        writer.writerows((video, " ".join(reason.split())) for video, reason in videos.items())
 
 
 def replace_list(path: str | os.PathLike, videos: dict[str, str]):
-    """As `write_list`; where there is nothing to list, the file that an earlier run has left is removed.
-
-    Raises:
-        ValueError: If the file that is there is no such list. It is left as it is.
-    """
-    if Path(path).exists() and not _is_list(path):
-        raise ValueError(f"'{path}' is in the way of the list of videos that cannot be read. Move it.")
+    """Replace the list of an earlier run, or delete it if there are no videos. Other files raise a `ValueError`."""
+    if Path(path).exists():
+        with Path(path).open(newline="", encoding="utf-8", errors="replace") as file:
+            if next(csv.reader(file), None) != list(COLUMNS):
+                raise ValueError(f"'{path}' is in the way of the list of videos that cannot be read. Move it.")
     if videos:
         write_list(path, videos)
     else:
         Path(path).unlink(missing_ok=True)
-
-
-def _is_list(path: str | os.PathLike) -> bool:
-    with Path(path).open(newline="", encoding="utf-8", errors="replace") as file:
-        return next(csv.reader(file), None) == list(COLUMNS)
-
-
-def _one_line(reason: str) -> str:
-    return " ".join(reason.split())  # decoders' messages may have several

@@ -1,4 +1,4 @@
-"""Evaluating a trainer's model on the views of videos."""
+"""Evaluates a trainer's model on the views of videos."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,23 +13,22 @@ from .report import print_evaluation, write_evaluation
 def evaluate_views(
     trainer: LGIFormerTrainer, views: ViewDataset, output_dir: str | Path, label_names: Sequence[str]
 ) -> dict | None:
-    """Predict every video, write what `write_evaluation` writes and print the table.
+    """Predict every video, write the report with `write_evaluation`, and print a table.
 
     Args:
-        trainer: With `ViewCollator` as its `eval_data_collator`.
+        trainer: Its `eval_data_collator` is `ViewCollator`.
         views: Labelled videos.
-        output_dir: Where to write.
+        output_dir: Folder of the report.
         label_names: The classes.
 
     Returns:
-        The figures; None in other processes than the first, which do not have all predictions written.
+        The figures; None in all processes except the first.
 
     Raises:
-        ValueError: If no video could be read.
+        ValueError: If no video can be read.
         TooManySkippedVideosError: If more videos than allowed cannot be read.
     """
-    with views.skipped.told_plainly():
-        output = trainer.predict(views)
+    output = trainer.predict(views)
     if not trainer.is_world_process_zero():
         return None
     probabilities = np.exp(output.predictions)

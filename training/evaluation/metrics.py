@@ -1,4 +1,4 @@
-"""The figures that facial expression recognition reports: UAR, WAR, accuracy of each class, F1, confusion matrix."""
+"""The metrics of facial expression recognition: UAR, WAR, accuracy of each class, F1, confusion matrix."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ with needs_extra("train"):
 
 
 _DESCRIPTION = """
-Unweighted average recall (UAR, the mean of the classes' recalls), weighted average recall (WAR, the share of right
+Unweighted average recall (UAR, the mean recall of the classes), weighted average recall (WAR, the share of correct
 predictions), accuracy of each class, F1 scores and confusion matrix.
 """
 
@@ -25,15 +25,15 @@ _INPUTS = """
 Args:
     predictions (list of int): the predicted class of each video.
     references (list of int): the true class of each video.
-    num_classes (int, optional): how many classes there are; by default one more than the highest that occurs.
-    label_names (list of str, optional): the classes' names, instead of `num_classes`.
+    num_classes (int, optional): number of classes; by default one more than the highest that occurs.
+    label_names (list of str, optional): names of the classes, instead of `num_classes`.
 Returns:
     uar (float): mean recall of the classes that occur in `references`.
-    war (float): share of right predictions; the recalls' mean weighted by the classes' frequencies.
-    class_accuracy (list of float, or dict of them by name if `label_names` are given): recall of each class; None for
-        a class that does not occur in `references`.
-    weighted_f1, micro_f1, macro_f1 (float): F1 averaged over the classes that occur in `references` or `predictions`:
-        by frequency in `references`, over all decisions, plainly.
+    war (float): share of correct predictions, which is the mean recall weighted by the frequencies of the classes.
+    class_accuracy (list of float, or dict by name with `label_names`): recall of each class; None for a class that
+        does not occur in `references`.
+    weighted_f1, micro_f1, macro_f1 (float): F1 over the classes that occur in `references` or `predictions`: the mean
+        weighted by frequency in `references`, F1 of all decisions, and the plain mean.
     confusion_matrix (list of lists of int): videos by true (row) and predicted class (column).
 Raises:
     ValueError: if there are no videos, or a class is outside of `num_classes`.
@@ -41,9 +41,9 @@ Raises:
 
 
 class FacialExpressionMetric(evaluate.Metric):
-    """UAR, WAR and the rest, as an `evaluate.Metric` that needs no Hub.
+    """UAR, WAR and the other metrics, as an `evaluate.Metric` that does not need the Hub.
 
-    In one process it holds everything in memory, and needs neither a home folder nor a cache that can be written.
+    In one process, everything is in memory. It needs no home folder and no writable cache.
 
     ```python
     >>> from lgi_former.training.evaluation.metrics import FacialExpressionMetric
@@ -57,7 +57,7 @@ class FacialExpressionMetric(evaluate.Metric):
 
     def __init__(self, *args, **kwargs):
         if kwargs.get("num_process", 1) == 1:
-            # `evaluate` makes its cache folder even for what it holds in memory, by default in the home folder.
+            # `evaluate` makes its cache folder also for metrics in memory, by default in the home folder.
             kwargs = {"keep_in_memory": True, "cache_dir": tempfile.gettempdir()} | kwargs
         super().__init__(*args, **kwargs)
 
@@ -81,12 +81,12 @@ def compute_figures(
     num_classes: int | None = None,
     label_names: Sequence[str] | None = None,
 ) -> dict:
-    """What `FacialExpressionMetric.compute` returns for the same arguments. Nothing is written to disk.
+    """Compute what `FacialExpressionMetric.compute` returns, without writing to disk.
 
     Args:
         predictions, references: Predicted and true class of each video, from 0.
-        num_classes: How many classes there are; by default one more than the highest that occurs.
-        label_names: The classes' names, instead of `num_classes`.
+        num_classes: Number of classes; by default one more than the highest that occurs.
+        label_names: Names of the classes, instead of `num_classes`.
 
     Raises:
         ValueError: If there are no videos, or a class is outside of `num_classes`.
@@ -121,14 +121,11 @@ def compute_figures(
 
 
 def make_compute_metrics(label_names: Sequence[str]) -> Callable[[EvalPrediction], dict[str, float]]:
-    """The `compute_metrics` of a `Trainer`, of which every figure can be logged and can choose the best model.
+    """Make the `compute_metrics` of a `Trainer`. Each metric can be logged and can select the best model.
 
-    It takes predictions (videos, classes), whatever grows with the classes' probabilities, and labels (videos,);
-    videos of label -100 could not be read and are left out. It returns `uar`, `war`, `weighted_f1`, `micro_f1`,
-    `macro_f1` and for each class that occurs `accuracy_<name>`.
-
-    Raises:
-        ValueError: (the returned function) if no video is left.
+    The function takes predictions (videos, classes), such as logits or probabilities, and labels (videos,). Videos of
+    label -100 are unreadable and do not count. It returns `uar`, `war`, `weighted_f1`, `micro_f1`, `macro_f1` and
+    `accuracy_<name>` for each class that occurs. It raises a ValueError if no video could be read.
     """
 
     def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
@@ -151,5 +148,5 @@ def _check_classes(predictions, references, num_classes):
         if outside.size:
             raise ValueError(
                 f"{what} hold class {outside[0]}, but with {num_classes} classes they go from 0 to {num_classes - 1}. "
-                "Give all label names, or leave out videos without a label."
+                "Give all label names, or remove videos without a label."
             )

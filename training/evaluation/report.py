@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: figures, predictions, a picture of the confusion matrix, a table."""
+"""Writes the report of an evaluation: metrics, predictions, a picture of the confusion matrix, a table."""
 
 import csv
 import json
@@ -39,14 +39,14 @@ def write_evaluation(
     """Write `metrics.json`, `predictions.csv` and `confusion_matrix.png`.
 
     Args:
-        output_dir: Where to. It is made if it is not there.
+        output_dir: The folder of the files, which is made if it is missing.
         videos: Paths.
-        labels: int (videos,). Videos of label -100 could not be read and are in none of the files.
+        labels: int (videos,). Videos of label -100 are unreadable and in none of the files.
         probabilities: float (videos, classes).
         label_names: The classes.
 
     Returns:
-        The figures of `FacialExpressionMetric`, and `num_videos` and `num_unreadable_videos`.
+        The metrics of `FacialExpressionMetric`, `num_videos` and `num_unreadable_videos`.
 
     Raises:
         ValueError: If no video could be read.
@@ -61,14 +61,14 @@ def write_evaluation(
     draw_confusion_matrix(np.array(figures["confusion_matrix"]), label_names).savefig(
         output_dir / CONFUSION_MATRIX_FILE, dpi=150
     )
-    # Last, so that who finds this file finds the others, too.
+    # This file is the last: if it exists, the others exist, too.
     with whole_file(output_dir / METRICS_FILE) as file:
         file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     return figures
 
 
 def read_predictions(output_dir: str | Path) -> tuple[list[str], np.ndarray, np.ndarray, list[str]]:
-    """Videos, labels, probabilities and label names as `write_evaluation` wrote them."""
+    """Read the videos, labels, probabilities and label names that `write_evaluation` wrote."""
     with Path(output_dir, PREDICTIONS_FILE).open(newline="", encoding="utf-8") as file:
         header, *rows = csv.reader(file)
     label_names = [name.removeprefix("probability_") for name in header[3:]]
@@ -77,7 +77,7 @@ def read_predictions(output_dir: str | Path) -> tuple[list[str], np.ndarray, np.
 
 
 def draw_confusion_matrix(matrix: np.ndarray, label_names: Sequence[str]) -> Figure:
-    """Picture of a confusion matrix, int (true classes, predicted classes): counts, coloured by recall."""
+    """Draw the counts of a confusion matrix, int (true classes, predicted classes), coloured by recall."""
     side = 2.5 + 0.55 * len(label_names)
     figure = Figure(figsize=(side + 0.6, side), layout="constrained")
     axes = figure.subplots()
@@ -93,9 +93,9 @@ def draw_confusion_matrix(matrix: np.ndarray, label_names: Sequence[str]) -> Fig
 
 
 def print_evaluation(figures: dict):
-    """Print a table of the figures and of each class's accuracy."""
+    """Print a table of the metrics and of the accuracy of each class."""
     table = Table(box=box.SIMPLE)
-    table.add_column("", overflow="fold")  # a long name on several lines rather than cut
+    table.add_column("", overflow="fold")  # a long name gets several lines
     table.add_column("%", justify="right", min_width=6)
     for name, title in (("uar", "UAR"), ("war", "WAR"), *((f"{kind}_f1", f"{kind} F1") for kind in _AVERAGES)):
         table.add_row(title, f"{100 * figures[name]:.2f}")

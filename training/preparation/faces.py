@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from PIL import Image
@@ -39,21 +39,13 @@ CROPPED, NO_FACE, FAILED = "cropped", "no face", "failed"
 
 @dataclass
 class Outcome:
-    """The result for a video.
+    """The result for a video. The crops show the person whose face has the largest total area."""
 
-    Attributes:
-        video (`str`): Path relative to the corpus. The frames are in the output, in a folder with the same path.
-        status (`str`): `"cropped"`, `"no face"` or `"failed"`. Only cropped videos have a folder.
-        people (`int`): Number of people. The crops show the person whose face has the largest total area.
-        frames (`int`): Number of crops: the frames of the video in which this face is visible.
-        reason (`str`): The error of a failed video.
-    """
-
-    video: str
-    status: str
+    video: str  # path relative to the corpus, and of the folder with the crops relative to the output
+    status: str  # CROPPED, NO_FACE or FAILED; only cropped videos have a folder
     people: int = 0
-    frames: int = 0
-    reason: str = ""
+    frames: int = 0  # number of crops
+    reason: str = ""  # the error of a failed video
 
 
 def crop_corpus(
@@ -67,8 +59,9 @@ def crop_corpus(
     """Write each video's main face as a folder of JPEG frames, under the video's own relative path.
 
     Annotation files of the corpus also fit the crops, with `data_root=output_dir`. `output_dir/faces.csv` gets a row
-    with the fields of `Outcome` as soon as a video is finished. A second call resumes: it skips videos that were
-    cropped or have no face, and tries failed videos again. Folders of crops are written atomically.
+    with the fields of `Outcome` as soon as a video is finished. Folders of crops are written atomically. A second call
+    resumes: it skips videos that were cropped or have no face, and tries failed videos again. A warning counts the
+    skipped files and folders that are not videos.
 
     Args:
         source: A video, or a folder with videos (files, animated images, folders of frames) at any depth.
@@ -77,8 +70,6 @@ def crop_corpus(
         size: Height and width of the crops in pixels. Owners of corpora distribute 224 or 256.
         num_workers: Number of threads. Each works on one video.
         frame_order: Order of the frames of a folder, as for `read_video`.
-
-    A warning counts the skipped files and folders that are not videos.
 
     Returns:
         The outcomes of all videos, including those of earlier calls, sorted by path.
@@ -101,49 +92,49 @@ def crop_corpus(
     with only_writer(output_dir, f".{LIST_FILE}.lock"):
         settings = {"source": str(root.resolve()), "size": size, "margin": cropper.margin, "frame_order": frame_order}
         _check_settings(output_dir, settings)
-        return _crop_all(root, videos, output_dir, cropper, size, num_workers, frame_order)
+        return _crop_all(_Cropping(root, output_dir, cropper, size, frame_order), videos, num_workers)
 
 
 def _find_videos(source: Path, output_dir: Path) -> tuple[Path, list[str]]:
     """Find the videos. Returns the folder that paths are relative to, and the paths. Warns of other files."""
     if not source.exists():
         raise ValueError(f"There is no file or folder '{source}'. Check the path.")
-    if source.is_dir() and holds_frames(source):
-        _refuse_mixture(source)
-        return source.parent, [source.name]
     if not source.is_dir():
         check_file(source)
         return source.parent, [source.name]
-    left_out = []
-    videos = sorted(str(path.relative_to(source)) for path in _videos_in(source, output_dir.resolve(), left_out))
+    if holds_frames(source):
+        _refuse_mixture(source)
+        return source.parent, [source.name]
+    skipped = []
+    videos = sorted(str(path.relative_to(source)) for path in _videos_in(source, output_dir.resolve(), skipped))
     if not videos:
         raise ValueError(
             f"'{source}' holds no videos: neither files ({', '.join(VIDEO_SUFFIXES)}) nor folders of frames "
             f"({', '.join(IMAGE_SUFFIXES)}), at any depth."
         )
-    if left_out:
+    if skipped:
         logger.warning(
-            f"{len(left_out)} files and folders in '{source}' are skipped, such as "
-            f"'{min(left_out).relative_to(source)}': they are neither videos ({', '.join(VIDEO_SUFFIXES)}, animated "
+            f"{len(skipped)} files and folders in '{source}' are skipped, such as "
+            f"'{min(skipped).relative_to(source)}': they are neither videos ({', '.join(VIDEO_SUFFIXES)}, animated "
             "images) nor folders of frames."
         )
     return source, videos
 
 
-def _videos_in(folder: Path, output_dir: Path, left_out: list[Path]) -> Iterator[Path]:
-    """Yield the videos at any depth. Other files are added to `left_out`, except for hidden files."""
+def _videos_in(folder: Path, output_dir: Path, skipped: list[Path]) -> Iterator[Path]:
+    """Yield the videos at any depth. Other files are added to `skipped`, except for hidden files."""
     for entry in folder.iterdir():
         if entry.name.startswith(".") or entry.resolve() == output_dir:
             continue
         if entry.is_dir() and not holds_frames(entry):
-            yield from _videos_in(entry, output_dir, left_out)
+            yield from _videos_in(entry, output_dir, skipped)
         elif entry.is_dir():
             _refuse_mixture(entry)
             yield entry
         elif _is_video(entry):
             yield entry
         else:
-            left_out.append(entry)
+            skipped.append(entry)
 
 
 def _is_video(file: Path) -> bool:
@@ -151,16 +142,12 @@ def _is_video(file: Path) -> bool:
 
 
 def _refuse_mixture(folder: Path):
-    """Check that a folder of frames has no video, which would be skipped.
-
-    Raises:
-        ValueError: If it has one.
-    """
+    """Raise ValueError if a folder of frames also has a video, which would be skipped."""
     for entry in sorted(folder.iterdir()):
         if not entry.name.startswith(".") and (holds_frames(entry) if entry.is_dir() else _is_video(entry)):
             raise ValueError(
-                f"'{folder}' holds both frames and a video ('{entry.name}'). Move the images or the video to a folder "
-                "of their own."
+                f"'{folder}' holds both frames and a video ('{entry.name}'). Move the images or the video to "
+                "another folder."
             )
 
 
@@ -176,39 +163,85 @@ def _check_settings(output_dir: Path, settings: dict):
         )
 
 
-def _crop_all(
-    root: Path,
-    videos: list[str],
-    output_dir: Path,
-    cropper: FaceCropper,
-    size: int,
-    num_workers: int,
-    frame_order: str,
-) -> list[Outcome]:
+@dataclass
+class _Cropping:
+    """Crops the faces of single videos in `root`. The arguments are those of `crop_corpus`."""
+
+    root: Path
+    output_dir: Path
+    cropper: FaceCropper
+    size: int
+    frame_order: str
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def crop(self, video: str) -> Outcome:
+        """Crop a video. Its errors become the outcome, because they must not stop other videos."""
+        target = self.output_dir / video
+        folder = unfinished_folder(target)
+        try:
+            shutil.rmtree(folder, ignore_errors=True)  # left by a killed call
+            folder.mkdir(parents=True)
+            try:
+                areas = self._write_crops(video, folder)
+                if not areas:
+                    return Outcome(video, NO_FACE)
+                main = folder / str(areas.most_common(1)[0][0])
+                frames = len(list(main.iterdir()))
+                if target.exists():  # complete but not listed, if a call was stopped in between
+                    shutil.rmtree(target)
+                main.rename(target)
+                return Outcome(video, CROPPED, people=len(areas), frames=frames)
+            finally:
+                shutil.rmtree(folder)
+        except _StoppedError:
+            raise
+        except Exception as error:
+            return Outcome(video, FAILED, reason=" ".join(str(error).split()))
+
+    def _write_crops(self, video: str, folder: Path) -> Counter:
+        """Write the crops of each person to a folder in `folder` that has the number of the person.
+
+        Returns:
+            The total area of each person's face over all frames, in pixels.
+        """
+        areas = Counter()
+        with open_frames(self.root / video, frame_order=self.frame_order) as stream:
+            for frame, faces in self.cropper.follow(stream):
+                if self.stop.is_set():
+                    raise _StoppedError
+                for face in faces:
+                    person = folder / str(face.person)
+                    person.mkdir(exist_ok=True)
+                    crop = Image.fromarray(crop_face(frame.image, face.box, self.size))
+                    crop.save(person / f"{frame.index:06d}.jpg", quality=JPEG_QUALITY)
+                    areas[face.person] += (face.box[2] - face.box[0]) ** 2
+        return areas
+
+
+class _StoppedError(Exception):
+    """The call was stopped while a video was in progress."""
+
+
+def _crop_all(cropping: _Cropping, videos: list[str], num_workers: int) -> list[Outcome]:
+    output_dir = cropping.output_dir
     listed = {outcome.video: outcome for outcome in _listed(output_dir, videos) if _is_done(outcome, output_dir)}
     _write_list(output_dir, listed.values())
     done = {video: listed[video] for video in videos if video in listed}
-    stop = threading.Event()
-
-    def crop(video: str) -> Outcome:
-        return _crop_video(root / video, video, output_dir, cropper, size, stop, frame_order)
-
-    remaining = [video for video in videos if video not in done]
+    tasks = [(video, video) for video in videos if video not in done]
     numbers = Counter(outcome.status for outcome in done.values())
     with (
         ThreadPoolExecutor(num_workers) as pool,
         tqdm(desc="Cropping faces", total=len(videos), initial=len(done), unit="video") as progress,
     ):
         try:
-            tasks = ((video, video) for video in remaining)
-            for video, outcome in map_unordered(pool, crop, tasks, VIDEOS_AHEAD * num_workers):
+            for video, outcome in map_unordered(pool, cropping.crop, tasks, VIDEOS_AHEAD * num_workers):
                 done[video] = outcome
                 _append(output_dir, outcome)
                 numbers[outcome.status] += 1
                 progress.set_postfix({name: numbers[name] for name in (NO_FACE, FAILED)}, refresh=False)
                 progress.update()
         except BaseException:
-            stop.set()
+            cropping.stop.set()
             pool.shutdown(cancel_futures=True)
             raise
     return [done[video] for video in videos]
@@ -218,81 +251,11 @@ def _is_done(outcome: Outcome, output_dir: Path) -> bool:
     return outcome.status == NO_FACE or (outcome.status == CROPPED and (output_dir / outcome.video).exists())
 
 
-class _StoppedError(Exception):
-    """The call was stopped while this video was in progress."""
-
-
-def _crop_video(
-    path: Path,
-    video: str,
-    output_dir: Path,
-    cropper: FaceCropper,
-    size: int,
-    stop: threading.Event,
-    frame_order: str,
-) -> Outcome:
-    try:
-        return _crop_into(path, video, output_dir, cropper, size, stop, frame_order)
-    except _StoppedError:
-        raise
-    except Exception as error:  # an error of one video must not stop the others
-        return Outcome(video, FAILED, reason=" ".join(str(error).split()))
-
-
 def unfinished_folder(target: Path) -> Path:
     """The temporary folder of a video. A later call finds it there after a killed call."""
     # A longer name than that of the target could be too long for the file system.
     digest = hashlib.blake2b(os.fsencode(target.name), digest_size=8).hexdigest()
     return target.with_name(f".{digest}.unfinished")
-
-
-def _crop_into(
-    path: Path,
-    video: str,
-    output_dir: Path,
-    cropper: FaceCropper,
-    size: int,
-    stop: threading.Event,
-    frame_order: str,
-) -> Outcome:
-    target = output_dir / video
-    folder = unfinished_folder(target)
-    shutil.rmtree(folder, ignore_errors=True)  # left by a killed call
-    folder.mkdir(parents=True)
-    try:
-        room = _write_crops(path, folder, cropper, size, stop, frame_order)
-        if not room:
-            return Outcome(video, NO_FACE)
-        main = folder / str(room.most_common(1)[0][0])
-        frames = len(list(main.iterdir()))
-        if target.exists():  # complete but not listed, if a call was stopped in between
-            shutil.rmtree(target)
-        main.rename(target)
-        return Outcome(video, CROPPED, people=len(room), frames=frames)
-    finally:
-        shutil.rmtree(folder)
-
-
-def _write_crops(
-    path: Path, folder: Path, cropper: FaceCropper, size: int, stop: threading.Event, frame_order: str
-) -> Counter:
-    """Write the crops of each person to a folder in `folder`, named by the number of the person.
-
-    Returns:
-        The total area of each person's face over all frames, in pixels.
-    """
-    room = Counter()
-    with open_frames(path, frame_order=frame_order) as stream:
-        for frame, faces in cropper.follow(stream):
-            if stop.is_set():
-                raise _StoppedError
-            for face in faces:
-                person = folder / str(face.person)
-                person.mkdir(exist_ok=True)
-                crop = Image.fromarray(crop_face(frame.image, face.box, size))
-                crop.save(person / f"{frame.index:06d}.jpg", quality=JPEG_QUALITY)
-                room[face.person] += (face.box[2] - face.box[0]) ** 2
-    return room
 
 
 def _listed(output_dir: Path, videos: Iterable[str]) -> list[Outcome]:
@@ -311,7 +274,7 @@ def _listed(output_dir: Path, videos: Iterable[str]) -> list[Outcome]:
 def _write_list(output_dir: Path, outcomes: Iterable[Outcome]):
     with whole_file(output_dir / LIST_FILE) as path, path.open("w", newline="", **LIST_ENCODING) as file:
         writer = csv.writer(file)
-        writer.writerow([field.name for field in fields(Outcome)])
+        writer.writerow([column.name for column in fields(Outcome)])
         writer.writerows(asdict(outcome).values() for outcome in outcomes)
 
 

@@ -16,11 +16,7 @@ Key, Argument, Result = TypeVar("Key"), TypeVar("Argument"), TypeVar("Result")
 
 
 class WorkerDiedError(RuntimeError):
-    """A process of the pool died.
-
-    Attributes:
-        keys (`list`): Keys of the tasks that it may have worked on, in the order in which they were submitted.
-    """
+    """A process of the pool died. `keys` are those of its possible tasks, in the order of submission."""
 
     def __init__(self, keys: list):
         super().__init__("A worker process died.")
@@ -33,12 +29,12 @@ def map_unordered(
     tasks: Iterable[tuple[Key, Argument]],
     tasks_ahead: int,
 ) -> Iterator[tuple[Key, Result]]:
-    """Call a function for each task, and yield the key and the result of each as soon as it is finished.
+    """Call a function for each task, and yield its key and result as soon as it is finished.
 
     Args:
-        pool: Runs the function. Without a pool it runs in this thread, one task after the other.
-        function: For processes, the function and its arguments are pickled.
-        tasks: A key and an argument each. They are taken from the iterable as they are needed.
+        pool: Runs the function. Without a pool, it runs in this thread.
+        function: Must be picklable if the pool has processes.
+        tasks: A key and an argument each. They are taken from the iterable when they are needed.
         tasks_ahead: How many tasks may be submitted and unfinished.
 
     Raises:
@@ -72,8 +68,8 @@ def worker_processes(num_workers: int, preload: str) -> Iterator[ProcessPoolExec
     """A pool of processes. They end at once when the block raises, or when this process is killed.
 
     Args:
-        num_workers: Number of processes. With 0 there is no pool.
-        preload: Name of a module. On systems with a fork server it is imported once, not once in each process.
+        num_workers: Number of processes. With 0, there is no pool.
+        preload: Name of a module. A fork server imports it once for all processes.
     """
     if num_workers == 0:
         yield None
@@ -94,7 +90,7 @@ def worker_processes(num_workers: int, preload: str) -> Iterator[ProcessPoolExec
 
 
 def _process_context(preload: str) -> multiprocessing.context.BaseContext:
-    # Decoders may not survive a fork of a process that has used them. A fork server has not used any.
+    # Some decoders fail in forks of a process that has used them. A fork server has not used any.
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -105,7 +101,7 @@ def _process_context(preload: str) -> multiprocessing.context.BaseContext:
 def _end_with(pipe: Connection):
     """Prepare a worker: it ends when the other end of the pipe is closed, or the main process is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process ends its workers
-    # Without this, workers would wait for work for ever after the main process was killed.
+    # Otherwise workers would wait forever after the main process was killed.
     threading.Thread(target=_exit_when_closed, args=(pipe,), daemon=True).start()
 
 

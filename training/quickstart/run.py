@@ -174,7 +174,7 @@ def run_plan(plan: Plan, output_dir: str | Path, seed: int) -> Outcome:
     skipped = SkippedVideos(output_dir, plan.num_tested, max_fraction=0)
     with outcome.timed("pre-training"):
         pretraining = pretraining_run(new_autoencoder(seed), unlabelled, plan.pretraining_steps, seed, pretrained_dir)
-        train_and_save(pretraining, skipped)
+        train_and_save(pretraining)
         outcome.histories["pre-training"] = pretraining.state.log_history
 
     processor = processor_for(pretraining.model.config, sampling_rate=1)
@@ -186,7 +186,7 @@ def run_plan(plan: Plan, output_dir: str | Path, seed: int) -> Outcome:
         with outcome.timed(name):
             trainer = finetuning_run(model, clips, plan.finetuning_steps, seed, output_dir / "model", **options)
             if is_saved:
-                train_and_save(trainer, skipped)
+                train_and_save(trainer)
             else:
                 trainer.train()
             outcome.histories[name] = trainer.state.log_history

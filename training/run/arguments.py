@@ -10,12 +10,13 @@ from pathlib import Path
 
 import torch
 import yaml
-from transformers import HfArgumentParser, TrainingArguments
+from transformers import HfArgumentParser
 
 from ...configuration import DATASET_TERMS
 from ...image_processing.decoding.decoder_backends import BACKENDS, chosen_backend
 from ...image_processing.decoding.frame_folders import FRAME_ORDERS, check_frame_order
 from ...messages import SuggestsNearest, nearest, spell_with_underscores
+from ..trainer.arguments import LGIFormerTrainingArguments
 from .precision import device_has_bf16
 
 
@@ -144,8 +145,8 @@ class DataArguments:
 
 
 @dataclass
-class RecipeTrainingArguments(TrainingArguments):
-    """`TrainingArguments`, and options of the published recipes that it lacks."""
+class RecipeTrainingArguments(LGIFormerTrainingArguments):
+    """Options of training with the defaults of the commands."""
 
     # None means that the user did not choose.
     bf16: bool = field(
@@ -164,20 +165,6 @@ class RecipeTrainingArguments(TrainingArguments):
     )
     lr_scheduler_type: str = field(
         default="cosine_with_min_lr", metadata={"help": "Schedule of the learning rate, as in TrainingArguments."}
-    )
-    base_learning_rate: float | None = field(
-        default=None,
-        metadata={
-            "help": "Learning rate for a total batch of 256, scaled to the run's total batch. It replaces "
-            "--learning_rate."
-        },
-    )
-    layer_decay: float = field(
-        default=1.0, metadata={"help": "Factor of the learning rate from each layer to the layer below it."}
-    )
-    ema_decay: float | None = field(
-        default=None,
-        metadata={"help": "Decay of a moving average of the weights. The average is evaluated and saved."},
     )
 
     def __post_init__(self):

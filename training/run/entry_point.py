@@ -1,6 +1,5 @@
-"""What the training commands have in common: parse, run, and say in a sentence what went wrong."""
+"""Runs a training command: parses its options and reports an error in one sentence."""
 
-import re
 import sys
 from collections.abc import Callable
 
@@ -30,16 +29,18 @@ def run_entry_point(
     argv: list[str] | None = None,
     memory_advice: str = ADVICE_FOR_TRAINING,
 ) -> int:
-    """Parse `argv`, by default the process's, into the dataclasses and call `run` with them.
+    """Parse `argv` into the dataclasses and call `run` with them.
 
     Args:
-        run: Returns the exit status. Its name is the command's, the first paragraph of its docstring the help text.
-        dataclass_types: Its parameters' types.
+        run: Returns the exit status. Its name is that of the command. The first paragraph of its docstring is the
+            help text.
+        dataclass_types: The types of its parameters.
+        argv: Options; by default those of the process.
         memory_advice: What to do if memory runs out.
 
     Returns:
-        Exit status: that of `run`, or 2 if it could not be done. What was wrong is on stderr then, and where it was
-        found is logged at the level `debug`.
+        The exit status of `run`, or 2 after an error. The error is on stderr, its traceback in the log at the level
+        `debug`.
     """
     escape_what_cannot_be_printed()
     description = run.__doc__.split("\n\n")[0]
@@ -48,20 +49,13 @@ def run_entry_point(
         require_extra("train")
         return run(*parser.parse(sys.argv[1:] if argv is None else argv))
     except (ValueError, OSError, MissingExtraError, TooManySkippedVideosError, NonFiniteLossError) as error:
-        logger.debug("Traceback of what follows:", exc_info=True)
-        message = first_line(error) if isinstance(error, UnicodeEncodeError) else _without_traceback(str(error))
+        logger.debug("Traceback of the error:", exc_info=True)
+        message = first_line(error) if isinstance(error, UnicodeEncodeError) else str(error)
         return fail(" ".join(message.split()))
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        logger.debug("Traceback of what follows:", exc_info=True)
+        logger.debug("Traceback of the error:", exc_info=True)
         return fail(out_of_memory_sentence(error, memory_advice))
     finally:
         PartialState().destroy_process_group()
-
-
-def _without_traceback(message: str) -> str:
-    """What an error says, which from a data loader's worker arrives behind the worker's traceback."""
-    _, traceback, told = message.partition("Original Traceback (most recent call last):\n")
-    raised = re.split(r"^[\w.]+: ", told, flags=re.MULTILINE)  # what follows the names of the errors of the chain
-    return raised[-1] if traceback and len(raised) > 1 else message

@@ -35,23 +35,29 @@ def check_output_dir(training: RecipeTrainingArguments):
         )
 
 
-def train_and_save(trainer: LGIFormerTrainer, skipped: SkippedVideos):
+def train_and_save(trainer: LGIFormerTrainer):
     """Train, then save the model, its card, its processor and the run's state in the output folder.
 
     Raises:
         TooManySkippedVideosError: If more videos than allowed cannot be read.
         NonFiniteLossError: If the loss of a step is not finite.
     """
-    with skipped.told_plainly():
-        outcome = trainer.train(_checkpoint(trainer.args))
+    outcome = trainer.train(_checkpoint(trainer.args))
     trainer.save_model()
     trainer.create_model_card()
     trainer.save_state()
     trainer.log_metrics("train", outcome.metrics)
 
 
-def publish(trainer: LGIFormerTrainer):
-    """Write the card of the saved model again, and upload the output folder if `push_to_hub` is set."""
+def publish(trainer: LGIFormerTrainer, figures: dict | None = None):
+    """Write the card of the saved model again, and upload the model if `push_to_hub` is set.
+
+    Args:
+        trainer: Its model is in the output folder.
+        figures: Those of an evaluation, for the card.
+    """
+    if figures is not None:
+        trainer.model_facts.figures = figures
     trainer.create_model_card()
     if trainer.args.push_to_hub:
         trainer.push_to_hub()

@@ -47,7 +47,7 @@ def load_model_to_pretrain(arguments: ModelArguments, mask_ratio: float) -> Star
     """Load a masked autoencoder, or make a new one.
 
     Raises:
-        ValueError: If the configuration clashes, the model needs code of its own, or a checkpoint is not of a masked
+        ValueError: If the configuration clashes, the model needs its own code, or a checkpoint is not a masked
             autoencoder.
         OSError: If there is no such model.
     """
@@ -68,8 +68,8 @@ def load_model_to_finetune(
     type is the default, one class a video, unless `arguments` set another one.
 
     Raises:
-        ValueError: If the configuration clashes, the model needs code of its own, or a checkpoint does not hold the
-            whole encoder.
+        ValueError: If the configuration clashes, the model needs its own code, or a checkpoint lacks a part of
+            the encoder.
         OSError: If there is no such model.
     """
     # A starting model that predicts numbers or several labels gets another task.
@@ -154,7 +154,7 @@ def _stored_sampling_rate(path: str) -> int:
     published = LGIFormerVideoProcessor.sampling_rate
     try:
         settings, _ = LGIFormerVideoProcessor.get_video_processor_dict(path)
-    except OSError:  # there is no processor beside the model
+    except OSError:  # the model has no processor
         return published
     return settings.get("sampling_rate") or published
 

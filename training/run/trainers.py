@@ -43,9 +43,6 @@ def pretraining_trainer(
         data_collator=PretrainingCollator(masking),
         processing_class=processor,
         callbacks=list(callbacks),
-        base_learning_rate=training.base_learning_rate,
-        layer_decay=training.layer_decay,
-        ema_decay=training.ema_decay,
         model_facts=facts,
     )
 
@@ -66,7 +63,7 @@ def finetuning_trainer(
     """Make the trainer of a classifier.
 
     Args:
-        model: The classifier.
+        model: The classifier. Without another problem type, it predicts one class a clip.
         training: Options of the run; they are not changed. `label_smoothing_factor` smooths the labels of mixed clips.
         clips: Items as from `ClipDataset`, with labels.
         label_names: The classes in the order of their indices.
@@ -76,6 +73,8 @@ def finetuning_trainer(
         views: Videos to evaluate on during training.
         callbacks: Called during training, after those of the trainer.
     """
+    if model.config.problem_type is None:
+        model.config.problem_type = "single_label_classification"
     arguments = copy.copy(training)
     arguments.label_smoothing_factor = 0.0  # the collator smooths labels, not the trainer
     return LGIFormerTrainer(
@@ -93,8 +92,5 @@ def finetuning_trainer(
         compute_metrics=make_compute_metrics(list(label_names)),
         processing_class=processor,
         callbacks=list(callbacks),
-        base_learning_rate=training.base_learning_rate,
-        layer_decay=training.layer_decay,
-        ema_decay=training.ema_decay,
         model_facts=facts,
     )

@@ -3,7 +3,8 @@
 May import `training.data`.
 """
 
+from .arguments import LGIFormerTrainingArguments
 from .trainer import LGIFormerTrainer
 
 
-__all__ = ["LGIFormerTrainer"]
+__all__ = ["LGIFormerTrainer", "LGIFormerTrainingArguments"]

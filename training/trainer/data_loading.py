@@ -1,68 +1,108 @@
-"""The training data's loader: it reads the same batches whenever and with how many workers it was started."""
+"""The data loaders of the trainer. They depend on the seed and the epoch, but not on the number of workers."""
+
+import functools
+from collections.abc import Iterable
 
 import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
+from transformers import Trainer, TrainingArguments
+from transformers.trainer_utils import seed_worker
 
+from .batches import SeededBatches, StreamItems, TrainingBatches, collated
 from .epochs import EpochOrder
-from .seeded_batches import SeededBatches, collated
+from .label_check import collate_and_check
 
 
-class LoadsRepeatably:
-    """Mixin for a `Trainer`, whose training batches follow from seed and epoch and not from the global generators.
+def training_loader(trainer: Trainer) -> DataLoader:
+    """Make the loader of the training data. Its batches depend only on the seed and the epoch.
 
-    `TellEpoch` has to be among the trainer's callbacks.
+    An iterable data set must split itself by process and worker. `accelerator.prepare` would split it again.
+
+    Raises:
+        ValueError: If there is no training data, or `train_sampling_strategy` is "batch_rebalance".
     """
+    args, dataset = trainer.args, trainer.train_dataset
+    if dataset is None:
+        raise ValueError("Training needs a train_dataset.")
+    collate = functools.partial(collate_and_check, trainer.data_collator, trainer.model.config)
+    options = {
+        **_worker_options(args),
+        "batch_size": trainer._train_batch_size,
+        "drop_last": args.dataloader_drop_last,
+        "worker_init_fn": functools.partial(
+            seed_worker, num_workers=args.dataloader_num_workers, rank=args.process_index
+        ),
+        "generator": torch.Generator(),  # `FollowEpoch` seeds it
+    }
+    if isinstance(dataset, IterableDataset):
+        items = StreamItems(dataset, collate)
+        return DataLoader(items, collate_fn=items.collate, **options)
+    batches = TrainingBatches(dataset, collate, args.seed)
+    loader = DataLoader(batches, collate_fn=collated, sampler=training_sampler(trainer), **options)
+    return trainer.accelerator.prepare(loader)
 
-    def get_train_dataloader(self) -> DataLoader:
-        """As `Trainer`'s, with a generator of its own and `SeededBatches`.
 
-        An iterable data set is taken to split itself by process and worker, and is not split again (Accelerate would
-        have one process read for all, or each read everything).
-        """
-        if isinstance(self.train_dataset, IterableDataset):
-            return self._stream_loader()
-        batches = SeededBatches(self.train_dataset, self.data_collator, self.args.seed)
-        training_collator, self.data_collator = self.data_collator, collated
-        try:
-            loader = self._get_dataloader(
-                batches,
-                description="Training",
-                batch_size=self._train_batch_size,
-                sampler_fn=lambda _: self._get_train_sampler(),
-                is_training=True,
-            )
-        finally:
-            self.data_collator = training_collator
-        getattr(loader, "base_dataloader", loader).generator = torch.Generator()  # Accelerate wraps the loader
-        return loader
+def evaluation_loader(trainer: Trainer, dataset: Dataset) -> DataLoader:
+    """Make the loader of a data set to evaluate or predict, in the order of the data set.
 
-    def _stream_loader(self) -> DataLoader:
-        args = self.args
-        return DataLoader(
-            self.train_dataset,
-            batch_size=self._train_batch_size,
-            collate_fn=self.data_collator,
-            num_workers=args.dataloader_num_workers,
-            pin_memory=args.dataloader_pin_memory,
-            drop_last=args.dataloader_drop_last,
-            persistent_workers=args.dataloader_persistent_workers,
-            prefetch_factor=args.dataloader_prefetch_factor,
-            generator=torch.Generator(),
+    Only the loaders of the trainer's own `eval_dataset` are used again, so only their workers may persist.
+    """
+    args, own = trainer.args, trainer.eval_dataset
+    is_own = any(dataset is one for one in (own.values() if isinstance(own, dict) else [own]))
+    is_reused = is_own and args.dataloader_persistent_workers
+    if is_reused and id(dataset) in trainer.evaluation_loaders:
+        return trainer.evaluation_loaders[id(dataset)]
+    collate = functools.partial(collate_and_check, trainer.eval_data_collator, trainer.model.config)
+    options = {**_worker_options(args), "batch_size": args.eval_batch_size, "persistent_workers": is_reused}
+    if isinstance(dataset, IterableDataset):
+        loader = DataLoader(dataset, collate_fn=collate, **options)
+    else:
+        batches = SeededBatches(dataset, collate, args.seed)
+        loader = DataLoader(batches, collate_fn=collated, drop_last=args.dataloader_drop_last, **options)
+    loader = trainer.accelerator.prepare(loader)
+    if is_reused:
+        trainer.evaluation_loaders[id(dataset)] = loader
+    return loader
+
+
+def stop_workers(loaders: Iterable[DataLoader | None]):
+    """End the persistent workers of data loaders. A loader starts new ones when it is used again.
+
+    Left to Python's garbage collection, PyTorch (2.14) waits 5 seconds for each worker.
+    """
+    for loader in loaders:
+        loader = getattr(loader, "base_dataloader", loader)  # Accelerate wraps it
+        if loader is not None:
+            loader._iterator = None
+
+
+def _worker_options(args: TrainingArguments) -> dict:
+    return {
+        "num_workers": args.dataloader_num_workers,
+        "pin_memory": args.dataloader_pin_memory,
+        "persistent_workers": args.dataloader_persistent_workers,
+        "multiprocessing_context": args.dataloader_multiprocessing_context,
+        "prefetch_factor": args.dataloader_prefetch_factor,
+        "in_order": args.dataloader_in_order,
+    }
+
+
+def training_sampler(trainer: Trainer) -> Sampler[int]:
+    """Make the order of the training data: the data set's `sampler` if it has one, else that of `Trainer`.
+
+    A sampler that draws gets its own generator (`EpochOrder`), also with `use_seedable_sampler=False` in
+    `accelerator_config`. Accelerate splits the batches among the processes, and skips those that were seen before.
+    """
+    args, dataset = trainer.args, trainer.train_dataset
+    sampler = getattr(dataset, "sampler", None)
+    if sampler is not None:
+        return sampler
+    if args.train_sampling_strategy == "batch_rebalance":
+        raise ValueError(
+            "train_sampling_strategy='batch_rebalance' balances batches of texts, but all clips have the same length. "
+            "Use 'random'."
         )
-
-    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler | None:
-        """The data set's `sampler` if it has one that is not None, since not every order is as good to read it in.
-        Otherwise `Trainer`'s; if that one draws, it does so from a generator of its own (`EpochOrder`), also where
-        `accelerator_config` has `use_seedable_sampler=False`.
-
-        Accelerate deals out its batches among the processes, and skips those that a resumed run has seen.
-        """
-        train_dataset = self.train_dataset if train_dataset is None else train_dataset
-        sampler = getattr(train_dataset, "sampler", None)
-        if sampler is not None:
-            return sampler
-        sampler = super()._get_train_sampler(train_dataset)
-        if not hasattr(sampler, "generator"):
-            return sampler
-        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
-        return EpochOrder(sampler, seed)
+    sampler = trainer._get_train_sampler(dataset)
+    if not hasattr(sampler, "generator"):
+        return sampler
+    return EpochOrder(sampler, args.seed if args.data_seed is None else args.data_seed)

@@ -1,11 +1,15 @@
-"""What the order of a run's data follows from; kept with checkpoints, since only the same order goes on exactly."""
+"""Records what determines the data order: seed, total batch size, number of videos.
+
+Each checkpoint holds the record. A run that resumes within an epoch skips the batches that it has seen. If the batches
+were not the same, it would repeat some videos and lose others. For lists and shards, the number of workers may change,
+and also the number of processes if the total batch does not. For streams, neither number may change.
+"""
 
 import json
-import os
 from pathlib import Path
 
 from torch.utils.data import IterableDataset
-from transformers import TrainerState
+from transformers import Trainer, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import has_length
 
@@ -13,69 +17,67 @@ from transformers.trainer_utils import has_length
 DATA_ORDER_FILE = "data_order.json"
 
 
-class KeepsDataOrder:
-    """Mixin for a `Trainer`, which goes on in the middle of an epoch by skipping as many batches as it had read.
-
-    That repeats no video and loses none only if the batches are the same. They are the same for any number of data
-    loader workers, and of processes too where the total batch does not change. A stream is read by workers and
-    processes in parts, whose numbers have to stay the same.
-    """
-
-    def _data_order(self) -> dict[str, int | None]:
-        """What the batches of all processes follow from."""
-        if isinstance(self.train_dataset, IterableDataset):
-            return {
-                "seed": self.args.seed,
-                "shuffle_buffer": getattr(self.train_dataset, "shuffle_buffer", None),
-                "number of workers": self.args.dataloader_num_workers,
-                "number of processes": self.args.world_size,
-                "batch of a process": self.args.train_batch_size,
-            }
+def data_order(trainer: Trainer) -> dict[str, int | None]:
+    """Return what determines the batches of all processes."""
+    args, dataset = trainer.args, trainer.train_dataset
+    if isinstance(dataset, IterableDataset):
         return {
-            "seed": self.args.seed,
-            "data_seed": self.args.data_seed,
-            "shuffle_buffer": getattr(getattr(self.train_dataset, "sampler", None), "shuffle_buffer", None),
-            "number of videos": len(self.train_dataset),
-            "total batch": self.get_total_train_batch_size(self.args),
-            "steps an epoch": self._steps_an_epoch(),
+            "seed": args.seed,
+            "shuffle_buffer": getattr(dataset, "shuffle_buffer", None),
+            "number of workers": args.dataloader_num_workers,
+            "number of processes": args.world_size,
+            "batch of a process": args.train_batch_size,
         }
+    return {
+        "seed": args.seed,
+        "data_seed": args.data_seed,
+        "shuffle_buffer": getattr(getattr(dataset, "sampler", None), "shuffle_buffer", None),
+        "number of videos": len(dataset),
+        "total batch": trainer.get_total_train_batch_size(args),
+        "steps an epoch": _steps_per_epoch(args, len(dataset)),
+    }
 
-    def _steps_an_epoch(self) -> int:
-        args, batches = self.args, len(self.train_dataset)
-        for size in (args.train_batch_size, args.world_size):
-            batches = batches // size if args.dataloader_drop_last else -(-batches // size)
-        return -(-batches // args.gradient_accumulation_steps)
 
-    def _save_data_order(self, checkpoint: Path):
-        (checkpoint / DATA_ORDER_FILE).write_text(json.dumps(self._data_order(), indent=2))
+def _steps_per_epoch(args, batches):
+    for size in (args.train_batch_size, args.world_size):
+        batches = batches // size if args.dataloader_drop_last else -(-batches // size)
+    return -(-batches // args.gradient_accumulation_steps)
 
-    def _check_data_order(self, checkpoint: str | os.PathLike):
-        """
-        Raises:
-            ValueError: If this run has other batches than the one that was saved, or was saved in a second pass over
-                a stream, unless `ignore_data_skip` is set.
-        """
-        file = Path(checkpoint, DATA_ORDER_FILE)
-        if not self.args.ignore_data_skip:
-            self._check_first_pass(checkpoint)
-        if self.args.ignore_data_skip or not file.exists():
-            return
-        saved, now = json.loads(file.read_text()), self._data_order()
-        changed = [f"{name} was {saved.get(name)} and is {now[name]}" for name in now if saved.get(name) != now[name]]
-        if saved and changed:
-            raise ValueError(
-                f"{checkpoint} is of a run with other batches: {', '.join(changed)}. In the rest of the epoch some "
-                "videos would come again and others not at all. Resume as the run was started, or begin the epoch "
-                "anew with ignore_data_skip."
-            )
 
-    def _check_first_pass(self, checkpoint: str | os.PathLike):
-        # Of a stream without a length, `Trainer` takes all steps for one epoch, and skips within the first pass.
-        if not isinstance(self.train_dataset, IterableDataset) or has_length(self.train_dataset):
-            return
-        state = TrainerState.load_from_json(str(Path(checkpoint, TRAINER_STATE_NAME)))
-        if state.epoch > state.global_step / state.max_steps + 1e-6:
-            raise ValueError(
-                f"{checkpoint} is of a run that had read its stream to the end and had begun anew. Where it was in "
-                "the stream is not known. Make the stream endless, or read it from the start with ignore_data_skip."
-            )
+def save_data_order(trainer: Trainer, checkpoint: Path):
+    """Write `DATA_ORDER_FILE` into a checkpoint."""
+    (checkpoint / DATA_ORDER_FILE).write_text(json.dumps(data_order(trainer), indent=2))
+
+
+def check_data_order(trainer: Trainer, checkpoint: str):
+    """Check that this run has the same batches as the run that was saved, unless `ignore_data_skip` is set.
+
+    Raises:
+        ValueError: If the batches differ, or the saved run was in a second pass over a stream.
+    """
+    if trainer.args.ignore_data_skip:
+        return
+    _check_first_pass(trainer.train_dataset, checkpoint)
+    file = Path(checkpoint, DATA_ORDER_FILE)
+    if not file.exists():
+        return
+    saved, now = json.loads(file.read_text()), data_order(trainer)
+    changed = [f"{name} was {saved.get(name)} and is {now[name]}" for name in now if saved.get(name) != now[name]]
+    if saved and changed:
+        raise ValueError(
+            f"{checkpoint} is of a run with other batches: {', '.join(changed)}. In the rest of the epoch some videos "
+            "would come again and others not at all. Resume with the options of that run, or begin the epoch anew "
+            "with ignore_data_skip."
+        )
+
+
+def _check_first_pass(dataset, checkpoint):
+    # For a stream without a length, `Trainer` takes all steps as one epoch and skips batches of the first pass only.
+    if not isinstance(dataset, IterableDataset) or has_length(dataset):
+        return
+    state = TrainerState.load_from_json(str(Path(checkpoint, TRAINER_STATE_NAME)))
+    if state.epoch > state.global_step / state.max_steps + 1e-6:
+        raise ValueError(
+            f"{checkpoint} is of a run that had read its stream to the end and had begun anew. Its position in the "
+            "stream is not known. Make the stream endless, or read it from the start with ignore_data_skip."
+        )

@@ -1,4 +1,4 @@
-"""What changes with the epoch: the order of the data, their random draws, and the seeds of the loader's workers."""
+"""What depends on the epoch: the order of the data, their random draws, and the seeds of the loader's workers."""
 
 from collections.abc import Iterator
 
@@ -8,12 +8,12 @@ from transformers import TrainerCallback
 
 
 class EpochOrder(Sampler[int]):
-    """The order of a random sampler, which follows from seed and epoch alone.
+    """The order of a random sampler, drawn from the seed and the epoch alone.
 
-    It is the order of Accelerate's `SeedableRandomSampler` for a `RandomSampler` and the same seed.
+    For a `RandomSampler`, it is the order of Accelerate's `SeedableRandomSampler` with the same seed.
 
     Args:
-        sampler: A sampler with the attribute `generator`, from which it draws.
+        sampler: A sampler that draws from its attribute `generator`.
         seed: The run's seed.
     """
 
@@ -24,7 +24,7 @@ class EpochOrder(Sampler[int]):
         self.sampler.generator = torch.Generator()
 
     def set_epoch(self, epoch: int):
-        """Shuffle in another way from now on."""
+        """Change the order to that of another epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -35,13 +35,11 @@ class EpochOrder(Sampler[int]):
         yield from self.sampler
 
 
-class TellEpoch(TrainerCallback):
-    """Calls `set_epoch` of the training data and of their sampler when an epoch begins, and seeds the data loader.
+class FollowEpoch(TrainerCallback):
+    """Calls `set_epoch` of the training data and their sampler when an epoch begins, and seeds the data loader.
 
-    Accelerate (1.15) reaches data or sampler only where batches are split among processes, or skipped to resume in
-    the middle of an epoch. Otherwise every epoch would augment alike, or a resumed run would shuffle differently.
-
-    A data loader draws the seeds of its workers from its generator: in each epoch, or once if the workers persist.
+    Accelerate (1.15) does so only if batches are split among processes, or skipped. Without it, every epoch would
+    augment alike, or a resumed run would shuffle differently. The seeds of the workers come from the data loader.
     """
 
     def on_epoch_begin(self, args, state, control, train_dataloader, **kwargs):

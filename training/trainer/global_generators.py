@@ -1,7 +1,7 @@
 """The global random generators of Python, NumPy and PyTorch (CPU): restored after use, or seeded for a while.
 
-A run draws dropout from the same generators that data sets, collators and metrics may draw from. Each of these must
-neither shift the draws of the others nor depend on them; otherwise a resumed run differs from an uninterrupted one.
+Dropout, data sets, collators and metrics may all draw from these generators. They must not influence each other's
+draws. Otherwise a resumed run differs from an uninterrupted one.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ def seeded_generators(*keys) -> Iterator[None]:
     """Seed the global generators from `keys` within a `with` block, and restore their state at its end.
 
     Args:
-        keys: What the draws depend on, such as seed, epoch and index. Any objects whose `repr` is always the same.
+        keys: Determine the draws, such as seed, epoch and index. Their `repr` must always be the same.
     """
     with restored_generators():
         digest = hashlib.blake2b(repr(keys).encode(), digest_size=24).digest()

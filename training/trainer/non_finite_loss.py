@@ -1,4 +1,4 @@
-"""Stops a run whose loss is no longer a number, naming the step and the videos."""
+"""Stops a run whose loss is not finite. The error names the step and the videos."""
 
 import torch
 from accelerate import Accelerator
@@ -11,10 +11,10 @@ class NonFiniteLossError(RuntimeError):
 
 
 class StopAtNonFiniteLoss(TrainerCallback):
-    """Looks at the losses of a step when the next one begins, and before anything of it is logged, saved or evaluated.
+    """Checks the losses of a step when the next step begins, and before the step is logged, saved or evaluated.
 
-    By then the device has them, so that nothing waits for it. The processes share what they found, so that all of
-    them stop, with the same message, where otherwise some would wait for the gradients of the others.
+    By then the device has computed the losses, so nothing waits for it. All processes stop with the same message.
+    Otherwise some would wait for the gradients of the others.
     """
 
     def __init__(self, accelerator: Accelerator):
@@ -23,10 +23,10 @@ class StopAtNonFiniteLoss(TrainerCallback):
         self._found = None
 
     def record(self, loss: torch.Tensor, videos: list[str]):
-        """Note the loss of a batch, before its backward pass. `videos` are those of the batch."""
+        """Record the loss of a batch and its videos, before the backward pass."""
         self._losses.append((loss.detach(), videos))
         if self.accelerator.sync_gradients:  # the last batch of this step
-            self._found = self._look()
+            self._found = self._count()
 
     def on_step_begin(self, args, state, control, **kwargs):
         self._stop_if_found(state.global_step)
@@ -39,8 +39,12 @@ class StopAtNonFiniteLoss(TrainerCallback):
     def on_epoch_end(self, args, state, control, **kwargs):
         self._stop_if_found(state.global_step)
 
-    def _look(self):
-        """On its way to the host: how many processes have a loss that is not finite. With an event of its arrival."""
+    def _count(self):
+        """Start to copy the number of processes with a loss that is not finite to the host.
+
+        Returns:
+            The number, and an event of its arrival, which is None on the CPU.
+        """
         finite = torch.stack([loss.isfinite().all() for loss, _ in self._losses]).all()
         number = self.accelerator.reduce((~finite).float(), "sum").to("cpu", non_blocking=True)
         on_host = finite.device.type == "cpu"

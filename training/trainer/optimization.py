@@ -1,6 +1,6 @@
-"""What is decayed, how fast each layer learns, and the course of the learning rate (paper section 4.2).
+"""Weight decay, the learning rate of each layer, and the learning rate schedule (paper section 4.2).
 
-Weights are told apart by the names that LGI-Former and VideoMAE share, so that both train by the same recipe.
+Layers are recognised by the names that LGI-Former and VideoMAE share, so both train with the same recipe.
 """
 
 import functools
@@ -13,20 +13,19 @@ from torch.optim.lr_scheduler import LambdaLR
 
 
 REFERENCE_BATCH_SIZE = 256
-"""The total batch that base learning rates are meant for."""
+"""The total batch to which base learning rates refer."""
 
-# Learnt tokens stand for inputs, not for a linear map: shrinking them towards zero is no regularisation. The mask
-# token is in the published no-decay list too (the representative tokens of pre-training are as well, though there
-# under a name that matches none of the model's).
+# Learnt tokens stand for inputs, not for a linear map, so shrinking them towards zero does not regularise. The
+# published no-decay list has the mask token, too, and the representative tokens under a name that matches no weight.
 _LEARNT_TOKENS = ("representative_tokens", "mask_token")
 _EMBEDDING = re.compile(r"(^|\.)embeddings\.")
 _ENCODER_LAYER = re.compile(r"(^|\.)encoder\.layers?\.(\d+)\.")
 
 
 def scaled_learning_rate(base_learning_rate: float, total_batch_size: int) -> float:
-    """The linear scaling rule (Goyal et al., https://arxiv.org/abs/1706.02677): base x total batch / 256.
+    """Scale linearly (Goyal et al., https://arxiv.org/abs/1706.02677): base x total batch / 256.
 
-    The total batch is what one update sees: clips of a device x processes x accumulation.
+    The total batch is the number of clips of one update: clips of a device x processes x accumulation.
     """
     return base_learning_rate * total_batch_size / REFERENCE_BATCH_SIZE
 
@@ -34,21 +33,21 @@ def scaled_learning_rate(base_learning_rate: float, total_batch_size: int) -> fl
 def parameter_groups(
     model: nn.Module, weight_decay: float, layer_decay: float, learning_rate: float
 ) -> list[dict[str, list[nn.Parameter] | float]]:
-    """Groups for an optimiser, of the trainable weights alone.
+    """Group the trainable weights for an optimiser.
 
-    Without decay are biases, norms and all else of one dimension, and learnt tokens. The learning rate falls by
-    `layer_decay` from layer to layer towards the input (BEiT, https://arxiv.org/abs/2106.08254): the tubelet
-    embedding is layer 0, encoder layer i is layer i + 1, and everything else, representative tokens included, is the
-    last layer, which learns at `learning_rate`.
+    Biases, norms, other weights of one dimension and learnt tokens have no weight decay. The learning rate falls by
+    `layer_decay` from layer to layer towards the input (BEiT, https://arxiv.org/abs/2106.08254). The tubelet embedding
+    is layer 0, and encoder layer i is layer i + 1. All other weights, also the representative tokens, are the last
+    layer.
 
     Args:
-        model: LGI-Former or VideoMAE, with any head, with or without adapters; frozen weights are left out.
-        weight_decay: of the weights that are decayed.
-        layer_decay: ratio of the learning rates of neighbouring layers; 1 for the same everywhere.
-        learning_rate: of the last layer.
+        model: LGI-Former or VideoMAE, with any head, with or without adapters.
+        weight_decay: Decay of the weights that are decayed.
+        layer_decay: Ratio of the learning rates of neighbouring layers; 1 for one rate.
+        learning_rate: Learning rate of the last layer.
 
     Returns:
-        Dictionaries of `params`, `lr` and `weight_decay`, one for each pair of these that occurs.
+        Dictionaries of `params`, `lr` and `weight_decay`, one for each pair of `lr` and `weight_decay`.
     """
     last_layer = model.config.num_hidden_layers + 1
     groups = {}
@@ -65,17 +64,16 @@ def parameter_groups(
 def cosine_schedule(
     optimizer: torch.optim.Optimizer, num_warmup_steps: int, num_training_steps: int, minimum_rate: float
 ) -> LambdaLR:
-    """Linear warm-up from 0, then half a cosine down to `minimum_rate`, by step, as the published code has it.
+    """Make the published schedule: linear warm-up from 0, then half a cosine down to `minimum_rate`, by step.
 
-    The two schedules of `transformers` with a minimum cannot give the published one. It reaches the full rate in the
-    last step of warm-up and has it once more in the next, where the cosine begins; `cosine_with_min_lr` has it once,
-    and `cosine_warmup_with_min_lr`, which warms up alike, is one step ahead in its cosine.
+    The published schedule has the full rate in the last step of the warm-up and in the first of the cosine. In
+    Transformers, `cosine_with_min_lr` has it once, and the cosine of `cosine_warmup_with_min_lr` is one step ahead.
 
     Args:
-        optimizer: its groups' `lr` are the full rates.
-        num_warmup_steps: steps of the warm-up; the last of them has the full rate.
-        num_training_steps: all steps, warm-up included.
-        minimum_rate: what the rate falls to, as a share of the full one.
+        optimizer: The `lr` of its groups are the full rates.
+        num_warmup_steps: Steps of the warm-up. The last of them has the full rate.
+        num_training_steps: All steps, including the warm-up.
+        minimum_rate: The lowest rate, as a share of the full rate.
     """
     share = functools.partial(
         _cosine_share,
@@ -87,7 +85,7 @@ def cosine_schedule(
 
 
 def _cosine_share(step, *, num_warmup_steps, num_training_steps, minimum_rate):
-    """Share of the full learning rate that the update after `step` updates is made with."""
+    """Return the learning rate after `step` updates, as a share of the full rate."""
     if step < num_warmup_steps:
         return step / max(num_warmup_steps - 1, 1)
     progress = (step - num_warmup_steps) / max(num_training_steps - num_warmup_steps, 1)

@@ -1,4 +1,4 @@
-"""The Trainer of LGI-Former: what MAE-DFER's recipe needs and `transformers.Trainer` lacks."""
+"""The Trainer of LGI-Former: `transformers.Trainer` with the parts of MAE-DFER's recipe that it lacks."""
 
 import contextlib
 from pathlib import Path
@@ -7,60 +7,58 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from transformers import DataCollator, SchedulerType, Trainer, TrainingArguments
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput, rotate_checkpoints
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput
 
 from ...hub.model_card import ModelFacts
 from ...modeling_lgi_former.classification_loss import classification_loss, problem_type_of
-from .catching_up import CatchesUp, CatchUpCallback
-from .data_loading import LoadsRepeatably
-from .data_order import KeepsDataOrder
-from .ema import TRAINED_WEIGHTS, ExponentialMovingAverage
-from .epochs import TellEpoch
-from .fsdp import ShardsModel
+from .arguments import recipe_option
+from .data_loading import evaluation_loader, stop_workers, training_loader
+from .data_order import check_data_order, save_data_order
+from .ema import ExponentialMovingAverage, average_of, check_average
+from .epoch_end import RestoreRunningLoss, SaveAfterEpochEnd, save_running_loss
+from .epochs import FollowEpoch
+from .failed_batches import raise_if_failed
+from .fsdp import SHARDED_STATE_DICT, check_sharding, check_state_dict_type, state_dict_type
 from .global_generators import restored_generators
+from .label_check import check_labels, predicts_one_class
 from .non_finite_loss import StopAtNonFiniteLoss
 from .optimization import REFERENCE_BATCH_SIZE, cosine_schedule, parameter_groups, scaled_learning_rate
-from .run_card import WritesModelCard
-from .uploading import UploadsModelFiles
+from .run_card import write_run_card
+from .upload import check_hub_strategy, push_checkpoint, push_model
 from .view_averaging import average_views, mean_cross_entropy
-from .whole_checkpoints import check_checkpoint, make_way, newest_whole_checkpoint, seal_checkpoint
+from .whole_checkpoints import checkpoint_to_resume, sealed_checkpoint
 
 
-class LGIFormerTrainer(
-    UploadsModelFiles, WritesModelCard, ShardsModel, KeepsDataOrder, LoadsRepeatably, CatchesUp, Trainer
-):
-    """`transformers.Trainer` with the parts of MAE-DFER's recipe that it lacks. Trains LGI-Former and VideoMAE.
+class LGIFormerTrainer(Trainer):
+    """Trains and evaluates LGI-Former and VideoMAE.
 
-    - The optimiser that `args.optim` names gets the groups of `parameter_groups`; `lr_scheduler_type=
-      "cosine_with_min_lr"` is the published `cosine_schedule` (others are Transformers' own).
-    - Labels may be soft ones (batch, classes), whatever the model.
-    - `evaluate` and `predict` take clips as well as the views of videos that `ViewCollator` makes. Views are averaged
-      after the softmax, so that one row a video reaches `compute_metrics` and `predictions`: its
-      **log-probabilities**. Videos of label -100 have a row but no part in the loss. Pre-training is evaluated by its
-      loss.
-    - A step whose loss is not finite stops the run (`NonFiniteLossError`). For that, batches hold `videos`, the names
-      of their videos, which the model does not get.
-    - It resumes from whole checkpoints only (`whole_checkpoints.py`), and with the same batches only
-      (`data_order.py`); it uploads the model's files only (`uploading.py`).
-    - The model's card is of its own kind (`run_card.py`), and a model sharded by FSDP2 is saved whole (`fsdp.py`).
+    - The optimiser gets the groups of `parameter_groups`. `lr_scheduler_type="cosine_with_min_lr"` is the published
+      `cosine_schedule`.
+    - Labels may be soft labels (batch, classes).
+    - `evaluate` and `predict` take single clips, or views of videos from `ViewCollator`. The softmax is averaged over
+      the views, so `compute_metrics` and `predictions` get one row a video: its **log-probabilities**. Videos of label
+      -100 have a row but do not count in the loss. Pre-training is evaluated by its loss.
+    - A step whose loss is not finite stops the run (`NonFiniteLossError`). The error names the `videos` of the batch.
+    - A run resumes from complete checkpoints and with the same batches only. It then equals an uninterrupted run.
+    - Only the model's files are uploaded (`upload.py`). A model sharded by FSDP2 is saved whole (`fsdp.py`).
 
     Args:
-        model, args, **kwargs: as `transformers.Trainer` takes them. In `args`, `remove_unused_columns` and
-            `logging_nan_inf_filter` are set to False: items hold what is not for the model, and every step would wait
-            for the device to hide losses at which the run has to stop.
-        base_learning_rate: learning rate for a total batch of 256. What `args.learning_rate` becomes is this scaled
-            to the run's total batch, and so does `min_lr` of `args.lr_scheduler_kwargs`, as published. Without it,
-            `args.learning_rate` is taken as it is.
-        layer_decay: see `parameter_groups`.
-        ema_decay: decay of a moving average of the weights, which is then what is evaluated and saved, see
-            `ExponentialMovingAverage`. Without it there is none.
-        eval_data_collator: makes the batches of `evaluate` and `predict`, such as `ViewCollator`; by default
-            `data_collator` does.
-        model_facts: what the model's card shall tell beside what the trainer knows, such as the name of the dataset.
+        model, **kwargs: As for `transformers.Trainer`.
+        args: `LGIFormerTrainingArguments`, or a plain `TrainingArguments`. `remove_unused_columns` and
+            `logging_nan_inf_filter` are set to False: batches hold more than the model's inputs, and the filter would
+            wait for the device in every step.
+        base_learning_rate: Learning rate for a total batch of 256. `args.learning_rate` is set to this rate, scaled to
+            the run's total batch. `min_lr` of `args.lr_scheduler_kwargs` is scaled alike. None: as in `args`.
+        layer_decay: See `parameter_groups`. None: as in `args`.
+        ema_decay: Decay of a moving average of the weights, which is evaluated and saved. See
+            `ExponentialMovingAverage`. None: as in `args`.
+        eval_data_collator: Makes the batches of `evaluate` and `predict`, such as `ViewCollator` (default:
+            `data_collator`).
+        model_facts: Facts for the model's card that the trainer does not know, such as the name of the dataset.
 
     Raises:
-        ValueError: If `args` ask for label smoothing, which the collator does, or for an average of weights that are
-            spread over devices, or for FSDP where the optimiser or Accelerate cannot do with it.
+        ValueError: If `args` ask for label smoothing, which the collator does. If they ask for an average of weights
+            that are spread over devices, or for FSDP that the optimiser or Accelerate does not support.
     """
 
     def __init__(
@@ -69,45 +67,62 @@ class LGIFormerTrainer(
         args: TrainingArguments | None = None,
         *,
         base_learning_rate: float | None = None,
-        layer_decay: float = 1.0,
+        layer_decay: float | None = None,
         ema_decay: float | None = None,
         eval_data_collator: DataCollator | None = None,
         model_facts: ModelFacts | None = None,
         **kwargs,
     ):
         super().__init__(model, args, **kwargs)
+        self.base_learning_rate = recipe_option(self.args, "base_learning_rate", base_learning_rate)
+        self.layer_decay = recipe_option(self.args, "layer_decay", layer_decay)
+        self.ema_decay = recipe_option(self.args, "ema_decay", ema_decay)
+        self._check_options()
+        self.args.remove_unused_columns = False
+        self.args.logging_nan_inf_filter = False
+        # VideoMAE's signature seems to take `num_items_in_batch`, and its soft labels would be counted as items.
+        self.model_accepts_loss_kwargs = False
+        self.eval_data_collator = self.data_collator if eval_data_collator is None else eval_data_collator
+        self.evaluation_loaders = {}
+        self.model_facts = ModelFacts() if model_facts is None else model_facts
+        self.loss_watch = StopAtNonFiniteLoss(self.accelerator)
+        self.average = None if self.ema_decay is None else ExponentialMovingAverage(self.ema_decay)
+        self.running_loss = RestoreRunningLoss(self)
+        callbacks = [self.loss_watch, FollowEpoch(), self.average, self.running_loss, SaveAfterEpochEnd()]
+        for callback in filter(None, callbacks):
+            self.add_callback(callback)
+
+    def _check_options(self):
         if self.args.label_smoothing_factor:
             raise ValueError(
                 f"label_smoothing_factor={self.args.label_smoothing_factor} would smooth labels that the collator has "
                 "mixed. Set FinetuningCollator's label_smoothing instead."
             )
-        self._check_sharding()
-        if ema_decay is not None and (self.is_fsdp_enabled or self.is_deepspeed_enabled):
-            raise ValueError(
-                "ema_decay needs the whole weights on each device; leave out either it or FSDP/DeepSpeed."
-            )
-        self.args.remove_unused_columns = False
-        self.args.logging_nan_inf_filter = False
-        # VideoMAE's signature seems to take `num_items_in_batch`, and its soft labels would be counted as items.
-        self.model_accepts_loss_kwargs = False
-        self.base_learning_rate = base_learning_rate
-        self.layer_decay = layer_decay
-        self.ema_decay = ema_decay
-        self.eval_data_collator = self.data_collator if eval_data_collator is None else eval_data_collator
-        self.model_facts = ModelFacts() if model_facts is None else model_facts
-        self.loss_watch = StopAtNonFiniteLoss(self.accelerator)
-        self.add_callback(self.loss_watch)
-        self.add_callback(TellEpoch())
-        self.average = None
-        if ema_decay is not None:
-            self.average = ExponentialMovingAverage(ema_decay)
-            self.add_callback(self.average)
-        self.add_callback(CatchUpCallback(self))
+        check_sharding(self)
+        if self.ema_decay is not None and (self.is_fsdp_enabled or self.is_deepspeed_enabled):
+            raise ValueError("ema_decay needs the whole weights on each device. Leave it out, or FSDP/DeepSpeed.")
+
+    # Data
+
+    def get_train_dataloader(self) -> DataLoader:
+        """Return `training_loader`."""
+        return training_loader(self)
+
+    def get_eval_dataloader(self, eval_dataset: str | Dataset | None = None) -> DataLoader:
+        """Return `evaluation_loader` of a data set, or of (one of) the trainer's `eval_dataset`."""
+        dataset = self.eval_dataset if eval_dataset is None else eval_dataset
+        if dataset is None:
+            raise ValueError("Evaluation needs an eval_dataset.")
+        return evaluation_loader(self, self.eval_dataset[dataset] if isinstance(dataset, str) else dataset)
+
+    def get_test_dataloader(self, test_dataset: Dataset) -> DataLoader:
+        """Return `evaluation_loader`."""
+        return evaluation_loader(self, test_dataset)
 
     # Optimisation
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """As `Trainer` does, over `parameter_groups`, at the learning rate for the run's total batch."""
+        """Make the optimiser of `args.optim` with `parameter_groups`, at the learning rate for the total batch."""
         if self.optimizer is None:
             model = self.model if model is None else model
             self._scale_learning_rate()
@@ -117,18 +132,6 @@ class LGIFormerTrainer(
             groups = parameter_groups(model, self.args.weight_decay, self.layer_decay, self.args.learning_rate)
             self.optimizer = optimizer_class(groups, **settings)
         return self.optimizer
-
-    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None):
-        """As `Trainer` does; `"cosine_with_min_lr"` is `cosine_schedule`."""
-        if self.lr_scheduler is None and self.args.lr_scheduler_type == SchedulerType.COSINE_WITH_MIN_LR:
-            self.lr_scheduler = cosine_schedule(
-                self.optimizer if optimizer is None else optimizer,
-                num_warmup_steps=self.args.get_warmup_steps(num_training_steps),
-                num_training_steps=num_training_steps,
-                minimum_rate=self._minimum_rate(**(self.args.lr_scheduler_kwargs or {})),
-            )
-            self._created_lr_scheduler = True
-        return super().create_scheduler(num_training_steps, optimizer)
 
     def _scale_learning_rate(self):
         if self.base_learning_rate is None:
@@ -141,74 +144,47 @@ class LGIFormerTrainer(
                 f"{total_batch_size} / {REFERENCE_BATCH_SIZE}"
             )
 
+    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None):
+        """Make the schedule of `args.lr_scheduler_type`. `"cosine_with_min_lr"` is `cosine_schedule`."""
+        if self.lr_scheduler is None and self.args.lr_scheduler_type == SchedulerType.COSINE_WITH_MIN_LR:
+            self.lr_scheduler = cosine_schedule(
+                self.optimizer if optimizer is None else optimizer,
+                num_warmup_steps=self.args.get_warmup_steps(num_training_steps),
+                num_training_steps=num_training_steps,
+                minimum_rate=self._minimum_rate(**(self.args.lr_scheduler_kwargs or {})),
+            )
+            self._created_lr_scheduler = True
+        return super().create_scheduler(num_training_steps, optimizer)
+
     def _minimum_rate(self, min_lr=0.0, min_lr_rate=None):
-        """Lowest learning rate as a share of the full one, which both are scaled by the total batch."""
-        if min_lr_rate is not None:
-            return min_lr_rate
-        return min_lr / (self.args.learning_rate if self.base_learning_rate is None else self.base_learning_rate)
+        """Return the lowest learning rate as a share of the full one. The total batch scales both."""
+        full_rate = self.args.learning_rate if self.base_learning_rate is None else self.base_learning_rate
+        return min_lr / full_rate if min_lr_rate is None else min_lr_rate
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        """Loss of a batch: of `classification_loss` where there are labels, else the model's own."""
+        """Return the loss of a batch: `classification_loss` if there are labels, else the model's own."""
+        raise_if_failed(inputs)
         inputs = dict(inputs)
         videos = inputs.pop("videos", [])
         if "labels" in inputs and self.compute_loss_func is None:
-            labels = inputs.pop("labels")
+            labels, config = inputs.pop("labels"), self.model.config
+            check_labels(labels, config)
             outputs = model(**inputs)
-            loss = self._classification_loss(outputs.logits, labels)
+            loss = classification_loss(outputs.logits, labels, config, problem_type_of(config))
         else:
             loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
         if model.training:
             self.loss_watch.record(loss, videos)
         return (loss, outputs) if return_outputs else loss
 
-    def _classification_loss(self, logits, labels):
-        config = self.model.config
-        loss = classification_loss(logits, labels, config)
-        if self._predicts_one_class():
-            # Float labels have now been found to be soft ones. To find it in every step would wait for the device.
-            config.problem_type = "single_label_classification"
-        return loss
-
-    def _predicts_one_class(self):
-        """Whether a clip or video has one of several classes; as `classification_loss` takes it."""
-        config = self.model.config
-        return problem_type_of(config) == "single_label_classification" and config.num_labels > 1
-
     # Evaluation
 
-    def evaluate(self, *args, **kwargs) -> dict[str, float]:
-        """As `Trainer.evaluate`. In training, it leaves the global random generators as they were.
-
-        Otherwise dropout would depend on how often a run was resumed: `Trainer` makes a data loader, which draws a
-        seed, for the first evaluation after a start only.
-        """
-        with restored_generators() if self.is_in_train else contextlib.nullcontext():
-            return super().evaluate(*args, **kwargs)
-
-    def get_eval_dataloader(self, eval_dataset: str | Dataset | None = None) -> DataLoader:
-        """As `Trainer`'s, with `eval_data_collator`."""
-        with self._evaluation_collator():
-            return super().get_eval_dataloader(eval_dataset)
-
-    def get_test_dataloader(self, test_dataset: Dataset) -> DataLoader:
-        """As `Trainer`'s, with `eval_data_collator`."""
-        with self._evaluation_collator():
-            return super().get_test_dataloader(test_dataset)
-
-    @contextlib.contextmanager
-    def _evaluation_collator(self):
-        training_collator, self.data_collator = self.data_collator, self.eval_data_collator
-        try:
-            yield
-        finally:
-            self.data_collator = training_collator
-
     def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
+        """Return the mean loss, one row a video (log-probabilities of views, otherwise logits), and the labels.
+
+        Each is None if the batch has none.
         """
-        Returns:
-            Mean loss of the batch, a row a video (from views: log-probabilities; otherwise logits) and labels, each
-            None where there is none.
-        """
+        raise_if_failed(inputs)
         if "video_index" in inputs:
             return self._predict_from_views(model, self._prepare_inputs(inputs))
         if "bool_masked_pos" in inputs:
@@ -219,10 +195,10 @@ class LGIFormerTrainer(
         return super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
 
     def _predict_from_views(self, model, inputs):
-        """Rows are few and small, and the mean loss of all videos is made of them: they are always returned."""
+        """Always return the rows: they are small, and the mean loss of all videos is computed from them."""
         with torch.no_grad(), self.compute_loss_context_manager():
             logits = model(pixel_values=inputs["pixel_values"]).logits
-        if logits.ndim != 2 or not self._predicts_one_class():
+        if logits.ndim != 2 or not predicts_one_class(self.model.config):
             raise ValueError(
                 "Views are averaged as probabilities of one class a video, but the model has "
                 f"problem_type={self.model.config.problem_type!r} and logits of shape {tuple(logits.shape)}. "
@@ -238,12 +214,14 @@ class LGIFormerTrainer(
     def evaluation_loop(
         self, dataloader, description, prediction_loss_only=None, ignore_keys=None, metric_key_prefix="eval"
     ) -> EvalLoopOutput:
-        """As `Trainer`'s, of the weights' average if there is one.
+        """Evaluate the average of the weights, if there is one.
 
-        The loss of class labels is the mean over all videos: `Trainer` takes the mean of the batches' means, which
-        depends on how videos fall into batches and processes.
+        The loss of class labels is the mean over all videos. `Trainer` takes the mean of the batches' means, which
+        depends on how videos fall into batches and processes. During training, the global random generators are
+        restored, so that dropout does not depend on evaluations.
         """
-        with self._average_applied():
+        generators = restored_generators() if self.is_in_train else contextlib.nullcontext()
+        with generators, average_of(self.average):
             output = super().evaluation_loop(
                 dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix
             )
@@ -256,64 +234,67 @@ class LGIFormerTrainer(
     # Checkpoints
 
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs):
-        """As `Trainer.train`. True resumes from the newest whole checkpoint of `args.output_dir`.
+        """Train, or resume a run. True resumes from the newest complete checkpoint of `args.output_dir`.
 
         Raises:
-            ValueError: If there is no whole checkpoint, or the given one is not whole, or it was saved with an
-                average of the weights or with FSDP and this run has none, or the other way round, or this run has
-                other batches.
+            ValueError: If the checkpoint is missing or incomplete. If it was saved with other batches, or with another
+                choice of `ema_decay` or FSDP.
             NonFiniteLossError: If the loss of a step is not finite.
         """
-        if resume_from_checkpoint is True:
-            resume_from_checkpoint = newest_whole_checkpoint(self.args.output_dir)
-            if resume_from_checkpoint is None:
-                raise ValueError(f"There is no whole checkpoint in {self.args.output_dir} to resume from.")
-        if resume_from_checkpoint:
-            check_checkpoint(resume_from_checkpoint)
-            self._check_average(resume_from_checkpoint)
-            self._check_state_dict_type(resume_from_checkpoint)
-            self._check_data_order(resume_from_checkpoint)
-            resume_from_checkpoint = str(resume_from_checkpoint)
+        checkpoint = checkpoint_to_resume(self.args.output_dir, resume_from_checkpoint)
+        if checkpoint is not None:
+            check_average(self.average, checkpoint)
+            check_state_dict_type(self, checkpoint)
+            check_data_order(self, checkpoint)
+        self.running_loss.checkpoint = checkpoint
         if self.average is not None:
-            self.average.resume_from = resume_from_checkpoint or None
-        self._resumed_from = resume_from_checkpoint or None
-        self._ignored_keys = kwargs.get("ignore_keys_for_eval")
-        return super().train(resume_from_checkpoint or None, **kwargs)
+            self.average.checkpoint = checkpoint
+        try:
+            return super().train(checkpoint, **kwargs)
+        finally:
+            stop_workers([self.callback_handler.train_dataloader, *self.evaluation_loaders.values()])
+
+    def _run_epoch(self, **kwargs):
+        """Train for an epoch. `Trainer` would train one step more if a run resumes from its last step."""
+        if self.control.should_training_stop or self.state.global_step >= self.state.max_steps:
+            self.control.should_training_stop = True
+            return
+        super()._run_epoch(**kwargs)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False):
-        """As `Trainer.save_model`: what evaluation sees, so the weights' average if there is one."""
-        with self._average_applied():
+        """Save the average of the weights, if there is one, else the weights.
+
+        `Trainer` saves no `model.safetensors` if state dicts are sharded, so it is saved here.
+        """
+        with average_of(self.average):
+            if state_dict_type(self) == SHARDED_STATE_DICT:
+                self._save(output_dir, state_dict=self.accelerator.get_state_dict(self.model))
             super().save_model(output_dir, _internal_call)
 
     def _save_checkpoint(self, model, trial):
-        """As `Trainer`'s, sealed, and with older ones removed only after that."""
-        run_dir = Path(self._get_output_dir(trial=trial))
-        folder = run_dir / f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
-        limit, self.args.save_total_limit = self.args.save_total_limit, None
-        if self.args.should_save:
-            make_way(folder)
-        self.accelerator.wait_for_everyone()  # the other processes write to the folder, too
-        try:
+        folder = Path(self._get_output_dir(trial=trial), f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}")
+        with sealed_checkpoint(self, folder):
             super()._save_checkpoint(model, trial)
-        finally:
-            self.args.save_total_limit = limit
-        self._save_progress(folder)
-        if self.args.should_save:
-            self._save_data_order(folder)
-            if self.average is not None:
-                self.average.save(folder)
-        self.accelerator.wait_for_everyone()
-        if self.args.should_save:
-            seal_checkpoint(folder)
-            rotate_checkpoints(str(run_dir), limit, self.state.best_model_checkpoint, use_mtime=True)
+            save_running_loss(self, folder)
+            if self.args.should_save:
+                save_data_order(self, folder)
+                if self.average is not None:
+                    self.average.save(folder)
 
-    def _check_average(self, checkpoint):
-        has_average = (Path(checkpoint) / TRAINED_WEIGHTS).is_file()
-        if has_average != (self.average is not None):
-            raise ValueError(
-                f"{checkpoint} was saved {'with' if has_average else 'without'} a moving average of the weights, but "
-                f"ema_decay is {'not ' if has_average else ''}set now. Resume as the run was started."
-            )
+    # Hub
 
-    def _average_applied(self):
-        return contextlib.nullcontext() if self.average is None else self.average.applied()
+    def create_model_card(self, *args, **kwargs):
+        """Write the card of the saved model with `write_run_card`, which has the options of `Trainer`."""
+        write_run_card(self, *args, **kwargs)
+
+    def init_hf_repo(self, *args, **kwargs):
+        """Make the repository on the Hub. Raises a ValueError if `args.hub_strategy` would upload checkpoints."""
+        check_hub_strategy(self.args)
+        super().init_hf_repo(*args, **kwargs)
+
+    def push_to_hub(self, *args, **kwargs):
+        """Save the model and its card, and upload them with `push_model`, which has the options of `Trainer`."""
+        return push_model(self, *args, **kwargs)
+
+    def _push_from_checkpoint(self, checkpoint_folder: str):
+        push_checkpoint(self, checkpoint_folder)

@@ -1,4 +1,4 @@
-"""From the views of a video to its prediction."""
+"""Averages the predictions for the views of a video."""
 
 import torch
 from torch.nn import functional as F
@@ -9,16 +9,16 @@ from ..data.labels import UNREADABLE_LABEL
 def average_views(
     logits: torch.Tensor, video_index: torch.Tensor, view_weights: torch.Tensor, num_videos: int
 ) -> torch.Tensor:
-    """Probabilities averaged over the views of each video, as published.
+    """Average the probabilities over the views of each video, as published.
 
     Args:
         logits: (clips, classes).
-        video_index: long (clips,), which video a clip is a view of.
-        view_weights: float (clips,), summing to 1 over a video.
-        num_videos: how many videos there are; one without a view that counts has next to no probability anywhere.
+        video_index: long (clips,), the index of the video of each clip.
+        view_weights: float (clips,), which sum to 1 over a video.
+        num_videos: Number of videos.
 
     Returns:
-        Log-probabilities, float32 (videos, classes).
+        Log-probabilities, float32 (videos, classes). They are very small for a video without a view.
     """
     probabilities = logits.float().softmax(dim=-1) * view_weights.float()[:, None]
     sums = probabilities.new_zeros(num_videos, logits.shape[-1]).index_add_(0, video_index, probabilities)
@@ -26,9 +26,11 @@ def average_views(
 
 
 def mean_cross_entropy(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Mean over those of `labels` (...) that are not of unreadable videos; 0 if there are none.
+    """Average the cross entropy over the readable videos; 0 if there are none.
 
-    `scores` (..., classes) are logits or log-probabilities.
+    Args:
+        scores: (..., classes), logits or log-probabilities.
+        labels: long (...), -100 for unreadable videos.
     """
     losses = F.cross_entropy(scores.flatten(0, -2), labels.flatten(), ignore_index=UNREADABLE_LABEL, reduction="sum")
     return losses / (labels != UNREADABLE_LABEL).sum().clamp_min(1)

@@ -1,19 +1,20 @@
-"""Whole checkpoints: which of those in a run's folder were written to their end.
+"""Seals checkpoints, so that a run never resumes from one that was not written completely.
 
-A run that is killed while it saves leaves a folder that looks like a checkpoint. `Trainer` writes a checkpoint's files
-one after another, from several processes, and nothing after the last of them; so a checkpoint is sealed when all have
-been written: a list of its files and their sizes is put beside them. What lacks its seal, or a file on the list, or a
-part of one, is not a whole checkpoint.
+A run that is killed while it saves leaves a folder that looks like a checkpoint. `Trainer` writes the files of a
+checkpoint one by one, from several processes. When all are written, the checkpoint is sealed: a list of its files and
+their sizes is added. A checkpoint is incomplete without the seal, or if a listed file is missing or truncated.
 """
 
+import contextlib
 import fnmatch
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
+from transformers import Trainer
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, rotate_checkpoints
 from transformers.utils import logging
 
 from ...files import whole_file
@@ -39,11 +40,32 @@ TRAINING_FILES = (
     "trainer_state.json",
     "training_args.bin",
 )
-"""Names, as `fnmatch` takes them, of what training writes into a checkpoint beside the model's own files."""
+"""Patterns (`fnmatch`) of the files that training adds to the model's files in a checkpoint."""
+
+
+@contextlib.contextmanager
+def sealed_checkpoint(trainer: Trainer, folder: Path) -> Iterator[None]:
+    """Seal the checkpoint that a `with` block writes to `folder`. Then delete older ones, as `save_total_limit` says.
+
+    All processes must call this. `Trainer` would delete older checkpoints before the new one is complete.
+    """
+    args = trainer.args
+    limit, args.save_total_limit = args.save_total_limit, None
+    if args.should_save:
+        clear_folder(folder)
+    trainer.accelerator.wait_for_everyone()  # the other processes write to the folder, too
+    try:
+        yield
+    finally:
+        args.save_total_limit = limit
+    trainer.accelerator.wait_for_everyone()
+    if args.should_save:
+        seal_checkpoint(folder)
+        rotate_checkpoints(str(folder.parent), limit, trainer.state.best_model_checkpoint, use_mtime=True)
 
 
 def seal_checkpoint(folder: str | os.PathLike):
-    """Declare the checkpoint in `folder` whole. To be called by one process, when all have written their files."""
+    """Declare the checkpoint in `folder` complete. One process calls this, when all have written their files."""
     folder = Path(folder)
     files = [path for path in folder.rglob("*") if path.is_file() and path.name not in (SEAL, TRANSFORMERS_MARK)]
     sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
@@ -51,11 +73,11 @@ def seal_checkpoint(folder: str | os.PathLike):
         file.write_text(json.dumps(sizes, indent=2))
 
 
-def make_way(folder: str | os.PathLike):
-    """Prepare for writing a checkpoint to `folder`: take back its seal, or remove what a killed run left of it.
+def clear_folder(folder: str | os.PathLike):
+    """Prepare for writing a checkpoint to `folder`: remove its seal, or the files that a killed run left.
 
-    Such a part may have damaged files, and files that this run does not write. Files of other names remain. Nothing is
-    removed from a folder in which there is no file of a checkpoint.
+    Such files may be damaged, or of another run. Files of other names stay. Nothing is removed from a folder without
+    any file of a checkpoint.
     """
     folder = Path(folder)
     if (folder / SEAL).exists():
@@ -66,7 +88,7 @@ def make_way(folder: str | os.PathLike):
     written_code = [entry for entry in entries if entry.name in code and is_code_or_part_of_it(entry)]
     if not written_code and not any(_matches(entry, TRAINING_FILES) for entry in entries):
         return
-    logger.warning(f"Replacing {folder}, a checkpoint that was not written to its end.")
+    logger.warning(f"Replacing {folder}, an incomplete checkpoint.")
     model_files = [pattern for pattern in model_file_patterns() if pattern != "*.py"]
     for entry in entries:
         if _matches(entry, (*TRAINING_FILES, *model_files, *code)):
@@ -77,8 +99,8 @@ def _matches(path: Path, patterns: Iterable[str]) -> bool:
     return any(fnmatch.fnmatchcase(path.name, pattern) for pattern in patterns)
 
 
-def what_a_checkpoint_lacks(folder: str | os.PathLike) -> str | None:
-    """Why the checkpoint in `folder` is not whole, as the end of a sentence; None if it is."""
+def missing_part(folder: str | os.PathLike) -> str | None:
+    """Return why the checkpoint in `folder` is incomplete, as the end of a sentence. None if it is complete."""
     folder = Path(folder)
     if not folder.is_dir():
         return "there is no such folder"
@@ -97,29 +119,38 @@ def what_a_checkpoint_lacks(folder: str | os.PathLike) -> str | None:
     return None
 
 
-def check_checkpoint(folder: str | os.PathLike):
-    """
+def checkpoint_to_resume(output_dir: str, resume_from_checkpoint: str | os.PathLike | bool | None) -> str | None:
+    """Return the checkpoint that `Trainer.train(resume_from_checkpoint)` asks for, or None to start anew.
+
     Raises:
-        ValueError: If the checkpoint in `folder` is not whole.
+        ValueError: If it is incomplete, or if True is given and `output_dir` has no complete checkpoint.
     """
-    lack = what_a_checkpoint_lacks(folder)
-    if lack:
+    if not resume_from_checkpoint:
+        return None
+    if resume_from_checkpoint is True:
+        newest = newest_whole_checkpoint(output_dir)
+        if newest is None:
+            raise ValueError(f"There is no whole checkpoint in {output_dir} to resume from.")
+        return str(newest)
+    missing = missing_part(resume_from_checkpoint)
+    if missing:
         raise ValueError(
-            f"{folder} is not a whole checkpoint of this trainer: {lack}. Resume from an earlier one, or from the "
-            "newest whole one with resume_from_checkpoint=True."
+            f"{resume_from_checkpoint} is not a whole checkpoint of this trainer: {missing}. Resume from an earlier "
+            "one, or from the newest whole one with resume_from_checkpoint=True."
         )
+    return str(resume_from_checkpoint)
 
 
 def newest_whole_checkpoint(output_dir: str | os.PathLike) -> Path | None:
-    """The whole checkpoint of the most steps in `output_dir`, or None. Says which are passed over."""
+    """Return the complete checkpoint of the most steps in `output_dir`, or None. Warn of each that is skipped."""
     steps = {}
     for folder in Path(output_dir).glob(f"{PREFIX_CHECKPOINT_DIR}-*"):
         step = folder.name.removeprefix(f"{PREFIX_CHECKPOINT_DIR}-")
         if step.isdecimal():
             steps[int(step)] = folder
     for _, folder in sorted(steps.items(), reverse=True):
-        lack = what_a_checkpoint_lacks(folder)
-        if lack is None:
+        missing = missing_part(folder)
+        if missing is None:
             return folder
-        logger.warning(f"Passing over {folder}, which is not a whole checkpoint: {lack}.")
+        logger.warning(f"Skipping {folder}, which is not a whole checkpoint: {missing}.")
     return None

@@ -29,7 +29,7 @@ def _generator(seed: int) -> torch.Generator:
 
 @pytest.fixture
 def clip() -> torch.Tensor:
-    """Smooth coloured blobs with some noise, different in every frame: uint8 (3, 3, 40, 56)."""
+    """Smooth colours with noise, different in every frame: uint8 (3, 3, 40, 56)."""
     y, x = torch.meshgrid(torch.linspace(0, 3, 40), torch.linspace(0, 4, 56), indexing="ij")
     phases = torch.arange(9).view(3, 3, 1, 1)
     noise = 20 * torch.rand((3, 3, 40, 56), generator=_generator(0))
@@ -43,7 +43,7 @@ def _pixels(clip: torch.Tensor) -> torch.Tensor:
 
 
 def _with_pillow(function):
-    """Applies a function of PIL images to every frame of a clip."""
+    """Apply a function of PIL images to every frame of a clip."""
     return lambda clip: torch.stack(
         [
             torch.from_numpy(np.array(function(Image.fromarray(frame.permute(1, 2, 0).numpy())))).permute(2, 0, 1)
@@ -58,7 +58,7 @@ def _pillow_affine(matrix):
     )
 
 
-# What timm does with PIL images at magnitude 7: its level functions worked out by hand.
+# timm's operations on PIL images at magnitude 7, with computed levels.
 TIMM = {
     ("AutoContrast", 0.7): ImageOps.autocontrast,
     ("Equalize", 0.7): ImageOps.equalize,
@@ -88,20 +88,20 @@ def test_every_operation_is_compared_with_timm():
 
 
 @pytest.mark.parametrize(("name", "level"), TIMM, ids=lambda value: str(value))
-def test_operations_are_those_of_timm(clip, name, level):
+def test_operations_are_like_timm(clip, name, level):
     ours, theirs = OPERATIONS[name](clip, level), _with_pillow(TIMM[name, level])(clip)
     assert ours.dtype == torch.uint8 and not torch.equal(ours, clip)
     assert (ours.int() - theirs.int()).abs().max() <= 1
 
 
-def test_no_effect_at_the_lowest_level_where_severity_increases(clip):
+def test_the_lowest_level_has_no_effect(clip):
     for name in ("SolarizeAdd", "ColorIncreasing", "ContrastIncreasing", "Rotate", "ShearX"):
         assert torch.equal(OPERATIONS[name](clip, 0.0), clip), name
 
 
 @pytest.fixture
 def applied(monkeypatch) -> list[tuple[str, float]]:
-    """Fills up with the operations that are applied, which then do nothing."""
+    """A list that records the operations, which then change nothing."""
     calls = []
 
     def recorder(name):
@@ -111,7 +111,7 @@ def applied(monkeypatch) -> list[tuple[str, float]]:
     return calls
 
 
-def test_rand_augment_draws_as_its_policy_says(clip, applied):
+def test_rand_augment_draws_by_its_policy(clip, applied):
     generator = _generator(0)
     counts = []
     for _ in range(3000):
@@ -129,7 +129,7 @@ def test_rand_augment_draws_as_its_policy_says(clip, applied):
 
 
 @pytest.mark.parametrize("augmentation", AUGMENTATIONS)
-def test_a_seed_makes_a_clip_and_nothing_else_does(clip, augmentation):
+def test_only_the_seed_decides_the_clip(clip, augmentation):
     augment = augmentation(32)
     clips = []
     for seed in range(20):
@@ -144,7 +144,7 @@ def test_a_seed_makes_a_clip_and_nothing_else_does(clip, augmentation):
     assert all(c.shape == (3, 3, 32, 32) and c.dtype == torch.float32 and c.isfinite().all() for c in clips)
 
 
-def test_all_frames_are_changed_alike(clip):
+def test_all_frames_change_in_the_same_way(clip):
     still = clip[:1].expand(4, -1, -1, -1)
     for seed in range(20):
         augmented = FinetuningAugmentation(24, erasing_probability=0)(still, _generator(seed))
@@ -153,14 +153,14 @@ def test_all_frames_are_changed_alike(clip):
         assert (augmented == augmented[:1]).all()
 
 
-def test_without_what_is_random_finetuning_sees_what_the_evaluation_sees(clip):
+def test_without_random_changes_finetuning_clips_equal_evaluation_clips(clip):
     augmented = FinetuningAugmentation(32, **NOTHING_RANDOM)(clip, _generator(0))
     processor = LGIFormerVideoProcessor(size={"height": 32, "width": 32}, do_sample_frames=False)
     processed = processor(clip, return_tensors="pt")["pixel_values"][0]
     torch.testing.assert_close(_pixels(augmented), _pixels(processed), atol=1e-3, rtol=0)
 
 
-def test_random_boxes_have_the_published_areas_and_aspects():
+def test_random_boxes_have_the_published_areas_and_aspect_ratios():
     generator = _generator(0)
     boxes = np.array([draw_box(160, (0.08, 1.0), (3 / 4, 4 / 3), generator) or (0, 0, 160, 160) for _ in range(2000)])
     top, left, height, width = boxes.T
@@ -174,7 +174,7 @@ def test_random_boxes_have_the_published_areas_and_aspects():
     assert place.mean() == pytest.approx(0.5, abs=0.03)
 
 
-def test_the_crop_is_a_part_of_the_picture_stretched_to_all_of_it():
+def test_the_crop_is_stretched_to_the_whole_picture():
     x = torch.arange(64).expand(2, 3, 64, 64).to(torch.uint8)
     augment = FinetuningAugmentation(64, **{**NOTHING_RANDOM, "crop_area": (0.25, 0.25)})
     for seed in range(10):
@@ -184,7 +184,7 @@ def test_the_crop_is_a_part_of_the_picture_stretched_to_all_of_it():
         torch.testing.assert_close(columns, columns[:1, :1, :1].expand_as(columns))
 
 
-def test_half_of_the_clips_are_mirrored(clip):
+def test_half_of_the_clips_are_flipped(clip):
     augment = FinetuningAugmentation(16, **{**NOTHING_RANDOM, "flip_probability": 0.5})
     straight = FinetuningAugmentation(16, **NOTHING_RANDOM)(clip, _generator(0))
     mirrored = 0
@@ -195,7 +195,7 @@ def test_half_of_the_clips_are_mirrored(clip):
     assert 75 < mirrored < 125
 
 
-def test_a_quarter_of_the_clips_lose_one_box_to_noise_through_all_frames():
+def test_a_quarter_of_the_clips_have_a_box_of_noise():
     augment = FinetuningAugmentation(40, **{**NOTHING_RANDOM, "erasing_probability": 0.25})
     white = torch.full((4, 3, 40, 40), 255, dtype=torch.uint8)
     areas, aspects, noise = [], [], []
@@ -213,7 +213,7 @@ def test_a_quarter_of_the_clips_lose_one_box_to_noise_through_all_frames():
     assert 0.25 < min(aspects) < 0.4 and 2.5 < max(aspects) < 4
     values = torch.cat([n.flatten() for n in noise])
     assert values.mean().abs() < 0.02 and (values.std() - 1).abs() < 0.02
-    assert all((n[0] != n[1]).float().mean() > 0.99 for n in noise)  # drawn anew for every frame
+    assert all((n[0] != n[1]).float().mean() > 0.99 for n in noise)  # different in every frame
 
 
 def test_multi_scale_crops_are_the_published_ones():
@@ -232,18 +232,18 @@ def test_multi_scale_crops_are_the_published_ones():
         sides_and_quarters += [(y, x), (y, 3 * x), (3 * y, x), (3 * y, 3 * x)]
         published.update((top, left, h, w) for top, left in corners_and_centre + sides_and_quarters)
     assert set(drawn) == set(published)
-    # Equally likely, each as often as it is listed (places coincide where there is nothing to move).
+    # Every entry of the list is equally likely. Some places are equal if a crop cannot move.
     assert all(drawn[box] / 6000 == pytest.approx(count / 130, abs=0.014) for box, count in published.items())
 
 
-def test_crops_of_nearly_the_wanted_size_are_made_so_if_the_frame_is_large_enough():
+def test_crops_of_nearly_the_right_size_get_the_right_size():
     assert multi_scale_sides(160, 160) == [160, 140, 120, 105]
     assert multi_scale_sides(182, 160) == [182, 160, 136, 120]
     assert multi_scale_sides(158, 160) == [158, 138, 118, 104]
     assert multi_scale_sides(1, 160) == [1, 1, 1, 1]
 
 
-def test_pretraining_clips_are_resized_as_pillow_does_and_not_mirrored(clip):
+def test_pretraining_clips_are_resized_like_pillow_and_not_flipped(clip):
     for seed in range(10):
         top, left, height, width = draw_multi_scale_crop(40, 56, 24, _generator(seed))
         augmented = _pixels(PretrainingAugmentation(24)(clip, _generator(seed)))
@@ -259,13 +259,13 @@ def test_voxceleb2_frames_are_cropped_to_the_face_first():
     assert torch.equal(cropped, PretrainingAugmentation(160)(frames[..., 0:160, 32:192], _generator(1)))
 
 
-def test_a_crop_beyond_the_frames_is_refused(clip):
+def test_a_crop_outside_of_the_frames_is_refused(clip):
     with pytest.raises(ValueError, match=r"columns 32 to 192 reaches beyond frames of 40 x 56 .* --crop none"):
         PretrainingAugmentation(32, PretrainingAugmentation.VOXCELEB2_FACE)(clip, _generator(0))
 
 
 @pytest.mark.parametrize("size", [(360, 640), (224, 225), (160, 160), (448, 448), (256, 224)])
-def test_a_crop_that_is_meant_for_frames_of_another_size_is_refused(size):
+def test_a_crop_for_frames_of_another_size_is_refused(size):
     frames = torch.zeros(2, 3, *size, dtype=torch.uint8)
     augment = PretrainingAugmentation(
         32, PretrainingAugmentation.VOXCELEB2_FACE, PretrainingAugmentation.VOXCELEB2_FRAME_SIZE
@@ -276,7 +276,7 @@ def test_a_crop_that_is_meant_for_frames_of_another_size_is_refused(size):
 
 
 @pytest.mark.parametrize("augmentation", AUGMENTATIONS)
-def test_other_things_than_decoded_frames_are_refused(clip, augmentation):
+def test_other_dtypes_and_shapes_are_refused(clip, augmentation):
     for wrong in (clip.float(), clip.permute(0, 2, 3, 1), clip[0], clip[:0]):
         with pytest.raises(ValueError, match=r"must be uint8 \(frames, 3, height, width\)"):
             augmentation(32)(wrong, _generator(0))
@@ -284,7 +284,7 @@ def test_other_things_than_decoded_frames_are_refused(clip, augmentation):
 
 @pytest.mark.parametrize("augmentation", AUGMENTATIONS)
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (201, 7)])
-def test_frames_of_any_size_will_do(augmentation, size):
+def test_frames_may_have_any_size(augmentation, size):
     frames = torch.randint(256, (2, 3, *size), generator=_generator(0)).to(torch.uint8)
     for seed in range(10):
         assert augmentation(16)(frames, _generator(seed)).shape == (2, 3, 16, 16)

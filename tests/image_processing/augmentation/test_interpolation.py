@@ -16,13 +16,13 @@ from lgi_former.image_processing.augmentation.interpolation import (
 
 @pytest.fixture
 def clip() -> torch.Tensor:
-    """uint8 (5, 3, 12, 17), as decoders give it: channels last in memory."""
+    """uint8 (5, 3, 12, 17), with channels last in memory like decoded frames."""
     generator = torch.Generator().manual_seed(0)
     return torch.randint(256, (5, 12, 17, 3), generator=generator, dtype=torch.uint8).permute(0, 3, 1, 2)
 
 
 @pytest.mark.parametrize("as_decoded", [True, False])
-def test_layouts_hold_the_same_clip(clip, as_decoded):
+def test_layouts_have_the_same_pixels(clip, as_decoded):
     clip = clip if as_decoded else clip.contiguous()
     pixels = pixel_by_pixel(clip)
     assert torch.equal(pixels, clip) and pixels.permute(2, 3, 1, 0).is_contiguous()
@@ -31,15 +31,15 @@ def test_layouts_hold_the_same_clip(clip, as_decoded):
 
 
 @pytest.mark.parametrize("size", [(12, 17), (24, 9), (5, 40), (1, 1)])
-def test_resizing_is_that_of_pytorch(clip, size):
+def test_resizing_is_like_pytorch(clip, size):
     resized = interpolate_grid(clip, *map(centres, clip.shape[-2:], size))
     expected = F.interpolate(clip.float(), size, mode="bilinear")
     assert resized.dtype == torch.float32
     torch.testing.assert_close(resized, expected, atol=1e-3, rtol=0)
 
 
-def test_points_are_sampled_as_pillow_does(clip):
-    matrix = (0.9, 0.2, -0.3, -0.1, 1.1, 0.4)  # from places in the result to places in the frame, some beyond it
+def test_points_are_sampled_like_pillow(clip):
+    matrix = (0.9, 0.2, -0.3, -0.1, 1.1, 0.4)  # from the result to the frame, and partly outside of it
     y, x = torch.meshgrid(torch.arange(12) + 0.5, torch.arange(17) + 0.5, indexing="ij")
     a, b, c, d, e, f = matrix
     y, x = (d * x + e * y + f).flatten(), (a * x + b * y + c).flatten()
@@ -51,10 +51,10 @@ def test_points_are_sampled_as_pillow_does(clip):
     assert inside.sum() > 150 and difference.max() <= 1 and difference.mean() < 0.01
 
 
-def test_pixels_are_themselves_at_their_centres(clip):
+def test_pixels_do_not_change_at_their_centres(clip):
     sampled = interpolate_points(clip, centres(12, 12), centres(12, 12))
     assert torch.equal(sampled, clip.float().diagonal(dim1=2, dim2=3).permute(2, 1, 0))
-    # The same where not all places are centres.
+    # The same if not all places are centres.
     y, x = torch.tensor([3.5, 0.2]), torch.tensor([11.5, 0.7])
     assert torch.equal(interpolate_points(clip, y, x)[0], clip[:, :, 3, 11].T.float())
 

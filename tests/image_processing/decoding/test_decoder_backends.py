@@ -1,4 +1,4 @@
-"""The backend that decodes video files: really used where it is asked for, refused where it is not installed."""
+"""The chosen backend decodes video files. A backend that is not installed is refused."""
 
 import importlib
 

@@ -15,7 +15,7 @@ from lgi_former.image_processing.decoding.frame_folders import holds_frames, in_
 
 @pytest.fixture(params=["folder", "archive"])
 def numbered(tmp_path, request):
-    """Twelve frames 1.png to 12.png, whose grey level tells their number, in a folder or an archive."""
+    """A folder or an archive of twelve frames 1.png to 12.png. Their grey levels are 10 times their numbers."""
     folder = tmp_path / "frames"
     folder.mkdir()
     for number in range(1, 13):
@@ -97,7 +97,7 @@ def test_frames_may_be_of_many_formats(suffix, tmp_path):
     assert holds_frames(tmp_path)
 
 
-def test_a_folder_of_animations_is_none_of_frames(tmp_path):
+def test_animations_are_not_frames(tmp_path):
     pictures = [Image.new("RGB", (8, 8), (grey,) * 3) for grey in (0, 100)]
     for name in ("a.gif", "b.webp", "c.png"):
         pictures[0].save(tmp_path / name, save_all=True, append_images=pictures[1:])

@@ -1,4 +1,4 @@
-"""Going through a video once: which frames come when, and what cannot be gone through."""
+"""`open_frames` returns all frames of a video with their times, or refuses the video."""
 
 from fractions import Fraction
 
@@ -38,19 +38,19 @@ def test_frames_of_a_file_come_in_order_with_their_times(name, codec, write_vide
         assert stream.duration == pytest.approx(2.4, abs=0.05)
 
 
-def test_a_cover_picture_before_the_video_is_passed_over(write_after_cover, numbered_frames, read_numbers):
+def test_a_cover_picture_before_the_video_is_ignored(write_after_cover, numbered_frames, read_numbers):
     path = write_after_cover(numbered_frames(10)[:8], cover=numbered_frames(10)[9])
     assert read_numbers(read_all(path)[2]).tolist() == list(range(8))
     assert read_video(path, lambda metadata: np.arange(metadata.total_num_frames))[1].total_num_frames == 8
 
 
-def test_pixels_are_converted_only_when_they_are_asked_for(write_video, monkeypatch):
+def test_pixels_are_converted_only_on_request(write_video, monkeypatch):
     converted = []
     to_rgb = FrameConverter.__call__
 
-    def counted(self, frame):
+    def counted(self, frame, *args):
         converted.append(frame.pts)
-        return to_rgb(self, frame)
+        return to_rgb(self, frame, *args)
 
     monkeypatch.setattr(FrameConverter, "__call__", counted)
     with open_frames(write_video("a.mp4")) as stream:
@@ -61,7 +61,7 @@ def test_pixels_are_converted_only_when_they_are_asked_for(write_video, monkeypa
 
 
 @pytest.mark.parametrize(("options", "frame_rate"), [({}, 25), ({"frame_rate": 10}, 10)])
-def test_folders_have_a_frame_rate_by_default_or_option(options, frame_rate, write_frames, read_numbers):
+def test_the_frame_rate_of_folders_is_an_option(options, frame_rate, write_frames, read_numbers):
     indices, times, images = read_all(write_frames("frames", count=10), **options)
     assert read_numbers(images).tolist() == indices == list(range(10))
     assert times == pytest.approx(np.arange(10) / frame_rate)
@@ -78,7 +78,7 @@ def test_folders_have_a_frame_rate_by_default_or_option(options, frame_rate, wri
     ],
     ids=["numpy", "channels first", "floats", "images", "one channel"],
 )
-def test_arrays_and_lists_of_images_are_gone_through_frame_by_frame(make, numbered_frames):
+def test_arrays_and_lists_of_images_are_read_frame_by_frame(make, numbered_frames):
     frames = numbered_frames(12)
     _, times, images = read_all(make(frames))
     assert images.dtype == np.uint8 and (images == frames).all()
@@ -91,7 +91,7 @@ def test_a_single_image_is_a_video_of_one_frame(tmp_path):
     assert (indices, times.tolist(), images.shape) == ([0], [0], (1, 48, 64, 3))
 
 
-def test_a_url_is_downloaded_and_gone_through(write_video, tmp_path, read_numbers, serve):
+def test_a_url_is_downloaded(write_video, tmp_path, read_numbers, serve):
     write_video("a.mp4")
     with serve(tmp_path) as address:
         _, _, images = read_all(f"{address}/a.mp4")
@@ -102,7 +102,7 @@ def test_a_url_is_downloaded_and_gone_through(write_video, tmp_path, read_number
 
 @pytest.fixture
 def write_packets(tmp_path, numbered_frames):
-    """`write_packets(milliseconds)`: path of a new video, a frame at each of these times; `broken` ones are noise."""
+    """`write_packets(milliseconds)`: path of a new video with a frame at each time. Frames `broken` are damaged."""
 
     def write(milliseconds, broken=()):
         with av.open(str(tmp_path / "packets.mkv"), "w") as container:
@@ -120,7 +120,7 @@ def write_packets(tmp_path, numbered_frames):
     return write
 
 
-def test_broken_packets_are_left_out(write_packets, read_numbers):
+def test_damaged_packets_are_skipped(write_packets, read_numbers):
     path = write_packets(range(0, 400, 40), broken=(3, 4))
     with av.open(str(path)) as container, pytest.raises(av.error.InvalidDataError):
         list(container.decode(video=0))
@@ -139,7 +139,7 @@ def test_timestamps_may_be_uneven_and_start_anywhere_but_not_jump_by_hours(write
     [(2, [0, 0, 0, 1, 1, 2, 2, 2]), (5, [0, 1, 2, 3, 4, 5, 6, 7]), (25, [0, 5, 10, 15])],
     ids=["slow", "as fast", "fast"],
 )
-def test_sampling_in_time_takes_the_frame_that_is_shown(frame_rate, expected):
+def test_sampling_in_time_returns_the_displayed_frame(frame_rate, expected):
     count = {2: 3, 5: 8, 25: 20}[frame_rate]
     frames = (TimedFrame(i, i / frame_rate, lambda i=i: i) for i in range(count))
     sampled = list(sample_in_time(FrameStream(frames, frame_rate, count), 0.2))
@@ -147,7 +147,7 @@ def test_sampling_in_time_takes_the_frame_that_is_shown(frame_rate, expected):
     assert [frame.time for frame in sampled] == pytest.approx([0.2 * k for k in range(len(expected))])
 
 
-# Failures: one sentence that says which, what and what to do
+# Failures
 
 
 def assert_cannot_open(video, *said):
@@ -158,7 +158,7 @@ def assert_cannot_open(video, *said):
     assert "\n" not in str(raised.value)
 
 
-def test_what_is_no_video_is_told(tmp_path):
+def test_files_that_are_not_videos_are_refused(tmp_path):
     assert_cannot_open(tmp_path / "missing.mp4", "missing.mp4", "no file or folder")
     (tmp_path / "empty.mp4").touch()
     assert_cannot_open(tmp_path / "empty.mp4", "empty.mp4", "0 bytes")

@@ -14,7 +14,7 @@ from lgi_former.image_processing.decoding.video_inputs import split_into_videos
 
 @pytest.fixture
 def picture():
-    """Smooth colours and some noise: an RGB image of 50 x 34 pixels, multiples of neither 8 nor 16."""
+    """An RGB image of smooth colours and noise, 50 x 34 pixels. The sides are not multiples of 8."""
     y, x = np.mgrid[0:34, 0:50]
     colours = np.stack([4 * x, 6 * y, 255 - 2 * x - 2 * y], axis=-1) + np.random.default_rng(0).normal(
         0, 8, (34, 50, 3)
@@ -23,12 +23,12 @@ def picture():
 
 
 def no_pillow(path):
-    raise AssertionError(f"{path} was left to Pillow")
+    raise AssertionError(f"Pillow decodes {path}")
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "JPEG"])
 @pytest.mark.parametrize("options", [{}, {"quality": 95, "subsampling": 0}, {"progressive": True, "quality": 50}])
-def test_colour_jpeg_is_decoded_as_pillow_does(picture, suffix, options, tmp_path, monkeypatch):
+def test_simplejpeg_decodes_colour_jpeg_like_pillow(picture, suffix, options, tmp_path, monkeypatch):
     file = tmp_path / f"a.{suffix}"
     picture.save(file, **options)
     expected = np.array(load_image(str(file)))
@@ -47,7 +47,7 @@ def test_jpeg_is_decoded_without_simplejpeg(picture, tmp_path, monkeypatch):
 
 def exif_that_turns():
     exif = Image.Exif()
-    exif[0x0112] = 6  # the orientation: taken with a camera turned to the right
+    exif[0x0112] = 6  # orientation of a camera that was turned to the right
     return exif
 
 
@@ -62,22 +62,22 @@ def exif_that_turns():
         ("P", "palette.png", {}),
     ],
 )
-def test_other_images_are_left_to_pillow(picture, mode, name, options, tmp_path):
+def test_pillow_decodes_other_images(picture, mode, name, options, tmp_path):
     picture.convert(mode).save(tmp_path / name, **options)
     pixels = decode_image(tmp_path / name)
     assert pixels.shape == ((50, 34, 3) if "exif" in options else (34, 50, 3))
     assert (pixels == np.array(load_image(str(tmp_path / name)))).all()
 
 
-def test_orientation_is_found_behind_other_headers(picture, tmp_path):
+def test_orientation_is_found_after_other_headers(picture, tmp_path):
     picture.save(tmp_path / "a.jpg", exif=exif_that_turns())
     content = (tmp_path / "a.jpg").read_bytes()
-    colour_profile = b"\xff\xe2\x00\x06\xff\xda\x00\x00"  # with what begins the picture elsewhere
+    colour_profile = b"\xff\xe2\x00\x06\xff\xda\x00\x00"  # holds the bytes of a start of scan
     (tmp_path / "a.jpg").write_bytes(content[:2] + colour_profile + content[2:])
     assert decode_image(tmp_path / "a.jpg").shape == (50, 34, 3)
 
 
-def test_jpeg_that_asks_for_gigabytes_is_left_to_pillow(picture, tmp_path, monkeypatch):
+def test_pillow_refuses_jpeg_that_needs_gigabytes(picture, tmp_path, monkeypatch):
     picture.save(tmp_path / "a.jpg")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 800)
     with pytest.raises(Image.DecompressionBombError):
@@ -126,7 +126,7 @@ def test_all_orientations_of_exif(name, mode, orientation, tmp_path):
 
 
 def write_png(path, pixels, colour_type, transparent=b""):
-    """Write 16-bit pixels (height, width, channels), which Pillow writes in shades of grey only."""
+    """Write 16-bit pixels (height, width, channels). Pillow cannot write them in colour."""
     height, width = pixels.shape[:2]
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
     chunks = [
@@ -209,7 +209,7 @@ def test_other_modes_are_read(mode, colour, shown, tmp_path):
     assert (decode_image(tmp_path / name) == shown).all()
 
 
-def test_pictures_in_memory_are_converted_alike():
+def test_pictures_in_memory_are_converted_like_files():
     (grey,) = split_into_videos([Image.fromarray(np.full((4, 4), 8192, np.uint16))])
     (hidden,) = split_into_videos([Image.new("RGBA", (4, 4), (255, 0, 0, 0))])
     assert grey.shape == (1, 3, 4, 4) and (grey == 32).all() and (hidden == 0).all()

@@ -8,16 +8,16 @@ from transformers.video_utils import VIDEO_DECODERS
 
 from lgi_former.image_processing.decoding import pyav_decoding
 from lgi_former.image_processing.decoding.frame_pixels import FrameConverter
-from lgi_former.image_processing.decoding.pyav_decoding import read_by_packets
+from lgi_former.image_processing.decoding.pyav_decoding import read_by_packets, read_from_beginning
 from lgi_former.image_processing.decoding.video_decoding import read_video
 
 
 FRAMES = 60
-QUIET = {"libx265": {"x265-params": "log-level=none"}}  # options of encoders that tell too much
+OPTIONS = {"libx265": {"x265-params": "log-level=none"}, "libvpx": {"deadline": "realtime"}}
 
 
 def encode(path, codec, options, gop_size):
-    """Write a video of a pattern that moves."""
+    """Write a video of a moving pattern."""
     y, x = np.mgrid[0:64, 0:96]
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25, options=options)
@@ -33,7 +33,7 @@ def encode(path, codec, options, gop_size):
 
 @pytest.fixture
 def write_h264(tmp_path):
-    """`write_h264(name, gop_size)`: path of a video with B-frames that others refer to."""
+    """`write_h264(name, gop_size)`: path of a video with B-frames that are references."""
 
     def write(name="a.mp4", gop_size=250, **more_options):
         options = {"preset": "ultrafast", "bf": "3", "b-pyramid": "normal", "weightp": "0", **more_options}
@@ -55,7 +55,7 @@ def write_hevc(tmp_path):
 
 @pytest.fixture
 def remux(tmp_path):
-    """`remux(whole, change)`: path of a copy of a video. `change(number, packet)` returns a packet of it or None."""
+    """`remux(whole, change)`: path of a copy of a video. `change(number, packet)` returns the new packet or None."""
 
     def write(whole, change):
         path = str(tmp_path / f"changed{Path(whole).suffix}")
@@ -71,20 +71,20 @@ def remux(tmp_path):
 
 
 def hide_five(number, packet):
-    """An edit list comes to say that the first frames are decoded but not shown."""
+    """Write an edit list: the first frames are decoded but not shown."""
     packet.pts, packet.dts = packet.pts - 5 * 512, packet.dts - 5 * 512
     return packet
 
 
 def hide_one(number, packet):
-    """A frame of VP8 comes to be one that others are predicted from but that is not shown."""
+    """Mark a frame of VP8 as a reference that is not shown."""
     if number == 5:
         memoryview(packet)[0] &= ~0x10
     return packet
 
 
 def leave_one_uncoded(number, packet):
-    """A frame of MPEG-4 comes to be a header that says that the one before stays."""
+    """Replace a frame of MPEG-4 by a header that repeats the frame before."""
     if number != 5:
         return packet
     header = av.Packet(b"\x00\x00\x01\xb6\x52\xcf")
@@ -113,23 +113,23 @@ def show_two_at_once(number, packet):
 
 @pytest.fixture
 def decoded(monkeypatch):
-    """Fills up with the times of all frames that the decoder gives out."""
+    """The times of all frames that `read_by_packets` decodes."""
     times = []
-    keep_wanted = pyav_decoding._keep_wanted
+    decoded_between = pyav_decoding._decoded_between
 
-    def counted(frames, *args):
-        frames = list(frames)
-        times.extend(frame.pts for frame in frames)
-        keep_wanted(frames, *args)
+    def counted(*args):
+        for frame in decoded_between(*args):
+            times.append(frame.pts)
+            yield frame
 
-    monkeypatch.setattr(pyav_decoding, "_keep_wanted", counted)
+    monkeypatch.setattr(pyav_decoding, "_decoded_between", counted)
     return times
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
 @pytest.mark.parametrize("gop_size", [12, 250])
 @pytest.mark.parametrize("indices", [[0], [59], [1, 2, 3], [5, 21, 37, 53], [58, 59], range(60)], ids=str)
-def test_frames_are_those_of_decord(indices, gop_size, name, write_h264):
+def test_frames_equal_those_of_decord(indices, gop_size, name, write_h264):
     path = write_h264(name, gop_size)
     frames, metadata = read_by_packets(path, lambda metadata: list(indices))
     expected, theirs = VIDEO_DECODERS["decord"](path, lambda metadata: list(indices))
@@ -138,9 +138,9 @@ def test_frames_are_those_of_decord(indices, gop_size, name, write_h264):
     assert theirs.total_num_frames == FRAMES
 
 
-def test_only_frames_that_others_need_are_decoded(write_h264, decoded):
+def test_only_references_are_decoded(write_h264, decoded):
     read_by_packets(write_h264(), lambda metadata: [3, 19, 35])
-    assert len(decoded) < 36 * 2 / 3  # of the 36 up to the last one, B-frames that none refers to are left out
+    assert len(decoded) < 36 * 2 / 3  # of 36 frames up to the last one, without unused B-frames
     assert len(set(decoded)) == len(decoded)
 
 
@@ -150,13 +150,13 @@ def test_decoding_begins_at_the_last_keyframe_before(indices, most, write_h264, 
     assert len(decoded) <= most
 
 
-# decord returns other frames of these: of open groups of pictures, and where each picture refreshes a part of it.
+# decord returns other frames if groups of pictures are open, or if each picture refreshes only a part.
 @pytest.mark.parametrize("parameters", ["open-gop=1:min-keyint=3", "intra-refresh=1"])
 @pytest.mark.parametrize("indices", [[13, 30, 31, 59], [47]], ids=str)
-def test_frames_are_exact_where_keyframes_are_not_boundaries(indices, parameters, write_h264):
+def test_frames_are_exact_if_keyframes_are_not_boundaries(indices, parameters, write_h264):
     path = write_h264(gop_size=12, **{"x264-params": parameters})
     frames, _ = read_video(path, lambda metadata: np.array(indices))
-    expected, _ = pyav_decoding.read_with_pyav(path, lambda metadata: indices)
+    expected, _ = read_from_beginning(path, lambda metadata: indices)
     assert (frames == expected).all()
 
 
@@ -164,7 +164,7 @@ def test_frames_are_exact_where_keyframes_are_not_boundaries(indices, parameters
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
 def test_frames_of_hevc_are_exact(name, parameters, write_hevc, decoded):
     path, indices = write_hevc(name, parameters), [7, 11, 30, 31, 58]
-    expected, _ = pyav_decoding.read_with_pyav(path, lambda metadata: indices)
+    expected, _ = read_from_beginning(path, lambda metadata: indices)
     frames, metadata = read_video(path, lambda metadata: np.array(indices))
     assert (frames == expected).all()
     assert (metadata.total_num_frames, metadata.video_backend) == (FRAMES, "pyav")
@@ -183,17 +183,17 @@ def test_frames_do_not_depend_on_threads(num_threads, write_h264, monkeypatch):
 @pytest.mark.parametrize(
     ("codec", "change", "reason"),
     [
-        ("libx264", show_two_at_once, "not one a frame"),
-        ("libvpx", hide_one, "not one a frame"),
-        ("mpeg4", leave_one_uncoded, "not one a frame"),
+        ("libx264", show_two_at_once, "not hold exactly one frame each"),
+        ("libvpx", hide_one, "not hold exactly one frame each"),
+        ("mpeg4", leave_one_uncoded, "not hold exactly one frame each"),
         ("libx265", drop_the_first, "does not begin with a keyframe"),
         ("libx265", show_when_decoded, "times at which they are decoded"),
-        ("mpeg4", mark_as_keyframe, "other frames for keyframes"),
+        ("mpeg4", mark_as_keyframe, "marks other frames as keyframes"),
     ],
 )
-def test_where_packets_do_not_tell_all_is_decoded(codec, change, reason, tmp_path, remux):
+def test_unclear_packets_are_decoded_from_the_beginning(codec, change, reason, tmp_path, remux):
     name = "a.webm" if codec == "libvpx" else "a.mp4"
-    path = remux(encode(tmp_path / name, codec, QUIET.get(codec, {}), gop_size=12), change)
+    path = remux(encode(tmp_path / name, codec, OPTIONS.get(codec, {}), gop_size=12), change)
     with pytest.raises(ValueError, match=reason):
         read_by_packets(path, lambda metadata: [15, 30])
     with av.open(path) as container:
@@ -206,8 +206,8 @@ def test_where_packets_do_not_tell_all_is_decoded(codec, change, reason, tmp_pat
 
 @pytest.mark.parametrize("indices", [[0], [3, 10, 35], [54]], ids=str)
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])
-def test_frames_of_a_video_that_was_cut_without_encoding_are_exact(codec, indices, tmp_path, remux):
-    whole = encode(tmp_path / "a.mp4", codec, QUIET.get(codec, {}), gop_size=12)
+def test_frames_of_a_video_with_an_edit_list_are_exact(codec, indices, tmp_path, remux):
+    whole = encode(tmp_path / "a.mp4", codec, OPTIONS.get(codec, {}), gop_size=12)
     frames, metadata = read_by_packets(remux(whole, hide_five), lambda metadata: indices)
     expected, _ = read_by_packets(whole, lambda metadata: [5 + index for index in indices])
     assert (frames == expected).all() and metadata.total_num_frames == FRAMES - 5
@@ -223,7 +223,7 @@ def test_a_damaged_frame_is_decoded_from_the_beginning(write_h264):
     with pytest.raises(ValueError, match="damaged"):
         read_by_packets(path, lambda metadata: [35])
     frames, _ = read_video(path, lambda metadata: np.array([35]))
-    expected, _ = pyav_decoding.read_with_pyav(path, lambda metadata: [35])
+    expected, _ = read_from_beginning(path, lambda metadata: [35])
     assert (frames == expected).all()
 
 
@@ -233,9 +233,9 @@ def test_a_damaged_frame_is_decoded_from_the_beginning(write_h264):
 )
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
 def test_frames_of_other_codecs_are_exact(name, codec, options, tmp_path, decoded):
-    # Of the first two decord returns other frames.
+    # decord returns other frames of MPEG-4 and MPEG-2.
     path, indices = encode(tmp_path / name, codec, options, gop_size=12), [7, 11, 30, 31, 58]
-    expected, _ = pyav_decoding.read_with_pyav(path, lambda metadata: indices)
+    expected, _ = read_from_beginning(path, lambda metadata: indices)
     frames, metadata = read_video(path, lambda metadata: np.array(indices))
     assert (frames == expected).all() and metadata.total_num_frames == FRAMES
     assert decoded  # not from the beginning

@@ -45,7 +45,7 @@ def test_frames_come_in_the_order_and_shape_of_the_indices(write_video, read_num
         *[("a.ts", "mpeg2video"), ("a.mpg", "mpeg2video"), ("a.avi", "mpeg4")],
     ],
 )
-def test_frames_are_those_asked_for(name, codec, write_video, read_numbers):
+def test_the_requested_frames_are_returned(name, codec, write_video, read_numbers):
     # Matroska and WebM do not say how many frames they hold.
     frames, metadata = read_video(write_video(name, codec=codec), take_clips)
     assert (read_numbers(frames) == CLIPS).all()
@@ -57,7 +57,7 @@ def without_pyav(monkeypatch):
     monkeypatch.setattr(decoder_backends, "is_av_available", lambda: False)
 
 
-def test_each_frame_is_asked_for_once(write_video, read_numbers, monkeypatch, without_pyav):
+def test_each_frame_is_decoded_once(write_video, read_numbers, monkeypatch, without_pyav):
     asked = []
     get_batch = decord.VideoReader.get_batch
     monkeypatch.setattr(decord.VideoReader, "get_batch", lambda self, i: asked.append(list(i)) or get_batch(self, i))
@@ -66,8 +66,8 @@ def test_each_frame_is_asked_for_once(write_video, read_numbers, monkeypatch, wi
     assert (read_numbers(frames) == CLIPS).all() and metadata.video_backend == "decord"
 
 
-def test_torchcodec_takes_over_where_others_are_missing(write_video, monkeypatch, without_pyav):
-    def read(path, sample_indices_fn):  # channels first, as torchcodec has them
+def test_torchcodec_reads_if_others_are_missing(write_video, monkeypatch, without_pyav):
+    def read(path, sample_indices_fn):  # channels first, as in TorchCodec
         metadata = VideoMetadata(total_num_frames=60, video_backend="torchcodec")
         numbers = torch.tensor(sample_indices_fn(metadata=metadata), dtype=torch.uint8)
         return numbers[:, None, None, None].expand(-1, 3, 48, 64), metadata
@@ -80,57 +80,33 @@ def test_torchcodec_takes_over_where_others_are_missing(write_video, monkeypatch
     assert (frames == CLIPS[..., None, None, None]).all() and frames.shape == (2, 3, 48, 64, 3)
 
 
-@pytest.fixture
-def turn():
-    """`turn(path)`: mark a video as taken with a camera turned to the side, as telephones do."""
-
-    def write_display_matrix(path, height):
-        content = bytearray(path.read_bytes())
-        start = content.index(b"tkhd") + 44  # in the track's header: nine numbers in fixed point
-        matrix = [0, 1 << 16, 0, -1 << 16, 0, 0, height << 16, 0, 1 << 30]
-        content[start : start + 36] = np.array(matrix, ">i4").tobytes()
-        path.write_bytes(content)
-
-    return write_display_matrix
-
-
-def test_video_of_a_turned_camera_is_upright(write_video, turn):
-    path = write_video("a.mp4", height=48, width=96)
-    lying, _ = read_video(path, take_first)
-    turn(path, 48)
-    upright, metadata = read_video(path, take_first)
-    assert (metadata.height, metadata.width) == (96, 48)
-    assert (upright[0] == np.rot90(lying[0], -1)).all()
-
-
-def test_cut_off_video_gives_the_frames_it_has(write_video, read_numbers):
-    path = write_video("a.avi")  # a header that announces 60 frames, and what is left of them
+def test_the_frames_of_a_cut_off_video_are_read(write_video, read_numbers):
+    path = write_video("a.avi")  # its header announces 60 frames
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     frames, metadata = read_video(path, take_all)
     assert 0 < metadata.total_num_frames < 60
     assert read_numbers(frames)[:-1].tolist() == list(range(metadata.total_num_frames - 1))  # the last is cut itself
 
 
-@pytest.mark.parametrize("codec", ["mpeg4", "libx264"])
-def test_forked_workers_can_read_after_their_parent(codec, write_video):
+def test_forked_workers_can_read_after_their_parent(write_video):
     def collect_and_read(paths):
         gc.collect()
         return read_video(paths[0], take_clips)[0]
 
-    path = write_video("a.mp4", codec=codec)
-    expected, _ = read_video(path, take_clips)
-    for_the_next = write_video("a.avi")
-    gc.disable()  # so that a reader left behind here is collected in the workers, always instead of by chance
+    paths = [write_video(f"{codec}.mp4", codec=codec) for codec in ("mpeg4", "libx264")]
+    expected = [read_video(path, take_clips)[0] for path in paths]
+    not_seekable = write_video("a.avi")
+    gc.disable()  # so that the workers, not this process, collect any reader that is left here
     try:
-        read_video(for_the_next, take_clips)  # one decoder fails and the next takes over
+        read_video(not_seekable, take_clips)  # the first reader fails and the second one reads
         loader = torch.utils.data.DataLoader(
-            [path, path],
+            paths,
             collate_fn=collect_and_read,
             num_workers=2,
             multiprocessing_context="fork",
             timeout=60,
         )
-        assert all((frames == expected).all() for frames in loader)
+        assert all((frames == clip).all() for frames, clip in zip(loader, expected, strict=True))
     finally:
         gc.enable()
 
@@ -138,14 +114,14 @@ def test_forked_workers_can_read_after_their_parent(codec, write_video):
 # Folders, images, URLs
 
 
-def test_folder_is_read_by_name_and_only_where_needed(write_frames, read_numbers, monkeypatch):
+def test_only_the_needed_files_of_a_folder_are_read(write_frames, read_numbers, monkeypatch):
     folder = write_frames("frames", count=10)
     (folder / "00003.png").rename(folder / "00003.PNG")
     (folder / "._00003.png").write_bytes(b"left by macOS")
     (folder / "notes.txt").write_text("not a frame")
     opened = []
-    decode_image = video_decoding.decode_image
-    monkeypatch.setattr(video_decoding, "decode_image", lambda file: opened.append(file.name) or decode_image(file))
+    read_image = video_decoding.read_image
+    monkeypatch.setattr(video_decoding, "read_image", lambda file: opened.append(file.name) or read_image(file))
     frames, metadata = read_video(folder, lambda metadata: np.array([[3, 3, 7]]))
     assert read_numbers(frames).tolist() == [[3, 3, 7]]
     assert opened == ["00003.PNG", "00007.png"]
@@ -170,7 +146,7 @@ def test_url_is_downloaded(write_video, tmp_path, read_numbers, serve):
     assert image.shape == (1, 48, 64, 3)
 
 
-# Failures: one sentence that says which, what and what to do
+# Failures
 
 
 def assert_cannot_read(source, *said):
@@ -254,7 +230,7 @@ def test_unreadable_folder(tmp_path, monkeypatch):
 
 @pytest.fixture
 def kinds(write_video, write_frames, tmp_path):
-    """A path for each way of reading. Each video has 4 frames."""
+    """A path for each reader. Each video has 4 frames."""
     pictures = [Image.new("RGB", (32, 32), (grey,) * 3) for grey in (0, 50, 100, 150)]
     pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:])
     return [write_video("a.mp4", 4), write_video("a.avi", 4), tmp_path / "a.gif", write_frames("frames", 4)]
@@ -270,14 +246,14 @@ def kinds(write_video, write_frames, tmp_path):
         ([True, False], "returns bool for"),
     ],
 )
-def test_indices_of_no_frame_are_refused_alike(kinds, indices, message):
+def test_impossible_indices_are_refused_by_all_readers(kinds, indices, message):
     for path in kinds:
         with pytest.raises(ValueError, match=message) as raised:
             read_video(path, lambda metadata: np.array(indices))
         assert not isinstance(raised.value, VideoReadError) and path.name in str(raised.value)
 
 
-def test_an_error_of_the_caller_is_no_damage(kinds):
+def test_errors_of_the_caller_are_not_changed(kinds):
     def fail(metadata):
         raise KeyError("of the caller")
 

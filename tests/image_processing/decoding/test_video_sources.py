@@ -1,4 +1,4 @@
-"""Paths and addresses of videos: what is read, and what is refused in a sentence instead of waiting for ever."""
+"""Paths and addresses of videos are read or refused with an error. Nothing waits for ever."""
 
 import os
 import socket
@@ -16,14 +16,14 @@ def take_first(metadata):
 
 
 def shapes(source):
-    """The shape of the first frame, by both readers."""
+    """The shape of the first frame from both readers."""
     frames, _ = read_video(source, take_first)
     with open_frames(source) as stream:
         return frames.shape[1:], next(iter(stream)).image.shape
 
 
 def refusals(source):
-    """What both readers say."""
+    """The errors of both readers."""
     with pytest.raises(VideoReadError) as first:
         read_video(source, take_first)
     with pytest.raises(VideoReadError) as second, open_frames(source) as stream:
@@ -81,11 +81,11 @@ def test_the_case_of_an_address_does_not_matter(write_video, tmp_path, serve):
 @pytest.mark.parametrize("source", ["rtsp://u:secret@host/x", "FTP://host/x.mp4", "s3://bucket/x.mp4", "hf://a/b.mp4"])
 def test_other_addresses_are_refused(source):
     for message in refusals(source):
-        assert "is an address of a kind that is not read here" in message and "https://" in message
+        assert "is an address of an unsupported type" in message and "https://" in message
         assert "secret" not in message
 
 
-def test_file_addresses_that_are_not_there_are_refused(tmp_path):
+def test_missing_file_addresses_are_refused(tmp_path):
     assert all("There is no file" in message for message in refusals((tmp_path / "a.mp4").as_uri()))
     assert all("'server'" in message for message in refusals("file://server/a.mp4"))
 
@@ -103,7 +103,7 @@ PROTOCOLS = [
 
 @pytest.mark.skipif(os.name == "nt", reason="names of Windows hold no colon")
 @pytest.mark.parametrize("name", [*PROTOCOLS, "-a.mp4", "100%.mp4", "a%03d.mp4", "a #1 ?.mp4", "a\nb.mp4"])
-def test_a_relative_path_is_a_file_and_no_protocol(name, write_video, tmp_path, monkeypatch):
+def test_a_relative_path_is_a_file_and_not_a_protocol(name, write_video, tmp_path, monkeypatch):
     write_video("a.mp4").rename(tmp_path / name)
     monkeypatch.chdir(tmp_path)
     assert shapes(name) == ((48, 64, 3), (48, 64, 3))
@@ -121,15 +121,15 @@ def test_a_file_address_may_have_one_slash(write_frames):
 
 
 @pytest.mark.parametrize("mark", ["?", "#"])
-def test_a_file_address_with_a_mark_of_the_web_is_refused(mark, write_frames, tmp_path):
-    write_frames("a")  # not to be taken for the folder that is named
+def test_a_file_address_with_a_query_or_fragment_is_refused(mark, write_frames, tmp_path):
+    write_frames("a")  # must not be read instead of the named folder
     source = f"{tmp_path.as_uri()}/a{mark}b"
     assert all("holds a '?' or '#'" in message for message in refusals(source))
     assert shapes(write_frames(f"a{mark}b").as_uri()) == ((48, 64, 3), (48, 64, 3))
     assert shapes(f"{write_frames('a;b').parent.as_uri()}/a;b") == ((48, 64, 3), (48, 64, 3))
 
 
-def test_addresses_that_lead_elsewhere_or_nowhere(write_video, serve, tmp_path):
+def test_addresses_with_a_query_and_missing_addresses(write_video, serve, tmp_path):
     write_video("a;b.mp4")
     with serve(tmp_path) as address:
         assert shapes(f"{address}/a;b.mp4?token=1") == ((48, 64, 3), (48, 64, 3))

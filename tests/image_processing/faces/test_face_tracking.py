@@ -1,4 +1,4 @@
-"""Which detections become one track, and where a track's face is in between."""
+"""Assignment of detections to tracks, and boxes between detections."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ def face(left, top=0, size=100, score=0.9):
 
 
 def track(*rounds, **settings):
-    """A tracker that was told of the faces of each round, a fifth of a second apart."""
+    """A tracker with the faces of each round, at intervals of a fifth of a second."""
     tracker = FaceTracker(**settings)
     for index, faces in enumerate(rounds):
         tracker.update(index / 5, np.reshape(faces, (-1, 5)))
@@ -24,7 +24,7 @@ def test_overlapping_faces_are_one_track():
     assert (only.start, only.end, only.num_detections) == (0, pytest.approx(1.8), 10)
 
 
-def test_two_people_side_by_side_stay_apart_whatever_the_order_of_their_faces():
+def test_two_people_have_two_tracks_for_any_order_of_their_faces():
     left, right = [face(5 * k) for k in range(6)], [face(160 - 5 * k) for k in range(6)]
     tracker = track(*[[a, b] if k % 2 else [b, a] for k, (a, b) in enumerate(zip(left, right, strict=True))])
     starts = sorted(one.box(0, 0)[0] for one in tracker.tracks)
@@ -32,15 +32,15 @@ def test_two_people_side_by_side_stay_apart_whatever_the_order_of_their_faces():
     assert starts + ends == pytest.approx([0, 160, 25, 135])
 
 
-def test_faces_are_assigned_so_that_the_overlap_is_largest_altogether():
-    # Alone, the first track would take the second's face, which it overlaps more than its own.
+def test_the_assignment_has_the_largest_total_overlap():
+    # The first track overlaps the face of the second track more than its own face.
     tracker = track([face(0), face(60)], [face(40), face(110)])
     assert sorted(one.box(0.2, 0)[0] for one in tracker.tracks) == pytest.approx([40, 110])
     assert [one.num_detections for one in tracker.tracks] == [2, 2]
 
 
-def test_poor_overlaps_do_not_outweigh_a_good_one():
-    # 0.36 for one pair; 0.23 each for the two pairs that exclude it, which are too poor to be tracks.
+def test_low_overlaps_do_not_outweigh_a_high_one():
+    # One pair has 0.36. The two other pairs have 0.23, too little for a track.
     tracker = track([face(75, 90, 82), face(145, 109, 125)], [face(94, 81, 113), face(83, 140, 60)])
     assert sorted(one.num_detections for one in tracker.tracks) == [1, 1, 2]
 
@@ -53,23 +53,23 @@ def test_a_track_survives_a_gap_up_to_a_second(missed, num_tracks):
 
 def test_boxes_in_a_gap_lie_on_a_straight_line():
     (only,) = track([face(0)], [], [], [face(30)]).tracks
-    assert only.box(0.2, reach=0).tolist() == pytest.approx([10, 0, 110, 100])
-    assert only.box(0.4, reach=0).tolist() == pytest.approx([20, 0, 120, 100])
+    assert only.box(0.2, smoothing=0).tolist() == pytest.approx([10, 0, 110, 100])
+    assert only.box(0.4, smoothing=0).tolist() == pytest.approx([20, 0, 120, 100])
 
 
 def test_there_is_no_box_before_the_first_and_after_the_last_detection():
     (only,) = track([], [face(0)], [face(0)]).tracks
-    assert only.box(0.1, reach=0.4) is None
-    assert only.box(0.5, reach=0.4) is None
+    assert only.box(0.1, smoothing=0.4) is None
+    assert only.box(0.5, smoothing=0.4) is None
 
 
-def test_smoothing_takes_away_tremble_and_keeps_steady_motion():
+def test_smoothing_removes_noise_and_preserves_steady_motion():
     random = np.random.default_rng(0)
-    tremble = random.normal(scale=4, size=(100, 4))
-    trembling = [np.append(np.array([k, 0, 100 + k, 100]) + tremble[k], 0.9) for k in range(100)]
-    (only,) = track(*trembling).tracks
+    noise = random.normal(scale=4, size=(100, 4))
+    noisy = [np.append(np.array([k, 0, 100 + k, 100]) + noise[k], 0.9) for k in range(100)]
+    (only,) = track(*noisy).tracks
     times = np.arange(5, 95) / 5
-    raw, smooth = (np.std([only.box(time, reach)[0] - 5 * time for time in times]) for reach in (0, 0.4))
+    raw, smooth = (np.std([only.box(time, smoothing)[0] - 5 * time for time in times]) for smoothing in (0, 0.4))
     assert smooth < raw * 0.7
     assert np.mean([only.box(time, 0.4)[0] - 5 * time for time in times]) == pytest.approx(0, abs=1)
 
@@ -79,22 +79,22 @@ def test_smoothing_takes_away_tremble_and_keeps_steady_motion():
     [
         ([[face(0)]] * 3, True),
         ([[face(0)]] * 2 + [[]] * 3, False),  # too short
-        ([[face(0, score=0.5)]] * 5, False),  # never sure
+        ([[face(0, score=0.5)]] * 5, False),  # never a high score
         ([[face(0, score=0.5)]] * 4 + [[face(0, score=0.7)]], True),
         ([[face(0)]], True),  # a single image
     ],
 )
-def test_a_person_is_found_several_times_and_once_for_sure(rounds, expected):
+def test_a_person_needs_several_detections_and_a_high_score(rounds, expected):
     tracker = track(*rounds)
     assert [tracker.is_person(one) for one in tracker.tracks] == [expected]
 
 
-def test_what_is_forgotten_does_not_change_later_boxes():
+def test_discarded_detections_do_not_change_later_boxes():
     rounds = [[face(k * k / 10)] for k in range(30)]
     whole, pruned = track(*rounds), track(*rounds)
-    pruned.forget_before(4.0, reach=0.4)
+    pruned.discard_before(4.0, smoothing=0.4)
     for time in (4.0, 4.3, 5.8):
         assert (pruned.tracks[0].box(time, 0.4) == whole.tracks[0].box(time, 0.4)).all()
     assert len(pruned.tracks[0]._times) < 15
-    pruned.forget_before(6.0, reach=0.4)
+    pruned.discard_before(6.0, smoothing=0.4)
     assert pruned.tracks == []

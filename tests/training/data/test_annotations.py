@@ -39,7 +39,7 @@ def test_line_ends_of_windows_and_byte_order_mark(annotate):
     assert videos.features["label"].names == ["happy", "sad"]
 
 
-def test_absolute_paths_and_urls_do_not_move(annotate):
+def test_absolute_paths_and_urls_do_not_change(annotate):
     videos = load_annotations(annotate("/x/a.mp4 0\nhttps://host/b.mp4 0\nc.mp4 0"), data_root="/data")
     assert videos["video"][:] == ["/x/a.mp4", "https://host/b.mp4", "/data/c.mp4"]
 
@@ -63,7 +63,7 @@ def test_csv_with_header(annotate, tmp_path):
 
 
 def test_list_in_a_file_named_csv(annotate):
-    # as FERV39k's are
+    # FERV39k has such lists
     videos = load_annotations(annotate("Action/Happy/0267 Happy\nAction/Sad/0268 Sad\n", "train_All.csv"), "d")
     assert videos[:] == {"video": ["d/Action/Happy/0267", "d/Action/Sad/0268"], "label": [0, 1]}
 
@@ -96,7 +96,7 @@ def test_data_sets_of_paths():
     source = Dataset.from_dict({"video": ["a.mp4", "/b.mp4"], "label": [0, 1], "more": [1, 2]}, features)
     videos = load_annotations(source)
     assert videos[:] == {"video": ["a.mp4", "/b.mp4"], "label": [0, 1]}
-    assert videos.features["label"].names == ["sad", "happy"]  # its own order
+    assert videos.features["label"].names == ["sad", "happy"]  # the order of the data set
     videos = load_annotations(source, "d", label_names=["happy", "sad"])
     assert videos[:] == {"video": ["d/a.mp4", "/b.mp4"], "label": [1, 0]}
     with pytest.raises(AnnotationError, match="Row 1 of the data set has no label"):
@@ -104,7 +104,7 @@ def test_data_sets_of_paths():
     assert load_annotations(Dataset.from_dict({"video": ["a.mp4"]}))[:] == {"video": ["a.mp4"]}
 
 
-def test_data_sets_that_hold_videos_keep_them():
+def test_videos_in_data_sets_do_not_change():
     rows = [{"bytes": b"x", "path": "a.mp4"}, {"bytes": None, "path": "b.mp4"}, None]
     features = Features({"video": Video(), "label": ClassLabel(names=["happy", "sad"]), "more": Value("int64")})
     source = Dataset.from_dict({"video": rows, "label": [1, 0, 1], "more": [1, 2, 3]}, features)
@@ -112,7 +112,7 @@ def test_data_sets_that_hold_videos_keep_them():
     assert [videos[row] for row in range(3)] == [
         {"video": video, "label": label} for video, label in zip(rows, [0, 1, 0], strict=True)
     ]
-    assert load_annotations(source.select([2, 0]))["label"][:] == [1, 1]  # its own classes
+    assert load_annotations(source.select([2, 0]))["label"][:] == [1, 1]  # the classes of the data set
     assert load_annotations(source.select([1]))[:] == {"video": ["b.mp4"], "label": [0]}
     assert "unknown" in error_of(source, label_names=["sad"])
 
@@ -153,7 +153,7 @@ def test_csv_with_an_unknown_header(annotate):
     assert re.search(r"a\.csv', line 2: the header 'clip,emotion'", error_of(annotate("\nclip,emotion\na,1", "a.csv")))
 
 
-def test_lists_of_which_no_video_is_there(annotate, tmp_path):
+def test_lists_without_an_existing_video_are_refused(annotate, tmp_path):
     (tmp_path / "b").touch()
     check_that_videos_are_there(load_annotations(annotate("a\nb")))
     check_that_videos_are_there(load_annotations(annotate("a\nhf://b")))
@@ -172,12 +172,12 @@ def test_missing_file_and_folders_without_videos(tmp_path):
     assert re.search("class folder '.*happy': the label 'happy' is unknown", error_of(tmp_path, label_names=["sad"]))
 
 
-def test_what_is_no_source_of_videos_is_refused():
+def test_other_sources_are_refused():
     assert "The videos are a DatasetDict" in error_of(DatasetDict(train=Dataset.from_dict({"video": ["a.mp4"]})))
     assert "is empty" in error_of("")
     assert "File name too long" in error_of("x" * 5000)
 
 
-def test_a_row_of_a_data_set_without_a_path_stays_one():
+def test_rows_of_a_data_set_without_a_path_remain():
     videos = load_annotations(Dataset.from_dict({"video": ["a.mp4", None]}), "/data")
     assert videos["video"][:] == ["/data/a.mp4", None]

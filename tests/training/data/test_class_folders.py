@@ -1,4 +1,4 @@
-"""Folders of class folders: which clips are in them, and which folders are something else."""
+"""Folders of class folders: their clips, and folders that are refused."""
 
 import pytest
 from PIL import Image
@@ -44,7 +44,7 @@ def test_a_still_clip_is_read(root, tmp_path):
     assert views[1]["labels"] == 1 and views[1]["pixel_values"].shape[-4:] == (4, 3, 16, 16)
 
 
-def test_images_beside_videos_are_left_out_and_that_is_said(root, caplog):
+def test_images_beside_videos_are_skipped_with_a_warning(root, caplog):
     folder = root("happy/a.mp4", "happy/a.jpg", "happy/b.png", "sad/frames/0.jpg", "sad/c.zip", "fear/1.jpg")
     assert listed(folder) == [
         ("fear/1.jpg", "fear"),
@@ -62,7 +62,7 @@ def test_a_folder_one_level_too_high_is_refused(inner, root):
 
 
 @pytest.mark.parametrize(("names", "message"), [(("Happy", "happy"), "is spelt"), (("a;b", "c"), "several labels")])
-def test_names_of_folders_are_labels_like_others(names, message, root):
+def test_folder_names_are_checked_as_labels(names, message, root):
     folder = root(*(f"{name}/a.mp4" for name in names))
     if len(list(folder.iterdir())) < 2:
         pytest.skip("the file system does not tell case")
@@ -76,12 +76,12 @@ def test_videos_beside_the_class_folders_are_reported(root, caplog):
     assert "2 videos or images beside the class folders are left out, such as 'a.jpg'" in caplog.text
 
 
-def test_folders_of_operating_systems_are_no_classes(root, caplog):
+def test_system_folders_are_not_classes(root, caplog):
     folder = root("happy/a.mp4", "happy/@eaDir/a.jpg", "__MACOSX/happy/._a.mp4", "sad/b.mp4", "sad/.DS_Store")
     assert listed(folder) == [("happy/a.mp4", "happy"), ("sad/b.mp4", "sad")]
     assert not caplog.text
 
 
-def test_saved_data_sets_are_no_class_folders(root):
+def test_saved_data_sets_are_not_class_folders(root):
     with pytest.raises(AnnotationError, match="folder of `save_to_disk` is loaded in Python"):
         list_class_folders(root("train/data-00000-of-00001.arrow", "dataset_dict.json"))

@@ -15,7 +15,7 @@ def labelled(labels, names=None):
     return Dataset.from_dict({"video": [f"{row}.mp4" for row in range(len(labels))], "label": labels}, features)
 
 
-def test_indices_name_themselves_from_zero():
+def test_indices_become_names():
     assert names_of_classes("list", labelled([2, 0, 0])) == ["0", "1", "2"]
     assert names_of_classes("list", labelled([1, 1], ["x", "y"])) == ["x", "y"]
 
@@ -33,7 +33,7 @@ def test_labels_that_count_from_one_are_refused(labels, message):
         names_of_classes("list", labelled(labels))
 
 
-def test_a_class_a_video_is_no_class():
+def test_almost_as_many_classes_as_videos_are_refused():
     with pytest.raises(ValueError, match="2001 classes for 3 videos"):
         names_of_classes("list", labelled([0, 1, 2000]))
     with pytest.raises(ValueError, match="1001 classes for 1001 videos"):
@@ -42,7 +42,7 @@ def test_a_class_a_video_is_no_class():
 
 
 @pytest.mark.parametrize("names", [["train", "test"], ["Train", "Val", "dev"]])
-def test_parts_of_a_data_set_are_no_classes(names):
+def test_parts_of_a_data_set_are_not_classes(names):
     with pytest.raises(ValueError, match=rf"classes {', '.join(names)}, which are names for parts of a data set"):
         names_of_classes("list", labelled([0, 1, 0], names))
     assert names_of_classes("list", labelled([0, 1], ["test", "rest"])) == ["test", "rest"]
@@ -55,7 +55,7 @@ def test_a_class_that_may_be_misspelt_is_reported(caplog):
 
 
 @pytest.mark.parametrize("labels", [[0, 0], [1, 1, 1]])
-def test_one_class_is_not_trained_on(labels):
+def test_training_on_one_class_is_refused(labels):
     with pytest.raises(ValueError, match=f"one class only, {'xy'[labels[0]]!r}"):
         check_classes_to_train("list", labelled(labels, ["x", "y"]), ["x", "y"])
     with pytest.raises(ValueError, match="one class only, 'x'"):
@@ -82,7 +82,7 @@ def test_shards_are_compared_by_their_index(classes, message, tmp_path, caplog):
     assert message in caplog.text and len(caplog.records) == 1
 
 
-def test_shards_of_one_class_are_not_trained_on(tmp_path):
+def test_training_on_shards_of_one_class_is_refused(tmp_path):
     ShardIndex([Shard("shard-000000.tar", 2, 0, "", "")], ["x"]).write(tmp_path)
     with pytest.raises(ValueError, match="one class only, 'x'"):
         check_classes_to_train("shards", ShardedVideos(str(tmp_path / "index.json")), ["x"])

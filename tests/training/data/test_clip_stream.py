@@ -1,4 +1,3 @@
-import importlib.util
 import io
 import itertools
 import re
@@ -17,11 +16,6 @@ from lgi_former.training.data.clip_stream import ClipStream, StreamError, open_s
 from lgi_former.training.data.skipped_videos import SkippedVideos, TooManySkippedVideosError
 
 
-spec = importlib.util.spec_from_file_location("rough_corpus", Path(__file__).parents[1] / "rough_corpus.py")
-corpus = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(corpus)
-rough_corpus = corpus.rough_corpus
-
 BROKEN_FILES = ("truncated.mp4", "empty.mp4", "text.mp4")
 
 
@@ -35,7 +29,7 @@ def add_noise(clip, generator):
 
 @pytest.fixture(scope="module")
 def shards(rough_corpus, tmp_path_factory):
-    """Four tar shards of five videos each, `SHARD_NUMBER.mp4`, of grey and class 0 to 4, and one of broken ones."""
+    """Four tar shards of five videos, `SHARD_NUMBER.mp4`, of grey and class 0 to 4, and a shard of broken videos."""
     folder = tmp_path_factory.mktemp("shards")
     for shard in range(4):
         files = {f"{shard}_{number}": f"good {number}.mp4" for number in range(5)}
@@ -57,7 +51,7 @@ def write_shard(path, rough_corpus, files):
 
 @pytest.fixture
 def stream(tmp_path):
-    """`stream(videos)`: clips of a stream, or of the shards of this pattern."""
+    """`stream(videos)`: clips of a stream, or of the shards that match a pattern."""
 
     def make(videos, seed=0, total=20, max_fraction=0.5, **options):
         videos = open_stream(str(videos)) if isinstance(videos, Path) else videos
@@ -121,7 +115,7 @@ def test_workers_without_a_shard_stop(stream, shards):
 
 @pytest.mark.parametrize(("num_processes", "num_workers"), [(2, 0), (2, 2), (3, 0)])
 def test_processes_share_the_stream(num_processes, num_workers, stream, shards):
-    # Of four shards two processes take two each; three do not divide them and take every third video.
+    # Two processes read two of the four shards each. Three processes read every third video each.
     seen = []
     for process_index in range(num_processes):
         dataset = stream(shards / "good-*.tar", process_index=process_index, num_processes=num_processes)
@@ -129,7 +123,7 @@ def test_processes_share_the_stream(num_processes, num_workers, stream, shards):
     assert len({name for names in seen for name in names}) == sum(len(names) for names in seen)
 
 
-def test_broken_videos_are_skipped_and_listed(stream, shards):
+def test_broken_videos_are_skipped_and_listed(stream, shards, corpus):
     dataset = stream(shards / "rough.tar", total=4, max_fraction=0.75)
     items = take(dataset, 2)
     assert names_of(items) == [f"{shards}/rough.tar/whole"] * 2  # in two rounds
@@ -148,20 +142,20 @@ def test_stream_without_a_readable_video_ends(stream):
         take(stream(videos, max_fraction=1.0), 1)
 
 
-def test_damaged_shard_is_told_in_a_sentence(stream, shards, tmp_path):
+def test_damaged_shards_are_reported(stream, shards, tmp_path):
     content = (shards / "good-0.tar").read_bytes()
     (tmp_path / "a.tar").write_bytes(content)
     with tarfile.open(shards / "good-0.tar") as tar:
         video = tar.getmember("0_3.mp4")
     (tmp_path / "cut.tar").write_bytes(content[: video.offset_data + video.size // 2])
-    dataset = stream(tmp_path / "*.tar")  # of which the first says what there is
+    dataset = stream(tmp_path / "*.tar")  # the first shard gives the columns
     with pytest.raises(StreamError, match="A tar shard of the stream is damaged"):
         take(dataset, 10)
     with pytest.raises(StreamError, match="A tar shard of the stream is damaged"):
         open_stream(str(tmp_path / "cut.tar"))
 
 
-def test_streams_of_paths_and_of_held_videos(stream, rough_corpus):
+def test_streams_of_paths_and_of_videos_in_memory(stream, rough_corpus):
     paths = rough_corpus.paths(["good 1.mp4", "frames"])
     features = Features({"video": Value("string"), "label": ClassLabel(names=["sad", "happy"])})
     for labels in ({"label": ["sad", "happy"]}, {"label": [0, 1], "features": features}):

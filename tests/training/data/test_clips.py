@@ -1,6 +1,3 @@
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -15,19 +12,13 @@ from lgi_former.training.data.collators import ViewCollator
 from lgi_former.training.data.skipped_videos import SkippedVideos, TooManySkippedVideosError
 
 
-spec = importlib.util.spec_from_file_location("rough_corpus", Path(__file__).parents[1] / "rough_corpus.py")
-corpus = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(corpus)
-rough_corpus = corpus.rough_corpus
-
-
 def draw_frames(total_frames, generator):
-    """The first, the middle and the last, so that no broken one of three is missed, and one at random."""
+    """The first, the middle and the last frame, so that each broken frame of three is read, and a random frame."""
     return np.array([0, total_frames // 2, total_frames - 1, torch.randint(total_frames, (), generator=generator)])
 
 
 def add_noise(clip, generator):
-    """A stand-in for augmentation: the clip's grey, and noise below 1."""
+    """Augmentation for tests: the clip's grey, and noise below 1."""
     assert clip.dtype == torch.uint8 and clip.shape[:2] == (4, 3)
     return clip.float().mean().round() + torch.rand(4, 3, 2, 2, generator=generator)
 
@@ -37,7 +28,7 @@ def grey_of(item):
 
 
 @pytest.fixture
-def clips(rough_corpus, tmp_path):
+def clips(rough_corpus, tmp_path, corpus):
     """`clips(names)`: the clips of videos of the corpus; a video's label is its grey / 20, or 99 if it is broken."""
 
     def make(names, seed=0, max_fraction=1.0):
@@ -60,7 +51,7 @@ def same(items, others):
     )
 
 
-def test_items(clips, rough_corpus):
+def test_items(clips, rough_corpus, corpus):
     names = corpus.GOOD
     for index, item in enumerate(load(clips(names))):
         assert item["pixel_values"].shape == (4, 3, 2, 2) and item["pixel_values"].dtype == torch.float32
@@ -69,13 +60,13 @@ def test_items(clips, rough_corpus):
         assert isinstance(item["seed"], int) and item["seed"] >= 0
 
 
-def test_items_of_unlabelled_videos(rough_corpus, tmp_path):
+def test_items_of_unlabelled_videos(rough_corpus, tmp_path, corpus):
     videos = Dataset.from_dict({"video": rough_corpus.paths(corpus.GOOD)})
     dataset = ClipDataset(videos, draw_frames, add_noise, seed=0, skipped=SkippedVideos(tmp_path, 8))
     assert dataset[0].keys() == {"pixel_values", "video", "seed"}
 
 
-def test_clips_follow_from_seed_epoch_and_index(clips):
+def test_clips_follow_from_seed_epoch_and_index(clips, corpus):
     dataset = clips(corpus.GOOD)
     first = load(dataset)
     assert same(first, load(clips(corpus.GOOD)))
@@ -90,14 +81,14 @@ def test_clips_follow_from_seed_epoch_and_index(clips):
 
 
 @pytest.mark.parametrize("options", [{"num_workers": 1}, {"num_workers": 3}, {"num_workers": 3, "persistent": True}])
-def test_clips_do_not_depend_on_the_workers(options, clips, tmp_path):
+def test_clips_do_not_depend_on_the_workers(options, clips, tmp_path, corpus):
     names = [*corpus.GOOD, *corpus.BROKEN]
 
     def epochs(num_workers=0, persistent=False):
         dataset = clips(names)
         loader = DataLoader(dataset, batch_size=None, num_workers=num_workers, persistent_workers=persistent)
         items = []
-        for epoch in range(3):
+        for epoch in range(2):
             dataset.set_epoch(epoch)
             items += loader
         return items, dataset.skipped
@@ -111,7 +102,7 @@ def test_clips_do_not_depend_on_the_workers(options, clips, tmp_path):
     assert skipped.listed() == listed
 
 
-def test_another_video_drawn_at_random_stands_in(clips, rough_corpus):
+def test_a_random_video_replaces_a_broken_one(clips, rough_corpus, corpus):
     broken = list(corpus.BROKEN)
     dataset = clips([*corpus.GOOD, *broken])
     chosen = []
@@ -129,13 +120,13 @@ def test_another_video_drawn_at_random_stands_in(clips, rough_corpus):
         assert reason in listed[rough_corpus.paths([name])[0]]
 
 
-def test_no_video_can_be_read(clips):
+def test_no_video_can_be_read(clips, corpus):
     with pytest.raises(VideoReadError, match="None of the 6 videos can be read"):
         clips(list(corpus.BROKEN))[0]
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
-def test_too_many_skipped_videos_stop_the_run(num_workers, clips):
+def test_too_many_skipped_videos_stop_the_run(num_workers, clips, corpus):
     dataset = clips([*corpus.GOOD, *corpus.BROKEN], max_fraction=0.3)
     with pytest.raises(TooManySkippedVideosError, match=r"[56] of 15 videos cannot be read.* allows 4: "):
         load(dataset, num_workers=num_workers)
@@ -176,15 +167,15 @@ def views(tmp_path):
 
 
 @pytest.fixture
-def changing(tmp_path):
-    """A folder of 5 frames, each of another grey."""
+def changing(tmp_path, corpus):
+    """A folder of 5 frames with different greys."""
     for number in range(5):
         corpus.write_image(tmp_path / "changing" / f"{number}.png", grey=50 * number)
     return str(tmp_path / "changing")
 
 
-def test_views_that_are_the_same_clip_are_there_once(views, changing):
-    dataset, processor = views([changing], num_segments=3)  # of two windows, the first twice
+def test_equal_views_are_one_view(views, changing):
+    dataset, processor = views([changing], num_segments=3)  # two windows, the first one twice
     item = dataset[0]
     clips = processor(changing, return_tensors="pt")["pixel_values"]
     assert torch.equal(clips[0], clips[1]) and not torch.equal(clips[0], clips[2])
@@ -195,8 +186,8 @@ def test_views_that_are_the_same_clip_are_there_once(views, changing):
     assert (item["labels"], item["video"]) == (1, changing)
 
 
-def test_a_video_has_as_many_views_as_there_are_different_clips(views, changing, rough_corpus):
-    # As published, each would have 2 segments x 2 crops, which are the same of square frames.
+def test_number_of_distinct_views(views, changing, rough_corpus):
+    # The published code has 2 segments x 2 crops. For square frames, both crops are the same.
     dataset, _ = views([changing, *rough_corpus.paths(["one_frame.mp4"])], num_segments=2)
     assert [len(item["pixel_values"]) for item in dataset] == [2, 1]
 
@@ -218,7 +209,7 @@ def test_views_of_unlabelled_videos(views, changing):
     assert all(dataset[index].keys() == {"pixel_values", "view_weights", "video"} for index in range(2))
 
 
-def test_evaluation_stops_at_too_many_unreadable_videos(views, rough_corpus):
+def test_evaluation_stops_at_too_many_unreadable_videos(views, rough_corpus, corpus):
     dataset, _ = views(rough_corpus.paths(corpus.BROKEN), 1)
     dataset.skipped.max_fraction = 0.2
     with pytest.raises(TooManySkippedVideosError, match="2 of 6 videos"):

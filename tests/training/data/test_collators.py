@@ -14,7 +14,7 @@ def masking() -> RegionTubeMasking:
 
 @pytest.fixture
 def items() -> list[dict]:
-    """Five clips, the pixels of clip i all i, of class i; size 20 x 10."""
+    """Five clips of 20 x 10 pixels. All pixels and the class of clip i are i."""
     return [
         {"pixel_values": torch.full((2, 3, 20, 10), float(i)), "labels": i, "seed": 100 + i, "video": f"{i}.mp4"}
         for i in range(5)
@@ -37,7 +37,7 @@ def test_pretraining_batches_hold_clips_masks_and_names(masking, items):
     assert (regions.sum(dim=(-1, -2)) == regions.sum(dim=(-1, -2))[0, 0, 0]).all()
 
 
-def test_a_clips_mask_depends_on_its_own_seed_alone(masking, items):
+def test_a_mask_depends_only_on_the_seed_of_its_clip(masking, items):
     collate = PretrainingCollator(masking)
     together = collate(items)["bool_masked_pos"]
     torch.manual_seed(1)
@@ -80,7 +80,7 @@ def test_labels_are_mixed_as_the_pixels_are(items, batch_size, alphas):
         assert batch["labels"].shape == (batch_size, 5) and batch["labels"].dtype == torch.float32
         torch.testing.assert_close(batch["labels"].sum(dim=1), torch.ones(batch_size))
         shares = _shares(batch["labels"], 0.1)
-        # The pixels of a clip are its class, so their mean tells the shares; each frame is mixed alike.
+        # The pixels of a clip are its class, so their mean gives the shares. All frames have the same mixture.
         torch.testing.assert_close(batch["pixel_values"].mean(dim=(2, 3, 4)), (shares @ values)[:, None].expand(-1, 2))
         own = shares[torch.arange(batch_size), torch.arange(batch_size)]
         partner = shares[torch.arange(batch_size), torch.arange(batch_size).flip(0)]
@@ -121,7 +121,7 @@ def test_cutmix_puts_one_box_of_rows_and_columns_into_all_frames(items):
             (top, left), (bottom, right) = box.min(dim=0).values.tolist(), box.max(dim=0).values.tolist()
             assert (bottom - top + 1) * (right - left + 1) == len(box)
             centres.append(((top + bottom + 1) / 40, (left + right + 1) / 20))
-        assert batch["labels"][0, 0].item() == pytest.approx(1 - len(box) / 200)  # the box as it is, not as drawn
+        assert batch["labels"][0, 0].item() == pytest.approx(1 - len(box) / 200)  # the area of the clipped box
     assert np.mean(centres, axis=0) == pytest.approx([0.5, 0.5], abs=0.06)
 
 
@@ -131,7 +131,7 @@ def test_without_mixing_labels_are_only_smoothed(items):
     assert torch.equal(batch["pixel_values"], torch.stack([item["pixel_values"] for item in items]))
 
 
-def test_items_are_left_as_they_were(items):
+def test_items_do_not_change(items):
     FinetuningCollator(5)(items)
     assert all(item["pixel_values"].eq(i).all() for i, item in enumerate(items))
 

@@ -1,6 +1,4 @@
 import csv
-import importlib.util
-from pathlib import Path
 
 import pytest
 from datasets import Dataset
@@ -9,14 +7,8 @@ from lgi_former.training.data import data_check
 from lgi_former.training.data.data_check import check_data
 
 
-spec = importlib.util.spec_from_file_location("rough_corpus", Path(__file__).parents[1] / "rough_corpus.py")
-corpus = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(corpus)
-rough_corpus = corpus.rough_corpus
-
-
 @pytest.mark.parametrize("num_workers", [0, 2])
-def test_broken_videos_are_listed_in_order(num_workers, rough_corpus, tmp_path, capsys):
+def test_broken_videos_are_listed_in_order(num_workers, rough_corpus, tmp_path, capsys, corpus):
     paths = rough_corpus.paths([*corpus.GOOD, *corpus.BROKEN, *corpus.BROKEN])
     broken = check_data([Dataset.from_dict({"video": paths})], tmp_path / "new" / "bad.csv", num_workers)
     assert list(broken) == rough_corpus.paths(corpus.BROKEN)
@@ -26,7 +18,7 @@ def test_broken_videos_are_listed_in_order(num_workers, rough_corpus, tmp_path, 
     assert "15/15" in capsys.readouterr().err
 
 
-def test_good_videos_leave_an_empty_list(rough_corpus, tmp_path):
+def test_good_videos_leave_an_empty_list(rough_corpus, tmp_path, corpus):
     videos = Dataset.from_dict({"video": rough_corpus.paths(corpus.GOOD)})
     assert check_data([videos], tmp_path / "bad.csv") == {}
     assert (tmp_path / "bad.csv").read_text().split() == ["path,reason"]

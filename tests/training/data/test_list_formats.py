@@ -1,4 +1,4 @@
-"""What annotation lists may look like: the same videos and labels, however they are written."""
+"""Formats of annotation lists: the same videos and labels, written in different ways."""
 
 import os
 
@@ -70,7 +70,7 @@ def test_separators_in_the_first_path_of_a_plain_list(line, tmp_path):
 @pytest.mark.parametrize(
     "content", ["clip/1 gt\nb.mp4 happy\n", "./clip label\nb.mp4 happy\n", "x happy\ny happy\n", "x happy\ny sad\n"]
 )
-def test_first_lines_that_are_no_headers(content, tmp_path):
+def test_first_lines_that_are_not_headers(content, tmp_path):
     assert read(tmp_path, content) == content.splitlines()
 
 
@@ -112,7 +112,7 @@ def test_an_unnamed_column_beside_the_videos(header, tmp_path):
     assert load_annotations(tmp_path / "a.tsv", "")["video"][:] == ["a b.mp4"]
 
 
-def test_two_labels_of_a_video_are_rows_where_that_is_asked_for(tmp_path):
+def test_two_labels_of_a_video_are_rows_on_request(tmp_path):
     content = "a.mp4 happy\na.mp4 sad\n"
     assert read(tmp_path, content, one_label=False) == content.splitlines()
 
@@ -128,7 +128,7 @@ ABSOLUTE = [
 ]
 
 
-def test_absolute_paths_of_any_system_do_not_move(tmp_path):
+def test_absolute_paths_of_any_system_do_not_change(tmp_path):
     file = tmp_path / "list.txt"
     file.write_text("".join(f"{path} 0\n" for path in [*ABSOLUTE, "s3://b/h.mp4", "zip://i.mp4::hf://x/y.zip"]))
     assert load_annotations(file, "/data")["video"][:-2] == ABSOLUTE

@@ -1,4 +1,4 @@
-"""Annotation lists that say something else than videos with one class each: refused, with file and line."""
+"""Annotation lists that are refused, with file and line, because they do not list videos with one class each."""
 
 import os
 import re
@@ -20,7 +20,7 @@ def error_of(file, **options):
 
 @pytest.fixture
 def refused(tmp_path):
-    """`refused(content, name)`: the message with which a list is refused; it names the file."""
+    """`refused(content, name)`: the error of a list, which names the file."""
 
     def write(content, name="list.txt", **options):
         (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -104,7 +104,7 @@ def test_several_labels_behind_a_path(refused):
 
 
 @pytest.mark.parametrize("label", SEVERAL[:4])
-def test_names_that_are_given_may_be_spelt_in_any_way(label, tmp_path):
+def test_label_names_may_have_any_spelling(label, tmp_path):
     (tmp_path / "list.tsv").write_text(f"path\tlabel\na.mp4\t{label}\nb.mp4\tNA\n")
     assert load_annotations(tmp_path / "list.tsv", label_names=["NA", label])["label"][:] == [1, 0]
 
@@ -122,7 +122,7 @@ def test_labels_that_differ_in_spelling_only(label, same, refused):
     assert f"line 4: the label '{same}' is spelt '{label}' elsewhere" in message and "line 2" in message
 
 
-def test_an_unknown_label_in_other_case_is_told_from_the_known_one(refused):
+def test_an_unknown_label_suggests_the_same_name_in_other_case(refused):
     assert "(is it 'happy'?)" in refused("a.mp4 HAPPY\n", label_names=["happy", "sad"])
 
 
@@ -147,7 +147,7 @@ def test_an_unknown_label_in_other_case_is_told_from_the_known_one(refused):
         ("a.mp4 happy\n".encode("utf-16") + b"x", "not text in UTF-16"),
     ],
 )
-def test_what_no_list_holds(content, message, refused):
+def test_content_that_is_not_a_list(content, message, refused):
     assert re.search(message, refused(content))
 
 
@@ -211,7 +211,7 @@ def test_other_files(name, content, message, refused):
     assert message in refused(content, name)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes in folders")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_pipes_and_devices_are_not_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("/dev/zero")
@@ -228,7 +228,7 @@ def test_pipes_and_devices_are_not_opened(tmp_path):
         (["-1", "0"], None, "line 1: the label -1 is out of range"),
     ],
 )
-def test_numbers_that_are_no_index(labels, names, message, refused):
+def test_numbers_that_are_not_indices(labels, names, message, refused):
     content = "".join(f"{number}.mp4 {label}\n" for number, label in enumerate(labels))
     assert re.search(message, refused(content, label_names=names))
 
@@ -237,11 +237,11 @@ def test_numbers_that_are_no_index(labels, names, message, refused):
     ("labels", "message"),
     [([0.5, 1.0], "Row 0 of the data set: the label '0.5' is a real"), ([[0, 1], [1]], "looks like several labels")],
 )
-def test_labels_of_data_sets_are_checked_alike(labels, message):
+def test_labels_of_data_sets_are_checked_too(labels, message):
     assert message in error_of(Dataset.from_dict({"video": ["a.mp4", "b.mp4"], "label": labels}))
 
 
-def test_numbers_without_zero_are_reported_where_classes_have_names(tmp_path, caplog):
+def test_numbers_without_zero_are_reported_if_classes_have_names(tmp_path, caplog):
     (tmp_path / "list.txt").write_text("a.mp4 1\nb.mp4 2\n")
     assert load_annotations(tmp_path / "list.txt", label_names=["1", "2"])["label"][:] == [0, 1]
     assert not caplog.text

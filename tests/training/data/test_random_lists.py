@@ -1,4 +1,4 @@
-"""Random lists, valid and damaged: each is read as Python's `csv` reads it, or refused with the file's name."""
+"""Random lists, valid and damaged. Each is read like Python's `csv` does, or refused with the file's name."""
 
 import csv
 import io
@@ -82,7 +82,7 @@ def read(file):
 
 
 def read_by_csv(text, delimiter):
-    """Rows of a table as Python's `csv` reads them, without blank ones and comments; None if it is no table."""
+    """Rows of a table from Python's `csv`, without blank lines and comments; None for other text."""
     lines = [line for line in re.split(r"\r\n|\r|\n", text.lstrip("\ufeff")) if line.strip()]
     lines = [line for line in lines if not re.match(r"\s*#+(\s|$)", line)]
     names = [name.strip().lower() for name in next(csv.reader(lines[:1], delimiter=delimiter))]

@@ -25,7 +25,7 @@ NATURAL, BY_NAME = [1, 2, 10], [1, 10, 2]
 
 @pytest.fixture
 def videos(tmp_path):
-    """One folder of the frames 1.png, 2.png and 10.png, whose grey level tells the number."""
+    """One folder with the frames 1.png, 2.png and 10.png, whose grey level is the number."""
     folder = tmp_path / "corpus" / "video"
     folder.mkdir(parents=True)
     for number in NATURAL:
@@ -72,7 +72,7 @@ def test_options_reach_the_clips(kind, streaming, videos, tmp_path):
     assert next(iter(made))["pixel_values"].tolist() == BY_NAME
 
 
-def test_the_check_of_data_reads_as_training_does(videos, tmp_path, monkeypatch, capsys):
+def test_check_data_has_the_settings_of_training(videos, tmp_path, monkeypatch, capsys):
     asked = []
 
     def read(path, sample_indices_fn, **reading):
@@ -85,7 +85,7 @@ def test_the_check_of_data_reads_as_training_does(videos, tmp_path, monkeypatch,
     assert asked and all(reading == {"backend": "decord", "frame_order": "name"} for reading in asked)
 
 
-def test_recipes_and_options_set_them(tmp_path):
+def test_recipes_and_options_set_the_reading(tmp_path):
     (tmp_path / "recipe.yaml").write_text("frame_order: name\nbackend: decord\noutput_dir: run\n")
     kinds = (ModelArguments, FinetuningArguments, RecipeTrainingArguments)
     parser = RecipeParser(*kinds, prog="lgi-former finetune", description="")
@@ -120,7 +120,7 @@ def test_a_backend_that_is_missing_ends_the_run_instead_of_skipping_videos(video
     assert not isinstance(raised.value, VideoReadError)
 
 
-def test_evaluation_reads_as_its_options_say_or_as_the_processor_does(save_tiny_model, tmp_path):
+def test_evaluation_takes_settings_from_options_or_the_processor(save_tiny_model, tmp_path):
     save_tiny_model(LGIFormerForVideoClassification, tmp_path / "model", ["happy", "sad"])
     options = {"model": str(tmp_path / "model"), "data": "list.csv"}
     _, processor = load_for_evaluation(EvaluationArguments(**options))

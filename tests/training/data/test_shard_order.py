@@ -26,7 +26,7 @@ def test_few_shards_are_read_at_once():
     shards = [video // 10 for video in order]
     assert all(len(set(shards[start : start + 30])) <= 4 for start in range(0, 1000, 30))
     assert sum(a > b for a, b in itertools.pairwise(shards)) > 200  # within the buffer they are mixed
-    assert len(set(shards[:300])) == 30  # ten buffers are of thirty shards, which are finished before others begin
+    assert len(set(shards[:300])) == 30  # ten buffers hold the videos of thirty shards
 
 
 def test_a_billion_videos_need_no_memory():
@@ -34,6 +34,6 @@ def test_a_billion_videos_need_no_memory():
     assert len({next(order) for _ in range(1000)}) == 1000
 
 
-def test_a_buffer_of_none_is_refused():
+def test_an_empty_buffer_is_refused():
     with pytest.raises(ValueError, match="shuffle_buffer=0 must be at least 1"):
         ShardOrder(COUNTS, seed=0, shuffle_buffer=0)

@@ -1,10 +1,8 @@
-"""Shards as a data set: what is read of them, and from where; clips and views of their videos."""
+"""Shards as a data set: rows, bytes that are read, file systems, clips and views."""
 
-import importlib.util
 import json
 import pickle
 import shutil
-from pathlib import Path
 
 import fsspec
 import numpy as np
@@ -25,12 +23,8 @@ from lgi_former.training.data.skipped_videos import SkippedVideos
 from lgi_former.training.preparation.shards.packing import pack_shards
 
 
-spec = importlib.util.spec_from_file_location("rough_corpus", Path(__file__).parents[1] / "rough_corpus.py")
-corpus = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(corpus)
-rough_corpus = corpus.rough_corpus
-
-NAMES = [*corpus.GOOD, *(f"good {number}.mp4" for number in range(3))]
+GOOD = [*(f"good {number}.mp4" for number in range(5)), "one_frame.mp4", "frames", "image.png", "odd_size.mp4"]
+NAMES = [*GOOD, *GOOD[:3]]
 LABELS = ["zero", "one", "two", "three", "four", "five"]
 
 
@@ -45,12 +39,12 @@ def packed(rough_corpus, tmp_path_factory):
 
 
 def label_of(name):
-    return min(corpus.GOOD.index(name), 5)
+    return min(GOOD.index(name), 5)
 
 
 @pytest.fixture
 def broken(packed, tmp_path):
-    """The same shards, of which the second is cut off, with the name of the video that begins last in it."""
+    """The same shards with a truncated second shard, and the name of the last video in this shard."""
     shutil.copytree(packed, tmp_path / "broken")
     index = read_index(str(tmp_path / "broken" / "index.json"))
     member = max(shard_index.read_members(index.shards[1]).to_pylist(), key=lambda member: member["offset"])
@@ -103,7 +97,7 @@ def test_only_the_videos_bytes_are_read(packed, monkeypatch):
         _, start, end = asked[-1]
         assert content == local[index]["video"].read() and end - start == 512 + len(content)  # with its header
     tables = [file for file, start, _ in asked if start is None]
-    assert tables.count("000000.parquet") == 2  # once near and once far away, however many videos are read
+    assert tables.count("000000.parquet") == 2  # one local and one remote read for all videos of the shard
     assert set(tables) == {"000000.parquet", "000002.parquet"}
 
 
@@ -118,7 +112,7 @@ def test_shards_on_the_hub(packed, loopback_hub, monkeypatch):
         assert far[index]["video"].read() == near[index]["video"].read()
 
 
-def test_classes_get_the_indices_that_are_asked_for(packed, rough_corpus, tmp_path):
+def test_label_names_give_the_indices(packed, rough_corpus, tmp_path):
     url = str(packed / "index.json")
     videos = ShardedVideos(url, LABELS[::-1])
     assert all(row["label"] == 5 - label_of(name_of(row["video"].name)) for row in load(videos))
@@ -131,7 +125,7 @@ def test_classes_get_the_indices_that_are_asked_for(packed, rough_corpus, tmp_pa
         ShardedVideos(str(tmp_path / "unnamed" / "index.json"), ["a", "b"])
 
 
-def test_what_means_an_index(packed, tmp_path):
+def test_addresses_of_an_index(packed, tmp_path):
     assert index_url(str(packed)) == index_url(str(packed / "index.json")) == str(packed / "index.json")
     assert index_url(str(tmp_path)) is None and index_url("train.csv") is None
     assert index_url("hf://datasets/someone/faces") == "hf://datasets/someone/faces/index.json"
@@ -156,7 +150,7 @@ def test_what_means_an_index(packed, tmp_path):
         ),
     ],
 )
-def test_damage_is_told_in_a_sentence(damage, message, packed, tmp_path):
+def test_damage_is_reported(damage, message, packed, tmp_path):
     shutil.copytree(packed, tmp_path / "copy")
     damage(tmp_path / "copy")
     with pytest.raises(ShardError, match=message):
@@ -178,7 +172,7 @@ def test_classes_of_an_edited_index(packed, tmp_path):
 
 
 @pytest.mark.parametrize("url", ["ftp://me:secret@127.0.0.1:1/index.json", "nowhere://me:secret@host/index.json"])
-def test_passwords_are_not_told(url):
+def test_passwords_are_not_shown(url):
     with pytest.raises(ShardError, match=r"^'\w+://[\w.:]+/index.json' cannot be read") as error:
         ShardedVideos(url)
     assert "secret" not in str(error.value)
@@ -212,7 +206,7 @@ def test_videos_that_were_cut_off_are_skipped(broken, tmp_path):
     assert set(check_data([videos], tmp_path / "bad.csv")) == {name}
 
 
-def test_a_shard_that_was_replaced_is_noticed(packed, tmp_path):
+def test_a_replaced_shard_is_reported(packed, tmp_path):
     shutil.copytree(packed, tmp_path / "copy")
     shutil.copy(packed / "shard-000000.tar", tmp_path / "copy" / "shard-000001.tar")
     videos = ShardedVideos(str(tmp_path / "copy" / "index.json"))
@@ -232,7 +226,7 @@ def test_views(packed, rough_corpus, tmp_path):
         assert torch.equal(views[index]["pixel_values"], processor(path, return_tensors="pt")["pixel_values"])
 
 
-def test_index_keeps_the_names_of_wids(packed):
+def test_index_has_the_names_of_wids(packed):
     index = json.loads((packed / "index.json").read_text())
     assert index["__kind__"] == "wids-shard-index-v1"
     assert {"url", "nsamples", "filesize"} < index["shardlist"][0].keys()

@@ -22,8 +22,8 @@ def test_every_video_is_listed_once(tmp_path):
     assert skipped.listed() == dict(expected[1:])
 
 
-def test_killed_process_leaves_a_whole_list(tmp_path, monkeypatch):
-    """Earlier versions left an empty file, whose first video then passed for the header."""
+def test_lists_are_written_atomically(tmp_path, monkeypatch):
+    """An empty file from an earlier version gets a header, and a failed write does not change the list."""
     skipped = SkippedVideos(tmp_path, total=1000)
     skipped.path.touch()
     skipped.skip("a.mp4", "broken")
@@ -72,8 +72,8 @@ def skip_all(output_dir, names, barrier):
         skipped.skip(name, "broken")
 
 
-def test_processes_that_meet_a_video_at_once_list_it_once(tmp_path):
-    names = [f"{number}.mp4" for number in range(60)]
+def test_concurrent_processes_list_a_video_once(tmp_path):
+    names = [f"{number}.mp4" for number in range(20)]
     context = multiprocessing.get_context("fork")
     barrier = context.Barrier(3, timeout=60)
     processes = [context.Process(target=skip_all, args=(tmp_path, names, barrier)) for _ in range(3)]
@@ -84,7 +84,7 @@ def test_processes_that_meet_a_video_at_once_list_it_once(tmp_path):
     assert rows_of(tmp_path / "skipped_videos.csv") == [["path", "reason"], *([name, "broken"] for name in names)]
 
 
-def test_clear_forgets_an_earlier_run(tmp_path):
+def test_clear_deletes_the_list(tmp_path):
     skipped = SkippedVideos(tmp_path, total=10)
     skipped.clear()
     skipped.skip("a.mp4", "broken")

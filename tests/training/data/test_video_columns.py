@@ -1,7 +1,4 @@
-"""Data sets of the library `datasets` with a column of videos, as made of folders and as they come from the Hub."""
-
-import importlib.util
-from pathlib import Path
+"""Data sets of the library `datasets` with a column of videos, from folders and from the Hub."""
 
 import av
 import numpy as np
@@ -20,16 +17,12 @@ from lgi_former.training.data.skipped_videos import SkippedVideos
 from lgi_former.training.data.video_rows import count_distinct, local_video
 
 
-spec = importlib.util.spec_from_file_location("rough_corpus", Path(__file__).parents[1] / "rough_corpus.py")
-corpus = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(corpus)
-
 GREY = {"happy": 40, "sad": 200}
 
 
 @pytest.fixture(scope="module")
-def videofolder(tmp_path_factory):
-    """A video of each class, as `load_dataset` makes a data set of a folder: with paths."""
+def videofolder(tmp_path_factory, corpus):
+    """A video of each class with its path, from `load_dataset("videofolder")`."""
     folder = tmp_path_factory.mktemp("videofolder")
     for label, grey in GREY.items():
         (folder / "train" / label).mkdir(parents=True)
@@ -39,7 +32,7 @@ def videofolder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pushed(videofolder, tmp_path_factory):
-    """The same data set as it comes back from the Hub: Parquet that holds the videos."""
+    """The same data set in the form of the Hub: Parquet files that hold the videos."""
     folder = tmp_path_factory.mktemp("pushed")
     embedded = videofolder.with_format("arrow").map(embed_table_storage, batched=True).with_format(None)
     embedded.to_parquet(str(folder / "train.parquet"))

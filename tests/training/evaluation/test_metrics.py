@@ -1,4 +1,4 @@
-"""The figures of facial expression recognition, offline and inside Trainer."""
+"""Metrics of facial expression recognition, offline and in the trainer."""
 
 import json
 from pathlib import Path
@@ -56,8 +56,8 @@ def test_classes_without_videos():
 
 
 @pytest.mark.parametrize("writable", [True, False])
-def test_figures_need_no_cache_that_can_be_written(writable, tmp_path, monkeypatch):
-    """In a container, a job's home folder may be missing: then the cache of `evaluate` cannot be made."""
+def test_metrics_need_no_writable_cache(writable, tmp_path, monkeypatch):
+    """In a container, the home folder may be missing, so `evaluate` cannot make its cache there."""
     (tmp_path / "file").touch()
     cache = tmp_path / "cache" if writable else tmp_path / "file" / "cache"
     monkeypatch.setattr(evaluate.config, "HF_METRICS_CACHE", cache)
@@ -71,14 +71,14 @@ def test_figures_need_no_cache_that_can_be_written(writable, tmp_path, monkeypat
     assert not cache.exists()
 
 
-def test_an_evaluation_is_written_whatever_the_names_of_its_classes(tmp_path):
+def test_class_names_may_hold_any_letters(tmp_path):
     names = ["_neutral", "$\\nonsense$", "幸せ"]
     write_evaluation(tmp_path, ["幸せ😀.mp4"], np.array([1]), np.array([[0.1, 0.8, 0.1]]), names)
     assert read_predictions(tmp_path)[3] == names
     assert set(json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))["class_accuracy"]) == set(names)
 
 
-def test_impossible_classes_and_nothing_at_all():
+def test_impossible_classes_and_no_videos():
     with pytest.raises(ValueError, match="references hold class -100, but with 2 classes they go from 0 to 1"):
         FacialExpressionMetric().compute(predictions=[0], references=[-100], num_classes=2)
     with pytest.raises(ValueError, match="predictions hold class 2"):
@@ -87,7 +87,7 @@ def test_impossible_classes_and_nothing_at_all():
         FacialExpressionMetric().compute(predictions=[], references=[])
 
 
-def test_metrics_for_trainer_are_numbers_and_leave_out_unreadable_videos():
+def test_metrics_for_trainer_are_numbers_and_skip_unreadable_videos():
     compute_metrics = make_compute_metrics(["happy", "sad", "fear"])
     scores = np.log(np.array([[0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.8, 0.1, 0.1], [0.1, 0.1, 0.8]]))
     metrics = compute_metrics(EvalPrediction(predictions=scores, label_ids=np.array([0, 1, 1, -100])))

@@ -1,3 +1,4 @@
+import importlib
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,25 @@ def replicas(load_module):
 
 
 @pytest.fixture
+def worker_code(monkeypatch):
+    """The module `worker_code.py` beside this file, which worker processes can import."""
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    return importlib.import_module("worker_code")
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "root"
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "output"
+
+
+@pytest.fixture
 def prepare(tmp_path):
-    """Function `(corpus, *options)`: runs `lgi-former prepare` from `tmp_path / "root"` to `tmp_path / "output"`."""
+    """Function `(corpus, *options)` that runs `lgi-former prepare` from `root` to `output`."""
 
     def run(corpus, *options):
         folders = ("--root", str(tmp_path / "root"), "--output", str(tmp_path / "output"))

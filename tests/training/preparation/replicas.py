@@ -1,4 +1,4 @@
-"""Miniature replicas of the corpora in their owners' layout, with its oddities. Clips are a few bytes, never read."""
+"""Writes miniature corpora with the layout of the owners and its irregularities. Clips are a few bytes, never read."""
 
 import itertools
 from pathlib import Path
@@ -13,7 +13,7 @@ def write(path: Path, content: bytes = b"a few bytes"):
 
 
 def write_dfew(root: Path, frames: str = "Clip/jpg_256", num_folds: int = 5):
-    """Seven clips, of labels 1 to 7. Fold k tests on clip k and trains on the others; lines end as on Windows."""
+    """Seven clips with labels 1 to 7. Fold k tests on clip k and trains on the others. Lines end as on Windows."""
     for clip in range(1, 8):
         write(root / frames / f"{clip:05d}" / "00001.jpg")
     for fold in range(1, num_folds + 1):
@@ -24,7 +24,7 @@ def write_dfew(root: Path, frames: str = "Clip/jpg_256", num_folds: int = 5):
 
 
 def write_ferv39k(root: Path, frames: str = "2_ClipsforFaceCrop"):
-    """Clips of the same name under different scenes and expressions; blank lines at the end of the lists."""
+    """Clips with the same name in different folders. The lists end with empty lines."""
     clips = [f"{scene}/{label}/0010" for scene in ("Action", "DailyLife") for label in ("Sad", "Happy", "Fear")]
     for clip in clips:
         write(root / frames / clip / "0.jpg")
@@ -34,7 +34,7 @@ def write_ferv39k(root: Path, frames: str = "2_ClipsforFaceCrop"):
 
 
 def write_mafw(root: Path, lists: str = "split"):
-    """Frames in PNG; the lists name the videos, with suffix."""
+    """Frames in PNG. The lists have the names of the videos, with suffix."""
     for clip, suffix in ((1, "png"), (2, "PNG"), (3, "png")):
         write(root / "data" / "frames" / f"{clip:05d}" / f"1.{suffix}")
         write(root / "data" / "clips" / f"{clip:05d}.mp4")
@@ -45,7 +45,7 @@ def write_mafw(root: Path, lists: str = "split"):
 
 
 def write_crema_d(root: Path, folder: str = "VideoFlash"):
-    """A clip of each of the 91 actors, the owners' list of them, and a file that is no clip."""
+    """One clip of each of the 91 actors, the owners' list of clips, and a file that is not a clip."""
     labels = itertools.cycle(("ANG", "DIS", "FEA", "HAP", "NEU", "SAD"))
     names = [f"{actor}_IEO_{label}_XX" for actor, label in zip(range(1001, 1092), labels, strict=False)]
     for name in names:
@@ -56,7 +56,7 @@ def write_crema_d(root: Path, folder: str = "VideoFlash"):
 
 
 def write_ravdess(root: Path):
-    """All clips of all actors without sound, and of the first actor one with sound and a song, to be left alone."""
+    """All clips without sound. The first actor also has a clip with sound and a song, which must be ignored."""
     for actor in range(1, 25):
         for label, intensity, statement, repetition in itertools.product(range(1, 9), (1, 2), (1, 2), (1, 2)):
             if (label, intensity) != (1, 2):
@@ -67,7 +67,7 @@ def write_ravdess(root: Path):
 
 
 def write_enterface(root: Path, space: str = " ", suffix: str = ".avi"):
-    """All 44 subjects: the 23rd lacks three sentences, the 6th is not cut into sentences, names are not all alike."""
+    """All 44 subjects. Subject 23 lacks three sentences. Subject 6 is not cut into sentences. Some names differ."""
     for subject, emotion, sentence in itertools.product(range(1, 45), ENTERFACE_EMOTIONS, range(1, 6)):
         if subject == 6 or (subject == 23 and emotion == "happiness" and sentence <= 3):
             continue
@@ -82,7 +82,7 @@ def write_enterface(root: Path, space: str = " ", suffix: str = ".avi"):
 
 
 def write_voxceleb2(root: Path, num_speakers: int = 2):
-    """Three clips of each speaker in two videos, none of which can be read, and a speaker of the test part."""
+    """Three unreadable clips of each speaker in two videos, and a speaker of the test part."""
     for speaker in range(num_speakers):
         for clip in ("5r0dWxy17C8/00001.mp4", "5r0dWxy17C8/00002.mp4", "_xy 1/00001.mp4"):
             write(root / "dev" / "mp4" / f"id{speaker:05d}" / clip)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lgi_former import extras
 from lgi_former.commands.cli import main
 from lgi_former.image_processing import FaceCropper, read_video
 from lgi_former.training.preparation.faces import crop_corpus, unfinished_folder
@@ -35,7 +36,7 @@ class SquareDetector:
 
 
 def write_frames(folder, left=0, right=0, count=12):
-    """A folder of frames with a white square of `left` pixels on the left side, one of `right` on the right."""
+    """Write frames with a white square of `left` pixels on the left, and a grey one of `right` pixels on the right."""
     folder.mkdir(parents=True)
     image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     image[8 : 8 + left, 8 : 8 + left] = 255
@@ -62,7 +63,7 @@ def detector():
 
 @pytest.fixture
 def crop(corpus, tmp_path, detector):
-    """`crop()`: crop the corpus; outcomes by video."""
+    """Function that crops the corpus and returns the outcomes by video."""
 
     def run(margin=1.0, num_workers=2):
         cropper = FaceCropper(detector, margin=margin)
@@ -95,7 +96,7 @@ def test_each_main_face_is_a_folder_of_frames_under_the_same_path(crop, tmp_path
     assert [name for name in files_in(tmp_path / "crops") if name.endswith(".jpg")] == expected
 
 
-def test_the_list_tells_what_became_of_each_video(crop, tmp_path):
+def test_the_list_has_the_outcome_of_each_video(crop, tmp_path):
     outcomes = crop()
     with (tmp_path / "crops" / "faces.csv").open(newline="") as file:
         rows = {row["video"]: row for row in csv.DictReader(file)}
@@ -103,7 +104,7 @@ def test_the_list_tells_what_became_of_each_video(crop, tmp_path):
     assert rows["happy/two"]["people"] == "2" and rows["sad/broken.mp4"]["reason"]
 
 
-def test_what_is_done_is_not_done_again_and_what_failed_is_tried_again(crop, corpus, detector):
+def test_a_second_call_tries_only_failed_videos_again(crop, corpus, detector):
     first = crop()
     seen = detector.pictures
     assert crop() == first
@@ -113,7 +114,7 @@ def test_what_is_done_is_not_done_again_and_what_failed_is_tried_again(crop, cor
     assert crop()["sad/broken.mp4"].status == "cropped"
 
 
-def test_half_written_output_is_not_taken_for_whole(crop, tmp_path, monkeypatch):
+def test_a_stopped_call_leaves_no_incomplete_folder(crop, tmp_path, monkeypatch):
     save = Image.Image.save
     written = []
 
@@ -130,12 +131,12 @@ def test_half_written_output_is_not_taken_for_whole(crop, tmp_path, monkeypatch)
     assert not (tmp_path / "crops" / "happy" / "one").exists()
     (unfinished_folder(tmp_path / "crops" / "happy" / "one") / "0").mkdir(parents=True)
     with (tmp_path / "crops" / "faces.csv").open("a") as file:
-        file.write("happy/one,cropped,1")  # as if the machine had stopped in the middle of the line
+        file.write("happy/one,cropped,1")  # the last line of a stopped machine
     assert crop()["happy/one"].frames == 12
     assert not list((tmp_path / "crops").rglob("*unfinished*"))
 
 
-def test_a_folder_that_was_deleted_is_made_again(crop, tmp_path):
+def test_a_deleted_folder_is_written_again(crop, tmp_path):
     first = crop()
     shutil.rmtree(tmp_path / "crops" / "happy" / "one")
     assert crop() == first
@@ -150,7 +151,7 @@ def test_crops_of_other_settings_or_corpora_are_not_mixed(crop, corpus, tmp_path
         crop_corpus(corpus / "happy", tmp_path / "crops", FaceCropper(detector, margin=1.0), size=32)
 
 
-def test_nothing_of_the_users_is_written_over(crop, tmp_path):
+def test_files_of_users_are_not_overwritten(crop, tmp_path):
     (tmp_path / "crops").mkdir()
     (tmp_path / "crops" / "thesis.txt").write_text("mine")
     with pytest.raises(ValueError, match="not empty"):
@@ -158,7 +159,7 @@ def test_nothing_of_the_users_is_written_over(crop, tmp_path):
     assert files_in(tmp_path / "crops") == ["thesis.txt"]
 
 
-def test_a_single_video_is_a_corpus_and_a_folder_without_videos_is_none(corpus, tmp_path, detector):
+def test_the_source_may_be_one_video_but_not_an_empty_folder(corpus, tmp_path, detector):
     (outcome,) = crop_corpus(corpus / "happy" / "one", tmp_path / "single", FaceCropper(detector))
     assert (outcome.video, outcome.status) == ("one", "cropped")
     crop_corpus(corpus / "happy" / "two", tmp_path / "single", FaceCropper(detector))
@@ -173,7 +174,7 @@ def test_a_single_video_is_a_corpus_and_a_folder_without_videos_is_none(corpus, 
         crop_corpus(tmp_path / "missing", tmp_path / "out", FaceCropper(detector))
 
 
-def test_the_exit_status_tells_of_failures(corpus, tmp_path, detector, monkeypatch, capsys):
+def test_the_exit_status_reports_failures(corpus, tmp_path, detector, monkeypatch, capsys):
     monkeypatch.setattr("lgi_former.image_processing.CenterFaceDetector", lambda **settings: detector)
     arguments = ["prepare", "faces", str(corpus), str(tmp_path / "crops"), "--size", "32"]
     assert main(arguments) == 1
@@ -195,7 +196,7 @@ def test_wrong_usage_of_the_command_is_an_error(arguments, message, capsys):
 
 
 def test_the_command_says_how_to_install_the_extra(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("lgi_former.image_processing.faces.face_detection.PACKAGES", ("no_such_package",))
+    monkeypatch.setitem(extras.MODULES, "faces", ("no_such_package",))
     assert main(["prepare", "faces", str(tmp_path), str(tmp_path / "out")]) == 2
     assert 'pip install "lgi-former[faces]"' in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
@@ -220,14 +221,14 @@ def test_a_corpus_is_not_cropped_into_itself(corpus, detector):
     assert not (corpus / "faces.json").exists()
 
 
-def test_a_long_name_costs_no_other_video(detector, tmp_path):
+def test_a_video_may_have_a_long_name(detector, tmp_path):
     for name in ("x" * 255, "other"):
         write_frames(tmp_path / "in" / name, left=20)
     outcomes = crop_corpus(tmp_path / "in", tmp_path / "out", FaceCropper(detector), 32)
     assert [outcome.status for outcome in outcomes] == ["cropped", "cropped"]
 
 
-def test_what_is_no_video_is_counted_in_a_warning(corpus, crop, caplog):
+def test_skipped_files_are_counted_in_a_warning(corpus, crop, caplog):
     (corpus / "happy" / "notes.txt").write_text("no video")
     (corpus / "sad" / ".hidden").touch()
     assert set(crop()) == {"happy/one", "happy/two", "sad/nobody", "sad/broken.mp4"}
@@ -235,14 +236,14 @@ def test_what_is_no_video_is_counted_in_a_warning(corpus, crop, caplog):
     assert message.startswith(f"2 files and folders in '{corpus}' are skipped, such as 'happy/notes.txt':")
 
 
-def test_a_corpus_of_videos_alone_is_taken_without_a_word(tmp_path, detector, caplog):
+def test_a_corpus_of_videos_causes_no_warning(tmp_path, detector, caplog):
     write_frames(tmp_path / "corpus" / "one", left=20)
     crop_corpus(tmp_path / "corpus", tmp_path / "crops", FaceCropper(detector), size=32)
     assert not caplog.records
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, names of files are text")
-def test_names_that_are_no_text_are_listed_escaped_and_known_again(tmp_path, detector):
+def test_names_that_are_not_text_are_escaped_in_the_list(tmp_path, detector):
     write_frames(tmp_path / "corpus" / "caf\udce9", left=20)
     write_frames(tmp_path / "corpus" / "幸せ")
 
@@ -255,10 +256,10 @@ def test_names_that_are_no_text_are_listed_escaped_and_known_again(tmp_path, det
     assert [(outcome.video, outcome.status) for outcome in outcomes] == [("caf\udce9", "cropped"), ("幸せ", "no face")]
     assert sorted(listed) == ["caf\\udce9", "幸せ"]
     pictures = detector.pictures
-    assert crop() == (outcomes, listed) and detector.pictures == pictures  # nothing is done again
+    assert crop() == (outcomes, listed) and detector.pictures == pictures  # nothing is repeated
 
 
-# Frames in order, and animated images
+# Order of frames, and animated images
 
 
 def write_growing(folder, count=12):
@@ -273,7 +274,7 @@ def write_growing(folder, count=12):
 @pytest.mark.parametrize(
     ("options", "expected"), [({}, range(1, 13)), ({"frame_order": "name"}, [1, *range(10, 13), *range(2, 10)])]
 )
-def test_frames_come_in_the_order_asked_for(options, expected, tmp_path, detector):
+def test_frames_have_the_requested_order(options, expected, tmp_path, detector):
     write_growing(tmp_path / "corpus" / "video")
     crop_corpus(tmp_path / "corpus", tmp_path / "out", FaceCropper(detector), size=32, **options)
     frames = [np.array(Image.open(file)) for file in sorted((tmp_path / "out" / "video").iterdir())]
@@ -281,14 +282,14 @@ def test_frames_come_in_the_order_asked_for(options, expected, tmp_path, detecto
     assert brightest == list(expected)
 
 
-def test_the_order_is_one_of_the_settings(tmp_path, detector):
+def test_the_order_of_frames_is_a_setting(tmp_path, detector):
     write_growing(tmp_path / "corpus" / "video")
     crop = lambda **options: crop_corpus(tmp_path / "corpus", tmp_path / "out", FaceCropper(detector), 32, **options)  # noqa: E731
     crop(frame_order="name")
     with pytest.raises(ValueError, match=r'"frame_order": "natural"'):
         crop()
     settings = json.loads((tmp_path / "out" / "faces.json").read_text())
-    del settings["frame_order"]  # as it was written before there was a choice
+    del settings["frame_order"]  # as in earlier versions
     (tmp_path / "out" / "faces.json").write_text(json.dumps(settings))
     assert [outcome.status for outcome in crop(frame_order="name")] == ["cropped"]
     with pytest.raises(ValueError, match=r'"frame_order": "natural"'):

@@ -1,48 +1,29 @@
-"""Tasks in processes and threads: results, errors, and no process that stays behind."""
+"""Tasks in processes and threads: results, errors, and the end of processes."""
 
 import contextlib
-import importlib
 import os
 import signal
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from lgi_former.training.preparation import parallel
 from lgi_former.training.preparation.parallel import WorkerDiedError, map_unordered, worker_processes
 
 
-WORKER_CODE = """
-import os, time
-from pathlib import Path
-
-def die(_):
-    os._exit(1)
-
-def sleep(file):
-    Path(file + ".part").write_text(str(os.getpid()))
-    os.replace(file + ".part", file)
-    time.sleep(300)
-"""
 MAIN = """
 import sys
-from lgi_former.training.preparation.parallel import map_unordered, worker_processes
-from code_of_sleepers import sleep
+from parallel import map_unordered, worker_processes  # without the package, whose import takes seconds
+from worker_code import sleep
 
 if __name__ == "__main__":
     with worker_processes(1, preload="math") as pool:
         list(map_unordered(pool, sleep, [(0, sys.argv[1])], 1))
 """
-
-
-@pytest.fixture
-def worker_code(tmp_path, monkeypatch):
-    """A module that worker processes can import."""
-    (tmp_path / "code_of_sleepers.py").write_text(WORKER_CODE)
-    monkeypatch.syspath_prepend(tmp_path)
-    return importlib.import_module("code_of_sleepers")
 
 
 def square_after_a_while(number):
@@ -57,13 +38,13 @@ def counted(taken, numbers):
 
 
 @pytest.mark.parametrize("make_pool", [contextlib.nullcontext, lambda: ThreadPoolExecutor(3)])
-def test_every_task_gives_its_result(make_pool):
+def test_every_task_has_its_result(make_pool):
     with make_pool() as pool:
         results = map_unordered(pool, square_after_a_while, counted([], range(20)), 5)
         assert sorted(results) == sorted((f"key {number}", number**2) for number in range(20))
 
 
-def test_tasks_are_taken_as_they_are_needed():
+def test_tasks_are_taken_when_they_are_needed():
     taken = []
     with ThreadPoolExecutor(2) as pool:
         results = map_unordered(pool, square_after_a_while, counted(taken, range(1000)), 4)
@@ -77,13 +58,13 @@ def test_an_error_of_a_task_is_raised():
 
 
 def test_a_process_that_dies_is_an_error_with_its_tasks(worker_code):
-    with worker_processes(1, preload="math") as pool, pytest.raises(WorkerDiedError) as caught:
+    with worker_processes(1, preload=parallel.__name__) as pool, pytest.raises(WorkerDiedError) as caught:
         list(map_unordered(pool, worker_code.die, counted([], [7]), 4))
     assert caught.value.keys == ["key 7"]
 
 
-def test_no_processes_are_no_pool():
-    with worker_processes(0, preload="math") as pool:
+def test_without_processes_there_is_no_pool():
+    with worker_processes(0, preload=parallel.__name__) as pool:
         assert pool is None
 
 
@@ -109,7 +90,7 @@ def has_ended(pid):
 def test_an_interruption_does_not_wait_for_tasks(worker_code, tmp_path):
     file = tmp_path / "pid"
     start = time.monotonic()
-    with pytest.raises(KeyboardInterrupt), worker_processes(1, preload="math") as pool:
+    with pytest.raises(KeyboardInterrupt), worker_processes(1, preload=parallel.__name__) as pool:
         pool.submit(worker_code.sleep, str(file))
         pid = pid_in(file)
         raise KeyboardInterrupt
@@ -121,7 +102,7 @@ def test_an_interruption_does_not_wait_for_tasks(worker_code, tmp_path):
 def test_workers_end_with_a_main_process_that_is_killed(worker_code, tmp_path):
     file = tmp_path / "pid"
     (tmp_path / "main.py").write_text(MAIN)
-    paths = os.pathsep.join([str(tmp_path), *sys.path])
+    paths = os.pathsep.join([str(Path(parallel.__file__).parent), *sys.path])
     main = subprocess.Popen([sys.executable, tmp_path / "main.py", file], env=os.environ | {"PYTHONPATH": paths})
     pid = pid_in(file)
     main.send_signal(signal.SIGKILL)

@@ -38,6 +38,7 @@ def test_the_collator_smooths_labels_and_the_options_stay(classifier, tmp_path):
     torch.testing.assert_close(batch["labels"][0], torch.tensor([0.1, 0.9]))
     assert training.label_smoothing_factor == 0.2  # the model's card reports it
     assert (trainer.layer_decay, trainer.ema_decay, trainer.base_learning_rate) == (0.5, 0.9, 1e-3)
+    assert classifier.config.problem_type == "single_label_classification"  # the labels are soft
 
 
 def test_the_quickstart_trains_with_the_same_functions(classifier, tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
-from transformers import VideoMAEConfig, VideoMAEForPreTraining, VideoMAEForVideoClassification
+from transformers import VideoMAEForPreTraining, VideoMAEForVideoClassification
 
 from lgi_former import LGIFormerConfig, LGIFormerForPreTraining, LGIFormerForVideoClassification
 from lgi_former.conversion.published_names import classifier_names
@@ -17,30 +17,13 @@ GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "optimization.json")
 
 
 def settings_by_name(model, weight_decay=0.05, layer_decay=0.75, learning_rate=1.0):
-    """(learning rate, decay) of every weight that is optimised."""
+    """(learning rate, decay) of each weight in the groups."""
     name_of = {id(weight): name for name, weight in model.named_parameters()}
     return {
         name_of[id(weight)]: (group["lr"], group["weight_decay"])
         for group in parameter_groups(model, weight_decay, layer_decay, learning_rate)
         for weight in group["params"]
     }
-
-
-@pytest.fixture
-def videomae_config():
-    return VideoMAEConfig(
-        image_size=16,
-        patch_size=8,
-        num_frames=4,
-        hidden_size=16,
-        num_hidden_layers=3,
-        num_attention_heads=2,
-        intermediate_size=16,
-        decoder_hidden_size=16,
-        decoder_num_hidden_layers=1,
-        decoder_num_attention_heads=2,
-        decoder_intermediate_size=16,
-    )
 
 
 def test_groups_of_the_full_model_are_the_published_ones():
@@ -63,7 +46,7 @@ def test_there_are_two_groups_a_layer_at_most():
     assert len(parameter_groups(model, 0.05, 1.0, 1e-3)) == 2
 
 
-def test_pretraining_decays_matrices_alone():
+def test_pretraining_decays_only_matrices():
     with torch.device("meta"):
         model = LGIFormerForPreTraining(LGIFormerConfig(num_hidden_layers=2))
     settings = settings_by_name(model, layer_decay=1.0)
@@ -75,7 +58,7 @@ def test_pretraining_decays_matrices_alone():
             assert settings[name] == (1.0, 0.05 if weight.ndim > 1 else 0.0), name
 
 
-def test_decoder_layers_are_of_the_last_layer():
+def test_decoder_layers_belong_to_the_last_layer():
     with torch.device("meta"):
         model = LGIFormerForPreTraining(LGIFormerConfig(num_hidden_layers=2))
     settings = settings_by_name(model)
@@ -98,7 +81,7 @@ def test_videomae_has_groups_by_the_same_rule(videomae_config):
     assert settings["videomae.encoder.layer.2.intermediate.dense.weight"] == (0.75, 0.05)
 
 
-def test_frozen_weights_are_left_out_and_adapters_learn_as_their_layer():
+def test_frozen_weights_have_no_group_and_adapters_have_that_of_their_layer():
     model = LGIFormerForVideoClassification(
         LGIFormerConfig(num_hidden_layers=2, hidden_size=16, num_attention_heads=2, intermediate_size=16)
     )

@@ -1,5 +1,6 @@
-"""A resumed run is the run that was never interrupted: weights to the bit, log, and best model."""
+"""A resumed run equals an uninterrupted run: weights to the bit, log, and best model."""
 
+import multiprocessing
 import random
 
 import numpy as np
@@ -9,29 +10,30 @@ from torch.utils.data import IterableDataset
 from transformers import TrainerCallback
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
-from lgi_former.training.trainer.catching_up import PROGRESS_FILE
+from lgi_former.training.trainer.data_loading import stop_workers, training_sampler
+from lgi_former.training.trainer.epoch_end import PROGRESS_FILE
 from lgi_former.training.trainer.epochs import EpochOrder
 from lgi_former.training.trainer.global_generators import restored_generators, seeded_generators
 from lgi_former.training.trainer.whole_checkpoints import seal_checkpoint
 
 
 PERSISTENT = {"dataloader_num_workers": 2, "dataloader_persistent_workers": True}
-"""What the commands set by default."""
+"""The defaults of the commands."""
 IN_MAIN_PROCESS = {"dataloader_num_workers": 0, "dataloader_persistent_workers": False}
 WITHOUT_SAVING = {"save_strategy": "no"}
-"""For resumed runs whose checkpoints nobody reads, because writing them takes most of the time."""
+"""For resumed runs whose checkpoints are not read. Writing them takes most of the time."""
 TIMES = ("runtime", "per_second", "flos", "train_loss")
 
 
 def draw():
-    """A number from each global generator."""
+    """Draw from each global generator."""
     return torch.rand(()).item() + random.random() + np.random.rand()
 
 
 @pytest.fixture(scope="module")
 def drawing_clips(tiny_run):
     class DrawingClips(tiny_run.Clips):
-        """Clips that are augmented with the global generators, as many a data set does."""
+        """Clips that are augmented with the global generators, as in many data sets."""
 
         def __getitem__(self, index):
             item = super().__getitem__(index)
@@ -41,7 +43,7 @@ def drawing_clips(tiny_run):
 
 
 def collate_drawing(items):
-    """Mixes labels with the global generators, as many a collator does."""
+    """Mix labels with the global generators, as many collators do."""
     share = draw() / 3
     labels = torch.nn.functional.one_hot(torch.tensor([item["labels"] for item in items]), 3).float()
     pixel_values = torch.stack([item["pixel_values"] for item in items])
@@ -71,7 +73,7 @@ def make(tiny_run, drawing_clips, tmp_path, request):
 
 
 def history(trainer):
-    """The log without what depends on the time."""
+    """The log without fields that depend on the time."""
     return [
         {name: value for name, value in log.items() if not any(word in name for word in TIMES)}
         for log in trainer.state.log_history
@@ -91,9 +93,10 @@ def assert_same_run(resumed, whole):
 
 @pytest.mark.parametrize("data", ["list", "drawing", "stream", pytest.param("shards", marks=pytest.mark.slow)])
 def test_persistent_workers(make, tmp_path, data):
-    """Resumed in the middle of the first epoch and at its end."""
+    """Resumed in the middle of the first epoch and at its end. Workers end with the training."""
     whole = make("whole", data, **PERSISTENT)
     whole.train()
+    assert not multiprocessing.active_children()
     for step in (4, 6):
         resumed = make(f"resumed_{step}", data, **PERSISTENT, **WITHOUT_SAVING)
         resumed.train(resume_from_checkpoint=tmp_path / "whole" / f"checkpoint-{step}")
@@ -126,7 +129,7 @@ def test_workers_may_change(make, tmp_path):
 
 
 def test_batches_do_not_depend_on_the_global_generators(make):
-    """They depend on seed and epoch, and leave the global generators as they were."""
+    """They depend on seed and epoch. The global generators are restored."""
 
     def batches(epoch, **fields):
         trainer = make("run", "drawing", **fields)
@@ -139,6 +142,7 @@ def test_batches_do_not_depend_on_the_global_generators(make):
         loader.set_epoch(epoch)
         found = torch.stack([batch["pixel_values"] for batch in loader])
         assert torch.equal(before, torch.get_rng_state())
+        stop_workers([loader])
         return found
 
     first = batches(0)
@@ -148,14 +152,14 @@ def test_batches_do_not_depend_on_the_global_generators(make):
 
 
 def test_order_is_that_of_accelerate(make):
-    """Runs of earlier versions are resumed with the order that they began with."""
+    """Runs of earlier versions resume with the same order."""
     trainer = make("run")
-    sampler = trainer._get_train_sampler()
+    sampler = training_sampler(trainer)
     assert isinstance(sampler, EpochOrder) and len(sampler) == 24
     sampler.set_epoch(3)
     expected = torch.randperm(24, generator=torch.Generator().manual_seed(trainer.args.seed + 3))
     assert list(sampler) == list(sampler) == expected.tolist()
-    assert list(make("run", data_seed=7)._get_train_sampler()) != list(make("run")._get_train_sampler())
+    assert list(training_sampler(make("run", data_seed=7))) != list(training_sampler(make("run")))
 
 
 def test_order_by_length():
@@ -207,7 +211,7 @@ def test_second_pass_over_a_stream_is_not_resumed(make, tiny_run, tmp_path):
                 resumed.train(resume_from_checkpoint=checkpoint)
 
 
-# What the last step of a checkpoint has still to do
+# The end of an epoch
 
 
 @pytest.mark.parametrize(
@@ -223,7 +227,7 @@ def test_second_pass_over_a_stream_is_not_resumed(make, tiny_run, tmp_path):
         (6, {"eval_strategy": "epoch", "save_strategy": "epoch", "load_best_model_at_end": True}),
     ],
 )
-def test_what_follows_a_checkpoint_is_made_up_for(make, tmp_path, step, fields):
+def test_resuming_at_the_end_of_an_epoch_or_between_logs(make, tmp_path, step, fields):
     whole = make("whole", **fields)
     whole.train()
     resumed = make("resumed", **fields)
@@ -232,43 +236,32 @@ def test_what_follows_a_checkpoint_is_made_up_for(make, tmp_path, step, fields):
 
 
 def test_checkpoint_of_an_earlier_version(make, tmp_path):
-    """Without the file of its progress, the log tells whether the epoch was evaluated."""
+    """It has no record of the losses that were not logged."""
     whole = make("whole", eval_strategy="epoch")
     whole.train()
     for step in (4, 6):
         folder = tmp_path / "whole" / f"checkpoint-{step}"
         (folder / PROGRESS_FILE).unlink()
-        seal_checkpoint(folder)  # without that file
+        seal_checkpoint(folder)
         resumed = make(f"resumed_{step}", eval_strategy="epoch")
         resumed.train(resume_from_checkpoint=folder)
         assert_same_run(resumed, whole)
 
 
-def test_callbacks_learn_of_the_end_of_an_epoch_once(make, tmp_path):
-    class NoteEnds(TrainerCallback):
+def test_callbacks_see_each_epoch_end_once(make, tmp_path):
+    class RecordEnds(TrainerCallback):
         def __init__(self):
             self.ends = []
 
         def on_epoch_end(self, args, state, control, **kwargs):
             self.ends.append(state.global_step)
 
-    for strategy, ends in (("steps", [6, 8]), ("epoch", [8])):
-        whole, resumed = NoteEnds(), NoteEnds()
+    for strategy in ("steps", "epoch"):
+        whole, resumed = RecordEnds(), RecordEnds()
         make(strategy, callbacks=[whole], save_strategy=strategy).train()
         trainer = make(f"{strategy}_resumed", callbacks=[resumed], save_strategy=strategy)
         trainer.train(resume_from_checkpoint=tmp_path / strategy / "checkpoint-6")
-        assert whole.ends == [6, 8] and resumed.ends == ends
-
-
-def test_evaluation_that_is_made_up_for_may_stop_the_run(make, tmp_path):
-    class StopAtEvaluation(TrainerCallback):
-        def on_evaluate(self, args, state, control, **kwargs):
-            control.should_training_stop = True
-
-    for name, checkpoint in (("whole", None), ("resumed", tmp_path / "whole" / "checkpoint-6")):
-        trainer = make(name, eval_strategy="epoch", callbacks=[StopAtEvaluation()])
-        trainer.train(resume_from_checkpoint=checkpoint)
-        assert trainer.state.global_step == 6
+        assert whole.ends == [6, 8] and resumed.ends == [8]
 
 
 def test_mean_loss_is_that_of_the_steps_of_the_call(make, tmp_path):
@@ -281,8 +274,8 @@ def test_mean_loss_is_that_of_the_steps_of_the_call(make, tmp_path):
     assert outcome.training_loss == pytest.approx(sum(losses[4:]) / 4, rel=1e-5)
 
 
-def test_evaluation_in_training_leaves_the_generators(make):
-    """Not so after training, where each evaluation of a data set that draws is another."""
+def test_evaluation_in_training_restores_the_generators(make):
+    """After training, it does not: each evaluation may draw other numbers."""
     plain = make("plain", **WITHOUT_SAVING)
     plain.train()
     evaluated = make("evaluated", eval_strategy="steps", eval_steps=4, **PERSISTENT, **WITHOUT_SAVING)
@@ -292,3 +285,13 @@ def test_evaluation_in_training_leaves_the_generators(make):
     for name, weight in plain.model.named_parameters():
         assert torch.equal(weight, evaluated.model.get_parameter(name)), name
     assert evaluated.evaluate()["eval_drawn"] != evaluated.evaluate()["eval_drawn"]
+
+
+def test_evaluation_draws_the_same_each_time_and_does_not_change_the_epoch(make, drawing_clips):
+    trainer = make("run")
+    clips = drawing_clips()
+    clips.set_epoch(3)
+    trainer.eval_data_collator = collate_drawing
+    loader = trainer.get_eval_dataloader(clips)
+    first, again = ([batch["pixel_values"] for batch in loader] for _ in range(2))
+    assert all(map(torch.equal, first, again)) and clips.epoch == 3

@@ -1,4 +1,4 @@
-"""The card that a run leaves: what the trainer knows is on it, and it is written over as long as nobody edits it."""
+"""The model card of a run has the facts that the trainer knows. It is replaced unless somebody edited it."""
 
 import re
 
@@ -10,7 +10,7 @@ from lgi_former.hub.model_card import ModelFacts
 
 @pytest.fixture
 def trained(tiny_run, tmp_path):
-    """Trainer of a short fine-tuning, saved."""
+    """The trainer of a short fine-tuning whose model is saved."""
     facts = ModelFacts(dataset="dfew", hyperparameters={"mixup_alpha": 0.8, "crop": None})
     fields = {"base_learning_rate": 1e-2, "layer_decay": 0.75, "ema_decay": 0.5, "model_facts": facts}
     trainer = tiny_run.finetuning(tmp_path / "run", max_steps=2, eval_strategy="epoch", trainer_fields=fields)
@@ -39,13 +39,13 @@ def test_recipe_and_losses_are_on_the_card(trained):
         "- mixup_alpha: 0.8",
     ):
         assert f"\n{line}\n" in text
-    assert "- crop:" not in text  # it is not set
+    assert "- crop:" not in text  # crop is not set
     losses = [log["loss"] for log in trained.state.log_history if "loss" in log]
     assert f"- in training, at step 2: {losses[-1]:.4g}\n" in text
     assert re.search(r"^- in evaluation, at step 2: \d", text, re.MULTILINE)
 
 
-def test_it_is_written_over_and_not_written_twice(trained):
+def test_a_second_card_replaces_the_first(trained):
     once = card_of(trained).text
     again = card_of(trained).text
     assert again == once
@@ -63,7 +63,7 @@ def test_an_edited_card_survives_a_run(trained, tmp_path):
     assert path.read_bytes() == edited
 
 
-def test_arguments_of_transformers_trainer_are_taken(trained):
+def test_arguments_of_the_trainer_of_transformers(trained):
     data = card_of(
         trained,
         language="en",

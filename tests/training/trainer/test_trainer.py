@@ -10,35 +10,18 @@ import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
 from torch.nn import functional as F
-from transformers import VideoMAEConfig, VideoMAEForPreTraining, VideoMAEForVideoClassification
+from transformers import VideoMAEForPreTraining, VideoMAEForVideoClassification
 
 from lgi_former import LGIFormerForVideoClassification
 from lgi_former.training.data.collators import FinetuningCollator
-from lgi_former.training.trainer import LGIFormerTrainer
+from lgi_former.training.trainer import LGIFormerTrainer, LGIFormerTrainingArguments
 from lgi_former.training.trainer.ema import ExponentialMovingAverage
+from lgi_former.training.trainer.failed_batches import raise_if_failed
 from lgi_former.training.trainer.non_finite_loss import NonFiniteLossError
 
 
 def weights_of(trainer):
     return {name: weight.detach().clone() for name, weight in trainer.model.named_parameters()}
-
-
-@pytest.fixture
-def videomae_config():
-    return VideoMAEConfig(
-        image_size=16,
-        patch_size=8,
-        num_frames=4,
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=16,
-        decoder_hidden_size=16,
-        decoder_num_hidden_layers=1,
-        decoder_num_attention_heads=2,
-        decoder_intermediate_size=16,
-        num_labels=3,
-    )
 
 
 # Optimisation
@@ -68,7 +51,7 @@ def test_optimizer_has_the_groups_at_the_scaled_learning_rate(tiny_run, tmp_path
     assert logged == pytest.approx([0.0, 0.001, 0.002, 0.002, half_way])
 
 
-def test_learning_rate_is_taken_as_it_is_without_a_base(tiny_run, tmp_path):
+def test_learning_rate_is_not_scaled_without_a_base(tiny_run, tmp_path):
     trainer = tiny_run.finetuning(tmp_path, learning_rate=0.01)
     assert trainer.create_optimizer().param_groups[0]["lr"] == 0.01
 
@@ -88,7 +71,7 @@ def test_adapters_train_and_frozen_weights_stay(tiny_run, tmp_path):
     before = weights_of(trainer)
     trainer.train()
     for name, weight in trainer.model.named_parameters():
-        if "layers.1.interaction" not in name:  # which cannot influence the representative tokens
+        if "layers.1.interaction" not in name:  # it cannot influence the representative tokens
             assert torch.equal(weight, before[name]) != weight.requires_grad, name
 
 
@@ -105,7 +88,7 @@ def test_streams_are_trained_on_and_resumed(tiny_run, tmp_path):
 # Soft labels
 
 
-def test_soft_labels_train_videomae_and_are_not_taken_for_several_classes(tiny_run, tmp_path, videomae_config):
+def test_soft_labels_of_videomae_are_not_multi_label(tiny_run, tmp_path, videomae_config):
     torch.manual_seed(0)
     model = VideoMAEForVideoClassification(videomae_config)
     trainer = LGIFormerTrainer(
@@ -120,15 +103,60 @@ def test_soft_labels_train_videomae_and_are_not_taken_for_several_classes(tiny_r
             for batch in trainer.get_train_dataloader()
         ]
     trainer.train()
-    assert trainer.model.config.problem_type == "single_label_classification"
+    assert trainer.model.config.problem_type is None
     assert tiny_run.losses(trainer)[1] == pytest.approx(float(sum(expected)) / 2, rel=1e-5)
 
 
-def test_labels_of_several_classes_need_their_problem_type(tiny_run, tmp_path):
-    trainer = tiny_run.finetuning(tmp_path)
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_labels_of_several_classes_need_their_problem_type(tiny_run, tmp_path, num_workers):
+    """Every batch is checked, on the CPU: the loader refuses labels that only a later batch has."""
+
+    def collate(items):
+        batch = FinetuningCollator(3)(items)
+        if any(item["video"] == "video_7.mp4" for item in items):
+            batch["labels"] = torch.tensor([[1.0, 1.0, 0.0]] * len(items))
+        return batch
+
+    trainer = tiny_run.finetuning(tmp_path, dataloader_num_workers=num_workers)
+    trainer.data_collator = trainer.eval_data_collator = collate
+    for loader in (trainer.get_train_dataloader(), trainer.get_eval_dataloader(tiny_run.Clips())):
+        with pytest.raises(ValueError, match="problem_type='multi_label_classification'"):
+            for batch in loader:
+                raise_if_failed(batch)
     batch = {"pixel_values": torch.zeros(2, 4, 3, 16, 16), "labels": torch.tensor([[1.0, 1.0, 0.0]] * 2)}
     with pytest.raises(ValueError, match="problem_type='multi_label_classification'"):
         trainer.compute_loss(trainer.model, batch)
+    trainer.model.config.problem_type = "multi_label_classification"
+    for batch in trainer.get_train_dataloader():
+        raise_if_failed(batch)
+
+
+def test_labels_on_an_accelerator_are_not_looked_at(tiny_run, tmp_path):
+    """A comparison would wait for the device. Tensors on "meta" have no values, so they cannot be compared."""
+    trainer = tiny_run.finetuning(tmp_path)
+    batch = {"pixel_values": torch.zeros(2, 4, 3, 16, 16, device="meta"), "labels": torch.ones(2, 3, device="meta")}
+    trainer.model.to("meta").eval()
+    assert trainer.compute_loss(trainer.model, batch).device.type == "meta"
+    assert trainer.model.config.problem_type is None
+
+
+# Arguments
+
+
+def test_recipe_options_come_from_the_arguments(tiny_run, tmp_path):
+    arguments = LGIFormerTrainingArguments(
+        str(tmp_path), use_cpu=True, base_learning_rate=0.256, layer_decay=0.5, ema_decay=0.9, report_to="none"
+    )
+
+    def options(args, **overrides):
+        model = LGIFormerForVideoClassification(tiny_run.tiny_config())
+        trainer = LGIFormerTrainer(model, args, train_dataset=tiny_run.Clips(), **overrides)
+        return trainer.base_learning_rate, trainer.layer_decay, trainer.ema_decay
+
+    assert options(arguments) == (0.256, 0.5, 0.9)
+    assert options(arguments, layer_decay=1.0, ema_decay=0.5) == (0.256, 1.0, 0.5)
+    assert options(tiny_run.training_arguments(tmp_path)) == (None, 1.0, None)
+    assert options(tiny_run.training_arguments(tmp_path), base_learning_rate=1e-3) == (1e-3, 1.0, None)
 
 
 def test_trainer_refuses_to_smooth_a_second_time(tiny_run, tmp_path):
@@ -183,6 +211,18 @@ def test_views_of_videos_with_several_classes_are_refused(tiny_run, tmp_path):
         tiny_run.evaluate_views(trainer)
 
 
+def test_each_data_set_is_evaluated_and_only_the_own_one_keeps_its_workers(tiny_run, tmp_path):
+    """`Trainer` evaluates the first data set again if workers persist."""
+    trainer = tiny_run.finetuning(tmp_path, dataloader_num_workers=1, dataloader_persistent_workers=True)
+    trainer.compute_metrics = lambda prediction: {"number": len(prediction.predictions)}
+    numbers = [trainer.evaluate(dataset)["eval_number"] for dataset in (None, tiny_run.Views(2), None)]
+    assert numbers == [7, 2, 7]
+    assert trainer.get_eval_dataloader() is trainer.get_eval_dataloader(trainer.eval_dataset)
+    assert not trainer.get_test_dataloader(tiny_run.Views(2)).persistent_workers
+    trainer.eval_dataset = {"a": tiny_run.Views(3), "b": tiny_run.Views(4)}
+    assert trainer.evaluate()["eval_b_number"] == 4
+
+
 def test_single_clips_are_evaluated_too(tiny_run, tmp_path):
     trainer = tiny_run.finetuning(tmp_path)
 
@@ -227,7 +267,7 @@ def test_pretraining_is_evaluated_by_its_loss(tiny_run, tmp_path, videomae_confi
 
 
 def test_best_model_by_uar(tiny_run, tmp_path):
-    """The one of three checkpoints that had the highest UAR is loaded in the end."""
+    """At the end, the checkpoint with the highest UAR is loaded."""
     trainer = tiny_run.finetuning(
         tmp_path,
         max_steps=3,
@@ -288,7 +328,7 @@ def test_non_finite_loss_of_the_last_step_is_found(tiny_run, tmp_path):
 
 @pytest.fixture
 def with_average(tiny_run):
-    """Makes a trainer of 4 steps that averages weights."""
+    """A function that makes a trainer of 4 steps with an average of the weights."""
     return functools.partial(
         tiny_run.finetuning,
         model_fields=tiny_run.DROPOUT,
@@ -321,7 +361,7 @@ def test_average_is_saved_and_becomes_the_model(tiny_run, with_average, tmp_path
     assert all(torch.equal(final[name], weight) for name, weight in weights_of(trainer).items())
 
 
-def test_average_is_what_is_evaluated_and_training_goes_on_unharmed(tiny_run, with_average, tmp_path):
+def test_average_is_evaluated_and_training_does_not_change(tiny_run, with_average, tmp_path):
     trainer = with_average(tmp_path / "evaluated", eval_strategy="steps", eval_steps=2)
     seen = []
     trainer.compute_metrics = lambda prediction: seen.append(weights_of(trainer)) or {}
@@ -349,7 +389,7 @@ def test_average_is_resumed(tiny_run, with_average, tmp_path):
         tiny_run.finetuning(tmp_path / "part").train(resume_from_checkpoint=tmp_path / "whole" / "checkpoint-2")
 
 
-def test_best_average_is_kept_in_the_end(with_average, tmp_path):
+def test_best_average_is_loaded_at_the_end(with_average, tmp_path):
     trainer = with_average(
         tmp_path,
         eval_strategy="steps",

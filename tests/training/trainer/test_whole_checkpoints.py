@@ -1,4 +1,4 @@
-"""A run that was killed goes on as if it had not been; a half-written checkpoint is not taken for a whole one."""
+"""A killed run resumes exactly, and never from an incomplete checkpoint."""
 
 import os
 import signal
@@ -13,10 +13,10 @@ from transformers import TrainerCallback
 from lgi_former import LGIFormerForVideoClassification
 from lgi_former.training.trainer.whole_checkpoints import (
     SEAL,
-    make_way,
+    clear_folder,
+    missing_part,
     newest_whole_checkpoint,
     seal_checkpoint,
-    what_a_checkpoint_lacks,
 )
 
 
@@ -34,8 +34,8 @@ def checkpoint(output_dir, step):
 
 def test_whole_checkpoint(tmp_path):
     folder = checkpoint(tmp_path, 10)
-    (folder / "notes.txt").write_text("A file more does no harm.")
-    assert what_a_checkpoint_lacks(folder) is None
+    (folder / "notes.txt").write_text("Another file is allowed.")
+    assert missing_part(folder) is None
     assert not list(folder.glob("*unfinished*"))
 
 
@@ -50,11 +50,11 @@ def test_whole_checkpoint(tmp_path):
         (lambda folder: os.truncate(folder / "inner" / "part.bin", 0), "inner/part.bin has 0 bytes of 10"),
     ],
 )
-def test_half_written_checkpoint_is_passed_over(tmp_path, damage, lack):
+def test_half_written_checkpoint_is_skipped(tmp_path, damage, lack):
     older, newest = checkpoint(tmp_path, 9), checkpoint(tmp_path, 10)
     assert newest_whole_checkpoint(tmp_path) == newest
     damage(newest)
-    assert what_a_checkpoint_lacks(newest) == lack
+    assert missing_part(newest) == lack
     assert newest_whole_checkpoint(tmp_path) == older
     damage(older)
     assert newest_whole_checkpoint(tmp_path) is None
@@ -71,7 +71,7 @@ def test_no_checkpoint(tiny_run, tmp_path):
 
 
 def test_checkpoint_is_removed_only_when_a_newer_one_is_whole(tiny_run, tmp_path, monkeypatch):
-    """Of a run that keeps one checkpoint there is a whole one at any time."""
+    """With `save_total_limit=1`, there is a whole checkpoint at any time."""
     trainer = tiny_run.finetuning(tmp_path, max_steps=3, save_strategy="steps", save_steps=1, save_total_limit=1)
     whole_before_sealing = []
 
@@ -79,7 +79,7 @@ def test_checkpoint_is_removed_only_when_a_newer_one_is_whole(tiny_run, tmp_path
         whole_before_sealing.append(newest_whole_checkpoint(tmp_path))
         seal_checkpoint(folder)
 
-    monkeypatch.setattr("lgi_former.training.trainer.trainer.seal_checkpoint", seal)
+    monkeypatch.setattr("lgi_former.training.trainer.whole_checkpoints.seal_checkpoint", seal)
     trainer.train()
     assert whole_before_sealing == [None, tmp_path / "checkpoint-1", tmp_path / "checkpoint-2"]
     assert [folder.name for folder in tmp_path.glob("checkpoint-*")] == ["checkpoint-3"]
@@ -111,7 +111,7 @@ def test_checkpoint_that_is_written_again_is_not_whole_meanwhile(tiny_run, tmp_p
     ],
 )
 def test_checkpoint_of_a_killed_run_is_replaced(tiny_run, tmp_path, damage):
-    """Whatever it holds; the other files of the run's folder stay as they are."""
+    """Files that are not of a checkpoint stay unchanged."""
     fields = {"max_steps": 2, "save_strategy": "steps", "save_steps": 1}
     tiny_run.finetuning(tmp_path, **fields).train()
     unfinished = tmp_path / "checkpoint-2"
@@ -134,25 +134,25 @@ def test_checkpoint_of_a_killed_run_is_replaced(tiny_run, tmp_path, damage):
     tiny_run.finetuning(tmp_path, **fields).train(resume_from_checkpoint=unfinished)
 
 
-def test_folder_that_is_no_checkpoint_is_left_alone(tmp_path):
+def test_folder_without_a_checkpoint_is_not_changed(tmp_path):
     folder = tmp_path / "checkpoint-2"
     for name in ("modeling_lgi_former.py", "README.md", "config.json"):
         folder.mkdir(exist_ok=True)
         (folder / name).write_text("precious")
-    make_way(folder)
+    clear_folder(folder)
     assert {path.name for path in folder.iterdir()} == {"modeling_lgi_former.py", "README.md", "config.json"}
-    make_way(tmp_path / "checkpoint-3")
+    clear_folder(tmp_path / "checkpoint-3")
     assert not (tmp_path / "checkpoint-3").exists()
 
 
 def test_mark_of_transformers_is_not_sealed(tmp_path):
-    """With `enable_jit_checkpoint` Transformers removes its mark after the checkpoint was sealed."""
+    """With `enable_jit_checkpoint`, Transformers removes its mark after the seal."""
     folder = checkpoint(tmp_path, 1)
     mark = folder / "checkpoint-is-incomplete.txt"
     mark.write_text("in progress")
     seal_checkpoint(folder)
     mark.unlink()
-    assert what_a_checkpoint_lacks(folder) is None
+    assert missing_part(folder) is None
 
 
 @pytest.mark.slow
@@ -172,16 +172,16 @@ def test_killed_run_resumes_exactly(tiny_run, tiny_shards, tmp_path, run, left, 
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},  # on which sums depend in the last digit
+        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},  # changes the last digit of sums
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert sorted(int(folder.name.split("-")[1]) for folder in tmp_path.glob("checkpoint-*")) == left
 
-    class NoteStart(TrainerCallback):
+    class RecordStart(TrainerCallback):
         def on_train_begin(self, args, state, control, **kwargs):
             self.step = state.global_step
 
-    start = NoteStart()
+    start = RecordStart()
     resumed = train(tmp_path, callbacks=[start])
     resumed.train(resume_from_checkpoint=True)
     assert start.step == resumed_from
@@ -195,23 +195,22 @@ def test_killed_run_resumes_exactly(tiny_run, tiny_shards, tmp_path, run, left, 
         assert len({video for step in range(7, 11) for video in steps[step]}) == 16
 
 
-@pytest.mark.parametrize(("accumulation", "step"), [(1, 2), (1, 6), (1, 8), (2, 3), (2, 5)])
-def test_resumed_run_equals_the_whole_one(tiny_run, tmp_path, accumulation, step):
-    """From the middle of the first or second epoch and from an end, with dropout, mixup and shuffling."""
+@pytest.mark.parametrize(("accumulation", "steps"), [(1, (2, 6, 8)), (2, (3, 5))])
+def test_resumed_run_equals_the_whole_one(tiny_run, tmp_path, accumulation, steps):
+    """From the middle and the end of an epoch, with dropout, mixup and shuffling."""
     fields = {
         "model_fields": tiny_run.DROPOUT,
-        "max_steps": step + 2,
-        "save_strategy": "steps",
-        "save_steps": 1,
+        "max_steps": max(steps) + 2,
         "gradient_accumulation_steps": accumulation,
     }
-    whole = tiny_run.finetuning(tmp_path / "whole", **fields)
+    whole = tiny_run.finetuning(tmp_path / "whole", save_strategy="steps", save_steps=1, **fields)
     whole.train()
-    resumed = tiny_run.finetuning(tmp_path / "resumed", **fields)
-    resumed.train(resume_from_checkpoint=tmp_path / "whole" / f"checkpoint-{step}")
-    assert tiny_run.losses(resumed) == tiny_run.losses(whole)
-    for name, weight in whole.model.named_parameters():
-        assert torch.equal(weight, resumed.model.get_parameter(name)), name
+    for step in steps:
+        resumed = tiny_run.finetuning(tmp_path / f"resumed_{step}", **fields)
+        resumed.train(resume_from_checkpoint=tmp_path / "whole" / f"checkpoint-{step}")
+        assert tiny_run.losses(resumed) == tiny_run.losses(whole)
+        for name, weight in whole.model.named_parameters():
+            assert torch.equal(weight, resumed.model.get_parameter(name)), name
 
 
 def test_resumed_run_has_the_same_batches(tiny_run, tmp_path):

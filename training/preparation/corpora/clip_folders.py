@@ -1,4 +1,4 @@
-"""Finds the clips in the folders of a corpus, and clips that are empty."""
+"""Finds the clips in the folders of a corpus, and detects empty clips."""
 
 import os
 from collections.abc import Iterator
@@ -13,22 +13,14 @@ _LARGEST_POINTER = 1024  # bytes
 
 
 class ClipFolder(NamedTuple):
-    """The clips of one folder.
-
-    Attributes:
-        path: The folder, relative to the start of the search, with `/`. Empty for the start itself.
-        clips: The clips, sorted by name.
-    """
+    """The clips of one folder, sorted by name. The path is relative to the start of the search, with `/`."""
 
     path: str
     clips: list[os.DirEntry]
 
 
 def clips_below(folder: str | os.PathLike, depth: int, path: str = "") -> Iterator[ClipFolder]:
-    """Yield all clips `depth` folders down, folder by folder. A clip is a video file or a folder of frames.
-
-    Only one folder and its parents are in memory at a time.
-    """
+    """Yield all clips on level `depth` below a folder. Only one folder and its parents are in memory at a time."""
     entries = _sorted_entries(folder)
     if depth == 1:
         yield ClipFolder(path, [entry for entry in entries if _is_clip(entry)])
@@ -39,7 +31,7 @@ def clips_below(folder: str | os.PathLike, depth: int, path: str = "") -> Iterat
 
 
 def first_file_below(folder: str | os.PathLike) -> str | None:
-    """The path of a file at any depth in a folder, or None."""
+    """The path of a visible file at any depth in a folder, or None."""
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         if visible := [name for name in files if not name.startswith(".")]:
@@ -58,8 +50,8 @@ def without_suffix(name: str) -> str:
     return stem if suffix.lower() in VIDEO_SUFFIXES else name
 
 
-def what_is_wrong(clip: os.DirEntry) -> str | None:
-    """Say why a clip is empty, as the end of a sentence, without decoding it. None if it is not empty."""
+def problem_of_clip(clip: os.DirEntry) -> str | None:
+    """The problem of an empty clip, as the end of a sentence. None for other clips. Nothing is decoded."""
     try:
         if clip.is_dir():
             return None if holds_frames(clip.path) else "holds no frames"
@@ -73,31 +65,13 @@ def what_is_wrong(clip: os.DirEntry) -> str | None:
     return None
 
 
-class ClipFinder:
-    """Finds clips by name. Lists every folder once.
-
-    Args:
-        folder: The folder of clips.
-    """
-
-    def __init__(self, folder: str | os.PathLike):
-        self.folder = folder
-        self._listed = {}
-
-    def find(self, name: str) -> os.DirEntry | None:
-        """Find a clip by its name relative to the folder of clips. Suffixes of video files may differ."""
-        parent, _, last = name.rpartition("/")
-        if parent not in self._listed:
-            self._listed[parent] = _clips_by_name(os.path.join(self.folder, parent))
-        return self._listed[parent].get(without_suffix(last))
-
-
-def _clips_by_name(folder: str) -> dict[str, os.DirEntry]:
+def clips_by_name(folder: str | os.PathLike) -> dict[str, os.DirEntry]:
+    """The clips of a folder by name without the suffix of a video file. Empty if the folder does not exist."""
     found = {}
     if os.path.isdir(folder):
         for entry in _sorted_entries(folder):
             if _is_clip(entry):
-                found.setdefault(without_suffix(entry.name), entry)  # a folder of frames comes before a video file
+                found.setdefault(without_suffix(entry.name), entry)  # a folder of frames precedes a video file
     return found
 
 

@@ -15,58 +15,43 @@ SPLITS = ("train", "test")
 
 @dataclass(frozen=True)
 class ListedClips:
-    """Clips whose labels and splits are in lists of the owners.
+    """Clips whose labels and splits are in lists of the owners."""
 
-    Attributes:
-        lists: Possible paths of a list, relative to the corpus, with `{split}` and `{fold}`.
-        labels: The classes as the lists spell them, in the order of their indices.
-        num_folds: Number of the owners' splits into training and test data; 0 if there is one split without a number.
-        digits: Names of clips are padded with zeros to this length.
-    """
-
-    lists: tuple[str, ...]
-    labels: tuple[str, ...]
-    num_folds: int = 0
-    digits: int = 0
+    lists: tuple[str, ...]  # possible paths of a list, relative to the corpus, with `{split}` and `{fold}`
+    labels: tuple[str, ...]  # the classes as the lists spell them, in the order of their indices
+    num_folds: int = 0  # 0 for a single split without a number
+    digits: int = 0  # names of clips are padded with zeros to this length
 
 
 @dataclass(frozen=True)
 class NamedClips:
     """Clips with label and actor in the name. No actor is in both training and test data of a fold.
 
-    Attributes:
-        depth: Levels from the folder of the clips down to a clip, counting the clip.
-        name: Regular expression of a clip's path below the folder of clips, without the suffix of a video file. Its
-            groups are `clip` (the identity of a clip: duplicates are skipped), `actor` and `label`.
-        labels: The classes as the names spell them, in the order of their indices.
-        actors: Numbers of all actors. They decide the folds, so a lost clip does not move other clips.
-        num_folds: Fold k tests on the k-th `actors_per_fold` actors, and the last fold on all remaining actors.
-        actors_per_fold: See `num_folds`.
-        num_clips: Number of clips.
-        expected: Called with the folder of the corpus. Returns the group `clip` of all clips, or nothing if it cannot
-            know them. Raises ValueError if it cannot understand a list in the folder.
-        ending: Follows `clip` in the file names of the owners. Reports of missing clips need it.
+    `name` is a regular expression of a clip's path below the folder of clips, without the suffix of a video file. Its
+    groups are `clip` (the identity of a clip: duplicates are skipped), `actor` and `label`. `expected(root)` returns
+    the group `clip` of all clips, or nothing if it cannot know them. It raises ValueError if a list in the folder of
+    the corpus cannot be understood.
     """
 
-    depth: int
+    depth: int  # levels from the folder of the clips to a clip, counting the clip
     name: str
-    labels: tuple[str, ...]
-    actors: tuple[int, ...]
+    labels: tuple[str, ...]  # the classes as the names spell them, in the order of their indices
+    actors: tuple[int, ...]  # sorted numbers of all actors, so that a lost clip does not move other clips
     num_folds: int
     actors_per_fold: int
     num_clips: int
     expected: Callable[[Path], Iterable[str]]
-    ending: str
+    ending: str  # follows `clip` in the file names of the owners, for reports of missing clips
+
+    def test_actors(self, fold: int) -> tuple[int, ...]:
+        """The test actors of a fold, counted from 1. The last fold has all remaining actors."""
+        start = (fold - 1) * self.actors_per_fold
+        return self.actors[start:] if fold == self.num_folds else self.actors[start : start + self.actors_per_fold]
 
 
 @dataclass(frozen=True)
 class UnlabelledClips:
-    """Clips to pre-train on. They are too many for a list in memory.
-
-    Attributes:
-        depth, num_clips: As for `NamedClips`.
-        num_folds: None.
-    """
+    """Clips for pre-training, too many for a list in memory. `depth` and `num_clips` are as for `NamedClips`."""
 
     depth: int
     num_clips: int
@@ -75,18 +60,11 @@ class UnlabelledClips:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Describes where the clips of a corpus are.
+    """Describes where the clips of a corpus are, and how their labels and splits are found."""
 
-    Attributes:
-        name: Its key in `DATASET_LABELS` and `DATASET_TERMS`.
-        recipe: The shipped recipe that trains on it.
-        folders: Possible folders of the clips, relative to the corpus. The first existing one counts.
-        clips: How names, labels and splits of the clips are found.
-    """
-
-    name: str
-    recipe: str
-    folders: tuple[str, ...]
+    name: str  # key in `DATASET_LABELS` and `DATASET_TERMS`
+    recipe: str  # the shipped recipe for the corpus
+    folders: tuple[str, ...]  # possible folders of the clips, relative to the corpus; the first existing one is used
     clips: ListedClips | NamedClips | UnlabelledClips
 
     @property

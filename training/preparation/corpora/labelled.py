@@ -1,5 +1,6 @@
 """Finds the labelled clips of a corpus and their splits, from lists of the owners or from the names of clips."""
 
+import functools
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -11,32 +12,24 @@ from tqdm import tqdm
 
 from ....messages import nearest
 from ...data.annotations import load_annotations
-from .clip_folders import ClipFinder, clips_below, joined, what_is_wrong, without_suffix
+from .clip_folders import clips_below, clips_by_name, joined, problem_of_clip, without_suffix
 from .descriptions import SPLITS, Corpus, ListedClips, NamedClips
-from .folds import actors_of_folds
 
 
 NOT_FOUND = "is not there"
 
 Split = list[tuple[str, int]]
+"""Paths of clips, relative to the corpus, and their class indices from 0."""
 
 
 @dataclass
 class LabelledClips:
-    """The clips of a corpus that were found.
+    """The clips of a corpus that were found. Numbers are those of distinct clips."""
 
-    Attributes:
-        folds: The clips by fold (None for a corpus without folds) and split: path relative to the corpus, and class
-            index from 0.
-        num_expected: Number of distinct clips that the corpus has.
-        num_found: Number of distinct clips that were found.
-        missing: The errors of the other clips, by name, as far as the names are known.
-    """
-
-    folds: dict[int | None, dict[str, Split]]
+    folds: dict[int | None, dict[str, Split]]  # by fold (None without folds) and split
     num_expected: int
     num_found: int
-    missing: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)  # the problems of other clips with known names, by path
 
     @property
     def num_missing(self) -> int:
@@ -45,35 +38,26 @@ class LabelledClips:
 
 
 def find_clips(corpus: Corpus, root: Path, folder: str, folds: Sequence[int | None]) -> LabelledClips:
-    """Find all clips, and check that none of them is empty.
-
-    Args:
-        corpus: A corpus of labelled clips.
-        root: Folder of the corpus.
-        folder: Folder of the clips, relative to `root`.
-        folds: Numbers of folds, or `[None]` for a corpus without folds.
+    """Find all clips in `root / folder` that are not empty. `folds` is `[None]` for a corpus without folds.
 
     Raises:
         ValueError: If a list is missing, cannot be understood, or gives a clip two labels.
-        OSError: If a folder cannot be read.
     """
     if isinstance(corpus.clips, ListedClips):
         return _find_listed(corpus, root, folder, folds)
     return _find_named(corpus.clips, root, folder, folds)
 
 
-# Lists
-
-
 def _find_listed(corpus: Corpus, root: Path, folder: str, folds: Sequence[int | None]) -> LabelledClips:
     listed = {fold: {split: _read_list(corpus, root, fold, split) for split in SPLITS} for fold in folds}
     names = dict.fromkeys(name for splits in listed.values() for split in splits.values() for name in split)
-    finder, paths, missing = ClipFinder(root / folder), {}, {}
+    clips_in, paths, missing = functools.cache(clips_by_name), {}, {}
     for name in tqdm(names, "Looking for clips", unit="clip"):
-        clip = finder.find(name)
-        problem = NOT_FOUND if clip is None else what_is_wrong(clip)
+        parent, _, last = name.rpartition("/")
+        clip = clips_in(os.path.join(root, folder, parent)).get(without_suffix(last))
+        problem = NOT_FOUND if clip is None else problem_of_clip(clip)
         if problem is None:
-            paths[name] = joined(folder, joined(os.path.dirname(name), clip.name))
+            paths[name] = joined(folder, joined(parent, clip.name))
         else:
             missing[joined(folder, name)] = problem
     located = {
@@ -110,13 +94,9 @@ def _read_list(corpus: Corpus, root: Path, fold: int | None, split: str) -> dict
 
 def _index(label: str, labels: Sequence[str], place: str) -> int:
     if label not in labels:
-        raise ValueError(
-            f"{place} the unknown label {label!r}; labels are {', '.join(labels)}{nearest(label, labels)}."
-        )
+        known = f"{', '.join(labels)}{nearest(label, labels)}"
+        raise ValueError(f"{place} the unknown label {label!r}; labels are {known}.")
     return labels.index(label)
-
-
-# Names
 
 
 def _find_named(clips: NamedClips, root: Path, folder: str, folds: Sequence[int | None]) -> LabelledClips:
@@ -131,28 +111,25 @@ def _find_named(clips: NamedClips, root: Path, folder: str, folds: Sequence[int 
     expected = list(clips.expected(root))
     missing |= {joined(folder, name + clips.ending): NOT_FOUND for name in expected if _key(name) not in found}
     rows = [(path, actor, label) for path, actor, label, problem in found.values() if problem is None]
-    test_actors = actors_of_folds(clips.actors, clips.num_folds, clips.actors_per_fold)
-    splits = {fold: _split(rows, test_actors[fold]) for fold in folds}
+    splits = {fold: _split(rows, clips.test_actors(fold)) for fold in folds}
     return LabelledClips(splits, len(expected) or clips.num_clips, len(rows), missing)
 
 
 def _named(clips: NamedClips, root: Path, folder: str) -> Iterable[tuple[re.Match, str, str | None]]:
-    """Yield the clips of known actors: the parsed name, the path relative to the corpus, and the error or None."""
+    """Yield the parsed name, the path relative to the corpus, and the problem or None, of clips of known actors."""
     for parent in clips_below(root / folder, clips.depth):
         for clip in parent.clips:
             path = joined(parent.path, clip.name)
             match = re.fullmatch(clips.name, without_suffix(path))
             if match and int(match["actor"]) in clips.actors:
-                yield match, joined(folder, path), what_is_wrong(clip)
+                yield match, joined(folder, path), problem_of_clip(clip)
 
 
 def _key(clip: str) -> str:
-    return clip.replace(
-        "_", " "
-    )  # users often replace the spaces in eNTERFACE's names, because many programs cannot handle spaces
+    return clip.replace("_", " ")  # users often replace the spaces in eNTERFACE's names
 
 
-def _split(rows: list[tuple[str, int, int]], test_actors: list[int]) -> dict[str, Split]:
+def _split(rows: list[tuple[str, int, int]], test_actors: Sequence[int]) -> dict[str, Split]:
     splits = {split: [] for split in SPLITS}
     for path, actor, label in rows:
         splits["test" if actor in test_actors else "train"].append((path, label))

@@ -12,9 +12,9 @@ from ...data.skipped_videos import replace_list
 from .clip_folders import first_file_below
 from .descriptions import Corpus
 from .labelled import LabelledClips, find_clips
-from .readability import RECORD_FILE, ReadabilityRecord
+from .readability import RECORD_FILE, ReadabilityRecord, check_readability
 from .staged_files import StagedFiles
-from .unlabelled import UnlabelledCount, list_clips, read_all
+from .unlabelled import UnlabelledCount, list_clips
 
 
 LABELS_FILE = "labels.json"
@@ -24,31 +24,18 @@ LOCK_FILE = ".preparation.lock"
 
 @dataclass(frozen=True)
 class PreparationOptions:
-    """How a corpus is prepared.
+    """How a corpus is prepared."""
 
-    Attributes:
-        root: Folder of the corpus. Paths in the lists are relative to it.
-        output: Folder to write to. It is created if needed.
-        clips: Folder of the clips, relative to `root`. None tries the usual folders in order.
-        max_missing_fraction: Share of the clips that may be missing.
-        overwrite: Whether to replace existing lists with other content.
-        dry_run: Whether to write and decode nothing.
-    """
-
-    root: Path
-    output: Path
-    clips: str | None = None
-    max_missing_fraction: float = 0.01
-    overwrite: bool = False
-    dry_run: bool = False
+    root: Path  # folder of the corpus; paths in the lists are relative to it
+    output: Path  # folder to write to; it is created if needed
+    clips: str | None = None  # folder of the clips, relative to `root`; by default, the usual folders are tried
+    max_missing_fraction: float = 0.01  # share of the clips that may be missing
+    overwrite: bool = False  # replace existing lists with other content
+    dry_run: bool = False  # write and decode nothing
 
 
 class ListsNotWrittenError(ValueError):
-    """The corpus was found, but its lists cannot be written. Lists of an earlier run do not change.
-
-    Attributes:
-        found: The clips that were found.
-    """
+    """The clips `found` were found, but their lists cannot be written. Lists of an earlier run do not change."""
 
     def __init__(self, message: str, found: LabelledClips | UnlabelledCount):
         super().__init__(message)
@@ -56,11 +43,7 @@ class ListsNotWrittenError(ValueError):
 
 
 def folder_of_clips(corpus: Corpus, options: PreparationOptions) -> str:
-    """Find the folder of the clips of a corpus, relative to `options.root`.
-
-    Raises:
-        ValueError: If there is no such folder.
-    """
+    """The folder of the clips of a corpus, relative to `options.root`. Raises ValueError if there is none."""
     if not options.root.is_dir():
         raise ValueError(f"There is no folder '{options.root}'. {corpus.how_to_obtain}")
     candidates = corpus.folders if options.clips is None else (Path(options.clips).as_posix(),)
@@ -85,13 +68,9 @@ def prepare_labelled(corpus: Corpus, options: PreparationOptions, folds: Sequenc
         options: Folders and settings.
         folds: Numbers of folds, or `[None]` for a corpus without folds.
 
-    Returns:
-        The clips that were found.
-
     Raises:
         ValueError: If the corpus is not found, or its lists cannot be understood.
         ListsNotWrittenError: If a split is empty, or other lists exist.
-        OSError: If something cannot be read or written.
     """
     folder = folder_of_clips(corpus, options)
     found = find_clips(corpus, options.root, folder, folds)
@@ -123,16 +102,12 @@ def prepare_unlabelled(
     Args:
         corpus: A corpus of unlabelled clips.
         options: Folders and settings.
-        check: Whether to read videos that were not read before. Empty files are found in any case.
+        check: Whether to read videos that were not read before. Empty files are always found.
         num_workers: Number of worker processes. With 0, this process reads.
-
-    Returns:
-        The numbers of clips.
 
     Raises:
         ValueError: If the corpus is not found.
         ListsNotWrittenError: If another list exists.
-        OSError: If something cannot be read or written.
     """
     folder = folder_of_clips(corpus, options)
     clips, record_file = corpus.clips, options.output / RECORD_FILE
@@ -144,7 +119,7 @@ def prepare_unlabelled(
     with only_writer(options.output, LOCK_FILE):
         record = ReadabilityRecord(record_file)
         if check:
-            read_all(clips, options.root / folder, record, num_workers)
+            check_readability(options.root / folder, clips.depth, record, num_workers)
         with StagedFiles(options.overwrite) as staged:
             with staged.open(options.output / "train.csv") as file:
                 found = list_clips(clips, options.root, folder, record, file)
@@ -186,7 +161,6 @@ def _write_splits(staged: StagedFiles, options: PreparationOptions, found: Label
         for split, rows in splits.items():
             path = options.output / folder_of_fold(fold) / f"{split}.csv"
             if not rows:
-                message = f"All clips of '{path}' are missing. No list was written."
-                raise ListsNotWrittenError(message, found)
+                raise ListsNotWrittenError(f"All clips of '{path}' are missing. No list was written.", found)
             with staged.open(path) as file:
                 file.writelines(f"{clip} {label}\n" for clip, label in rows)

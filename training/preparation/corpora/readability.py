@@ -10,7 +10,7 @@ from tqdm import tqdm
 from ....image_processing import VideoReadError
 from ...data.data_check import read_first_and_last_frame
 from ..parallel import WorkerDiedError, map_unordered, worker_processes
-from .clip_folders import ClipFolder
+from .clip_folders import ClipFolder, clips_below
 
 
 RECORD_FILE = "readability.jsonl"
@@ -23,9 +23,6 @@ class ReadabilityRecord:
     Each line is a JSON object: a folder, the number and the bytes of its videos, and the errors of unreadable videos
     by name. Lines are only appended, and the last line of a folder counts. An incomplete line, which a killed process
     may leave, is ignored. A folder is unknown again when the number or the size of its videos has changed.
-
-    Args:
-        path: The file. It is created with the first folder.
 
     Raises:
         ValueError: If the file has other lines.
@@ -63,8 +60,8 @@ class ReadabilityRecord:
                     continue
                 except (KeyError, TypeError) as error:
                     raise ValueError(
-                        f"'{self.path}', line {number}, is no record of a folder of videos. Move the file, or choose "
-                        "another --output."
+                        f"'{self.path}', line {number}, is not a record of a folder of videos. Move the file, or "
+                        "choose another --output."
                     ) from error
         if not text.endswith("\n"):
             with self.path.open("a", encoding="utf-8") as file:
@@ -82,32 +79,33 @@ def _sizes(folder: ClipFolder) -> tuple[int, int]:
     return len(folder.clips), sum(clip.stat().st_size for clip in folder.clips)
 
 
-def check_readability(folders: Iterable[ClipFolder], record: ReadabilityRecord, num_workers: int, num_videos: int):
-    """Read the first and the last frame of each video in unknown folders, and record the folders.
+def check_readability(folder: Path, depth: int, record: ReadabilityRecord, num_workers: int):
+    """Read the first and the last frame of each video in folders that the record does not know, and record them.
 
     This finds files without a video in a fraction of the time of decoding all frames. Damage in the middle of a video
     is found in training, which skips such videos.
 
     Args:
-        folders: The folders of videos.
-        record: Gets the results. Its known folders are not read again.
+        folder, depth: As for `clips_below`.
+        record: Gets the results.
         num_workers: Number of worker processes. With 0, this process reads.
-        num_videos: Number of videos in all folders, for the progress bar.
 
     Raises:
         ValueError: If a worker process dies.
     """
+    num_videos = sum(len(found.clips) for found in tqdm(clips_below(folder, depth), "Counting", unit=" folders"))
     with (
         tqdm(desc="Reading first and last frames", total=num_videos, unit="video") as progress,
         worker_processes(num_workers, preload=__name__) as pool,
     ):
-        tasks = ((folder, [clip.path for clip in folder.clips]) for folder in _unknown(folders, record, progress))
+        unknown = _unknown(clips_below(folder, depth), record, progress)
+        tasks = ((found, [clip.path for clip in found.clips]) for found in unknown)
         try:
-            for folder, unreadable in map_unordered(pool, find_unreadable, tasks, FOLDERS_AHEAD * num_workers):
-                record.add(folder, unreadable)
-                progress.update(len(folder.clips))
+            for found, unreadable in map_unordered(pool, find_unreadable, tasks, FOLDERS_AHEAD * num_workers):
+                record.add(found, unreadable)
+                progress.update(len(found.clips))
         except WorkerDiedError as error:
-            being_read = ", ".join(folder.path for folder in error.keys[: 2 * num_workers])
+            being_read = ", ".join(found.path for found in error.keys[: 2 * num_workers])
             raise ValueError(
                 f"A process died while it read the videos in one of these folders: {being_read}. Check the memory of "
                 "the machine. Use fewer --num_workers to find the video that kills it, move that video away, and run "

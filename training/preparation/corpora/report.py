@@ -18,11 +18,11 @@ from .preparation import MISSING_FILE, PreparationOptions, folder_of_fold, too_m
 from .unlabelled import UnlabelledCount
 
 
-CLIPS_NAMED = 5  # of those that are missing
+CLIPS_NAMED = 5
 
 
 def print_clips(corpus: Corpus, found: LabelledClips):
-    """Print a table of clips: a row for each class, a column for each fold with those of its splits."""
+    """Print the numbers of clips: a row for each class, and a column for each fold with both splits."""
     table = Table(corpus.title, box=box.SIMPLE, caption=f"clips: {' / '.join(SPLITS)}")
     counts = {}
     for fold, splits in found.folds.items():
@@ -60,11 +60,9 @@ def print_count(corpus: Corpus, found: UnlabelledCount):
 def describe_missing(
     corpus: Corpus, found: LabelledClips | UnlabelledCount, options: PreparationOptions, are_listed: bool
 ) -> str:
-    """Describe the missing clips in a few lines: their number, the first of them, and how to obtain the corpus.
+    """Describe the missing clips: their number, the first of them, and how to obtain the corpus.
 
-    Args:
-        corpus, found, options: Those of the preparation.
-        are_listed: Whether `missing.csv` lists all missing clips.
+    `are_listed` says whether `missing.csv` lists all missing clips.
     """
     lines = [f"{found.num_missing} of {found.num_expected} clips are missing or cannot be read:"]
     lines += [f"  {options.root / clip} {problem}" for clip, problem in islice(found.missing.items(), CLIPS_NAMED)]

@@ -1,4 +1,4 @@
-"""Writes several files together or not at all. Files with other content are replaced only on request."""
+"""Writes several files together or not at all."""
 
 import contextlib
 import filecmp
@@ -12,13 +12,10 @@ from ....files import unfinished
 class StagedFiles:
     """Text files with temporary names. The end of the `with` block moves them to their final names.
 
-    If the block raises an exception, no file changes.
+    If the block raises an exception, or `check_places` does at its end, no file changes.
 
     Args:
         overwrite: Whether to replace existing files with other content.
-
-    Raises:
-        ValueError: At the end of the block, as from `check_places`. Then no file is written.
     """
 
     def __init__(self, overwrite: bool):
@@ -46,7 +43,9 @@ class StagedFiles:
     def __exit__(self, error_type, error, traceback):
         try:
             if error is None:
-                self._move()
+                self.check_places()
+                for staged, path in self._places.items():
+                    staged.replace(path)
         finally:
             self.discard()
 
@@ -54,7 +53,7 @@ class StagedFiles:
         """Check that the files written so far can get their final names.
 
         Raises:
-            ValueError: If a folder has such a name, or a file with other content has and `overwrite` is not set.
+            ValueError: If a folder has such a name, or if a file with other content has it without `overwrite`.
         """
         if folder := next((path for path in self._places.values() if path.is_dir()), None):
             raise ValueError(f"'{folder}' is a folder. Move it, or choose another --output. No list was written.")
@@ -64,16 +63,10 @@ class StagedFiles:
             if path.exists() and not filecmp.cmp(staged, path, shallow=False)
         ]
         if differing and not self.overwrite:
+            files = f"'{differing[0]}' exists"
+            if len(differing) > 1:
+                files = f"'{differing[0]}' and {len(differing) - 1} more files exist"
             raise ValueError(
-                f"{_exist(differing)} already with other content. Replace them with --overwrite, or choose another "
+                f"{files} already with other content. Replace them with --overwrite, or choose another "
                 "--output. No list was written."
             )
-
-    def _move(self):
-        self.check_places()
-        for staged, path in self._places.items():
-            staged.replace(path)
-
-
-def _exist(paths: list[Path]) -> str:
-    return f"'{paths[0]}' exists" if len(paths) == 1 else f"'{paths[0]}' and {len(paths) - 1} more files exist"

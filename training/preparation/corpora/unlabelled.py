@@ -7,19 +7,14 @@ from typing import TextIO
 from tqdm import tqdm
 
 from ...data.annotation_files import is_path_only
-from .clip_folders import clips_below, joined, what_is_wrong
+from .clip_folders import clips_below, joined, problem_of_clip
 from .descriptions import UnlabelledClips
-from .readability import ReadabilityRecord, check_readability
+from .readability import ReadabilityRecord
 
 
 @dataclass
 class UnlabelledCount:
-    """The numbers of clips of a corpus.
-
-    Attributes:
-        num_found: Number of listed clips.
-        missing: The errors of unreadable clips, by path.
-    """
+    """The number of listed clips of a corpus, and the problems of unreadable clips by path."""
 
     num_found: int = 0
     missing: dict[str, str] = field(default_factory=dict)
@@ -35,33 +30,13 @@ class UnlabelledCount:
         return self.num_found + self.num_missing
 
 
-def read_all(clips: UnlabelledClips, folder: Path, record: ReadabilityRecord, num_workers: int):
-    """Find the unreadable videos in all folders that the record does not know.
-
-    Raises:
-        ValueError: If a worker process dies.
-        OSError: If a folder cannot be read.
-    """
-    counted = tqdm(clips_below(folder, clips.depth), "Counting", unit=" folders")
-    num_videos = sum(len(found.clips) for found in counted)
-    check_readability(clips_below(folder, clips.depth), record, num_workers, num_videos)
-
-
 def list_clips(
     clips: UnlabelledClips, root: Path, folder: str, record: ReadabilityRecord, file: TextIO
 ) -> UnlabelledCount:
-    """Write a line for each clip, except for clips that are known to be unreadable. Paths are relative to the corpus.
-
-    Args:
-        clips: Describes how to find the clips.
-        root: Folder of the corpus.
-        folder: Folder of the clips, relative to `root`.
-        record: Knows the unreadable clips.
-        file: Gets the lines.
+    """Write a line for each clip in `root / folder`, except for clips that the record knows as unreadable.
 
     Raises:
-        ValueError: If reading the line of a path would give another path.
-        OSError: If a folder cannot be read.
+        ValueError: If a reader of the line would get another path.
     """
     count = UnlabelledCount()
     with tqdm(desc="Listing", unit="clip") as progress:
@@ -74,7 +49,7 @@ def list_clips(
                         f"{str(root / path)!r} cannot be a line of a list. Rename it without spaces and special "
                         "characters."
                     )
-                problem = what_is_wrong(clip) or unreadable.get(clip.name)
+                problem = problem_of_clip(clip) or unreadable.get(clip.name)
                 if problem is None:
                     file.write(f"{path}\n")
                     count.num_found += 1

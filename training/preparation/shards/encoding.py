@@ -1,4 +1,4 @@
-"""Makes the bytes of a video for a shard: a copy of the file, or smaller frames as H.264."""
+"""Encodes a video for a shard: a copy of the file, or smaller frames as H.264."""
 
 import io
 import zipfile
@@ -17,19 +17,18 @@ from ...data.video_rows import RowVideo, format_suffix, local_video
 REENCODED_SUFFIX = ".mp4"
 UNKNOWN_SUFFIX = ".video"  # for names without a known suffix; PyAV detects the format from the content
 
-# The eye sees no loss. Every 16th frame is a key frame, because decoding starts from the last key frame. Several
-# threads give other bytes on other machines, also in the decoder for damaged videos. So does x264's macroblock tree,
-# even on one machine: with AVX-512, 3 of 100 files of 224 x 224 differed when written again (x264 165).
+# The loss is not visible. Every 16th frame is a key frame, because decoding starts from the last key frame. With
+# several threads, bytes depend on the machine, also in the decoder for damaged videos. With x264's macroblock tree,
+# they differ even on one machine: 3 of 100 files of 224 x 224 did so with AVX-512 (x264 165).
 ENCODING = {"crf": "18", "g": "16", "threads": "1", "mbtree": "0"}
 PIXEL_FORMAT = "yuv420p"
 
 
 def encode_video(video: RowVideo, size: int | None, frame_order: str = "natural") -> tuple[str, bytes]:
-    """Make one file of a video. The same video always gives the same bytes.
+    """Convert a video to one file. The same video always gives the same bytes.
 
-    Without `size`, nothing is encoded: files are copied, and the images of a folder go into a zip archive without
-    compression, so that a reader decodes only the frames that it needs. With `size`, every video becomes an H.264
-    file.
+    With `size`, every video becomes an H.264 file. Without `size`, files are copied, and the images of a folder go
+    into a zip archive without compression, so that a reader decodes only the frames that it needs.
 
     Args:
         video: The video of a row.
@@ -41,14 +40,17 @@ def encode_video(video: RowVideo, size: int | None, frame_order: str = "natural"
         The suffix of the format in lower case, and the bytes.
 
     Raises:
-        VideoReadError: If the video cannot be read. For a video file without `size`, only the first and the last
-            frame are tried, otherwise all frames.
+        VideoReadError: If the video cannot be read. Without `size`, only the first and the last frame of a video file
+            are read. Training finds damage between them.
     """
     with local_video(video) as path:
         if size is not None:
             return REENCODED_SUFFIX, _reencoded(path, size, frame_order)
         file = Path(path)
-        _check_readable(file)
+        if consists_of_images(file):
+            read_all_frames(str(file))
+        else:
+            read_first_and_last_frame(file)
         try:
             if file.is_dir():
                 return FRAME_ARCHIVE_SUFFIX, _archived(file)
@@ -57,30 +59,12 @@ def encode_video(video: RowVideo, size: int | None, frame_order: str = "natural"
             raise VideoReadError(f"'{path}' cannot be read: {error}.") from error
 
 
-def can_be_encoded(video: RowVideo, size: int | None, frame_order: str = "natural") -> bool:
-    """Whether `encode_video` succeeds."""
-    try:
-        encode_video(video, size, frame_order)
-    except VideoReadError:
-        return False
-    return True
-
-
-def _check_readable(file: Path):
-    if consists_of_images(file):
-        read_all_frames(str(file))
-    else:
-        # Training finds damage between these frames, as it does for files.
-        read_first_and_last_frame(file)
-
-
 def _archived(folder: Path) -> bytes:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
         for file in frame_files(folder):
-            archive.writestr(
-                zipfile.ZipInfo(file.name), file.read_bytes()
-            )  # always dated 1980, so that the bytes do not change
+            entry = zipfile.ZipInfo(file.name)  # its date is always 1980, so that the bytes do not change
+            archive.writestr(entry, file.read_bytes())
     return content.getvalue()
 
 
@@ -104,6 +88,6 @@ def _reencoded(path: str, size: int, frame_order: str) -> bytes:
 
 
 def _scaled(height: int, width: int, size: int) -> tuple[int, int]:
-    """Scale height and width so that the shorter one is at most `size`. Both are even, as 2 x 2 chroma needs."""
+    """Scale height and width so that the shorter one is at most `size`. Both are even, because chroma is 2 x 2."""
     scale = min(size / min(height, width), 1)
     return max(round(height * scale / 2), 1) * 2, max(round(width * scale / 2), 1) * 2

@@ -15,9 +15,6 @@ def join_parts(parts: Sequence[str], output_dir: str | os.PathLike) -> ShardInde
         parts: Indexes of shards with the same classes, or folders or URLs that have an index.
         output_dir: Folder to write to. It is created if needed. Shards inside it may be moved together with it.
 
-    Returns:
-        The new index.
-
     Raises:
         ShardError: If there is an index already, a part has none or is given twice, or the classes of two differ.
     """

@@ -1,10 +1,11 @@
 """Packs a corpus into tar shards, for storage that is remote or slow with many small files."""
 
+import contextlib
 import functools
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from datasets import Dataset
 from tqdm import tqdm
 
 from ....files import only_writer
+from ....image_processing import VideoReadError
 from ....image_processing.decoding.frame_folders import check_frame_order
 from ...data.annotations import check_that_videos_are_there
 from ...data.classes import names_of_classes, warn_of_empty_classes
@@ -20,7 +22,7 @@ from ...data.shard_index import INDEX_FILE, MEMBERS_SUFFIX, ShardError, ShardInd
 from ...data.skipped_videos import SKIPPED_VIDEOS_FILE, replace_list
 from ...data.video_rows import video_name
 from ..parallel import WorkerDiedError, map_unordered, worker_processes
-from .encoding import can_be_encoded
+from .encoding import encode_video
 from .writing import Sample, ShardFiles, WrittenShard
 
 
@@ -31,18 +33,12 @@ SHARDS_AHEAD = 2  # for each process, so that no process waits for work
 
 @dataclass
 class PackedShards:
-    """
-    Attributes:
-        index (`ShardIndex`): The index of all shards.
-        skipped (`dict[str, str]`): The errors of unreadable videos, by name.
-        num_found (`int`): Number of shards that existed already.
-        mended (`list[str]`): Names of the tar files of damaged shards that were written again.
-    """
+    """All shards of a folder, and what `pack_shards` did."""
 
     index: ShardIndex
-    skipped: dict[str, str]
-    num_found: int
-    mended: list[str]
+    skipped: dict[str, str]  # the errors of unreadable videos, by name
+    num_found: int  # shards that existed already
+    mended: list[str]  # tar files of damaged shards that were written again
 
 
 def pack_shards(
@@ -71,49 +67,47 @@ def pack_shards(
         output_dir: Folder to write to. It is created if needed.
         root: Names of videos are relative to this folder, so that a moved corpus gives the same shards.
         clips_per_shard: Number of videos of a shard, including unreadable ones.
-        size: Encode every video as an H.264 file with at most this many pixels on the shorter side. By default files
-            are copied, and folders of frames become zip archives; see `encode_video`.
+        size, frame_order: As for `encode_video`. By default, files are copied.
         seed: Decides the order.
         num_workers: Number of worker processes. Each packs one shard at a time. With 0, this process packs.
-        frame_order: With `size`, the order of the frames of a folder, as for `read_video`. An archive has the original
-            names.
-
-    Returns:
-        All shards of the folder, and what happened.
 
     Raises:
         ShardError: If no video can be read, or `output_dir` has shards of other videos or settings.
         ValueError: If no video exists, labels without names do not count from 0, or another process is writing to
             `output_dir`.
-        OSError: If the disk is full, for example.
     """
-    output_dir = Path(output_dir)
-    classes = _classes(videos)
+    output_dir, classes = Path(output_dir), None
+    if "label" in videos.column_names:
+        classes = names_of_classes("The list", videos)
+        warn_of_empty_classes("The list", videos, classes)
     check_frame_order(frame_order)
     order = np.random.default_rng(seed).permutation(len(videos))
-    root = os.path.join(os.fspath(root), "")  # with a slash at the end, unless it is empty
-    plan = _Plan(videos, order, root, clips_per_shard)
+    shards = np.split(order, range(clips_per_shard, len(order), clips_per_shard))
     if not (output_dir / INDEX_FILE).exists():
         check_that_videos_are_there(videos)
     with only_writer(output_dir, LOCK_FILE):
-        _refuse_other_shards(output_dir, len(plan))
+        _refuse_other_shards(output_dir, len(shards))
         pack = functools.partial(pack_shard, output_dir, size, frame_order)
-        written = _pack_all(plan, pack, num_workers)
+        with worker_processes(min(num_workers, len(shards)), preload=__name__) as pool:
+            results = map_unordered(pool, pack, _tasks(videos, shards, root), SHARDS_AHEAD * num_workers)
+            written = _collect(results, len(videos))
         skipped = {name: reason for shard in written for name, reason in shard.skipped.items()}
         index = ShardIndex([shard.shard for shard in written], classes)
-        _write_lists(output_dir, index, skipped)
+        replace_list(output_dir / SKIPPED_VIDEOS_FILE, skipped)
+        if not any(shard.nsamples for shard in index.shards):
+            raise ShardError(
+                f"None of the videos can be read. See '{output_dir / SKIPPED_VIDEOS_FILE}' for the reasons."
+            )
+        index.write(output_dir)
     mended = [shard.shard.url for shard in written if shard.was_damaged]
     return PackedShards(index, skipped, sum(not shard.is_new for shard in written), mended)
 
 
 def verify_shards(source: str) -> list[str]:
-    """Compare all shards with their checksums, with a progress bar. fsspec reads the files.
+    """Compare all shards with their checksums. Returns a sentence for each damaged or missing file.
 
     Args:
         source: The `index.json`, or a folder or URL that has one.
-
-    Returns:
-        A sentence for each damaged or missing file.
 
     Raises:
         ShardError: If there is no index, or it cannot be read.
@@ -131,41 +125,25 @@ def verify_shards(source: str) -> list[str]:
     return problems
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """Which videos go into which shard."""
-
-    videos: Dataset
-    order: np.ndarray
-    root: str
-    clips_per_shard: int
-
-    def __len__(self) -> int:
-        return -(-len(self.order) // self.clips_per_shard)
-
-    def shards(self) -> Iterator[tuple[int, list[Sample]]]:
-        """The number and the videos of each shard."""
-        for number in range(len(self)):
-            rows = self.order[number * self.clips_per_shard : (number + 1) * self.clips_per_shard]
-            yield number, [self._sample(int(row)) for row in rows]
-
-    def _sample(self, row: int) -> Sample:
-        item = self.videos[row]
-        name = video_name(item["video"]).removeprefix(self.root)
-        return Sample(f"{row:09d}", name, item["video"], item.get("label"))
+def _tasks(
+    videos: Dataset, shards: list[np.ndarray], root: str | os.PathLike
+) -> Iterator[tuple[tuple[int, int], tuple[int, list[Sample]]]]:
+    """Yield the number and size of each shard, and its argument for `pack_shard`. `shards` are rows of `videos`."""
+    root = os.path.join(os.fspath(root), "")  # with a slash at the end, unless it is empty
+    for number, rows in enumerate(shards):
+        items = [(row, videos[row]) for row in rows.tolist()]
+        samples = [
+            Sample(f"{row:09d}", video_name(item["video"]).removeprefix(root), item["video"], item.get("label"))
+            for row, item in items
+        ]
+        yield (number, len(samples)), (number, samples)
 
 
 def pack_shard(output_dir: Path, size: int | None, frame_order: str, task: tuple[int, list[Sample]]) -> WrittenShard:
-    """Write one shard, or find it: a shard that has its checksum is not written again.
-
-    Args:
-        output_dir: Folder of the shard.
-        size, frame_order: As for `pack_shards`.
-        task: The number of the shard, and its videos in their order.
+    """Write a shard, unless it exists with the right checksum. `task` is its number, and its videos in order.
 
     Raises:
-        ShardError: If there is such a shard with other videos or settings.
-        OSError: If the disk is full, for example.
+        ShardError: If the shard exists with other videos or settings.
     """
     number, samples = task
     files = ShardFiles(output_dir, number, _digest_of_task(samples, size, frame_order))
@@ -184,47 +162,36 @@ def pack_shard(output_dir: Path, size: int | None, frame_order: str, task: tuple
 
 def _digest_of_task(samples: list[Sample], size: int | None, frame_order: str) -> str:
     videos = [(sample.key, sample.name, sample.label) for sample in samples]
-    decisive = [ENCODING_VERSION, size, None if size is None else frame_order, videos]
-    return hashlib.sha256(json.dumps(decisive).encode()).hexdigest()
+    content = [ENCODING_VERSION, size, None if size is None else frame_order, videos]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _any_can_be_read_now(samples: list[Sample], skipped: dict[str, str], size: int | None, frame_order: str) -> bool:
-    """Whether skipped videos have been repaired, or are found under another root."""
-    return bool(skipped) and any(
-        can_be_encoded(sample.video, size, frame_order) for sample in samples if sample.name in skipped
-    )
+    """Whether skipped videos have been repaired, or exist under another root."""
+    for sample in samples:
+        if sample.name in skipped:
+            with contextlib.suppress(VideoReadError):
+                encode_video(sample.video, size, frame_order)
+                return True
+    return False
 
 
-def _pack_all(
-    plan: _Plan, pack: Callable[[tuple[int, list[Sample]]], WrittenShard], num_workers: int
-) -> list[WrittenShard]:
-    """Pack all shards; returns them by number."""
+def _collect(results: Iterator[tuple[tuple[int, int], WrittenShard]], num_videos: int) -> list[WrittenShard]:
+    """Wait for all shards with a progress bar. Returns them in the order of their numbers."""
     written, num_skipped = {}, 0
-    tasks = (((number, len(samples)), (number, samples)) for number, samples in plan.shards())
-    with (
-        tqdm(desc="Packing shards", total=len(plan.order), unit="video") as progress,
-        worker_processes(min(num_workers, len(plan)), preload=__name__) as pool,
-    ):
+    with tqdm(desc="Packing shards", total=num_videos, unit="video") as progress:
         try:
-            for (number, num_videos), shard in map_unordered(pool, pack, tasks, SHARDS_AHEAD * num_workers):
+            for (number, num_samples), shard in results:
                 written[number] = shard
                 num_skipped += len(shard.skipped)
                 progress.set_postfix(skipped=num_skipped, refresh=False)
-                progress.update(num_videos)
+                progress.update(num_samples)
         except WorkerDiedError as error:
             raise ShardError(
                 "A process died while it packed a shard. Check the memory of the machine, or use fewer --num_workers. "
                 "Run the same command again to resume."
             ) from error
     return [written[number] for number in sorted(written)]
-
-
-def _classes(videos: Dataset) -> list[str] | None:
-    if "label" not in videos.column_names:
-        return None
-    classes = names_of_classes("The list", videos)
-    warn_of_empty_classes("The list", videos, classes)
-    return classes
 
 
 def _refuse_other_shards(output_dir: Path, num_shards: int):
@@ -242,10 +209,3 @@ def _refuse_other_shards(output_dir: Path, num_shards: int):
 def _number(file: Path) -> int:
     digits = file.stem.removeprefix("shard-")
     return int(digits) if digits.isdecimal() else 0
-
-
-def _write_lists(output_dir: Path, index: ShardIndex, skipped: dict[str, str]):
-    replace_list(output_dir / SKIPPED_VIDEOS_FILE, skipped)
-    if not any(shard.nsamples for shard in index.shards):
-        raise ShardError(f"None of the videos can be read. See '{output_dir / SKIPPED_VIDEOS_FILE}' for the reasons.")
-    index.write(output_dir)

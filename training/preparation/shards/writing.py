@@ -20,44 +20,28 @@ from .encoding import encode_video
 
 @dataclass(frozen=True)
 class Sample:
-    """A video to write.
+    """A video to write."""
 
-    Attributes:
-        key (`str`): Name of the sample, without a dot.
-        name (`str`): Name of the video, relative to its corpus.
-        video: The video of the row.
-        label (`int`, *optional*): The class index.
-    """
-
-    key: str
-    name: str
+    key: str  # name of the sample, without a dot
+    name: str  # name of the video, relative to its corpus
     video: RowVideo
-    label: int | None
+    label: int | None  # class index
 
 
 @dataclass
 class WrittenShard:
-    """
-    Attributes:
-        shard (`Shard`): The entry of the index.
-        skipped (`dict[str, str]`): The errors of unreadable videos, by name. They are not in the shard.
-        is_new (`bool`): Whether it was written now. Otherwise an earlier run wrote it.
-        was_damaged (`bool`): Whether it replaces a shard with a wrong checksum.
-    """
+    """A shard that this run or an earlier run wrote."""
 
     shard: Shard
-    skipped: dict[str, str]
-    is_new: bool
-    was_damaged: bool = False
+    skipped: dict[str, str]  # the errors of unreadable videos, by name
+    is_new: bool  # written by this run
+    was_damaged: bool = False  # it replaces a shard with a wrong checksum
 
 
 class ShardFiles:
     """The files of one shard. They are written atomically.
 
-    Args:
-        folder: Folder of the files.
-        number: Number of the shard.
-        plan: Digest of everything that decides the content.
+    `plan` is a digest of everything that decides the content of the shard.
     """
 
     def __init__(self, folder: Path, number: int, plan: str):
@@ -66,10 +50,10 @@ class ShardFiles:
         self.plan = plan
 
     def found(self) -> WrittenShard | None:
-        """Find the shard if an earlier run wrote it and it is not damaged. Otherwise returns None.
+        """The shard if an earlier run wrote it and it is not damaged, otherwise None.
 
         Raises:
-            ShardError: If there is a shard of other videos or settings.
+            ShardError: If the shard has other videos or settings.
         """
         if not self.members.exists():
             if self.tar.exists():
@@ -78,7 +62,7 @@ class ShardFiles:
                     "Delete it if you do not need it, or choose another folder."
                 )
             return None
-        facts = read_facts(self.members)
+        facts = _read_facts(self.members)
         if facts["plan"] != self.plan:
             raise ShardError(
                 f"'{self.tar}' was made of other videos or with other options. Choose another folder, or delete its "
@@ -91,15 +75,7 @@ class ShardFiles:
         return WrittenShard(self._shard(facts), facts["skipped"], is_new=False)
 
     def write(self, samples: Iterable[Sample], size: int | None, frame_order: str = "natural") -> WrittenShard:
-        """Write the shard. Unreadable videos are skipped.
-
-        Args:
-            samples: The videos in their order.
-            size, frame_order: See `encode_video`.
-
-        Raises:
-            OSError: If the disk is full, for example.
-        """
+        """Write the shard. Unreadable videos are skipped. `encode_video` documents `size` and `frame_order`."""
         # The table is renamed before the tar file, because a tar file without a table would look like a user's file.
         with whole_file(self.tar) as tar, whole_file(self.members) as table:
             members, skipped = _write_tar(tar, samples, size, frame_order)
@@ -116,21 +92,12 @@ class ShardFiles:
         return WrittenShard(self._shard(facts), skipped, is_new=True)
 
     def _shard(self, facts: dict) -> Shard:
-        return Shard(
-            url=self.tar.name,
-            nsamples=facts["nsamples"],
-            filesize=facts["filesize"],
-            sha256=facts["sha256"],
-            members_sha256=sha256_of(str(self.members)),
-        )
+        names = ("nsamples", "filesize", "sha256")
+        return Shard(self.tar.name, *(facts[name] for name in names), members_sha256=sha256_of(str(self.members)))
 
 
-def read_facts(members: Path) -> dict:
-    """Read what the table of a shard records about the shard.
-
-    Raises:
-        ShardError: If the file is not the table of a shard.
-    """
+def _read_facts(members: Path) -> dict:
+    """Read the record of a shard in its table. Raises ShardError if the file is not such a table."""
     try:
         return json.loads(pq.read_schema(members).metadata[b"shard"])
     except (pa.ArrowException, TypeError, KeyError, ValueError) as error:
@@ -141,7 +108,7 @@ def read_facts(members: Path) -> dict:
 
 
 def _digest_of_table(members: Path) -> str | None:
-    """Digest of the rows of a table. None if they are damaged."""
+    """Digest of the rows of a table. None for a damaged table."""
     try:
         return _digest(pq.read_table(members).to_pylist())
     except (pa.ArrowException, OSError, ValueError):
@@ -155,14 +122,14 @@ def _digest(members: list[dict]) -> str:
 def _write_tar(
     path: Path, samples: Iterable[Sample], size: int | None, frame_order: str
 ) -> tuple[list[dict], dict[str, str]]:
-    """Write a tar file. Returns the rows of its table, and the errors of skipped videos by name."""
+    """Write a tar file. Returns the rows of its table, and the errors of skipped videos, by name."""
     members, skipped = [], {}
     with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as tar:
         for sample in samples:
             try:
                 suffix, content = encode_video(sample.video, size, frame_order)
             except VideoReadError as error:
-                # The table must not depend on the place of the corpus.
+                # The table must not depend on the folder of the corpus.
                 skipped[sample.name] = str(error).replace(video_name(sample.video), sample.name)
                 continue
             members.append(_add_sample(tar, sample, suffix, content))

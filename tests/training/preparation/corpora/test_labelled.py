@@ -1,4 +1,4 @@
-"""Corpora in their owners' layout become lists that training reads."""
+"""Lists of labelled corpora that have their owners' layout."""
 
 import csv
 import json
@@ -13,16 +13,6 @@ from lgi_former.configuration import DATASET_LABELS
 from lgi_former.training.data.annotations import load_annotations
 from lgi_former.training.preparation.corpora.descriptions import CORPORA, UnlabelledClips
 from lgi_former.training.run.arguments import read_recipe, shipped
-
-
-@pytest.fixture
-def root(tmp_path):
-    return tmp_path / "root"
-
-
-@pytest.fixture
-def output(tmp_path):
-    return tmp_path / "output"
 
 
 def read(file):
@@ -41,7 +31,7 @@ def test_the_command_knows_every_corpus():
 
 
 @pytest.mark.parametrize("frames", ["Clip/jpg_256", "Clip/jpg_224", "Clip/clip_224x224"])
-def test_dfew_counts_from_one_in_folders_of_five_digits(frames, replicas, prepare, root, output):
+def test_dfew_has_labels_from_one_and_names_of_five_digits(frames, replicas, prepare, root, output):
     replicas.write_dfew(root, frames)
     assert prepare("dfew") == 0
     assert read(output / "fold_2" / "test.csv") == [f"{frames}/00002 1"]
@@ -52,7 +42,7 @@ def test_dfew_counts_from_one_in_folders_of_five_digits(frames, replicas, prepar
     ]
 
 
-def test_the_larger_frames_of_dfew_are_taken_unless_others_are_named(replicas, prepare, root, output):
+def test_the_larger_frames_of_dfew_are_the_default(replicas, prepare, root, output):
     replicas.write_dfew(root, "Clip/jpg_224")
     replicas.write_dfew(root, "Clip/jpg_256")
     assert prepare("dfew", "--fold", "1") == 0
@@ -78,7 +68,7 @@ def test_mafw_has_frames_in_png(lists, replicas, prepare, root, output):
     assert not (output / "fold_1").exists()
 
 
-def test_videos_do_where_frames_are_meant(replicas, prepare, root, output):
+def test_videos_may_replace_folders_of_frames(replicas, prepare, root, output):
     replicas.write_mafw(root)
     assert prepare("mafw", "--fold", "1", "--clips", "data/clips") == 0
     assert read(output / "fold_1" / "test.csv") == ["data/clips/00003.mp4 9"]
@@ -104,7 +94,7 @@ def test_a_wrong_line_is_an_error(line, problem, replicas, prepare, root, output
     assert not output.exists()
 
 
-def test_a_line_that_is_there_twice_is_one_clip(replicas, prepare, root, output):
+def test_a_repeated_line_is_one_clip(replicas, prepare, root, output):
     replicas.write_dfew(root)
     file = root / "EmoLabel_DataSplit" / "train(single-labeled)" / "set_1.csv"
     file.write_bytes(b"\xef\xbb\xbfvideo_name,label\r\n2,2\r\n3,3\r\n2,2\r\n")
@@ -193,7 +183,7 @@ def test_names_in_enterface_may_have_spaces(space, replicas, prepare, root, outp
     assert f"subject{space}3/surprise/sentence{space}5/s_3_su_5.avi 5" in lines
 
 
-def test_a_lost_actor_moves_no_other_to_another_fold(replicas, prepare, root, output):
+def test_a_missing_actor_does_not_change_the_folds(replicas, prepare, root, output):
     replicas.write_ravdess(root)
     for clip in (root / "Actor_02").iterdir():
         clip.unlink()
@@ -203,10 +193,10 @@ def test_a_lost_actor_moves_no_other_to_another_fold(replicas, prepare, root, ou
 
 
 @pytest.mark.parametrize("folder", ["VideoFlash", "."])
-def test_cut_out_faces_do_for_videos(folder, replicas, prepare, root, output):
+def test_cropped_faces_may_replace_videos(folder, replicas, prepare, root, output):
     replicas.write_crema_d(root)
     names = [video.name for video in (root / "VideoFlash").glob("*.flv")]
-    for name in names:  # as `prepare faces` does: folders with the videos' names, suffix included
+    for name in names:  # `prepare faces` names folders like videos, including the suffix
         (root / "VideoFlash" / name).unlink()
         replicas.write(root / folder / name / "000000.jpg")
     clips = () if folder == "VideoFlash" else ("--clips", ".")
@@ -250,7 +240,7 @@ def test_many_missing_clips_are_an_error(replicas, prepare, root, output, capsys
 @pytest.mark.parametrize(
     ("content", "problem"), [(b"", "is empty"), (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull")]
 )
-def test_a_file_with_no_video_in_it_is_missing(content, problem, replicas, prepare, root, output):
+def test_an_empty_file_is_a_missing_clip(content, problem, replicas, prepare, root, output):
     replicas.write_crema_d(root)
     replicas.write(root / "VideoFlash" / "1001_IEO_ANG_XX.flv", content)
     assert prepare("crema-d", "--max_missing_fraction", "0.5") == 1
@@ -268,7 +258,7 @@ def test_without_the_owners_list_missing_clips_are_counted(replicas, prepare, ro
 
 
 @pytest.mark.parametrize("content", [b"", b"Stimulus_Number;Filename\n", b"\xff\xfe"])
-def test_another_file_than_a_list_of_clips_is_an_error(content, replicas, prepare, root, capsys):
+def test_a_wrong_list_of_clips_is_an_error(content, replicas, prepare, root, capsys):
     replicas.write_crema_d(root)
     (root / "SentenceFilenames.csv").write_bytes(content)
     assert prepare("crema-d") == 2
@@ -311,7 +301,7 @@ def test_a_split_without_clips_is_refused(replicas, prepare, root, output, capsy
     assert not (output / "train.csv").exists()
 
 
-# Once more
+# Second runs
 
 
 def test_a_second_run_changes_nothing(replicas, prepare, root, output):
@@ -343,19 +333,19 @@ def test_an_edited_list_is_replaced_only_on_request(replicas, prepare, root, out
 
 
 @pytest.mark.parametrize(
-    ("in_the_way", "problem"),
+    ("existing", "problem"),
     [
         ("fold_2/test.csv/notes.txt", "fold_2/test.csv' is a folder. Move it"),
         ("missing.csv", "missing.csv' is in the way"),
         ("", "there is a file of that name"),
     ],
 )
-def test_what_is_no_list_is_not_replaced(in_the_way, problem, replicas, prepare, root, output, capsys):
+def test_other_files_are_not_replaced(existing, problem, replicas, prepare, root, output, capsys):
     replicas.write_dfew(root)
-    replicas.write(output / in_the_way, b"mine")
+    replicas.write(output / existing, b"mine")
     assert prepare("dfew", "--overwrite") == 2
     assert problem in capsys.readouterr().err
-    assert (output / in_the_way).read_bytes() == b"mine"
+    assert (output / existing).read_bytes() == b"mine"
     assert not (output / "fold_1" / "train.csv").exists()
 
 
@@ -370,7 +360,7 @@ def test_missing_clips_that_were_found_are_no_longer_listed(replicas, prepare, r
     assert not (output / "missing.csv").exists()
 
 
-def test_a_dry_run_tells_and_writes_nothing(replicas, prepare, root, output, capsys):
+def test_a_dry_run_reports_and_writes_nothing(replicas, prepare, root, output, capsys):
     replicas.write_ravdess(root)
     (root / "Actor_01" / "02-01-01-01-01-01-01.mp4").unlink()
     assert prepare("ravdess", "--dry_run") == 1
@@ -381,7 +371,7 @@ def test_a_dry_run_tells_and_writes_nothing(replicas, prepare, root, output, cap
     assert not output.exists()
 
 
-# What comes next
+# The report
 
 
 def test_the_table_counts_clips_by_class_and_split(replicas, prepare, root, capsys):
@@ -434,7 +424,7 @@ def test_the_last_line_is_the_command_to_train(
         (("dfew", "--no_check"), "unrecognized arguments: --no_check"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(options, problem, prepare, capsys):
+def test_wrong_options_are_refused(options, problem, prepare, capsys):
     with pytest.raises(SystemExit) as stopped:
         prepare(*options)
     assert stopped.value.code == 2

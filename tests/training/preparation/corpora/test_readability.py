@@ -1,4 +1,4 @@
-"""VoxCeleb2 becomes a list of the videos that can be read; which cannot is found out once."""
+"""The list of VoxCeleb2, and the record of its unreadable videos."""
 
 import contextlib
 import json
@@ -22,9 +22,8 @@ def rough_corpus(load_module):
 
 
 @pytest.fixture
-def root(tmp_path, rough_corpus):
-    """Two folders of videos: in the first one is good and one has no end, in the second one is good."""
-    root = tmp_path / "root"
+def root(root, rough_corpus):
+    """Two folders of videos. One video of the first folder is truncated."""
     for folder, name in ((FIRST, "00001.mp4"), (FIRST, "00002.mp4"), (SECOND, "00001.mp4")):
         (root / folder).mkdir(parents=True, exist_ok=True)
         rough_corpus.write_clip(root / folder / name)
@@ -33,13 +32,8 @@ def root(tmp_path, rough_corpus):
 
 
 @pytest.fixture
-def output(tmp_path):
-    return tmp_path / "output"
-
-
-@pytest.fixture
 def read_files(monkeypatch):
-    """Names of the videos that are read, in this process."""
+    """Names of the videos that this process reads."""
     read, find_unreadable = [], readability.find_unreadable
 
     def find(videos):
@@ -69,7 +63,7 @@ def listed(output):
     return (output / "train.csv").read_text().splitlines()
 
 
-def test_unreadable_videos_are_left_out(root, output):
+def test_unreadable_videos_are_skipped(root, output):
     found = prepare_here(root, output)
     assert listed(output) == [f"{FIRST}/00001.mp4", f"{SECOND}/00001.mp4"]
     [(path, reason)] = found.missing.items()
@@ -99,7 +93,7 @@ def test_a_stopped_run_is_resumed(root, output, read_files, monkeypatch):
         prepare_here(root, output)
     assert not (output / "train.csv").exists()
     with (output / readability.RECORD_FILE).open("a") as file:
-        file.write('{"folder": "id00012/_x')  # killed while it wrote
+        file.write('{"folder": "id00012/_x')  # the last line of a killed process
     del read_files[:]
     prepare_here(root, output)
     assert read_files == ["_xy 1/00001.mp4"]
@@ -109,7 +103,7 @@ def test_a_stopped_run_is_resumed(root, output, read_files, monkeypatch):
     assert read_files == []
 
 
-def test_a_folder_whose_videos_have_changed_is_read_again(root, output, read_files, rough_corpus):
+def test_a_changed_folder_is_read_again(root, output, read_files, rough_corpus):
     prepare_here(root, output)
     rough_corpus.write_clip(root / FIRST / "00002.mp4", count=9)
     truncate(root / SECOND / "00001.mp4")
@@ -133,7 +127,7 @@ def test_other_lists_do_not_change_and_missing_clips_are_reported(root, output, 
     assert "train.csv' exists already with other content" in others
 
 
-def test_a_dry_run_reads_no_video_but_remembers(root, output, read_files):
+def test_a_dry_run_uses_the_record_and_reads_no_video(root, output, read_files):
     assert prepare_here(root, output, dry_run=True).num_found == 3
     assert not output.exists()
     prepare_here(root, output)
@@ -159,10 +153,8 @@ def test_the_command_reads_in_parallel(root, output, prepare, capsys):
     assert "3/3" in texts.err
 
 
-def test_a_process_that_dies_is_an_error(root, output, prepare, capsys, tmp_path, monkeypatch):
-    (tmp_path / "deadly.py").write_text("import os\n\n\ndef read(videos):\n    os._exit(1)\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(readability, "find_unreadable", __import__("deadly").read)
+def test_a_process_that_dies_is_an_error(root, prepare, capsys, worker_code, monkeypatch):
+    monkeypatch.setattr(readability, "find_unreadable", worker_code.die)
     assert prepare("voxceleb2", "--num_workers", "1") == 2
     assert "A process died while it read the videos in one of these folders: id00012/" in capsys.readouterr().err
 
@@ -174,7 +166,7 @@ def test_too_many_unreadable_videos_are_an_error(root, output, prepare, monkeypa
     assert not (output / "train.csv").exists()
 
 
-def test_without_reading_only_empty_videos_are_left_out(tmp_path, output, replicas, prepare):
+def test_without_reading_only_empty_videos_are_skipped(tmp_path, output, replicas, prepare):
     root = tmp_path / "root"
     replicas.write_voxceleb2(root)
     (root / "dev/mp4/id00001/5r0dWxy17C8/00002.mp4").write_bytes(b"")
@@ -194,17 +186,17 @@ def test_a_name_that_a_list_cannot_hold_is_an_error(clip, tmp_path, output, repl
     assert not (output / "train.csv").exists()
 
 
-def test_a_dry_run_tells_that_there_is_no_clip(tmp_path, prepare, capsys):
+def test_a_dry_run_without_clips_is_an_error(tmp_path, prepare, capsys):
     (tmp_path / "root" / "dev" / "mp4").mkdir(parents=True)
     assert prepare("voxceleb2", "--dry_run") == 2
     assert "There is no readable clip" in capsys.readouterr().err
 
 
-def test_a_record_of_something_else_is_left_alone(root, output, prepare, capsys):
+def test_another_file_is_not_a_record(root, output, prepare, capsys):
     output.mkdir()
     (output / readability.RECORD_FILE).write_text('{"mine": 1}\n')
     assert prepare("voxceleb2") == 2
-    assert f"'{output / readability.RECORD_FILE}', line 1, is no record" in capsys.readouterr().err
+    assert f"'{output / readability.RECORD_FILE}', line 1, is not a record" in capsys.readouterr().err
 
 
 def test_two_preparations_do_not_write_at_once(root, output, prepare, capsys):

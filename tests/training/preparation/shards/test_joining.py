@@ -32,10 +32,10 @@ def test_parts_are_read_as_one(output_dir, parts, tiny_shards, capsys):
         pack_shards(Dataset.from_dict({"video": ["a.mp4"]}), output_dir)
 
 
-def test_parts_that_do_not_fit(parts):
+def test_wrong_parts_are_refused(parts):
     with pytest.raises(ShardError, match="given twice"):
         join_parts(["corpus/0", "corpus/../corpus/0/index.json"], "out")
-    with pytest.raises(ShardError, match="nowhere' is no folder of shards"):
+    with pytest.raises(ShardError, match="nowhere' is not a folder of shards"):
         join_parts(["corpus/0", "nowhere"], "out")
     index = Path("corpus/1/index.json")
     Path("unfinished").mkdir()

@@ -1,6 +1,5 @@
 import errno
 import hashlib
-import importlib
 import importlib.util
 import io
 import json
@@ -37,7 +36,7 @@ rough_corpus = corpus.rough_corpus
 
 @pytest.fixture
 def pack(rough_corpus, tmp_path):
-    """`pack(names, folder)`: shards of videos of the corpus; a video's label is its place in `names`."""
+    """Function that packs videos of the corpus. The label of a video is its index in `names`."""
 
     def make(names=corpus.GOOD, folder=tmp_path / "shards", clips_per_shard=4, root=rough_corpus.folder, **options):
         paths = [f"{root}/{name}" for name in names]
@@ -61,7 +60,7 @@ def test_shards_and_their_tables(pack, rough_corpus, tmp_path):
     index = json.loads((tmp_path / "shards" / "index.json").read_text())
     assert index["wids_version"] == 1 and index["classes"] == [str(label) for label in range(9)]
     assert [shard["nsamples"] for shard in index["shardlist"]] == [4, 4, 1]
-    met = []
+    found = []
     for number, shard in enumerate(index["shardlist"]):
         content = (tmp_path / "shards" / shard["url"]).read_bytes()
         assert (shard["filesize"], shard["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
@@ -76,11 +75,11 @@ def test_shards_and_their_tables(pack, rough_corpus, tmp_path):
                 assert member["path"] == ("frames.zip" if name == "frames" else name)
                 if name != "frames":
                     assert content[member["offset"] :][: member["size"]] == (rough_corpus.folder / name).read_bytes()
-                met.append(name)
-    assert sorted(met) == sorted(corpus.GOOD) and met != corpus.GOOD
+                found.append(name)
+    assert sorted(found) == sorted(corpus.GOOD) and found != corpus.GOOD
 
 
-def test_frames_of_a_folder_stay_as_they_are(pack, rough_corpus, tmp_path):
+def test_frames_of_a_folder_are_copied(pack, rough_corpus, tmp_path):
     pack(["frames"])
     (member,) = members_of(tmp_path / "shards")
     content = (tmp_path / "shards" / "shard-000000.tar").read_bytes()[member["offset"] :][: member["size"]]
@@ -91,8 +90,8 @@ def test_frames_of_a_folder_stay_as_they_are(pack, rough_corpus, tmp_path):
     assert np.array_equal(frames, read_video(rough_corpus.folder / "frames", every_frame)[0])
 
 
-def test_names_that_tell_no_format(pack, rough_corpus, tmp_path):
-    title = f"Dr. Smith on {'very ' * 30}small things"  # would be a suffix that a header of tar has no room for
+def test_names_without_a_known_suffix(pack, rough_corpus, tmp_path):
+    title = f"Dr. Smith on {'very ' * 30}small things"  # too long for a suffix in a tar file
     (tmp_path / title).write_bytes((rough_corpus.folder / "good 0.mp4").read_bytes())
     pack([title], root=tmp_path)
     video = ShardedVideos(str(tmp_path / "shards" / "index.json"))[0]["video"]
@@ -119,7 +118,7 @@ def test_reencoded_videos(pack, tmp_path):
         pack(["frames", "small.mp4"], tmp_path / folder, root=tmp_path / "corpus", size=32)
     one = contents_of(tmp_path / "one")
     assert one == contents_of(tmp_path / "other")
-    # x264 names its settings in the file. With others, other bytes are too rare to be seen here.
+    # x264 writes its settings to the file. With other settings, bytes differ too rarely for a test.
     assert re.search(rb"threads=1 .* mbtree=0 ", one["shard-000000.tar"])
     shapes = {}
     for member in members_of(tmp_path / "one"):
@@ -129,10 +128,10 @@ def test_reencoded_videos(pack, tmp_path):
         shapes[member["path"]] = frames.shape[-4:]
         if member["path"] == "frames.mp4":
             assert abs(frames.reshape(10, -1, 3).mean(1) - [[20 * n, 60, 100] for n in range(10)]).max() < 4
-    assert shapes == {"frames.mp4": (10, 48, 32, 3), "small.mp4": (8, 16, 32, 3)}  # is not made larger
+    assert shapes == {"frames.mp4": (10, 48, 32, 3), "small.mp4": (8, 16, 32, 3)}  # not enlarged
 
 
-def test_broken_videos_are_left_out_and_listed(pack, tmp_path):
+def test_broken_videos_are_skipped_and_listed(pack, tmp_path):
     names = [*corpus.BROKEN, "good 1.mp4"]
     packed = pack(names)
     assert [member["path"] for number in range(2) for member in members_of(tmp_path / "shards", number)] == [
@@ -145,7 +144,7 @@ def test_broken_videos_are_left_out_and_listed(pack, tmp_path):
         pack(list(corpus.BROKEN), tmp_path / "nothing")
 
 
-def test_finished_shards_are_left_alone_and_damaged_ones_made_again(pack, tmp_path, monkeypatch):
+def test_only_damaged_shards_are_written_again(pack, tmp_path, monkeypatch):
     folder = tmp_path / "shards"
     assert pack().num_found == 0
     whole = contents_of(folder)
@@ -171,10 +170,10 @@ def test_with_a_wrong_root_nothing_is_written(pack, tmp_path):
     assert not (tmp_path / "shards").exists()
     assert pack().num_found == 0
     shutil.move(tmp_path / "shards", tmp_path / "moved")
-    assert pack(folder=tmp_path / "moved", root=tmp_path / "nowhere").num_found == 3  # needs no video any more
+    assert pack(folder=tmp_path / "moved", root=tmp_path / "nowhere").num_found == 3  # videos are not needed
 
 
-def test_a_shard_that_is_not_whole_has_no_name(pack, tmp_path, monkeypatch):
+def test_shards_are_written_atomically(pack, tmp_path, monkeypatch):
     def fail(video, *options):
         raise OSError(errno.ENOSPC, "disk full")
 
@@ -186,27 +185,8 @@ def test_a_shard_that_is_not_whole_has_no_name(pack, tmp_path, monkeypatch):
     assert pack().num_found == 0
 
 
-WORKER_CODE = """
-import errno, os
-
-def full(*task):
-    raise OSError(errno.ENOSPC, "disk full", "shard-000000.tar")
-
-def die(*task):
-    os._exit(1)
-"""
-
-
-@pytest.fixture
-def worker_code(tmp_path, monkeypatch):
-    """A module that worker processes can import."""
-    (tmp_path / "code_of_workers.py").write_text(WORKER_CODE)
-    monkeypatch.syspath_prepend(tmp_path)
-    return importlib.import_module("code_of_workers")
-
-
-def test_errors_of_worker_processes_arrive_as_they_are(pack, monkeypatch, worker_code):
-    monkeypatch.setattr(packing, "pack_shard", worker_code.full)
+def test_errors_of_worker_processes_are_raised(pack, monkeypatch, worker_code):
+    monkeypatch.setattr(packing, "pack_shard", worker_code.fill_disk)
     with pytest.raises(OSError, match=r"disk full: 'shard-000000\.tar'$"):
         pack(num_workers=2)
     monkeypatch.setattr(packing, "pack_shard", worker_code.die)
@@ -218,7 +198,7 @@ def test_errors_of_worker_processes_arrive_as_they_are(pack, monkeypatch, worker
         pack(seed=1, num_workers=2)
 
 
-def test_videos_that_have_been_repaired_are_taken_in(pack, rough_corpus, tmp_path):
+def test_repaired_videos_are_added(pack, rough_corpus, tmp_path):
     root = tmp_path / "corpus"
     root.mkdir()
     shutil.copy(rough_corpus.folder / "good 1.mp4", root)
@@ -230,7 +210,7 @@ def test_videos_that_have_been_repaired_are_taken_in(pack, rough_corpus, tmp_pat
     assert not (tmp_path / "shards" / "skipped_videos.csv").exists()
 
 
-def test_nothing_of_others_is_written_over(pack, tmp_path):
+def test_other_files_are_not_overwritten(pack, tmp_path):
     pack()
     whole = contents_of(tmp_path / "shards")
     for options in ({"names": corpus.GOOD[::-1]}, {"seed": 1}, {"size": 16}):
@@ -266,7 +246,7 @@ def test_verifying(pack, tmp_path):
     assert "shard-000002.parquet' is missing" in problems[1]
 
 
-def test_other_readers_of_webdataset(pack, tmp_path):
+def test_webdataset_reads_shards(pack, tmp_path):
     pack(["good 0.mp4", "good 1.mp4", "good 2.mp4"])
     rows = list(open_stream(str(tmp_path / "shards" / "*.tar")).decode(False))
     assert {(row["json"]["path"], row["cls"]) for row in rows} == {(f"good {n}.mp4", n) for n in range(3)}
@@ -303,7 +283,7 @@ def test_command(rough_corpus, tmp_path, monkeypatch, capsys):
     assert json.loads(Path("unlabelled", "index.json").read_text())["classes"] is None
 
 
-def test_rows_that_hold_videos(rough_corpus, tmp_path):
+def test_rows_that_contain_videos(rough_corpus, tmp_path):
     content = (rough_corpus.folder / "good 3.mp4").read_bytes()
     rows = {"video": [{"bytes": content, "path": "a.mp4"}]}
     pack_shards(load_annotations(Dataset.from_dict(rows, Features({"video": Video()}))), tmp_path / "shards")
@@ -311,12 +291,12 @@ def test_rows_that_hold_videos(rough_corpus, tmp_path):
     assert (member["path"], member["size"], member["label"]) == ("a.mp4", len(content), None)
 
 
-# Frames in order
+# Order of frames
 
 
 @pytest.fixture
 def unpadded(tmp_path):
-    """One folder of the frames 1.png to 12.png, whose grey level tells the number."""
+    """A folder of the frames 1.png to 12.png. The grey level of a frame shows its number."""
     folder = tmp_path / "corpus" / "video"
     folder.mkdir(parents=True)
     for number in range(1, 13):
@@ -331,7 +311,7 @@ def numbers_in_shard(folder, **reading):
     return np.rint(frames[:, 16, 16, 0] / 20).astype(int).tolist()
 
 
-def test_reencoded_frames_come_in_the_order_asked_for(unpadded, tmp_path):
+def test_reencoded_frames_have_the_requested_order(unpadded, tmp_path):
     by_name = [1, 10, 11, 12, *range(2, 10)]
     pack_shards(unpadded, tmp_path / "natural", size=32)
     pack_shards(unpadded, tmp_path / "name", size=32, frame_order="name")
