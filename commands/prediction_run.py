@@ -113,9 +113,8 @@ class PredictionRun:
     def _draw_timeline(self, path: Path, result: dict):
         from ..inference.timeline_figure import draw_timeline, save_timeline
 
-        model = os.path.basename(os.path.abspath(self.args.model)) if os.path.isdir(self.args.model) else None
-        title = f"{os.path.basename(result['video'])}\n{model or self.args.model}"
-        save_timeline(draw_timeline(result, title), path)
+        model = "/".join(Path(self.args.model).parts[-2:])  # the name of a repository has two parts, too
+        save_timeline(draw_timeline(result, f"{os.path.basename(result['video'])}\n{model}"), path)
 
     def _annotate(self, path: Path, video: str, result: dict):
         from ..inference.annotated_video import annotate_video

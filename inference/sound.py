@@ -11,9 +11,9 @@ import av
 
 from ..image_processing.decoding.animated_images import is_animation
 from ..image_processing.decoding.frame_folders import consists_of_images
-from ..image_processing.decoding.pyav_decoding import decoded_frames, open_with_pyav, video_stream
+from ..image_processing.decoding.pyav_decoding import decoded_frames, open_packets, open_with_pyav
 from ..image_processing.decoding.video_decoding import warn_of
-from ..image_processing.decoding.video_packets import AVI, VideoPackets
+from ..image_processing.decoding.video_packets import AVI
 
 
 ENCODERS = {"webm": "libopus", "avi": "libmp3lame"}  # of containers that do not hold AAC, or not reliably
@@ -141,11 +141,10 @@ def _open(path: Path, stack: contextlib.ExitStack) -> Sound | None:
 
 def _origin(path: Path) -> float:
     """Seconds at which the first picture of a video file is shown."""
-    with open_with_pyav(str(path)) as container:
-        stream = video_stream(container)
-        frame = next(decoded_frames(VideoPackets(container, stream)))
+    with open_packets(str(path)) as packets:
+        stream, frame = packets.stream, next(decoded_frames(packets))
         # FFmpeg guesses the times of AVI. There, the first picture is shown when it is decoded.
-        stamp = stream.start_time if container.format.name == AVI else frame.pts
+        stamp = stream.start_time if stream.container.format.name == AVI else frame.pts
         return float((stamp or 0) * stream.time_base)
 
 

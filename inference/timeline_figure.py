@@ -1,5 +1,6 @@
 """Draws a timeline: the scores of all labels over time, in one panel for each person."""
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import wrap
@@ -7,7 +8,7 @@ from textwrap import wrap
 import numpy as np
 
 from ..extras import needs_extra
-from ..figures.style import COLOURS, MARKERS, area_colour_of, drawable
+from ..figures.style import COLOURS, MARKERS, area_colour_of, drawable, font_families
 from ..files import whole_file
 from .timeline import NO_FACE_NOTE, shown_number
 
@@ -47,13 +48,15 @@ def draw_timeline(result: dict, title: str | None = None) -> Figure:
         result: The result. Its scores may be from 0 to 1, or other numbers.
         title: Title of the figure, on one or several lines.
     """
-    with rc_context({"font.size": FONT_SIZE, "axes.titlesize": FONT_SIZE, "hatch.linewidth": 0.8}):
+    sizes = {"font.size": FONT_SIZE, "axes.titlesize": FONT_SIZE, "hatch.linewidth": 0.8}
+    with rc_context(sizes | {"font.family": font_families()}):
         return _draw(result, _title_lines(title))
 
 
 def save_timeline(figure: Figure, path: Path):
-    """Save the figure atomically."""
-    with whole_file(path) as unfinished:
+    """Save the figure atomically. Letters that no font has are drawn as boxes."""
+    with whole_file(path) as unfinished, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(unfinished, dpi=DPI)
 
 
@@ -122,10 +125,10 @@ def _draw_person(axes: Axes, entries: list[dict], step: float):
     labels = list(entries[0]["scores"])
     for stretch in _seen_stretches(entries):
         times, scores = _points(stretch, labels, step)
-        every = max(len(times) // MARKS, 1)
+        every = max(len(times) // MARKS, 3)
         for index, values in enumerate(scores.T):
             # The marks of the curves are at different times, so that they do not cover each other.
-            axes.plot(times, values, **curve_style(index), markevery=(min(index % every, len(times) - 1), every))
+            axes.plot(times, values, **curve_style(index), markevery=(index % every, every))
 
 
 def _points(entries: list[dict], labels: list[str], step: float) -> tuple[np.ndarray, np.ndarray]:
