@@ -79,6 +79,7 @@ class _Search:
         self.seen = {output_dir}  # symbolic links may lead back to a folder
 
     def run(self):
+        """Search the folder. If it holds no video, add it with a problem."""
         before = len(self.found.videos)
         self._visit(self.argument)
         if len(self.found.videos) == before:
@@ -101,11 +102,9 @@ class _Search:
             self._add(folder, video and _mixture(folder, video))
             return
         self.found.skipped += contents.others
-        for path in sorted([*contents.videos, *contents.folders]):
-            if path in contents.folders:
-                self._visit(path)
-            else:
-                self._add(path)
+        visits = dict.fromkeys(contents.folders, self._visit) | dict.fromkeys(contents.videos, self._add)
+        for path in sorted(visits):
+            visits[path](path)
 
     def _first_video_below(self, folders: list[str]) -> str | None:
         """A video in subfolders of a folder of frames. It would be skipped if the frames were one video."""

@@ -48,7 +48,7 @@ class PredictionRun:
         self.predict, self.columns, self.reading, self.args = predict, columns, reading, args
         self.printer = CsvPrinter(columns) if args.csv else JsonPrinter() if args.json else TablePrinter()
         self.rows = []
-        self.written = []
+        self.written = {}  # paths, in order
         self.num_failures = 0
 
     def run(self, videos: list[FoundVideo], files: list[VideoFiles]) -> int:
@@ -125,7 +125,7 @@ class PredictionRun:
         """Write a file. Returns the error, if any, after reporting it: other files must still be written."""
         _, failure = _attempt(write, path, *arguments)
         if failure is None:
-            self.written.append(path)
+            self.written[path] = True
         else:
             self._report(video or str(path), failure)
         return failure

@@ -39,18 +39,18 @@ def read_confusion(source: str | Path) -> tuple[np.ndarray, list[str]]:
         raise ValueError(f"There is no file or folder '{source}'. Give the folder of an evaluation.")
     try:
         return _read_metrics(source) if source.suffix.lower() == ".json" else _read_predictions(source)
-    except UnicodeDecodeError as error:
+    except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"'{source}' is not a text file in UTF-8. Give the folder of an evaluation.") from error
 
 
 def _read_metrics(file: Path) -> tuple[np.ndarray, list[str]]:
     try:
         metrics = json.loads(file.read_text(encoding="utf-8-sig"))
-        names = list(metrics["class_accuracy"])
+        names = list(metrics["class_accuracy"].keys())
         matrix = np.array(metrics["confusion_matrix"])
     except UnicodeDecodeError:
         raise
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"'{file}' is not the {METRICS_FILE} of an evaluation: it has no 'class_accuracy' and 'confusion_matrix'."
         ) from error

@@ -104,7 +104,8 @@ def _downloaded(video) -> Iterator:
 
 def _add_sound(container, sound: Sound | None, until: float):
     for packet in sound.packets_until(until) if sound is not None else ():
-        container.mux(packet)
+        with contextlib.suppress(av.error.InvalidDataError, av.error.ArgumentError):  # a damaged packet, as in players
+            container.mux(packet)
 
 
 @contextlib.contextmanager

@@ -108,6 +108,8 @@ HEADER = "path,label,prediction,probability_happy,probability_sad\n"
         ("a.csv", f"{HEADER}a.mp4,happy,sad,1\n", "line 2: 4 values, but 5 columns"),
         ("a.csv", b"\xff\xfe\x00", "is not a text file in UTF-8"),
         ("a.json", "{}", "is not the metrics.json of an evaluation"),
+        ("a.csv", b"\0" * 9, "is not"),
+        ("a.json", '{"class_accuracy": [0.5, 1], "confusion_matrix": [[1, 1], [0, 1]]}', "is not the metrics.json"),
         ("a.json", "[1", "is not the metrics.json of an evaluation"),
         ("a.json", '{"class_accuracy": {"a": 1}, "confusion_matrix": [[1, 2]]}', "each pair of its 1 classes"),
         ("a.json", '{"class_accuracy": {"a": 1}, "confusion_matrix": [[0.5]]}', "each pair of its 1 classes"),

@@ -6,6 +6,7 @@ import av
 import numpy as np
 import pytest
 
+from lgi_former.image_processing import open_frames
 from lgi_former.inference.annotated_video import annotate_video
 
 
@@ -14,17 +15,17 @@ NOBODY = {"video": None, "duration": 2.0, "scores": None, "people": [], "timelin
 CLICKS = (0.6, 1.5)  # seconds after the first picture
 
 
-def write_video(path, codec, *, video_start=0.0, audio_start=0.0, rate=RATE, channels=1, options=None):
+def write_video(path, codec, *, video_start=0.0, audio_start=0.0, rate=RATE, channels=1, size=(64, 64)):
     """Write 2 seconds of grey pictures, and sound with a short tone at each of `CLICKS`."""
-    with av.open(str(path), "w", options=options or {}) as container:
+    with av.open(str(path), "w") as container:
         pictures = container.add_stream("mpeg4", rate=25)
-        pictures.width = pictures.height = 64
+        pictures.width, pictures.height = size
         pictures.pix_fmt = "yuv420p"
         sound = container.add_stream(codec, rate=rate)
         sound.layout = {1: "mono", 2: "stereo", 6: "5.1"}[channels]
         packets = []
         for index in range(50):
-            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 90, np.uint8), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(np.full((*size[::-1], 3), 90, np.uint8), format="rgb24")
             frame.pts, frame.time_base = index + round(25 * video_start), Fraction(1, 25)
             packets += pictures.encode(frame)
         samples = tones(2 + video_start - audio_start, video_start - audio_start, rate)
@@ -144,6 +145,39 @@ def test_a_video_without_sound_stays_silent(tmp_path, people_video):
     for name in ("array.mp4", "file.mp4", "folder.mp4"):
         with av.open(str(tmp_path / name)) as container:
             assert [stream.type for stream in container.streams] == ["video"]
+
+
+def test_sound_of_an_unknown_codec_is_left_out(tmp_path):
+    video = write_video(tmp_path / "a.mkv", "flac")
+    video.write_bytes(video.read_bytes().replace(b"A_FLAC", b"A_WHAT"))
+    annotate_video(video, NOBODY, tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert [stream.type for stream in container.streams] == ["video"]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"], ids=["copied", "encoded"])
+def test_sound_that_is_damaged_in_a_stream_does_not_stop_the_pictures(suffix, tmp_path):
+    video = write_video(tmp_path / "a.ts", "aac")
+    data = bytearray(video.read_bytes())
+    start = len(data) // 3
+    data[start : start + 2000] = np.random.default_rng(0).bytes(2000)
+    video.write_bytes(data)
+    annotate_video(video, NOBODY, tmp_path / f"out{suffix}")
+    with av.open(str(tmp_path / f"out{suffix}")) as container:
+        assert sum(1 for _ in container.decode(video=0)) > 30
+    assert heard(tmp_path / f"out{suffix}")[1]
+
+
+def test_a_turned_video_is_upright_and_has_its_sound(tmp_path):
+    video = write_video(tmp_path / "a.mp4", "aac", size=(96, 64))
+    data = bytearray(video.read_bytes())
+    place = data.index(bytes([0, 1, 0, 0]) + bytes(12) + bytes([0, 1, 0, 0]), data.index(b"tkhd"))
+    data[place : place + 36] = np.array([0, 1 << 16, 0, -1 << 16, 0, 0, 64 << 16, 0, 1 << 30], ">i4").tobytes()
+    video.write_bytes(data)
+    annotate_video(video, NOBODY, tmp_path / "out.mp4")
+    with open_frames(tmp_path / "out.mp4") as stream:
+        assert next(iter(stream)).image.shape == (96, 64, 3)
+    assert heard(tmp_path / "out.mp4")[1] == pytest.approx(CLICKS, abs=0.06)
 
 
 def test_damaged_sound_does_not_stop_the_pictures(tmp_path):
