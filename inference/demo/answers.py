@@ -18,7 +18,7 @@ from ...modeling_lgi_former.classification_loss import problem_type_of
 from ..annotated_video import annotate_video
 from ..pipeline import FacialExpressionPipeline
 from ..prediction import labels_of
-from ..timeline import NO_FACE_NOTE, shown_number
+from ..timeline import NO_FACE_NOTE
 from ..timeline_figure import draw_timeline
 from .uploads import UploadLimits
 
@@ -110,10 +110,7 @@ class Recognition:
         return f"Mostly **{label}** ({score:.2f})"
 
     def _rows(self, result: dict) -> list[list]:
-        rows = [
-            [str(shown_number(one["person"])), one["start"], one["end"], *self._scores(one)]
-            for one in result["people"]
-        ]
+        rows = [[str(one["person"]), one["start"], one["end"], *self._scores(one)] for one in result["people"]]
         if len(rows) > 1:
             rows.append(["all", 0.0, result["duration"], *self._scores(result)])
         return rows

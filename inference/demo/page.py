@@ -10,8 +10,8 @@ from .uploads import NotAnsweredError, deleted_after_answer
 
 WITH_CARE = (
     "**Use with care.** Whether emotions can be read from faces is "
-    "[contested](https://doi.org/10.1177/1529100619832930). A score says how strongly the model prefers a label among "
-    "its classes. It is not a calibrated probability, and not a measurement of a feeling. Do not use it for decisions "
+    "[contested](https://doi.org/10.1177/1529100619832930). A score is the share of a label that annotators would "
+    "give to a clip like those of one data set, not a measurement of what somebody feels. Do not use it for decisions "
     "about people. In the European Union, inferring emotions at work and in education is prohibited with few "
     "exceptions (AI Act, Article 5)."
 )

@@ -25,7 +25,7 @@ def test_a_classifier_answers_with_a_video_a_timeline_and_a_table(recognition, u
     label, score = max(zip(recognition.labels, answer.rows[0][3:], strict=True), key=lambda pair: pair[1])
     assert answer.note == f"Mostly **{label}** ({score:.2f}), from 1 person in 2.0 seconds."
     assert recognition.columns == ["person", "from (s)", "to (s)", "happy", "sad", "neutral"]
-    assert [row[:3] for row in answer.rows] == [["1", 0, 2]]
+    assert [row[:3] for row in answer.rows] == [["0", 0, 2]]
     assert sum(answer.rows[0][3:]) == pytest.approx(1, abs=2e-3)
     assert answer.timeline.axes[0].get_ylabel() == "person 0"
     with av.open(io.BytesIO(answer.video)) as container:
@@ -35,7 +35,7 @@ def test_a_classifier_answers_with_a_video_a_timeline_and_a_table(recognition, u
 
 def test_each_person_has_a_row_and_all_have_one(recognition, upload):
     answer = recognition(upload({0: (0, 49), 160: (0, 49)}))
-    assert [row[0] for row in answer.rows] == ["1", "2", "all"]
+    assert [row[0] for row in answer.rows] == ["0", "1", "all"]
     first, second, both = (np.array(row[3:]) for row in answer.rows)
     assert both == pytest.approx((first + second) / 2, abs=2e-3)
 
