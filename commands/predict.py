@@ -6,24 +6,30 @@ import tempfile
 from pathlib import Path
 
 from ..extras import require_extra
-from ..messages import discard_stdout, fail, first_line, silence_libraries
+from ..messages import fail, first_line, silence_libraries
 from .options import (
     FIGURE_SUFFIXES,
     VIDEO_SUFFIXES,
     add_device,
     add_reading,
-    add_videos,
     check_output,
     positive_int,
     positive_number,
 )
+from .slow_steps import announce_if_slow, shows_progress
 
 
 SUMMARY = "expressions in videos, over time"
 
 
 def add_arguments(parser):
-    add_videos(parser)
+    parser.add_argument(
+        "videos",
+        nargs="*",
+        metavar="VIDEO",
+        help="video file, image, URL or folder; several at once. A folder with images in it is one video: its frames. "
+        "A folder without images stands for all videos in it and in its subfolders",
+    )
     parser.add_argument("--model", metavar="DIR_OR_REPO", help="directory or Hub repository of a fine-tuned model")
     parser.add_argument("--sample", action="store_true", help="predict on a drawn clip, to try a model")
     add_device(parser)
@@ -71,27 +77,42 @@ def _add_output_arguments(group):
         help="print one row per window; a video without a face has a row with a note",
     )
     group.add_argument("--top_k", type=positive_int, metavar="K", help="show only the K highest overall scores")
-    group.add_argument("--timeline", metavar="PNG", help="draw the scores over time (one video)")
-    group.add_argument("--annotate", metavar="MP4", help="write the video with faces and scores in it (one video)")
+    group.add_argument(
+        "--output",
+        metavar="DIR",
+        help="write for each video a CSV file of its windows and a picture of its timeline, and one table of all "
+        "videos, predictions.csv",
+    )
+    group.add_argument("--timeline", metavar="PNG", help="draw the scores over time (one video, without --output)")
+    group.add_argument(
+        "--annotate",
+        nargs="?",
+        const=True,
+        metavar="MP4",
+        help="write the video with its sound, faces and scores in it: a file for one video; with --output, no file "
+        "name is given, and each video gets one",
+    )
     group.add_argument("--overwrite", action="store_true", help="replace files that exist")
 
 
 def run(args) -> int:
     """Find and follow the faces in each video. Predict the probability of each expression, overall and in a window
     that slides over time. Every video is in the output: a video without a face has a note instead of scores. A video
-    that cannot be read is reported on stderr, and with --json and --csv also in the output. The exit status is 0 if
-    all videos were read, with or without a face; 1 if some failed; 2 if nothing could be done."""
+    that cannot be read is reported on stderr, and with --json, --csv and --output also in the output. The exit status
+    is 0 if all videos were read, with or without a face; 1 if some failed; 2 if nothing could be done.
+
+    Example: lgi-former predict videos/ a.mp4 --model mae-dfer-dfew --output results --annotate"""
     _check(args)
-    if args.timeline is not None or args.annotate is not None:
+    if args.output is not None or args.timeline is not None or args.annotate is not None:
         require_extra("figures")
     silence_libraries()
     if not args.sample:
-        return _predict_each(args.videos, args)
+        return _predict(args.videos, args)
     from ..training.quickstart.sample_clip import write_sample_clip
 
     args.no_crop_faces = True  # the face of the sample fills the frame
     with tempfile.TemporaryDirectory() as folder:
-        return _predict_each([str(write_sample_clip(os.path.join(folder, "sample.mp4")))], args)
+        return _predict([str(write_sample_clip(os.path.join(folder, "sample.mp4")))], args)
 
 
 def _check(args):
@@ -110,16 +131,31 @@ def _check(args):
         args.parser.error("--num_segments evaluates whole frames, as the paper does: add --no_crop_faces")
     if args.csv and args.top_k is not None:
         args.parser.error("--csv has a column for each label: leave out --top_k")
+    _check_annotate(args)
     # The two lists share no suffix, so the two options cannot name the same file.
     for name, suffixes in (("timeline", FIGURE_SUFFIXES), ("annotate", VIDEO_SUFFIXES)):
-        if getattr(args, name) is not None:
+        if getattr(args, name) not in (None, True):
             _check_file(name, suffixes, args)
+
+
+def _check_annotate(args):
+    if args.output is None:
+        if args.annotate is True:
+            args.parser.error("--annotate needs the name of a file, or --output DIR")
+        return
+    if args.timeline is not None:
+        args.parser.error("--output draws the timeline of each video: leave out --timeline")
+    if args.annotate not in (None, True):
+        args.parser.error(
+            f"with --output, --annotate takes no file name, but '{args.annotate}' follows it. The file is named after "
+            "its video. Write --annotate last if this is a video"
+        )
 
 
 def _check_file(name: str, suffixes: tuple[str, ...], args):
     """Refuse a file that could not be written after the whole video is computed."""
     if len(args.videos) > 1:
-        args.parser.error(f"--{name} is for one video")
+        args.parser.error(f"--{name} is for one video. Name a folder with --output for several videos")
     try:
         check_output(args, suffixes, name=name)
     except ValueError as error:
@@ -129,75 +165,61 @@ def _check_file(name: str, suffixes: tuple[str, ...], args):
         args.parser.error(f"--{name} {path}: there is no folder '{path.parent}'; make it, or choose another name")
 
 
-def _predict_each(videos: list[str], args) -> int:
-    """Predict and print video by video. Returns the exit status."""
-    from tqdm import tqdm
+def _predict(arguments: list[str], args) -> int:
+    """Find the videos, check all output files, load the model, predict. Returns the exit status."""
+    with announce_if_slow("Loading the model ..."):
+        from .find_videos import find_videos
+        from .prediction_run import PredictionRun, planned_files
 
+        try:
+            found = find_videos(arguments, args.output)
+            files = planned_files(found.videos, args)
+        except ValueError as error:
+            args.parser.error(str(error))
+        if found.skipped:
+            print(_skipped_note(found.skipped), file=sys.stderr)
+        loaded = _load(args)
+    if isinstance(loaded, str):
+        return fail(loaded)
+    return PredictionRun(*loaded, args).run(found.videos, files)
+
+
+def _skipped_note(skipped: list[str]) -> str:
+    if len(skipped) == 1:
+        return f"'{skipped[0]}' is skipped, because it is neither a video nor an image."
+    return f"{len(skipped)} files are skipped, because they are neither videos nor images, such as '{skipped[0]}'."
+
+
+def _load(args) -> tuple | str:
+    """A function from a video to its result, the columns of tables and the settings of reading; or an error.
+
+    The settings of reading are checked first: a missing backend is refused once, not for each video.
+    """
+    from ..conversion import model_folder
     from ..hub.loading import load_classifier
     from ..image_processing import FaceCropper, FacesExtraMissingError, reading_of
+    from ..image_processing.decoding.decoder_backends import chosen_backend
     from ..inference.prediction import labels_of
-    from .prediction_output import CsvPrinter, JsonPrinter, TablePrinter
+    from ..modeling_lgi_former.classification_loss import problem_type_of
+    from .prediction_output import CsvColumns
 
+    given = {"backend": args.backend, "frame_order": args.frame_order}
+    given = {name: value for name, value in given.items() if value is not None}
     try:
-        reading = _given_reading(args)
+        if args.backend is not None:
+            chosen_backend(args.backend)
     except ValueError as error:
-        return fail(first_line(error))
+        return first_line(error)
     try:
         cropper = None if args.no_crop_faces else FaceCropper()
-        model, processor = load_classifier(args.model, args.device)
-        labels = labels_of(model.config)
-        predict = _predictor(model, processor, cropper, args)
-        reading = reading_of(processor) | reading
+        model, processor = load_classifier(model_folder(args.model), args.device)
+        columns = CsvColumns(labels_of(model.config), problem_type_of(model.config) != "regression")
+        return _predictor(model, processor, cropper, args), columns, reading_of(processor) | given
     except FacesExtraMissingError as error:
-        return fail(str(error))
+        return str(error)
     except Exception as error:  # many libraries take part in loading
-        return fail(f"cannot load the model: {_with_name(args.model, first_line(error))}")
-    printer = CsvPrinter(labels) if args.csv else JsonPrinter() if args.json else TablePrinter()
-    failures = 0
-    hide_progress = True if len(videos) == 1 else None  # None hides it unless stderr is a terminal
-    for video in tqdm(videos, unit="video", disable=hide_progress):
-        result, failure = _attempt(predict, video)
-        try:
-            with tqdm.external_write_mode():
-                if failure is None:
-                    scores = result["scores"] and dict(list(result["scores"].items())[: args.top_k])
-                    printer.print_result(result | {"scores": scores})
-                else:
-                    printer.print_failure(video, first_line(failure))
-        except BrokenPipeError:
-            raise  # `main` handles it
-        except OSError as error:  # a full disk fails for all later videos too
-            discard_stdout()
-            return fail(f"stdout cannot be written: {error.strerror}. The results of '{video}' and later are lost.")
-        if failure is None:
-            _, failure = _attempt(_write_files, video, result, reading, args)
-        if failure is not None:
-            failures += 1
-            with tqdm.external_write_mode():
-                fail(_with_name(video, first_line(failure)))
-    return 1 if failures else 0
-
-
-def _attempt(function, *arguments):
-    """The result of a function, or None, and its error, or None. An error must not stop the other videos."""
-    try:
-        return function(*arguments), None
-    except Exception as error:
-        return None, error
-
-
-def _given_reading(args) -> dict:
-    """The options of `add_reading` that were given.
-
-    Raises:
-        ValueError: If the backend is not installed. This is refused once, not for each video.
-    """
-    from ..image_processing.decoding.decoder_backends import chosen_backend
-
-    if args.backend is not None:
-        chosen_backend(args.backend)
-    reading = {"backend": args.backend, "frame_order": args.frame_order}
-    return {name: value for name, value in reading.items() if value is not None}
+        message = first_line(error)
+        return f"cannot load the model: {message if args.model in message else f'{args.model}: {message}'}"
 
 
 def _predictor(model, processor, cropper, args):
@@ -221,20 +243,5 @@ def _predictor(model, processor, cropper, args):
         backend=args.backend,
         frame_order=args.frame_order,
         return_boxes=args.annotate is not None,
-        show_progress=sys.stderr.isatty(),
+        show_progress=shows_progress(),
     )
-
-
-def _write_files(video: str, result: dict, reading: dict, args):
-    if args.timeline is not None:
-        from ..inference.timeline_figure import draw_timeline
-
-        draw_timeline(result, title=os.path.basename(video)).savefig(args.timeline, dpi=150)
-    if args.annotate is not None:
-        from ..inference.annotated_video import annotate_video
-
-        annotate_video(video, result, args.annotate, args.frame_rate, show_progress=sys.stderr.isatty(), **reading)
-
-
-def _with_name(name: str, message: str) -> str:
-    return message if name in message else f"{name}: {message}"

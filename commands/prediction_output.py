@@ -5,6 +5,7 @@ A printer takes a result of `FacialExpressionPipeline`, or the fields of a `Vide
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Iterable
 
@@ -13,14 +14,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..inference.timeline import stretches
+from ..inference.timeline import best_label, shown_number, stretches
 
 
 class TablePrinter:
     """Prints the overall scores and a short timeline."""
 
     def __init__(self):
-        self.console = Console(highlight=False)
+        # NO_COLOR asks for plain text. `rich` would leave out colours, but not bold headings.
+        self.console = Console(highlight=False, **({"color_system": None} if os.environ.get("NO_COLOR") else {}))
 
     def print_result(self, result: dict):
         """Print the scores of a video, or why it has none. Other notes are already on stderr as warnings."""
@@ -50,7 +52,7 @@ def _timeline_table(timeline: list[dict]) -> Table:
     table.add_column("score", justify="right", min_width=6)
     for stretch in stretches(timeline):
         seconds = f"{stretch['start']:.1f} to {stretch['end']:.1f}"
-        table.add_row(seconds, str(stretch["person"]), Text(stretch["label"]), f"{stretch['score']:.4f}")
+        table.add_row(seconds, str(shown_number(stretch["person"])), Text(stretch["label"]), f"{stretch['score']:.4f}")
     return table
 
 
@@ -66,44 +68,83 @@ class JsonPrinter:
         print(json.dumps({"video": video, "error": message}), flush=True)
 
 
-class CsvPrinter:
-    """Prints a row for each window: video, person, start and end in seconds, a column for each label, and a note.
+class CsvColumns:
+    """Columns and rows of CSV tables: one row for each window, or one for each video.
 
-    A video without a timeline has one row without times. A video without a face has one row with empty scores, and so
-    has a video that failed. The note says why. It also says if the end of a video is missing.
+    Windows have the columns `video`, `person` (from 1), `start`, `end` (seconds), `expression` (the label with the
+    highest score), one for each label, and `note`. Videos have `duration` (seconds), `people` (their number) and
+    `file` instead of person and times. The note says why scores are missing, or what is unusual in the video.
 
     Args:
-        labels: Labels of the model. Their columns are in alphabetical order. The column of a label that has the name
-            of another column is called "score of ...".
+        labels: Labels of the model, in the order of their columns. The column of a label that has the name of another
+            column is called "score of ...".
+        has_expressions: Whether the highest score names an expression. False for regression: then the column is empty.
     """
 
-    COLUMNS = ("video", "person", "start", "end")
+    WINDOW = ("video", "person", "start", "end", "expression")
+    VIDEO = ("video", "duration", "people", "expression")
+    LAST_OF_VIDEO = ("file", "note")
 
-    def __init__(self, labels: Iterable[str]):
+    def __init__(self, labels: Iterable[str], has_expressions: bool = True):
+        self.has_expressions = has_expressions
         self.titles = {}
-        taken = {*self.COLUMNS, "note"}
-        for label in sorted(set(labels)):
+        taken = {*self.WINDOW, *self.VIDEO, *self.LAST_OF_VIDEO}
+        for label in labels:
             title = label
             while title in taken:
                 title = f"score of {title}"
             taken.add(title)
             self.titles[label] = title
-        columns = [*self.COLUMNS, *self.titles.values(), "note"]
-        self.writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+        self.of_windows = [*self.WINDOW, *self.titles.values(), "note"]
+        self.of_videos = [*self.VIDEO, *self.titles.values(), *self.LAST_OF_VIDEO]
+
+    def window_rows(self, result: dict) -> list[dict]:
+        """The rows of a result. A result without a timeline has one row without times."""
+        rows = []
+        for entry in result.get("timeline") or [{"scores": result["scores"]}]:
+            row = self._row(result, entry["scores"])
+            if "person" in entry:
+                row |= {"person": shown_number(entry["person"]), "start": entry["start"], "end": entry["end"]}
+            rows.append(row)
+        return rows
+
+    def video_row(self, result: dict) -> dict:
+        """The row of a result in the table of all videos."""
+        people = {"people": len(result["people"]), "duration": result["duration"]} if "people" in result else {}
+        return self._row(result, result["scores"]) | people
+
+    @staticmethod
+    def failure_row(video: str, message: str) -> dict:
+        """The row of a video that failed, in both tables."""
+        return {"video": video, "note": message}
+
+    def _row(self, result: dict, scores: dict[str, float] | None) -> dict:
+        row = {"video": result["video"], "note": result.get("note", "")}
+        if scores:
+            row |= {self.titles[label]: f"{score:.4f}" for label, score in scores.items()}
+            row["expression"] = best_label({"scores": scores}) if self.has_expressions else ""
+        return row
+
+
+class CsvPrinter:
+    """Prints a row for each window. A video without a face, or one that failed, has one row with a note.
+
+    Args:
+        columns: The columns.
+    """
+
+    def __init__(self, columns: CsvColumns):
+        self.columns = columns
+        self.writer = csv.DictWriter(sys.stdout, columns.of_windows, lineterminator="\n")
         self.has_header = False
 
     def print_result(self, result: dict):
         """Print the rows of a video."""
-        rows = []
-        for entry in result.get("timeline") or [{"scores": result["scores"] or {}}]:
-            times = {name: entry[name] for name in self.COLUMNS if name in entry}
-            scores = {self.titles[label]: score for label, score in entry["scores"].items()}
-            rows.append({"video": result["video"], **times, **scores, "note": result.get("note", "")})
-        self._print(rows)
+        self._print(self.columns.window_rows(result))
 
     def print_failure(self, video: str, message: str):
         """Print that a video failed."""
-        self._print([{"video": video, "note": message}])
+        self._print([self.columns.failure_row(video, message)])
 
     def _print(self, rows: list[dict]):
         if not self.has_header:

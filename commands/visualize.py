@@ -7,7 +7,7 @@ from ..messages import ADVICE_FOR_ONE_CLIP, fail, first_line, silence_libraries
 from .options import FIGURE_SUFFIXES, add_device, add_output, add_reading, check_output, whole_number
 
 
-SUMMARY = "figures of embeddings, attention and losses"
+SUMMARY = "figures of embeddings, attention, confusion and losses"
 FIGURE_HELP = "the figure: .png, .pdf or .svg"
 # As in `figures.embedding_map` and `figures.attention`, which take seconds to import.
 METHODS = {"tsne": "t-SNE", "umap": "UMAP"}
@@ -66,6 +66,7 @@ def _embed_evaluation(args):
     """Embeddings, labels and label names of the videos of an evaluation. Videos that cannot be read are reported."""
     import numpy as np
 
+    from ..conversion import model_folder
     from ..hub.loading import load_encoder, set_reading
     from ..inference import embed_videos
     from ..training.evaluation.report import PREDICTIONS_FILE, read_predictions
@@ -75,7 +76,7 @@ def _embed_evaluation(args):
     if args.model is None:
         raise ValueError("An evaluation holds no embeddings: name with --model a model that embeds its videos.")
     videos, labels, _, label_names = read_predictions(args.source)
-    model, processor = load_encoder(args.model, args.device)
+    model, processor = load_encoder(model_folder(args.model), args.device)
     set_reading(processor, args.backend, args.frame_order)
     failures = []
     embeddings = list(
@@ -127,10 +128,11 @@ def _add_attention_arguments(parser):
 def _draw_attention(args):
     """Draw the attention of a layer. Rows of frames show how much representative tokens read of each local token in
     their region (S1), and which region local tokens read most (S3). Matrices show attention between regions."""
+    from ..conversion import model_folder
     from ..figures import attend, draw_attention
     from ..hub.loading import load_encoder, set_reading
 
-    model, processor = load_encoder(args.model, args.device)
+    model, processor = load_encoder(model_folder(args.model), args.device)
     set_reading(processor, args.backend, args.frame_order)
     clip = processor(args.video, return_tensors="pt", num_segments=1)["pixel_values"]
     return draw_attention(attend(model, clip, args.layer, args.heads))
@@ -150,8 +152,30 @@ def _draw_losses(args):
     return draw_losses({run: read_log_history(run) for run in args.runs})
 
 
+def _add_confusion_arguments(parser):
+    parser.add_argument(
+        "source",
+        metavar="FILE_OR_DIR",
+        help="folder that `lgi-former evaluate` wrote, or the metrics.json or predictions.csv in it",
+    )
+    add_output(parser, FIGURE_HELP)
+
+
+def _draw_confusion(args):
+    """Draw the confusion matrix of an evaluation. Each cell has the number of videos and, as a percentage, their share
+    of the true class. The diagonal has the recall of each class."""
+    from ..figures import draw_confusion_matrix
+    from .read_confusion import read_confusion
+
+    matrix, label_names = read_confusion(args.source)
+    recalls = [row[index] / row.sum() for index, row in enumerate(matrix) if row.any()]
+    war, uar = matrix.trace() / matrix.sum(), sum(recalls) / len(recalls)
+    return draw_confusion_matrix(matrix, label_names, f"{matrix.sum()} videos, UAR {uar:.1%}, WAR {war:.1%}")
+
+
 KINDS = {
     "embeddings": ("a map of videos by t-SNE or UMAP", _add_embeddings_arguments, _draw_embeddings),
     "attention": ("what a layer attends to, laid over frames", _add_attention_arguments, _draw_attention),
+    "confusion": ("the confusion matrix of an evaluation", _add_confusion_arguments, _draw_confusion),
     "losses": ("loss curves of training runs", _add_losses_arguments, _draw_losses),
 }

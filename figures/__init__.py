@@ -9,6 +9,7 @@ from ..extras import needs_extra
 with needs_extra("figures"):
     from .attention import ClipAttention, attend
     from .attention_overlay import draw_attention
+    from .confusion_matrix import draw_confusion_matrix
     from .embedding_map import draw_embedding_map, map_embeddings
     from .losses import draw_losses, read_log_history
     from .reconstruction import Reconstruction, draw_reconstruction, reconstruct
@@ -19,6 +20,7 @@ __all__ = [
     "Reconstruction",
     "attend",
     "draw_attention",
+    "draw_confusion_matrix",
     "draw_embedding_map",
     "draw_losses",
     "draw_reconstruction",

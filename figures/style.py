@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from matplotlib import rcParams
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager
 
 from ..messages import escaped
 
@@ -13,6 +15,11 @@ DPI = 110  # 990 pixels fit into a README
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
 """Colours of Okabe and Ito, for all kinds of colour vision. Brown replaces yellow, which is faint on white."""
+
+FONTS_OF_OTHER_SCRIPTS = (
+    *("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "WenQuanYi Zen Hei"),
+    *("Microsoft YaHei", "Yu Gothic", "Malgun Gothic", "PingFang SC", "Hiragino Sans", "Arial Unicode MS"),
+)
 
 STYLES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*", "h", "d")
@@ -44,6 +51,12 @@ def drawable(name: str) -> str:
     """
     text = escaped(name).replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text
+
+
+def font_families() -> list[str]:
+    """The usual font, and the fonts of this machine for letters that it lacks, for `font.family` of Matplotlib."""
+    installed = set(fontManager.get_font_names())
+    return [*rcParams["font.family"], *(name for name in FONTS_OF_OTHER_SCRIPTS if name in installed)]
 
 
 def save_figure(figure: Figure, path: str | Path):

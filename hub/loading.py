@@ -27,6 +27,7 @@ from ..configuration import LGIFormerConfig
 from ..image_processing import LGIFormerVideoProcessor
 from ..image_processing.decoding.decoder_backends import chosen_backend
 from ..modeling_lgi_former import LGIFormerForPreTraining, LGIFormerModel
+from .load_report import report_differences, without_load_report
 from .model_names import check_model_name
 
 
@@ -135,12 +136,14 @@ def load_weights(
     Raises:
         OSError, ValueError: If there is no such model, or it cannot be read.
     """
-    with loading_errors(model_name_or_path):
+    with loading_errors(model_name_or_path), without_load_report():
         model, loading_info = auto_class.from_pretrained(
             model_name_or_path, config=config, output_loading_info=True, trust_remote_code=False, **options
         )
     resized = [name for name, *_ in loading_info["mismatched_keys"]]
-    return model, sorted([*loading_info["missing_keys"], *resized])
+    missing = sorted([*loading_info["missing_keys"], *resized])
+    report_differences(model_name_or_path, missing, loading_info["unexpected_keys"])
+    return model, missing
 
 
 def first_names(names: Iterable[str]) -> str:

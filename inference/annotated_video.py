@@ -1,7 +1,9 @@
-"""Writes a video with boxes, labels and, below the picture, the scores over time."""
+"""Writes a video with its sound, boxes, labels and, below the picture, the scores over time."""
 
 import contextlib
+import math
 import os
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,7 +16,9 @@ from ..extras import needs_extra
 from ..figures.style import text_colour_on
 from ..files import whole_file
 from ..image_processing import open_frames
-from .timeline import best_label
+from ..image_processing.decoding.video_sources import local_path
+from .sound import Sound, open_sound
+from .timeline import best_label, shown_number
 from .timeline_figure import draw_strip, label_colours, people_to_draw
 
 
@@ -40,7 +44,10 @@ def annotate_video(
     backend: str | None = None,
     frame_order: str = "natural",
 ):
-    """Write a video with a result of `FacialExpressionPipeline` drawn into it, atomically and without sound.
+    """Write a video with a result of `FacialExpressionPipeline` drawn into it, atomically.
+
+    The sound is copied if the container of the new video allows it. Otherwise it is encoded again (AAC; Opus in WebM;
+    MP3 in AVI). A video without sound stays silent.
 
     A box has the best label of the window whose middle is nearest in time. Below the picture, a strip for each person
     shows the scores over time, with a line at the current time. At most six people have a strip: those who are seen
@@ -62,7 +69,9 @@ def annotate_video(
     path = Path(path)
     with (
         whole_file(path) as file,
+        _downloaded(video) as video,
         open_frames(video, frame_rate, backend=backend, frame_order=frame_order) as stream,
+        open_sound(video) as sound,
         _create(file, path) as container,
     ):
         painter, pts = None, -1
@@ -70,14 +79,32 @@ def annotate_video(
             if painter is None:
                 painter = _Painter(result, *frame.image.shape[:2])
                 with _explained_errors(path, file):
-                    output = _add_stream(container, painter.size, stream.frame_rate)
+                    output = _add_streams(container, painter.size, stream.frame_rate, sound)
             painted = av.VideoFrame.from_image(painter.paint(frame.image, frame.time))
             pts = max(round(frame.time / TIME_BASE), pts + 1)  # an encoder refuses equal times
             painted.pts, painted.time_base = pts, TIME_BASE
             container.mux(output.encode(painted))
+            _add_sound(container, sound, until=frame.time)
         for packet in output.encode():
             if packet.pts * packet.time_base == pts * TIME_BASE:
                 packet.duration = round((stream.passed - pts * TIME_BASE) / packet.time_base)
+            container.mux(packet)
+        _add_sound(container, sound, until=math.inf)
+
+
+@contextlib.contextmanager
+def _downloaded(video) -> Iterator:
+    """The video, or the path of its file if it is an address, so that pictures and sound need one download."""
+    if not isinstance(video, (str, os.PathLike)):
+        yield video
+        return
+    with local_path(os.fspath(video)) as path:
+        yield path
+
+
+def _add_sound(container, sound: Sound | None, until: float):
+    for packet in sound.packets_until(until) if sound is not None else ():
+        with contextlib.suppress(av.error.InvalidDataError, av.error.ArgumentError):  # a damaged packet, as in players
             container.mux(packet)
 
 
@@ -99,12 +126,18 @@ def _create(file: Path, path: Path):
         return av.open(str(file), "w")
 
 
-def _add_stream(container, size: tuple[int, int], frame_rate: float):
-    """Add a video stream and open its encoder, so that a wrong container is refused before a frame is painted."""
+def _add_streams(container, size: tuple[int, int], frame_rate: float, sound: Sound | None):
+    """Add streams and open the encoders, so that a wrong container is refused before a frame is painted.
+
+    Returns:
+        The video stream.
+    """
     stream = container.add_stream(container.default_video_codec, rate=Fraction(frame_rate).limit_denominator(1001))
     stream.width, stream.height = size
     stream.pix_fmt = "yuv420p"
     stream.codec_context.time_base = TIME_BASE
+    if sound is not None:
+        sound.add_to(container)
     container.start_encoding()
     return stream
 
@@ -155,7 +188,7 @@ class _Painter:
                 return
             draw.rectangle(box, outline=colour, width=self.line_width)
             corner = box[:2]
-        text = f"{track.person}: {label} {entry['scores'][label]:.2f}"
+        text = f"person {shown_number(track.person)}: {label} {entry['scores'][label]:.2f}"
         left, top, right, bottom = draw.textbbox((0, 0), text, self.font)
         margin = 2 * self.line_width
         place = (
@@ -175,7 +208,15 @@ class _Painter:
             axes = figure.add_axes((0, 1 - (index + 1) / len(people), 1, 1 / len(people)))
             draw_strip(axes, result, person)
             axes.set(xlim=(0, self.duration), xticks=[], yticks=[])
-            axes.text(0.005, 0.9, str(person), transform=axes.transAxes, va="top", fontsize=8, bbox=PLATE)
+            axes.text(
+                0.005,
+                0.9,
+                f"person {shown_number(person)}",
+                transform=axes.transAxes,
+                va="top",
+                fontsize=8,
+                bbox=PLATE,
+            )
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])

@@ -1,82 +1,229 @@
-"""Draws a timeline: the scores of all labels over time, in one strip for each person."""
+"""Draws a timeline: the scores of all labels over time, in one panel for each person."""
+
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import wrap
 
 import numpy as np
 
 from ..extras import needs_extra
-from ..figures.style import area_colour_of, drawable
-from .timeline import NO_FACE_NOTE
+from ..figures.style import COLOURS, MARKERS, area_colour_of, drawable, font_families
+from ..files import whole_file
+from .timeline import NO_FACE_NOTE, shown_number
 
 
 with needs_extra("figures"):
+    from matplotlib import rc_context
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 
-MOST_STRIPS = 6  # more strips would be too small to read
-WIDTH = 9.0  # inches
-LETTER, SYMBOL = 0.095, 0.7  # inches of a letter, and of a symbol with its gaps, in the legend
-LEGEND_ROW = 0.22  # inches
+MOST_PANELS = 6  # more panels would make a picture too long
+WIDTH = 6.0  # inches; on a phone, 390 pixels wide, letters of 13 points have 12 pixels
+DPI = 200
+FONT_SIZE = 13
+PANEL_HEIGHT = 2.4  # inches
+LINE_HEIGHT, LETTER, SYMBOL = 0.26, 0.125, 0.75  # inches, of the legend and the title
+MOST_LETTERS = 44  # of a line
+MOST_POINTS = 40  # over the whole video; more are drawn as means
+MARKS = 5  # on a curve of several points
+DASHES = ("-", (0, (6, 2)), (0, (1.5, 1.5)), (0, (8, 2, 1.5, 2)))
+SHORT = 180  # seconds; the axis of a longer video has minutes
+UNSEEN = "face not seen"
+GAP = {"facecolor": "#e4e4e4", "edgecolor": "#9a9a9a", "hatch": "///", "linewidth": 0}
 
 
 def draw_timeline(result: dict, title: str | None = None) -> Figure:
-    """Draw the timeline of a result of `FacialExpressionPipeline`, with a legend.
+    """Draw the timeline of a result of `FacialExpressionPipeline`, with a legend below.
 
-    At most six people are drawn: those who are seen for the longest time. A line under the time axis counts the
-    others.
+    Each person has a panel, at most six: the people who are seen for the longest time. Times at which a person's face
+    is not seen are hatched. A score stands at the middle of its window. A curve of many windows is drawn as means.
+    Lines below the panels explain all of this where it occurs.
 
     Args:
-        result: The result. Its scores may be probabilities that sum to 1, or other scores.
-        title: Title of the figure.
+        result: The result. Its scores may be from 0 to 1, or other numbers.
+        title: Title of the figure, on one or several lines.
     """
-    people = people_to_draw(result)
-    names = list(result["timeline"][0]["scores"]) if people else []
-    columns = _legend_columns(names)
-    legend_height = LEGEND_ROW * -(-len(names) // columns)
-    figure = Figure(figsize=(WIDTH, 1.2 + legend_height + 1.7 * max(len(people), 1)), layout="constrained")
-    if title:
-        figure.suptitle(drawable(title))
-    if not people:
-        figure.text(0.5, 0.5, NO_FACE_NOTE, ha="center", va="center")
-        return figure
-    all_axes = figure.subplots(len(people), sharex=True, squeeze=False)[:, 0]
-    for axes, person in zip(all_axes, people, strict=True):
-        draw_strip(axes, result, person)
-        axes.set(ylabel=f"person {person}", xlim=(0, result["duration"]))
-    hidden = len(result["people"]) - len(people)
-    note = f"\n{hidden} more people, who are there for a shorter time, are not shown" if hidden else ""
-    all_axes[-1].set_xlabel(f"time in seconds{note}")
-    handles, labels = all_axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
-    return figure
+    sizes = {"font.size": FONT_SIZE, "axes.titlesize": FONT_SIZE, "hatch.linewidth": 0.8}
+    with rc_context(sizes | {"font.family": font_families()}):
+        return _draw(result, _title_lines(title))
 
 
-def _legend_columns(names: list[str]) -> int:
-    """Number of columns of labels that fit into the width."""
-    longest = max(map(len, names), default=0)
-    return max(min(int(WIDTH / (LETTER * longest + SYMBOL)), len(names)), 1)
+def save_timeline(figure: Figure, path: Path):
+    """Save the figure atomically. Letters that no font has are drawn as boxes."""
+    with whole_file(path) as unfinished, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(unfinished, dpi=DPI)
+
+
+def people_to_draw(result: dict) -> list[int]:
+    """Numbers of the people who are seen for the longest time, at most `MOST_PANELS`, in ascending order."""
+    by_time = sorted(result["people"], key=lambda person: person["start"] - person["end"])
+    return sorted(person["person"] for person in by_time[:MOST_PANELS])
 
 
 def draw_strip(axes: Axes, result: dict, person: int):
-    """Draw the scores of a person over time: stacked if they sum to 1, otherwise as lines."""
+    """Draw the scores of a person for annotated videos: a strip of colours if they sum to 1, otherwise lines."""
     entries = [entry for entry in result["timeline"] if entry["person"] == person]
     colours = label_colours(entries[0]["scores"])
     # Scores stand at the middles of windows, and also at the start of the first and the end of the last window.
     times = [entries[0]["start"], *((entry["start"] + entry["end"]) / 2 for entry in entries), entries[-1]["end"]]
     scores = np.array([list(entry["scores"].values()) for entry in (entries[0], *entries, entries[-1])]).T
     if np.allclose(scores.sum(axis=0), 1, atol=1e-3):
-        axes.stackplot(times, scores, labels=map(drawable, colours), colors=colours.values())
+        axes.stackplot(times, scores, colors=colours.values())
         axes.set_ylim(0, 1)
     else:
-        for (label, colour), values in zip(colours.items(), scores, strict=True):
-            axes.plot(times, values, label=drawable(label), color=colour)
-
-
-def people_to_draw(result: dict) -> list[int]:
-    """Numbers of the people who are seen for the longest time, at most `MOST_STRIPS`, in ascending order."""
-    by_time = sorted(result["people"], key=lambda person: person["start"] - person["end"])
-    return sorted(person["person"] for person in by_time[:MOST_STRIPS])
+        for colour, values in zip(colours.values(), scores, strict=True):
+            axes.plot(times, values, color=colour)
 
 
 def label_colours(labels) -> dict[str, tuple[float, float, float]]:
     """A colour, RGB from 0 to 1, for each label."""
     return {label: area_colour_of(index) for index, label in enumerate(labels)}
+
+
+def _draw(result: dict, title: str) -> Figure:
+    people = people_to_draw(result)
+    labels = list(result["timeline"][0]["scores"]) if people else []
+    handles = [Line2D([], [], label=drawable(label), **curve_style(index)) for index, label in enumerate(labels)]
+    gaps = {person: list(_gaps(_entries(result, person), result["duration"])) for person in people}
+    if any(gaps.values()):
+        handles.append(Patch(label=UNSEEN, **GAP))
+    columns = _legend_columns([*labels, *([UNSEEN] if any(gaps.values()) else [])])
+    notes = list(_notes(result, people)) if people else [NO_FACE_NOTE]
+    lines = title.count("\n") + 1 + sum(note.count("\n") + 1 for note in notes) - (-len(handles) // columns)
+    figure = Figure(figsize=(WIDTH, 0.9 + LINE_HEIGHT * lines + PANEL_HEIGHT * len(people)), layout="constrained")
+    if title:
+        figure.suptitle(title)
+    if not people:
+        figure.text(0.5, 0.3, "\n".join(wrap(NO_FACE_NOTE, MOST_LETTERS)), ha="center", va="center")
+        return figure
+    step = result["duration"] / MOST_POINTS
+    is_share = all(0 <= score <= 1 for entry in result["timeline"] for score in entry["scores"].values())
+    all_axes = figure.subplots(len(people), sharex=True, sharey=True, squeeze=False)[:, 0]
+    for axes, person in zip(all_axes, people, strict=True):
+        _draw_person(axes, _entries(result, person), step)
+        for start, end in gaps[person]:
+            axes.axvspan(start, end, zorder=0, **GAP)
+        axes.set_title(f"person {shown_number(person)}", loc="left")
+        axes.set(ylabel="score", xlim=(0, result["duration"]))
+        axes.grid(axis="y", alpha=0.4)
+    if is_share:
+        all_axes[0].set(ylim=(-0.02, 1.02), yticks=(0, 0.5, 1))
+    _label_times(all_axes[-1], result["duration"])
+    all_axes[-1].set_xlabel("\n".join(notes))
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, handlelength=2.6)
+    return figure
+
+
+def _draw_person(axes: Axes, entries: list[dict], step: float):
+    """Draw a curve for each label. The curves are interrupted where the person is not seen."""
+    labels = list(entries[0]["scores"])
+    for stretch in _seen_stretches(entries):
+        times, scores = _points(stretch, labels, step)
+        every = max(len(times) // MARKS, 3)
+        for index, values in enumerate(scores.T):
+            # The marks of the curves are at different times, so that they do not cover each other.
+            axes.plot(times, values, **curve_style(index), markevery=(index % every, every))
+
+
+def _points(entries: list[dict], labels: list[str], step: float) -> tuple[np.ndarray, np.ndarray]:
+    """Times (points,) and scores (points, labels) of successive windows.
+
+    Scores stand at the middles of windows. The first and the last score also stand at the ends of the stretch. If
+    there are more windows than one in `step` seconds, they are averaged.
+    """
+    middles = np.array([(entry["start"] + entry["end"]) / 2 for entry in entries])
+    scores = np.array([[entry["scores"][label] for label in labels] for entry in entries])
+    start, end = _span(entries)
+    num_parts = max(round((end - start) / step), 1)
+    if _is_dense(entries, step):
+        parts = [part for part in np.array_split(np.arange(len(entries)), num_parts) if len(part)]
+        middles = np.array([middles[part].mean() for part in parts])
+        scores = np.array([scores[part].mean(axis=0) for part in parts])
+    return np.array([start, *middles, end]), np.concatenate([scores[:1], scores, scores[-1:]])
+
+
+def _span(entries: list[dict]) -> tuple[float, float]:
+    return entries[0]["start"], max(entry["end"] for entry in entries)
+
+
+def _is_dense(entries: list[dict], step: float) -> bool:
+    """Whether windows begin more often than every `step` seconds."""
+    return len(entries) > 2 and (entries[-1]["start"] - entries[0]["start"]) / (len(entries) - 1) < step
+
+
+def _entries(result: dict, person: int) -> list[dict]:
+    return [entry for entry in result["timeline"] if entry["person"] == person]
+
+
+def _seen_stretches(entries: list[dict]) -> Iterator[list[dict]]:
+    """Split the windows of a person where the next window begins after the end of the windows before it."""
+    stretch, end = [], 0.0
+    for entry in sorted(entries, key=lambda entry: entry["start"]):
+        if stretch and entry["start"] > end + 1e-3:
+            yield stretch
+            stretch = []
+        stretch.append(entry)
+        end = max(entry["end"], end)
+    yield stretch
+
+
+def _gaps(entries: list[dict], duration: float) -> Iterator[tuple[float, float]]:
+    """Start and end, in seconds, of the times at which a person is not seen."""
+    before = 0.0
+    for stretch in _seen_stretches(entries):
+        if stretch[0]["start"] > before + 1e-3:
+            yield before, stretch[0]["start"]
+        before = max(entry["end"] for entry in stretch)
+    if duration > before + 1e-3:
+        yield before, duration
+
+
+def curve_style(index: int) -> dict:
+    """Colour, dashes and mark of a curve. Dashes and marks differ also in black and white."""
+    marker = MARKERS[index % len(MARKERS)]
+    style = {
+        "color": COLOURS[index % len(COLOURS)],
+        "linestyle": DASHES[(index + index // len(COLOURS)) % len(DASHES)],
+        "linewidth": 2,
+    }
+    return style | {"marker": marker, "markersize": 8, "markerfacecolor": "white" if index % 2 else None}
+
+
+def _notes(result: dict, people: list[int]) -> Iterator[str]:
+    """What a reader must know about the panels, in lines that fit."""
+    yield "time in seconds" if result["duration"] <= SHORT else "time in minutes:seconds"
+    step = result["duration"] / MOST_POINTS
+    stretches = [stretch for person in people for stretch in _seen_stretches(_entries(result, person))]
+    if any(_is_dense(stretch, step) for stretch in stretches):
+        yield f"Each point is a mean over {step:.2g} seconds."
+    if hidden := len(result["people"]) - len(people):
+        yield f"{hidden} more {'person is' if hidden == 1 else 'people are'} seen for less time and not drawn."
+
+
+def _label_times(axes: Axes, duration: float):
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 3, 5, 6, 10]))
+    if duration > SHORT:
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1.2, 3, 6]))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda time, _: f"{time // 60:.0f}:{time % 60:02.0f}"))
+
+
+def _legend_columns(labels: list[str]) -> int:
+    """Number of columns of labels that fit into the width."""
+    longest = max(map(len, labels), default=0)
+    return max(min(int(WIDTH / (LETTER * longest + SYMBOL)), len(labels)), 1)
+
+
+def _title_lines(title: str | None) -> str:
+    """The title in lines that fit. The middle of a long line is left out."""
+    lines = (title or "").splitlines()
+    half = MOST_LETTERS // 2 - 1
+    short = [
+        line if len(line) <= MOST_LETTERS else f"{line[:half]}\N{HORIZONTAL ELLIPSIS}{line[-half:]}" for line in lines
+    ]
+    return "\n".join(map(drawable, short))

@@ -169,12 +169,12 @@ are prohibited with few exceptions (AI Act, Article 5(1)(f)). Other countries ha
 _NO_MEASUREMENT = "It is not a measurement of a person's feelings."
 
 MEANING_OF_ANSWERS = {
-    "single_label_classification": "A score estimates the share of annotators who would choose this label for such a "
-    f"clip. {_NO_MEASUREMENT}",
-    "multi_label_classification": "A score is the probability that annotators would give this label to such a clip. "
-    f"{_NO_MEASUREMENT}",
-    "regression": "A predicted number estimates the number that annotators would give to such a clip. "
-    f"{_NO_MEASUREMENT}",
+    "single_label_classification": "A score is the softmax of a model that was trained on one label per clip. It says "
+    "how strongly the model prefers this label among its classes. It is not a probability that is calibrated on your "
+    f"videos, and not a share of annotators. {_NO_MEASUREMENT}",
+    "multi_label_classification": "A score is the probability that the model gives to this label. The scores of "
+    f"labels are independent. They are not calibrated on your videos. {_NO_MEASUREMENT}",
+    "regression": f"A predicted number estimates the number of such a clip in the training data. {_NO_MEASUREMENT}",
     None: "Features describe the appearance of a clip. They are not a measurement of a person's feelings.",
 }
 """Meaning of the answers of a model, by its `problem_type`. None is for models without labels."""

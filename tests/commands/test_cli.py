@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -112,12 +113,15 @@ def test_csv_has_a_row_for_each_window(finetuned, video, capsys):
     assert _predict(video, "--model", finetuned, "--csv", "--window", "1", "--stride", "1") == 0
     rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     assert [(row["video"], row["person"], row["start"], row["end"]) for row in rows] == [
-        (video, "0", "0.0", "1.0"),
-        (video, "0", "1.0", "2.0"),
-        (video, "0", "1.75", "2.56"),
+        (video, "1", "0.0", "1.0"),
+        (video, "1", "1.0", "2.0"),
+        (video, "1", "1.75", "2.56"),
     ]
     for row in rows:
-        assert sum(float(row[label]) for label in ("happy", "sad", "neutral")) == pytest.approx(1)
+        scores = {label: row[label] for label in LABELS}
+        assert sum(map(float, scores.values())) == pytest.approx(1, abs=2e-4)
+        assert row["expression"] == max(scores, key=lambda label: float(scores[label]))
+        assert all(re.fullmatch(r"[01]\.\d{4}", score) for score in scores.values())
 
 
 def test_csv_of_the_papers_evaluation_has_a_row_for_each_video(finetuned, video, capsys):

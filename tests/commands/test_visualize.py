@@ -1,12 +1,14 @@
-"""`lgi-former visualize`: figures of embeddings, attention and losses, and errors."""
+"""`lgi-former visualize`: figures of embeddings, attention, confusion and losses, and errors."""
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lgi_former.commands.cli import main
+from lgi_former.commands.read_confusion import read_confusion
 from lgi_former.inference.embedding_file import embedding_writer
 from lgi_former.training.evaluation.report import write_evaluation
 
@@ -80,6 +82,62 @@ def test_a_missing_package_is_an_error(drawn, tmp_path, error_line, monkeypatch)
             writer.write(np.arange(6.0) * row, video=f"{row}.mp4")
     assert not drawn("embeddings", tmp_path / "faces.npy", "--method", "umap", status=2)
     assert 'lgi-former: Packages are missing: umap. Install them with: pip install "lgi-former[umap]"' in error_line()
+
+
+def test_a_confusion_matrix_is_drawn_from_each_file(evaluation, drawn, tmp_path, capsys):
+    folder = Path(evaluation)
+    for source in (folder, folder / "metrics.json", folder / "predictions.csv"):
+        assert drawn("confusion", source, "--overwrite")
+        assert read_confusion(source)[1] == ["happy", "sad", "neutral"]
+        assert read_confusion(source)[0].tolist() == [[2, 0, 0], [0, 2, 0], [0, 0, 1]]
+    (folder / "metrics.json").unlink()
+    assert drawn("confusion", folder, "--overwrite")
+
+
+HEADER = "path,label,prediction,probability_happy,probability_sad\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.csv", "video,duration,people,expression,happy,sad,file,note\n", "has no true classes"),
+        ("a.csv", "", "is not the predictions.csv of an evaluation"),
+        ("a.csv", "path,label,prediction\n", "is not the predictions.csv of an evaluation"),
+        ("a.csv", HEADER, "holds no video"),
+        ("a.csv", f"{HEADER}a.mp4,happy,sad,1,0\nb.mp4,happy,angry,1,0\n", "line 3: 'angry' is not one of"),
+        ("a.csv", f"{HEADER}a.mp4,happy,sad,1\n", "line 2: 4 values, but 5 columns"),
+        ("a.csv", b"\xff\xfe\x00", "is not a text file in UTF-8"),
+        ("a.json", "{}", "is not the metrics.json of an evaluation"),
+        ("a.csv", b"\0" * 9, "is not"),
+        ("a.json", '{"class_accuracy": [0.5, 1], "confusion_matrix": [[1, 1], [0, 1]]}', "is not the metrics.json"),
+        ("a.json", "[1", "is not the metrics.json of an evaluation"),
+        ("a.json", '{"class_accuracy": {"a": 1}, "confusion_matrix": [[1, 2]]}', "each pair of its 1 classes"),
+        ("a.json", '{"class_accuracy": {"a": 1}, "confusion_matrix": [[0.5]]}', "each pair of its 1 classes"),
+        ("a.json", '{"class_accuracy": {"a": 1}, "confusion_matrix": [[-1]]}', "each pair of its 1 classes"),
+        ("a.json", '{"class_accuracy": {"a": null}, "confusion_matrix": [[0]]}', "counts no video"),
+        (
+            "a.json",
+            '{"class_accuracy": {"a": 1, "b": 1}, "confusion_matrix": [[1, 2], [1]]}',
+            "is not the metrics.json",
+        ),
+    ],
+)
+def test_a_file_without_a_confusion_matrix_is_an_error(name, text, message, drawn, tmp_path, error_line):
+    (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert not drawn("confusion", tmp_path / name, status=2)
+    assert message in error_line()
+
+
+@pytest.mark.parametrize("name", ["", "missing"])
+def test_a_folder_without_a_confusion_matrix_is_an_error(name, drawn, tmp_path, error_line):
+    assert not drawn("confusion", tmp_path / name, status=2)
+    assert str(tmp_path / name) in error_line()
+
+
+def test_predictions_that_a_spreadsheet_saved_are_read(tmp_path):
+    rows = f"{HEADER}a.mp4,happy,sad,0.4,0.6\n\nb.mp4,sad,sad,0,1\n"
+    (tmp_path / "a.csv").write_text(rows.replace("\n", "\r\n"), encoding="utf-8-sig", newline="")
+    assert read_confusion(tmp_path / "a.csv")[0].tolist() == [[0, 1], [0, 1]]
 
 
 @pytest.mark.parametrize("model", ["pretrained", "finetuned"])

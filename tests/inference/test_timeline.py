@@ -1,16 +1,18 @@
 """Summaries of timelines, their figure, and annotated videos."""
 
+import itertools
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from lgi_former.image_processing import VideoReadError, open_frames
 from lgi_former.inference.annotated_video import annotate_video, draw_legend
 from lgi_former.inference.timeline import stretches, summarise
-from lgi_former.inference.timeline_figure import draw_timeline, label_colours, people_to_draw
+from lgi_former.inference.timeline_figure import curve_style, draw_timeline, label_colours, people_to_draw
 
 
 def entry(person, start, end, happy, **more):
@@ -51,9 +53,70 @@ def test_the_figure_has_strips_for_six_people():
     result = result_of([entry(person, 0, 10 - person, 0.5) for person in range(8)], 12)
     assert people_to_draw(result) == [0, 1, 2, 3, 4, 5]
     figure = draw_timeline(result, "clip.mp4")
-    assert [axes.get_ylabel() for axes in figure.axes] == [f"person {person}" for person in range(6)]
-    assert figure.axes[0].get_xlim() == (0, 12)
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["happy", "sad"]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [f"person {number}" for number in range(1, 7)]
+    assert {axes.get_ylabel() for axes in figure.axes} == {"score"}
+    assert figure.axes[0].get_xlim() == (0, 12) and figure.axes[0].get_yticks().tolist() == [0, 0.5, 1]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["happy", "sad", "face not seen"]
+
+
+def hatched(axes):
+    """Start and end of the hatched areas."""
+    return [(patch.get_x(), patch.get_x() + patch.get_width()) for patch in axes.patches if patch.get_hatch()]
+
+
+@pytest.mark.parametrize(
+    ("times", "gaps"),
+    [
+        ([(0, 2), (1, 3), (6, 8), (8, 10)], [(3, 6)]),
+        ([(1, 3)], [(0, 1), (3, 10)]),
+        ([(0, 4), (1, 2), (3, 10)], []),
+        ([(0, 1), (2, 3), (4, 5)], [(1, 2), (3, 4), (5, 10)]),
+    ],
+)
+def test_times_without_the_face_are_hatched_and_interrupt_the_curves(times, gaps):
+    figure = draw_timeline(result_of([entry(0, start, end, 0.5) for start, end in times], 10))
+    (axes,) = figure.axes
+    assert hatched(axes) == gaps
+    for line in axes.lines:
+        first, last = line.get_xdata()[[0, -1]]
+        assert not any(first < start and last > end for start, end in gaps)
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert ("face not seen" in names) == bool(gaps)
+
+
+def test_windows_of_a_long_video_are_averaged_and_the_picture_says_so():
+    timeline = [entry(0, start, start + 2.56, start / 600) for start in np.arange(0, 597, 1.28).tolist()]
+    (axes,) = draw_timeline(result_of(timeline, 600)).axes
+    happy = axes.lines[0]
+    assert 30 < len(happy.get_xdata()) < 50
+    assert happy.get_ydata() == pytest.approx(happy.get_xdata() / 600, abs=0.02)
+    assert axes.get_xlabel() == "time in minutes:seconds\nEach point is a mean over 15 seconds."
+    assert axes.xaxis.get_major_formatter()(150) == "2:30"
+
+
+def test_eleven_curves_differ_without_colour():
+    styles = [curve_style(index) for index in range(11)]
+    assert len({style["marker"] for style in styles}) == 11
+    assert len({(style["color"], style["linestyle"]) for style in styles}) == 11
+
+
+@pytest.mark.parametrize("num_labels", [2, 7, 11])
+@pytest.mark.parametrize("people", [1, 6])
+def test_nothing_overlaps_and_letters_are_large_on_a_phone(people, num_labels):
+    labels = ["helplessness", "disappointment", *map(str, range(9))][:num_labels]
+    scores = dict.fromkeys(labels, 1 / num_labels)
+    timeline = [{"person": one, "start": one / 9, "end": 1.0, "scores": scores} for one in range(people + 2)]
+    figure = draw_timeline(result_of(timeline, 2), title=f"{'long' * 30}.mp4\n{'model' * 30}")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    texts = [text for text in figure.findobj(Text) if text.get_text()]
+    pixels = 390 / figure.get_figwidth() / 72
+    assert min(text.get_fontsize() for text in texts) * pixels > 11
+    parts = [figure.legends[0], figure._suptitle, *figure.axes]
+    boxes = [part.get_tightbbox(canvas.get_renderer()) for part in parts]
+    assert all(box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.width for box in boxes)
+    heights = sorted((box.y0, box.y1) for box in boxes)
+    assert all(below[1] <= above[0] + 1 for below, above in itertools.pairwise(heights))
 
 
 def test_the_figure_without_people_has_a_note():
@@ -177,17 +240,17 @@ def test_the_legend_of_a_narrow_video_has_more_rows():
     assert (wide.width, narrow.width) == (640, 130) and narrow.height == 3 * wide.height
 
 
-@pytest.mark.parametrize(("people", "note"), [(6, ""), (9, "\n3 more people, who are there for a shorter time, ")])
+@pytest.mark.parametrize(("people", "note"), [(6, ""), (7, "\n1 more person is"), (9, "\n3 more people are")])
 def test_people_who_are_not_drawn_are_counted(people, note):
     figure = draw_timeline(result_of([entry(person, 0, 1 + person, 0.5) for person in range(people)], people))
     label = figure.axes[-1].get_xlabel()
-    assert label.startswith(f"time in seconds{note}") and bool(note) == ("not shown" in label)
+    assert label.startswith(f"time in seconds{note}") and bool(note) == ("not drawn" in label)
 
 
-@pytest.mark.parametrize("stacked", [True, False])
-def test_every_class_name_is_in_the_legend(stacked):
+@pytest.mark.parametrize("is_share", [True, False])
+def test_every_class_name_is_in_the_legend(is_share):
     names = ["_neutral", "a $5 smile", "$\\nonsense$"]
-    scores = dict.fromkeys(names, 1 / 3 if stacked else 2.0)
+    scores = dict.fromkeys(names, 1 / 3 if is_share else 2.0)
     timeline = [{"person": 0, "start": 0, "end": 1, "scores": scores}]
     figure = draw_timeline(result_of(timeline, 1), title="caf\udce9 $\\nonsense$.mp4")
     FigureCanvasAgg(figure).draw()
