@@ -20,6 +20,7 @@ from .options import (
 
 
 SUMMARY = "expressions in videos, over time"
+EXAMPLE = "lgi-former predict video.mp4 --model outputs/finetuned --timeline timeline.png"
 
 
 def add_arguments(parser):
