@@ -29,7 +29,7 @@ from ..messages import (
 )
 from ..training.run import help as training_help
 from ..version import __version__
-from . import completion, convert, demo, embed, predict, prepare, push, quickstart, reconstruct, visualize
+from . import completion, convert, demo, download, embed, predict, prepare, push, quickstart, reconstruct, visualize
 
 
 COMMANDS = {
@@ -40,6 +40,7 @@ COMMANDS = {
     "visualize": visualize,
     "demo": demo,
     "prepare": prepare,
+    "download": download,
     "convert": convert,
     "push": push,
     "completion": completion,
@@ -58,7 +59,7 @@ TASKS = {
     "use a model": ("predict", "embed", "visualize", "reconstruct", "demo"),
     "train a model": ("quickstart", "pretrain", "finetune", "evaluate"),
     "prepare data": ("prepare",),
-    "share a model": ("convert", "push"),
+    "get and share models": ("download", "convert", "push"),
     "find options": ("help", "completion"),
 }
 """All commands, in the groups and order of the help."""
