@@ -23,6 +23,7 @@ class CorpusPreparation:
     def __init__(self, name: str):
         self.name = name
         self.SUMMARY = f"lists to {'pre-train on' if name in UNLABELLED else 'train and test on'} {name}"
+        self.EXAMPLE = f"lgi-former prepare {name} --root {name} --output lists"
 
     def add_arguments(self, parser: argparse.ArgumentParser):
         parser.add_argument("--root", type=Path, metavar="DIR", required=True, help="folder of the corpus")
