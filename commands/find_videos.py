@@ -45,7 +45,7 @@ def find_videos(arguments: list[str], output_dir: str | None = None) -> FoundVid
     subfolders: video files, animated images, zip archives, folders of frames. Names that begin with a dot are skipped.
 
     Args:
-        arguments: Paths and addresses. What is not a folder is taken as a video. It is not opened here.
+        arguments: Paths and addresses. All except folders count as videos. They are not opened here.
         output_dir: A folder that is not searched, because it gets the results.
 
     Raises:
@@ -122,7 +122,7 @@ class _Search:
 
 
 class _Contents:
-    """What lies in a folder, as paths. Hidden files are left out.
+    """The content of a folder, as paths. Hidden files are left out.
 
     Raises:
         OSError: If the folder cannot be read.

@@ -172,9 +172,8 @@ MEANING_OF_ANSWERS = {
     "single_label_classification": "A score is the softmax of a model that was trained on one label per clip. It says "
     "how strongly the model prefers this label among its classes. It is not a probability that is calibrated on your "
     f"videos, and not a share of annotators. {_NO_MEASUREMENT}",
-    "multi_label_classification": "A score is the probability that the model gives to this label, whatever the other "
-    "scores are. It is not calibrated on your videos, and not a share of annotators. "
-    f"{_NO_MEASUREMENT}",
+    "multi_label_classification": "A score is the probability that the model gives to this label. The scores of "
+    f"labels are independent. They are not calibrated on your videos. {_NO_MEASUREMENT}",
     "regression": f"A predicted number estimates the number of such a clip in the training data. {_NO_MEASUREMENT}",
     None: "Features describe the appearance of a clip. They are not a measurement of a person's feelings.",
 }

@@ -92,13 +92,13 @@ def test_nothing_is_overwritten(video, finetuned, tmp_path, capsys):
     assert predict(video, "--model", finetuned, "--output", results) == 0
     before = {path: path.stat().st_mtime_ns for path in results.iterdir()}
     for name in ("face.csv", "face_timeline.png", "predictions.csv"):
-        kept = {path.name for path in results.iterdir()} - {name}
-        for other in kept:
+        others = {path.name for path in results.iterdir()} - {name}
+        for other in others:
             (results / other).rename(tmp_path / other)
         with pytest.raises(SystemExit):
             predict(video, "--model", finetuned, "--output", results)
         assert f"{name}' is there already" in capsys.readouterr().err
-        for other in kept:
+        for other in others:
             (tmp_path / other).rename(results / other)
     assert {path: path.stat().st_mtime_ns for path in results.iterdir()} == before
     assert predict(video, "--model", finetuned, "--output", results, "--overwrite") == 0

@@ -4,6 +4,7 @@ import logging
 
 import pytest
 from transformers import AutoModel, AutoModelForVideoClassification
+from transformers.utils import logging as transformers_logging
 
 from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification
 from lgi_former.hub.loading import load_config, load_weights
@@ -12,9 +13,11 @@ from lgi_former.hub.loading import load_config, load_weights
 @pytest.fixture
 def logged(caplog, monkeypatch):
     """Returns what Transformers and this package logged."""
-    monkeypatch.setattr(logging.getLogger("transformers"), "level", logging.WARNING)
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_warning()
     monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
-    return lambda: [record.getMessage() for record in caplog.records]
+    yield lambda: [record.getMessage() for record in caplog.records]
+    transformers_logging.set_verbosity(verbosity)
 
 
 @pytest.mark.parametrize(
@@ -36,8 +39,8 @@ def test_differences_are_one_sentence(saved, auto_class, sentence, save_tiny_mod
     assert messages == ([] if sentence is None else [f"Loaded '{tmp_path}' ({sentence})."])
 
 
-def test_commands_are_silent(save_tiny_model, tmp_path, logged, monkeypatch):
-    monkeypatch.setattr(logging.getLogger("transformers"), "level", logging.ERROR)
+def test_commands_are_silent(save_tiny_model, tmp_path, logged):
+    transformers_logging.set_verbosity_error()  # as `silence_libraries` does
     save_tiny_model(LGIFormerForVideoClassification, tmp_path, ["happy", "sad"])
     load_weights(AutoModel, str(tmp_path), load_config(tmp_path))
     assert not any("Load" in message for message in logged())
