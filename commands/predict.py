@@ -193,6 +193,7 @@ def _load(args) -> tuple | str:
 
     The settings of reading are checked first: a missing backend is refused once, not for each video.
     """
+    from ..conversion import model_folder
     from ..hub.loading import load_classifier
     from ..image_processing import FaceCropper, FacesExtraMissingError, reading_of
     from ..image_processing.decoding.decoder_backends import chosen_backend
@@ -209,7 +210,7 @@ def _load(args) -> tuple | str:
         return first_line(error)
     try:
         cropper = None if args.no_crop_faces else FaceCropper()
-        model, processor = load_classifier(args.model, args.device)
+        model, processor = load_classifier(model_folder(args.model), args.device)
         columns = CsvColumns(labels_of(model.config), problem_type_of(model.config) != "regression")
         return _predictor(model, processor, cropper, args), columns, reading_of(processor) | given
     except FacesExtraMissingError as error:

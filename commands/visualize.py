@@ -81,6 +81,7 @@ def _embed_evaluation(args):
     """Embeddings, labels and label names of the videos of an evaluation. Videos that cannot be read are reported."""
     import numpy as np
 
+    from ..conversion import model_folder
     from ..hub.loading import load_encoder, set_reading
     from ..inference import embed_videos
     from ..training.evaluation.report import PREDICTIONS_FILE, read_predictions
@@ -90,7 +91,7 @@ def _embed_evaluation(args):
     if args.model is None:
         raise ValueError("An evaluation holds no embeddings: name with --model a model that embeds its videos.")
     videos, labels, _, label_names = read_predictions(args.source)
-    model, processor = load_encoder(args.model, args.device)
+    model, processor = load_encoder(model_folder(args.model), args.device)
     set_reading(processor, args.backend, args.frame_order)
     failures = []
     embeddings = list(
@@ -142,10 +143,11 @@ def _add_attention_arguments(parser):
 def _draw_attention(args):
     """Draw the attention of a layer. Rows of frames show how much representative tokens read of each local token in
     their region (S1), and which region local tokens read most (S3). Matrices show attention between regions."""
+    from ..conversion import model_folder
     from ..figures import attend, draw_attention
     from ..hub.loading import load_encoder, set_reading
 
-    model, processor = load_encoder(args.model, args.device)
+    model, processor = load_encoder(model_folder(args.model), args.device)
     set_reading(processor, args.backend, args.frame_order)
     clip = processor(args.video, return_tensors="pt", num_segments=1)["pixel_values"]
     return draw_attention(attend(model, clip, args.layer, args.heads))

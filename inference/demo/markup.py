@@ -24,7 +24,7 @@ STYLE = """
 .answer .beside > * {flex: 1 1 20rem; min-width: 0}
 .answer .wide {overflow-x: auto; margin-bottom: 0.5rem}
 .answer img {display: block; width: 100%; max-width: none; border-radius: 0.4rem}
-.answer table {min-width: min(100%, 24rem); border-collapse: collapse}
+.answer table {min-width: min(100%, 24rem); padding: 0; border-spacing: 0; border-collapse: separate}
 .answer th, .answer td {padding: 0.35rem 0.6rem; border-bottom: 1px solid var(--border-color-primary)}
 .answer th {font-weight: 600; text-align: left}
 .answer th[scope=row] {position: sticky; left: 0; background: var(--body-background-fill)}

@@ -20,8 +20,8 @@ MEANING_OF_A_SCORE = {
     ),
     "multi_label_classification": (
         "A score is the sigmoid of a model that was trained on several labels per clip. It says how strongly the "
-        "model expects this label, whatever the other labels. It is not a measurement of what somebody feels. It is "
-        "not a share of annotators."
+        "model expects this label, independently of the other labels. It is not a measurement of what somebody "
+        "feels. It is not a share of annotators."
     ),
     "regression": (
         "A score is the output of a model that was trained on numbers, such as ratings of clips. It is not a "

@@ -308,3 +308,13 @@ def test_no_color_leaves_neither_colour_nor_bold(no_color, video, finetuned, mon
     monkeypatch.setattr(sys, "stdout", Terminal())
     assert predict(video, "--model", finetuned) == 0
     assert "happy" in sys.stdout.getvalue() and ("\x1b" in sys.stdout.getvalue()) == (no_color == "")
+
+
+def test_a_released_model_is_loaded_by_its_name(video, finetuned, monkeypatch, capsys):
+    folders = {"mae-dfer-dfew-fold5": finetuned}
+    monkeypatch.setattr("lgi_former.conversion.model_folder", folders.__getitem__)
+    assert predict(video, "--model", "mae-dfer-dfew-fold5", "--csv") == 0
+    assert "happy" in capsys.readouterr().out
+    output = str(Path(finetuned).with_name("attention.png"))
+    arguments = ["attention", video, "--model", "mae-dfer-dfew-fold5", "--output", output, "--device", "cpu"]
+    assert main(["visualize", *arguments]) == 0
