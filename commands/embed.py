@@ -54,6 +54,7 @@ def run(args) -> int:
     if bool(args.data) == bool(args.videos):
         args.parser.error("give either videos or --data")
     with announce_if_slow(LOADING_LIBRARIES):
+        from ..conversion import model_folder
         from ..hub.loading import load_encoder, set_reading
         from ..inference.embedding_file import SUFFIXES, table_beside
 
@@ -65,7 +66,7 @@ def run(args) -> int:
         return fail(first_line(error))
     try:
         with announce_if_slow("Loading the model ..."):
-            model, processor = load_encoder(args.model, args.device)
+            model, processor = load_encoder(model_folder(args.model), args.device)
     except Exception as error:  # many libraries take part in loading
         return fail(f"cannot load the model: {first_line(error)}")
     try:

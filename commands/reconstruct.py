@@ -26,6 +26,7 @@ def run(args) -> int:
     from huggingface_hub.errors import StrictDataclassError
 
     with announce_if_slow(LOADING_LIBRARIES):
+        from ..conversion import model_folder
         from ..figures import draw_reconstruction, reconstruct
         from ..figures.style import save_figure
         from ..hub.loading import load_autoencoder, set_reading
@@ -34,7 +35,7 @@ def run(args) -> int:
     try:
         check_output(args, FIGURE_SUFFIXES)
         with announce_if_slow("Loading the model ..."):
-            model, processor = load_autoencoder(args.model, args.device)
+            model, processor = load_autoencoder(model_folder(args.model), args.device)
         set_reading(processor, args.backend, args.frame_order)
         clip = processor(args.video, return_tensors="pt", num_segments=1)["pixel_values"]
         reconstruction = reconstruct(model, clip, args.mask_ratio, args.seed)
