@@ -5,6 +5,8 @@ The import is cheap: neither torch nor Transformers is imported before it is use
 """
 
 import importlib
+import os
+import sys
 
 from .version import __version__ as __version__
 
@@ -39,8 +41,13 @@ def __dir__():
     return sorted({*globals(), *__all__})
 
 
+def _is_the_command():
+    """Whether the script `lgi-former` runs. It registers the family before it needs a model (`commands/cli.py`)."""
+    return os.path.splitext(os.path.basename((sys.argv or [""])[0]))[0] == "lgi-former"
+
+
 # A test runner may import this file again, under the name of the checkout's folder. Then nothing is registered.
-if __name__ == "lgi_former":
+if __name__ == "lgi_former" and not _is_the_command():
     from .registration import register_family
 
     register_family()

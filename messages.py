@@ -217,6 +217,12 @@ def note(message: str):
         print(message, file=sys.stderr, flush=True)
 
 
+def print_step(message: str):
+    """Print on stdout what a long command does, unless the command is quiet."""
+    if not is_quiet():
+        print(message, flush=True)
+
+
 def suggest(*words: str):
     """Print the next command as a note. Its words are quoted for the shell, so that the line can be copied."""
     note(f"Next: {shlex.join(words)}")

@@ -34,7 +34,6 @@ REQUIRED = [
     "gdown>=6.5",  # downloads the authors' models from Google Drive
     "rich>=13.9",  # tables in the terminal
     "shtab>=1.7",  # scripts for shell completion
-    "wrapt>=1.17",  # registers the models when Transformers' Auto classes are imported
     # `datasets` needs the next four too. They are listed because this package imports them.
     "filelock>=3.16",  # locks of folders that several processes write
     "pandas>=2.2.3",  # tables of corpora, embeddings

@@ -5,7 +5,7 @@ import math
 import os
 import shlex
 
-from ..messages import fail, first_line, is_quiet, silence_libraries, suggest, words_to_finetune
+from ..messages import fail, first_line, print_step, silence_libraries, suggest, words_to_finetune
 from .options import positive_int
 
 
@@ -105,8 +105,7 @@ def _print_conversion(conversion):
         print(f"By the options in the file, it is the authors' {release.name}, {release.link}")
     if config.architectures[0].endswith("ForVideoClassification"):
         print(f"Classes: {', '.join(config.id2label.values())}.")
-        if not is_quiet():
-            print(f"Try it: lgi-former predict VIDEO --model {shlex.quote(str(folder))}")
+        print_step(f"Try it: lgi-former predict VIDEO --model {shlex.quote(str(folder))}")
     else:
         print("It is pre-trained, not fine-tuned: AutoModelForVideoClassification gives it a new, untrained head.")
         suggest(*words_to_finetune(str(folder)))

@@ -13,7 +13,7 @@ EXAMPLE = "lgi-former visualize losses outputs/pretrained --output losses.png"
 EXAMPLES = {
     "embeddings": "lgi-former visualize embeddings embeddings.npy --output map.png",
     "attention": "lgi-former visualize attention video.mp4 --model outputs/finetuned --output attention.png",
-    "confusion": "lgi-former visualize confusion outputs/evaluation --output confusion.png",
+    "confusion": "lgi-former visualize confusion outputs/finetuned --output confusion.png",
     "losses": EXAMPLE,
 }
 FIGURE_HELP = "the figure: .png, .pdf or .svg"

@@ -1,4 +1,4 @@
-"""`import lgi_former` is light, and registers the family with Transformers in every order of imports."""
+"""`import lgi_former` registers the family with Transformers, in every order of imports."""
 
 import subprocess
 import sys
@@ -6,16 +6,31 @@ import sys
 import pytest
 
 
-def run_python(code, *args):
-    done = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+def test_the_help_of_the_command_imports_no_heavy_package():
+    code = """
+import sys
+sys.argv = ["/bin/lgi-former", "--help"]
+from lgi_former.commands.cli import main
+try:
+    main()
+except SystemExit:
+    print([name for name in ("torch", "transformers", "numpy") if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("code", ["import lgi_former", "import lgi_former.commands.cli as cli; cli._build_parser()"])
-def test_the_import_and_the_help_need_no_heavy_package(code):
-    heavy = "('torch', 'transformers', 'numpy', 'lgi_former.training')"
-    assert run_python(f"{code}\nimport sys\nprint([name for name in {heavy} if name in sys.modules])") == "[]"
+def test_the_command_registers_the_family(run_in_forks):
+    code = f"""
+import sys
+sys.argv = ["/bin/lgi-former", "predict"]
+import lgi_former
+assert "transformers" not in sys.modules
+from lgi_former.commands.cli import main
+assert main(["predict", "a.mp4", "--model", "no/where/at/all"]) == 2
+{MODELS}{PROCESSOR}{PIPELINE}
+"""
+    assert run_in_forks(PREPARATION, [code])[0][1] is None
 
 
 PREPARATION = """
@@ -75,6 +90,39 @@ ORDERS = {
 def test_the_family_is_registered_in_every_order_of_imports(run_in_forks):
     outcomes = run_in_forks(PREPARATION, list(ORDERS.values()))
     assert {order: error for order, (_, error) in zip(ORDERS, outcomes, strict=True) if error} == {}
+
+
+THREADS = f"""
+import threading
+
+errors = []
+
+def use(code, barrier):
+    barrier.wait()
+    try:
+        exec(code, {{}})
+    except BaseException as error:
+        errors.append(f"{{type(error).__name__}}: {{error}}")
+
+def use_in_threads(*codes):
+    barrier = threading.Barrier(len(codes))
+    threads = [threading.Thread(target=use, args=(code, barrier), daemon=True) for code in codes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert not any(thread.is_alive() for thread in threads), "threads wait for each other"
+    assert not errors, errors
+
+room = "from lgi_former import LGIFormerForVideoClassification, LGIFormerVideoProcessor"
+use_in_threads({CONFIG!r}, {MODELS!r}, {PROCESSOR!r}, {PIPELINE!r}, room)
+"""
+
+
+def test_threads_that_start_at_once_know_the_family(run_in_forks):
+    orders = ["import transformers, lgi_former", "import lgi_former, transformers"]
+    outcomes = run_in_forks(PREPARATION, [f"{order}{THREADS}" for order in orders])
+    assert [error for _, error in outcomes] == [None, None]
 
 
 def test_public_names():

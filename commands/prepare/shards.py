@@ -1,10 +1,9 @@
 """`lgi-former prepare shards`."""
 
 import os
-import sys
 from pathlib import Path
 
-from ...messages import fail, first_line, suggest
+from ...messages import fail, first_line, note, suggest
 from ..options import add_frame_order, num_cpus, positive_int, whole_number
 
 
@@ -84,7 +83,7 @@ def run(args) -> int:
     classes = packed.index.classes
     print("They have no labels." if classes is None else f"{len(classes)} classes: {', '.join(classes)}")
     for name in packed.mended:
-        print(f"'{os.path.join(args.output_dir, name)}' was damaged and has been made again.", file=sys.stderr)
+        note(f"'{os.path.join(args.output_dir, name)}' was damaged and has been made again.")
     if packed.skipped:
         print(f"{len(packed.skipped)} videos could not be read; see why in {args.output_dir}/skipped_videos.csv.")
     for problem in problems:

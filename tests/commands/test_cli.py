@@ -373,13 +373,13 @@ def conversion(monkeypatch, save_tiny_model):
     """Replaces the conversion: records its arguments and writes a model of the class in `writes`."""
     calls = []
 
-    def convert(checkpoint_path, output_dir, **options):
-        calls.append((checkpoint_path, output_dir, options))
+    def convert(checkpoint_path, output_dir, facts, **options):
+        calls.append((checkpoint_path, output_dir, {"dataset": facts.dataset} | options))
         save_tiny_model(convert.writes, output_dir, LABELS)
-        return output_dir
+        return Path(output_dir), None
 
     convert.writes, convert.calls = LGIFormerForVideoClassification, calls
-    monkeypatch.setattr("lgi_former.conversion.convert_mae_dfer_checkpoint", convert)
+    monkeypatch.setattr("lgi_former.conversion.convert.convert_checkpoint", convert)
     return convert
 
 
@@ -413,7 +413,9 @@ def test_convert_reads_a_given_configuration(conversion, tmp_path, capsys):
     for path in (tmp_path / "config", tmp_path / "config" / "config.json"):
         assert main(["convert", "a.pth", str(tmp_path / "model"), "--config", str(path)]) == 0
         assert conversion.calls.pop()[2]["config"].hidden_size == 32
-    assert "not fine-tuned" in capsys.readouterr().out
+    output = capsys.readouterr()
+    assert "not fine-tuned" in output.out
+    assert output.err.splitlines()[-1].startswith(f"Next: lgi-former finetune --model_name_or_path {tmp_path}/model ")
 
 
 @pytest.mark.parametrize("config", [["--config", "nowhere.json"], []], ids=["missing config", "missing checkpoint"])

@@ -208,7 +208,9 @@ def test_commands_end_by_naming_what_they_wrote_and_the_next_command(pretrained,
     assert pretrain(*steps, "--output_dir", str(tmp_path / "pretrained")) == 0
     written, following = ending()
     assert written == f"Wrote the model to '{tmp_path / 'pretrained'}'."
-    assert following.startswith(f"Next: lgi-former finetune --model_name_or_path {tmp_path / 'pretrained'} --train_data")
+    assert following.startswith(
+        f"Next: lgi-former finetune --model_name_or_path {tmp_path / 'pretrained'} --train_data"
+    )
     assert finetune("--model_name_or_path", pretrained, *steps, "--output_dir", model) == 0
     evaluation = "(metrics.json, predictions.csv, confusion_matrix.png)"
     assert ending() == [
