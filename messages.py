@@ -1,13 +1,19 @@
-"""Messages of the commands: errors in one sentence, and suggestions for misspelt words.
+"""Messages of the commands: errors in one sentence, suggestions for misspelt words, notes and progress.
 
-This file imports only the standard library, so that every room can import it.
+At import, this file imports only the standard library, so that every room can import it.
 """
 
 import argparse
+import contextlib
 import difflib
 import io
+import logging
 import os
+import shlex
 import sys
+import threading
+import warnings
+from collections.abc import Iterator
 
 
 # PyTorch has no class for these errors: of the CPU, of Apple's GPUs, and of CUDA's libraries.
@@ -38,11 +44,34 @@ ADVICE_FOR_EVALUATION = (
 """For the command that evaluates."""
 
 
-class SuggestsNearest(argparse.ArgumentParser):
-    """A parser whose errors suggest the nearest known word for a misspelt one.
+LOADING_LIBRARIES = "Loading PyTorch and Transformers ..."
 
-    `suggest_on_error` of `argparse` does this for choices only, from Python 3.14 on.
+SILENCE = 2.0
+"""Seconds after which a command says what it is doing."""
+
+QUIET = ("-q", "--quiet")
+
+_LOGGER = logging.getLogger("lgi_former")
+"""Its level says whether the command is quiet: at `ERROR` it is."""
+
+
+class CommandParser(argparse.ArgumentParser):
+    """A parser with the option `--quiet`. Its help ends in an example, its errors suggest the nearest known word.
+
+    `wants_quiet` reads `--quiet`, because parsing the other options may take seconds. `suggest_on_error` of `argparse`
+    suggests only choices, from Python 3.14 on.
+
+    Args:
+        example: A command line, without line breaks, so that it can be copied.
     """
+
+    def __init__(self, *args, example: str | None = None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.example = example
+        self.add_argument(*QUIET, action="store_true", default=argparse.SUPPRESS, help="print only results and errors")
+
+    def format_help(self) -> str:
+        return super().format_help() + (f"\nexample:\n  {self.example}\n" if self.example else "")
 
     def refuse_unknown(self, unknown: list[str]):
         """Exit with an error about the unknown arguments that `parse_known_args` returned."""
@@ -140,9 +169,93 @@ def escaped(name: str) -> str:
 
 def silence_libraries():
     """Silence the logs and progress bars of libraries."""
-    from huggingface_hub.utils import disable_progress_bars
     from transformers.utils import logging
 
     logging.set_verbosity_error()
+    silence_progress_bars()
+
+
+def silence_progress_bars():
+    """Silence the progress bars of Transformers and of downloads."""
+    from huggingface_hub.utils import disable_progress_bars
+    from transformers.utils import logging
+
     logging.disable_progress_bar()
     disable_progress_bars()
+
+
+@contextlib.contextmanager
+def quiet(wanted: bool = True) -> Iterator[None]:
+    """Inside this context, the command prints only results and errors. Nothing changes if `wanted` is False."""
+    if not wanted:
+        yield
+        return
+    level = _LOGGER.level
+    _LOGGER.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        _LOGGER.setLevel(level)
+
+
+def wants_quiet(argv: list[str]) -> bool:
+    """Whether the arguments of a command have the option `--quiet`."""
+    options_end = argv.index("--") if "--" in argv else len(argv)
+    return not set(QUIET).isdisjoint(argv[:options_end])
+
+
+def is_quiet() -> bool:
+    """Whether the command prints only results and errors."""
+    return not _LOGGER.isEnabledFor(logging.WARNING)
+
+
+def note(message: str):
+    """Print a message that is neither a result nor an error: on stderr, unless the command is quiet."""
+    if not is_quiet():
+        print(message, file=sys.stderr, flush=True)
+
+
+def print_step(message: str):
+    """Print on stdout what a long command does, unless the command is quiet."""
+    if not is_quiet():
+        print(message, flush=True)
+
+
+def suggest(*words: str):
+    """Print the next command as a note. Its words are quoted for the shell, so that the line can be copied."""
+    note(f"Next: {shlex.join(words)}")
+
+
+def words_to_finetune(model: str) -> list[str]:
+    """The words of the command that fine-tunes a pre-trained model. Words in capitals are for the user to replace."""
+    data = ["--train_data", "TRAIN", "--eval_data", "TEST", "--output_dir", "OUTPUT_DIR"]
+    return ["lgi-former", "finetune", "--model_name_or_path", model, *data]
+
+
+@contextlib.contextmanager
+def announce_if_slow(message: str, seconds: float = SILENCE) -> Iterator[None]:
+    """Print a note if the `with` block takes longer than `seconds`."""
+    timer = threading.Timer(seconds, note, args=(message,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def shows_progress() -> bool:
+    """Whether to show progress bars: if stderr is a terminal and the command is not quiet."""
+    return not is_quiet() and sys.stderr is not None and sys.stderr.isatty()
+
+
+def console():
+    """The `rich` console of stdout. Logs get plain text, and so do terminals with `NO_COLOR` set.
+
+    `rich` itself leaves bold and italic letters with `NO_COLOR`.
+    """
+    from rich.console import Console
+
+    return Console(highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto")

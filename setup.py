@@ -33,6 +33,7 @@ REQUIRED = [
     "numpy>=2.1",  # frames, boxes, labels
     "gdown>=6.5",  # downloads the authors' models from Google Drive
     "rich>=13.9",  # tables in the terminal
+    "shtab>=1.7",  # scripts for shell completion
     # `datasets` needs the next four too. They are listed because this package imports them.
     "filelock>=3.16",  # locks of folders that several processes write
     "pandas>=2.2.3",  # tables of corpora, embeddings

@@ -6,39 +6,30 @@ checkpoint that cannot be loaded). Results go to stdout, everything else to stde
 Each command is a file of this room or, if `accelerate launch -m` can start it, of `training/`.
 """
 
+import functools
 import importlib
 import inspect
 import sys
+import textwrap
 
 from ..extras import MissingExtraError
 from ..messages import (
-    SuggestsNearest,
+    LOADING_LIBRARIES,
+    QUIET,
+    CommandParser,
+    announce_if_slow,
     discard_stdout,
     escape_what_cannot_be_printed,
     fail,
     is_out_of_memory,
     out_of_memory_sentence,
+    quiet,
     spell_with_underscores,
+    wants_quiet,
 )
+from ..training.run import help as training_help
 from ..version import __version__
-from . import convert, demo, download, embed, predict, prepare, push, quickstart, reconstruct, visualize
-
-
-class _Parser(SuggestsNearest):
-    """A parser that gets its arguments when it is first used, so that other commands do not import their modules.
-
-    Args:
-        add_arguments: Called with the parser before it parses.
-    """
-
-    def __init__(self, *args, add_arguments=None, **kwargs):
-        super().__init__(*args, allow_abbrev=False, **kwargs)
-        self.add_arguments = add_arguments
-
-    def parse_known_args(self, args=None, namespace=None):
-        if self.add_arguments is not None:
-            self.add_arguments(self)
-        return super().parse_known_args(args, namespace)
+from . import completion, convert, demo, download, embed, predict, prepare, push, quickstart, reconstruct, visualize
 
 
 COMMANDS = {
@@ -52,6 +43,7 @@ COMMANDS = {
     "download": download,
     "convert": convert,
     "push": push,
+    "completion": completion,
 }
 
 TRAINING_COMMANDS = {
@@ -61,19 +53,80 @@ TRAINING_COMMANDS = {
 }
 """Modules of `training`. They parse their own options."""
 
+HELP = "the options of a command, such as `lgi-former help predict`"
+
+TASKS = {
+    "use a model": ("predict", "embed", "visualize", "reconstruct", "demo"),
+    "train a model": ("quickstart", "pretrain", "finetune", "evaluate"),
+    "prepare data": ("prepare",),
+    "get and share models": ("download", "convert", "push"),
+    "find options": ("help", "completion"),
+}
+"""All commands, in the groups and order of the help."""
+
+OPTIONS = {
+    "-h, --help": "show this message",
+    "-V, --version": "show the version",
+    "-q, --quiet": "print only results and errors; every command has this option",
+}
+
+
+class _Parser(CommandParser):
+    """A parser that gets its arguments when it is first used, so that other commands do not import their modules.
+
+    Args:
+        add_arguments: Called with the parser before it parses.
+    """
+
+    def __init__(self, *args, add_arguments=None, **kwargs):
+        super().__init__(*args, allow_abbrev=False, **kwargs)
+        self._add_arguments = add_arguments
+        self._commands = None
+
+    def add_subparsers(self, **kwargs):
+        self._commands = super().add_subparsers(**kwargs)
+        return self._commands
+
+    def add_all_arguments(self):
+        """Add the arguments of this parser and those of its commands."""
+        self._add_own_arguments()
+        for command in self._commands.choices.values() if self._commands else ():
+            command.add_all_arguments()
+
+    def parse_known_args(self, args=None, namespace=None):
+        self._add_own_arguments()
+        return super().parse_known_args(args, namespace)
+
+    def _add_own_arguments(self):
+        add_arguments, self._add_arguments = self._add_arguments, None
+        if add_arguments is not None:
+            add_arguments(self)
+
+
+class _MainParser(_Parser):
+    """The parser of all commands. Its help lists them by task."""
+
+    def format_help(self) -> str:
+        summaries = {name: module.SUMMARY for name, module in COMMANDS.items()} | TRAINING_COMMANDS | {"help": HELP}
+        lines = [f"usage: {self.usage}", "", self.description]
+        for task, names in TASKS.items():
+            lines += ["", f"{task}:", *(_row(name, summaries[name]) for name in names)]
+        lines += ["", "options:", *(_row(*option) for option in OPTIONS.items())]
+        return "\n".join([*lines, "", self.epilog, "", "example:", f"  {self.example}", ""])
+
+
+def _row(name: str, text: str) -> str:
+    """A row of the help. Long texts are wrapped, for terminals of 80 columns."""
+    return textwrap.fill(text, 79, initial_indent=f"  {name:13}  ", subsequent_indent=" " * 17)
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command with `argv`, by default that of the process, and return the exit status."""
     argv = sys.argv[1:] if argv is None else argv
     escape_what_cannot_be_printed()
     try:
-        if argv and argv[0] in TRAINING_COMMANDS:
-            return importlib.import_module(f"..training.{argv[0]}", __package__).main(argv[1:])
-        parser = _build_parser()
-        args, unknown = parser.parse_known_args(spell_with_underscores(argv))
-        if unknown:
-            args.parser.refuse_unknown(unknown)
-        return args.run(args)
+        with quiet(wants_quiet(argv)):
+            return _run(argv)
     except MissingExtraError as error:
         return fail(str(error))
     except (RuntimeError, MemoryError) as error:
@@ -87,21 +140,52 @@ def main(argv: list[str] | None = None) -> int:
         return 1
 
 
+def _run(argv: list[str]) -> int:
+    if argv and argv[0] in QUIET:  # the training commands parse their options themselves
+        argv = [*argv[1:2], argv[0], *argv[2:]]
+    asks_help = not {"-h", "--help"}.isdisjoint(argv)
+    if argv[:1] == ["help"] and not asks_help:
+        argv, asks_help = [*argv[1:], "--help"], True
+    if argv and argv[0] in TRAINING_COMMANDS and not asks_help:
+        with announce_if_slow(LOADING_LIBRARIES):
+            command = importlib.import_module(f"..training.{argv[0]}", __package__)
+        return command.main(argv[1:])
+    parser = _build_parser()
+    args, unknown = parser.parse_known_args(spell_with_underscores(argv))
+    if unknown:
+        args.parser.refuse_unknown(unknown)
+    return args.run(args)
+
+
 def _build_parser() -> _Parser:
-    parser = _Parser(
+    parser = _MainParser(
         prog="lgi-former",
+        usage="lgi-former [-h] [-V] [-q] COMMAND ...",
         description="Facial expression recognition in videos with LGI-Former (MAE-DFER).",
         epilog="Option names may be spelt with hyphens or underscores.",
+        example="lgi-former predict video.mp4 --model outputs/finetuned",
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    parser.add_argument("-V", "--version", action="version", version=f"%(prog)s {__version__}")
+    parser.set_defaults(main_parser=parser)
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser, prog="lgi-former")
     for name, module in COMMANDS.items():
         command = commands.add_parser(
-            name, help=module.SUMMARY, description=inspect.getdoc(module.run), add_arguments=module.add_arguments
+            name,
+            help=module.SUMMARY,
+            description=inspect.getdoc(module.run),
+            example=module.EXAMPLE,
+            add_arguments=module.add_arguments,
         )
         command.set_defaults(run=module.run, parser=command)
     for name, summary in TRAINING_COMMANDS.items():
-        commands.add_parser(name, help=summary)
+        commands.add_parser(
+            name,
+            help=summary,
+            example=training_help.EXAMPLES[name],
+            add_arguments=functools.partial(training_help.add_arguments, command=name),
+        )
+    about_help = commands.add_parser("help", help=HELP, description=HELP, example="lgi-former help prepare faces")
+    about_help.add_argument("command", nargs="*", metavar="COMMAND", help="a command (default: all of them)")
     return parser
 
 

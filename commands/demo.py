@@ -5,6 +5,7 @@ from .options import add_device, port, positive_number
 
 
 SUMMARY = "a page in the browser to try a model"
+EXAMPLE = "lgi-former demo --model outputs/finetuned"
 
 
 def add_arguments(parser):

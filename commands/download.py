@@ -1,11 +1,10 @@
 """`lgi-former download`."""
 
-import sys
-
-from ..messages import fail, silence_libraries
+from ..messages import console, fail, silence_libraries, suggest, words_to_finetune
 
 
 SUMMARY = "a model that the authors of MAE-DFER released"
+EXAMPLE = "lgi-former download mae-dfer-dfew-fold5"
 
 
 def add_arguments(parser):
@@ -28,24 +27,23 @@ def run(args) -> int:
     except (OSError, ValueError) as error:
         return fail(str(error))
     print(folder)
-    print(f"Use it: {next_command(args.name)}", file=sys.stderr)
+    suggest(*next_command(args.name))
     return 0
 
 
-def next_command(name: str) -> str:
-    """A command that uses a released model."""
+def next_command(name: str) -> list[str]:
+    """The words of a command that uses a released model."""
     from ..conversion import released_models
 
     model = released_models()[name]
     if model.kind == "fine-tuned":
-        return f"lgi-former predict VIDEO --model {name}"
-    return f"lgi-former finetune dfew --model_name_or_path {name} --train_annotations TRAIN.csv"
+        return ["lgi-former", "predict", "VIDEO", "--model", name]
+    return words_to_finetune(name)
 
 
 def print_released_models():
     """Print a table of the released models to the standard output."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     from ..configuration import DATASET_TERMS
@@ -59,7 +57,7 @@ def print_released_models():
         corpus = DATASET_TERMS[model.corpus].title
         figures = ["-" if figure is None else f"{figure:.2f}" for figure in (model.uar, model.war)]
         table.add_row(model.name, f"{model.kind}, {corpus}", *figures, "yes" if is_downloaded(model.name) else "no")
-    Console(highlight=False).print(table)
+    console().print(table)
     print(
         "UAR and WAR are the authors' figures on the test data of the fold. The weights are under the MIT License of "
         "https://github.com/sunlicai/MAE-DFER.\nThe owners of the data sets have terms, which the model card states. "

@@ -2,11 +2,12 @@
 
 import sys
 
-from ..messages import fail, first_line, silence_libraries
+from ..messages import LOADING_LIBRARIES, announce_if_slow, fail, first_line, shows_progress, silence_libraries
 from .options import add_device, add_output, add_reading, add_videos, check_output, positive_int, whole_number
 
 
 SUMMARY = "embeddings of videos, for other models"
+EXAMPLE = "lgi-former embed videos/*.mp4 --model outputs/pretrained --output embeddings.npy"
 LEVELS = ("clip", "region", "token")  # as in `inference.embedding`, which takes seconds to import
 
 
@@ -52,9 +53,10 @@ def run(args) -> int:
     skipped. The exit status is then 1."""
     if bool(args.data) == bool(args.videos):
         args.parser.error("give either videos or --data")
-    from ..conversion import model_folder
-    from ..hub.loading import load_encoder, set_reading
-    from ..inference.embedding_file import SUFFIXES, table_beside
+    with announce_if_slow(LOADING_LIBRARIES):
+        from ..conversion import model_folder
+        from ..hub.loading import load_encoder, set_reading
+        from ..inference.embedding_file import SUFFIXES, table_beside
 
     silence_libraries()
     try:
@@ -63,7 +65,8 @@ def run(args) -> int:
     except (OSError, ValueError) as error:
         return fail(first_line(error))
     try:
-        model, processor = load_encoder(model_folder(args.model), args.device)
+        with announce_if_slow("Loading the model ..."):
+            model, processor = load_encoder(model_folder(args.model), args.device)
     except Exception as error:  # many libraries take part in loading
         return fail(f"cannot load the model: {first_line(error)}")
     try:
@@ -93,7 +96,7 @@ def _embed_each(model, processor, videos: list[str], labels: list | None, args) 
     from ..inference.embedding_file import embedding_writer
 
     failures = []
-    progress = tqdm(total=len(videos), unit="video", disable=True if len(videos) == 1 else None)
+    progress = tqdm(total=len(videos), unit="video", disable=len(videos) == 1 or not shows_progress())
 
     def report(video, message):
         failures.append(video)

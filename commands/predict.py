@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from ..extras import require_extra
-from ..messages import fail, first_line, silence_libraries
+from ..messages import announce_if_slow, fail, first_line, note, shows_progress, silence_libraries
 from .options import (
     FIGURE_SUFFIXES,
     VIDEO_SUFFIXES,
@@ -16,10 +16,10 @@ from .options import (
     positive_int,
     positive_number,
 )
-from .slow_steps import announce_if_slow, shows_progress
 
 
 SUMMARY = "expressions in videos, over time"
+EXAMPLE = "lgi-former predict videos/ a.mp4 --model outputs/finetuned --output results --annotate"
 
 
 def add_arguments(parser):
@@ -99,9 +99,7 @@ def run(args) -> int:
     """Find and follow the faces in each video. Predict the probability of each expression, overall and in a window
     that slides over time. Every video is in the output: a video without a face has a note instead of scores. A video
     that cannot be read is reported on stderr, and with --json, --csv and --output also in the output. The exit status
-    is 0 if all videos were read, with or without a face; 1 if some failed; 2 if nothing could be done.
-
-    Example: lgi-former predict videos/ a.mp4 --model mae-dfer-dfew --output results --annotate"""
+    is 0 if all videos were read, with or without a face; 1 if some failed; 2 if nothing could be done."""
     _check(args)
     if args.output is not None or args.timeline is not None or args.annotate is not None:
         require_extra("figures")
@@ -177,7 +175,7 @@ def _predict(arguments: list[str], args) -> int:
         except ValueError as error:
             args.parser.error(str(error))
         if found.skipped:
-            print(_skipped_note(found.skipped), file=sys.stderr)
+            note(_skipped_note(found.skipped))
         loaded = _load(args)
     if isinstance(loaded, str):
         return fail(loaded)

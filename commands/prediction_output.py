@@ -5,24 +5,22 @@ A printer takes a result of `FacialExpressionPipeline`, or the fields of a `Vide
 
 import csv
 import json
-import os
 import sys
 from collections.abc import Iterable
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ..inference.timeline import best_label, shown_number, stretches
+from ..messages import console
 
 
 class TablePrinter:
     """Prints the overall scores and a short timeline."""
 
     def __init__(self):
-        # NO_COLOR asks for plain text. `rich` would leave out colours, but not bold headings.
-        self.console = Console(highlight=False, **({"color_system": None} if os.environ.get("NO_COLOR") else {}))
+        self.console = console()
 
     def print_result(self, result: dict):
         """Print the scores of a video, or why it has none. Other notes are already on stderr as warnings."""

@@ -1,17 +1,15 @@
 """Predicts video by video for `lgi-former predict`: prints results, writes files, reports failures."""
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from tqdm import tqdm
 
-from ..messages import discard_stdout, fail, first_line
+from ..messages import discard_stdout, fail, first_line, note, shows_progress
 from .find_videos import FoundVideo
 from .prediction_output import CsvColumns, CsvPrinter, JsonPrinter, TablePrinter
 from .result_files import TABLE_FILE, VideoFiles, check_folder, plan_files, write_table
-from .slow_steps import shows_progress
 
 
 def planned_files(videos: list[FoundVideo], args) -> list[VideoFiles]:
@@ -70,7 +68,7 @@ class PredictionRun:
         if self.args.output is not None:
             self._write(write_table, Path(self.args.output, TABLE_FILE), self.columns.of_videos, self.rows)
         if self.written:
-            print(self._summary(), file=sys.stderr)
+            note(self._summary())
         return 1 if self.num_failures else 0
 
     def _predict_one(self, video: FoundVideo, files: VideoFiles):

@@ -1,13 +1,15 @@
 """`lgi-former push`."""
 
+import json
 import sys
 import tempfile
 from pathlib import Path
 
-from ..messages import fail, first_line, silence_libraries
+from ..messages import console, fail, first_line, note, silence_libraries, suggest, words_to_finetune
 
 
 SUMMARY = "a model to the Hugging Face Hub"
+EXAMPLE = "lgi-former push outputs/finetuned USER/NAME --private"
 
 
 def add_arguments(parser):
@@ -35,9 +37,10 @@ def run(args) -> int:
             files = files_to_upload(args.model_dir, args.repo_id, staging)
         except (OSError, ValueError) as error:
             return fail(first_line(error))
+        config = json.loads(files["config.json"].read_text(encoding="utf-8")) if "config.json" in files else {}
         print_files(files, args.repo_id)
         if "config.json" in files and "video_preprocessor_config.json" not in files:
-            print("lgi-former: there is no video processor with it, but pipelines need one.", file=sys.stderr)
+            note("lgi-former: there is no video processor with it, but pipelines need one.")
         if sys.stdin.isatty() and not args.yes and not confirm(args.repo_id, args.private):
             return fail("nothing was uploaded.")
         try:
@@ -45,13 +48,22 @@ def run(args) -> int:
         except (HTTPError, OSError, ValueError) as error:
             return fail(f"cannot upload to {args.repo_id}: {reason(error)}")
     print(f"Uploaded: {url}")
+    _suggest_use(config, args.repo_id)
     return 0
+
+
+def _suggest_use(config: dict, repo_id: str):
+    """Suggest a command for the uploaded model. Adapters have no configuration of a model, and no suggestion."""
+    architecture = " ".join(config.get("architectures") or [])
+    if architecture.endswith("ForVideoClassification"):
+        suggest("lgi-former", "predict", "VIDEO", "--model", repo_id)
+    elif architecture:
+        suggest(*words_to_finetune(repo_id))
 
 
 def print_files(files: dict[str, Path], repo_id: str):
     """Print the table of files, with their sizes."""
     from rich import box
-    from rich.console import Console
     from rich.filesize import decimal
     from rich.table import Table
     from rich.text import Text
@@ -62,7 +74,7 @@ def print_files(files: dict[str, Path], repo_id: str):
     table.add_column("size", justify="right", footer=decimal(sum(sizes.values())))
     for name, size in sizes.items():
         table.add_row(Text(name), decimal(size))
-    Console(highlight=False).print(table)
+    console().print(table)
 
 
 def confirm(repo_id: str, private: bool) -> bool:

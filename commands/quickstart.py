@@ -8,6 +8,7 @@ from ..messages import fail, first_line
 
 
 SUMMARY = "the whole method on drawn faces, in minutes"
+EXAMPLE = "lgi-former quickstart --output quickstart"
 
 
 def add_arguments(parser):

@@ -1,10 +1,11 @@
 """`lgi-former reconstruct`."""
 
-from ..messages import ADVICE_FOR_ONE_CLIP, fail, first_line, silence_libraries
+from ..messages import ADVICE_FOR_ONE_CLIP, LOADING_LIBRARIES, announce_if_slow, fail, first_line, silence_libraries
 from .options import FIGURE_SUFFIXES, add_device, add_output, add_reading, check_output, whole_number
 
 
 SUMMARY = "a figure of how a pre-trained model reconstructs a masked video"
+EXAMPLE = "lgi-former reconstruct video.mp4 --model outputs/pretrained --output reconstruction.png"
 
 
 def add_arguments(parser):
@@ -24,15 +25,17 @@ def run(args) -> int:
     frames. For models that predict motion, also draw the differences between frames."""
     from huggingface_hub.errors import StrictDataclassError
 
-    from ..conversion import model_folder
-    from ..figures import draw_reconstruction, reconstruct
-    from ..figures.style import save_figure
-    from ..hub.loading import load_autoencoder, set_reading
+    with announce_if_slow(LOADING_LIBRARIES):
+        from ..conversion import model_folder
+        from ..figures import draw_reconstruction, reconstruct
+        from ..figures.style import save_figure
+        from ..hub.loading import load_autoencoder, set_reading
 
     silence_libraries()
     try:
         check_output(args, FIGURE_SUFFIXES)
-        model, processor = load_autoencoder(model_folder(args.model), args.device)
+        with announce_if_slow("Loading the model ..."):
+            model, processor = load_autoencoder(model_folder(args.model), args.device)
         set_reading(processor, args.backend, args.frame_order)
         clip = processor(args.video, return_tensors="pt", num_segments=1)["pixel_values"]
         reconstruction = reconstruct(model, clip, args.mask_ratio, args.seed)

@@ -1,13 +1,21 @@
 """`lgi-former visualize`."""
 
+import inspect
 import os
 import sys
 
-from ..messages import ADVICE_FOR_ONE_CLIP, fail, first_line, silence_libraries
+from ..messages import ADVICE_FOR_ONE_CLIP, announce_if_slow, fail, first_line, silence_libraries
 from .options import FIGURE_SUFFIXES, add_device, add_output, add_reading, check_output, whole_number
 
 
 SUMMARY = "figures of embeddings, attention, confusion and losses"
+EXAMPLE = "lgi-former visualize losses outputs/pretrained --output losses.png"
+EXAMPLES = {
+    "embeddings": "lgi-former visualize embeddings embeddings.npy --output map.png",
+    "attention": "lgi-former visualize attention video.mp4 --model outputs/finetuned --output attention.png",
+    "confusion": "lgi-former visualize confusion outputs/finetuned --output confusion.png",
+    "losses": EXAMPLE,
+}
 FIGURE_HELP = "the figure: .png, .pdf or .svg"
 # As in `figures.embedding_map` and `figures.attention`, which take seconds to import.
 METHODS = {"tsne": "t-SNE", "umap": "UMAP"}
@@ -17,7 +25,13 @@ HEADS = ("mean", "max")
 def add_arguments(parser):
     kinds = parser.add_subparsers(metavar="KIND", required=True)
     for name, (summary, add_arguments_of, draw) in KINDS.items():
-        kind = kinds.add_parser(name, help=summary, description=draw.__doc__, add_arguments=add_arguments_of)
+        kind = kinds.add_parser(
+            name,
+            help=summary,
+            description=inspect.getdoc(draw),
+            example=EXAMPLES[name],
+            add_arguments=add_arguments_of,
+        )
         kind.set_defaults(draw=draw, parser=kind)
 
 
@@ -28,7 +42,8 @@ def run(args) -> int:
     silence_libraries()
     try:
         check_output(args, FIGURE_SUFFIXES)
-        save_figure(args.draw(args), args.output)
+        with announce_if_slow("Loading libraries and drawing ..."):
+            save_figure(args.draw(args), args.output)
     except (OSError, ValueError, RuntimeError, MemoryError) as error:
         return fail(first_line(error, ADVICE_FOR_ONE_CLIP))
     print(args.output)

@@ -1,10 +1,9 @@
 """Upload of a model to the Hugging Face Hub: checks, selection of files, commit."""
 
 import os
-import sys
 from pathlib import Path
 
-from ..messages import first_line
+from ..messages import first_line, shows_progress
 
 
 def check_repo_id(repo_id: str):
@@ -94,7 +93,7 @@ def upload(files: dict[str, Path], repo_id: str, private: bool) -> str:
     from huggingface_hub import CommitOperationAdd, HfApi
     from huggingface_hub.utils import enable_progress_bars
 
-    if sys.stderr.isatty():
+    if shows_progress():
         enable_progress_bars()
     hub = HfApi()
     address = hub.create_repo(repo_id, private=private or None, exist_ok=True)

@@ -1,12 +1,28 @@
-"""Errors in one sentence, and suggestions for misspelt options and choices."""
+"""Errors in one sentence, suggestions for misspelt words, notes and progress."""
 
 import argparse
+import io
+import logging
+import time
+import warnings
 from dataclasses import dataclass, field
 
 import pytest
+from rich.table import Table
 from transformers import HfArgumentParser
 
-from lgi_former.messages import SuggestsNearest, first_line
+from lgi_former.messages import (
+    CommandParser,
+    announce_if_slow,
+    console,
+    first_line,
+    is_quiet,
+    note,
+    quiet,
+    shows_progress,
+    suggest,
+    wants_quiet,
+)
 
 
 @dataclass
@@ -17,12 +33,12 @@ class Options:
     num_frames: int = field(default=16, metadata={"choices": [8, 16]})
 
 
-class _HfParser(SuggestsNearest, HfArgumentParser):
+class _HfParser(CommandParser, HfArgumentParser):
     pass
 
 
 def _plain_parser():
-    parser = SuggestsNearest(allow_abbrev=False)
+    parser = CommandParser(allow_abbrev=False)
     parser.add_argument("--model_type", choices=["lgi_former", "videomae", "v1.5 'large'"])
     parser.add_argument_group("more").add_argument("--num_frames", type=int, choices=[8, 16])
     return parser
@@ -50,7 +66,7 @@ def parser(request):
         (["--model_type", "vidéomae"], "videomae"),
         (["--model_type", "it's (choose from videomae)"], None),
         (["--num_frames", "18"], None),
-        (["--unlike", "8"], None),
+        (["--unlisted", "8"], None),
     ],
 )
 def test_the_nearest_word_is_suggested(parser, words, suggestion, capsys):
@@ -63,7 +79,7 @@ def test_the_nearest_word_is_suggested(parser, words, suggestion, capsys):
 
 
 def test_the_nearest_subcommand_is_suggested(capsys):
-    parser = SuggestsNearest()
+    parser = CommandParser()
     parser.add_subparsers().add_parser("predict")
     _parse(parser, "predcit")
     assert capsys.readouterr().err.endswith("did you mean predict?\n")
@@ -73,7 +89,7 @@ def test_other_errors_have_no_suggestion(capsys):
     def parse(text):
         raise argparse.ArgumentTypeError("invalid choice: 'x' (choose from xy)")
 
-    parser = SuggestsNearest()
+    parser = CommandParser()
     parser.add_argument("--option", type=parse)
     _parse(parser, "--option", "x")
     assert capsys.readouterr().err.endswith("(choose from xy)\n")
@@ -86,3 +102,64 @@ def test_a_file_name_that_is_not_utf8_is_escaped_in_the_message():
         "'faces/caf\\udce9.mp4 3' holds bytes of a file name that are not UTF-8. Rename the file, then run the "
         "command again."
     )
+
+
+def test_a_quiet_command_prints_no_notes_and_no_warnings(capsys, recwarn):
+    logger = logging.getLogger("lgi_former.some.room")
+    note("before")
+    with quiet(wants_quiet(["predict", "a.mp4", "--quiet"])):
+        note("inside")
+        suggest("lgi-former", "predict")
+        warnings.warn("inside", stacklevel=1)
+        assert is_quiet() and not logger.isEnabledFor(logging.WARNING) and logger.isEnabledFor(logging.ERROR)
+    note("after")
+    assert capsys.readouterr().err == "before\nafter\n"
+    assert not recwarn.list
+    assert logger.isEnabledFor(logging.WARNING)
+
+
+@pytest.mark.parametrize("argv", [[], ["predict", "quiet"], ["predict", "--", "--quiet"], ["predict", "--", "-q"]])
+def test_other_words_do_not_make_a_command_quiet(argv, capsys):
+    with quiet(wants_quiet(argv)):
+        note("shown")
+    assert capsys.readouterr().err == "shown\n"
+
+
+def test_the_suggested_command_can_be_copied(capsys):
+    suggest("lgi-former", "predict", "VIDEO", "--model", "my model")
+    assert capsys.readouterr().err == "Next: lgi-former predict VIDEO --model 'my model'\n"
+
+
+@pytest.mark.parametrize(("duration", "printed"), [(0.2, "Loading ...\n"), (0, "")])
+def test_a_slow_step_is_announced(duration, printed, capsys):
+    with announce_if_slow("Loading ...", seconds=0.05):
+        time.sleep(duration)
+    time.sleep(0.1)
+    assert capsys.readouterr().err == printed
+
+
+class _Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_progress_is_shown_on_terminals_only(monkeypatch):
+    assert not shows_progress()
+    monkeypatch.setattr("sys.stderr", _Terminal())
+    assert shows_progress()
+    with quiet():
+        assert not shows_progress()
+    monkeypatch.setattr("sys.stderr", None)  # closed by the shell
+    assert not shows_progress()
+
+
+@pytest.mark.parametrize(("value", "is_plain"), [("1", True), ("", False)])
+def test_no_color_leaves_no_bold(value, is_plain, monkeypatch):
+    terminal = _Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("NO_COLOR", value)
+    table = Table("name")
+    table.add_row("value")
+    console().print(table)
+    assert ("\x1b" not in terminal.getvalue()) == is_plain

@@ -53,7 +53,7 @@ def test_each_node_joins_the_first(launched):
 
 
 def test_all_options_are_known_and_the_training_is_as_published(launched):
-    parser = RecipeParser(ModelArguments, PretrainingArguments, RecipeTrainingArguments, prog="", description="")
+    parser = RecipeParser(ModelArguments, PretrainingArguments, RecipeTrainingArguments, prog="")
     _, data, training = parser.parse(launched.training_script_args)
     assert data.dataset_name == "voxceleb2" and data.data_root
     assert training.per_device_train_batch_size * launched.num_processes == 128

@@ -9,18 +9,16 @@ from transformers import PreTrainedModel
 from ..conversion import model_folder
 from ..hub.loading import load_classifier
 from ..image_processing import LGIFormerVideoProcessor, processor_for
-from ..image_processing.decoding.decoder_backends import BACKENDS
-from ..image_processing.decoding.frame_folders import FRAME_ORDERS
 from ..inference.prediction import labels_of
-from ..messages import ADVICE_FOR_EVALUATION
+from ..messages import ADVICE_FOR_EVALUATION, announce_if_slow, note, suggest
 from .data.classes import warn_of_empty_classes
 from .data.clips import ViewDataset
 from .data.collators import ViewCollator
 from .data.skipped_videos import SkippedVideos
 from .data.video_rows import count_distinct
 from .evaluation.evaluate_views import evaluate_views
-from .evaluation.report import METRICS_FILE
-from .run.arguments import BACKEND_HELP, RecipeTrainingArguments, check_reading
+from .evaluation.report import EVALUATION_FILES, METRICS_FILE
+from .run.arguments import RecipeTrainingArguments, check_reading
 from .run.entry_point import run_entry_point
 from .run.lifecycle import report_skipped
 from .run.run_data import open_videos
@@ -54,12 +52,18 @@ class EvaluationArguments:
         default=None,
         metadata={"help": "Step between the frames of a clip (default: the processor's)."},
     )
-    backend: str | None = field(default=None, metadata={"help": BACKEND_HELP, "choices": list(BACKENDS)})
+    backend: str | None = field(
+        default=None,
+        metadata={
+            "help": "Library that decodes video files (default: the processor's).",
+            "choices": ["pyav", "decord", "torchcodec"],
+        },
+    )
     frame_order: str | None = field(
         default=None,
         metadata={
             "help": "Order of the frames of a folder: 'natural' or 'name' (default: the processor's).",
-            "choices": list(FRAME_ORDERS),
+            "choices": ["natural", "name"],
         },
     )
     batch_size: int = field(default=8, metadata={"help": "Videos that a device evaluates at once."})
@@ -96,11 +100,13 @@ def evaluate(arguments: EvaluationArguments) -> int:
         raise ValueError(
             f"'{arguments.output_dir}' holds an evaluation already. Choose another --output_dir, or pass --overwrite."
         )
-    model, processor = load_for_evaluation(arguments)
+    with announce_if_slow("Loading the model ..."):
+        model, processor = load_for_evaluation(arguments)
     if model.config.num_labels < 2:
         raise ValueError(f"'{arguments.model}' has one output and no classes, so there is no accuracy to evaluate.")
     label_names = labels_of(model.config)
-    videos = open_videos(arguments.data, arguments.data_root, label_names)
+    with announce_if_slow("Opening the videos ..."):
+        videos = open_videos(arguments.data, arguments.data_root, label_names)
     if "label" not in videos.column_names:
         raise ValueError(f"'{arguments.data}' has no labels to evaluate on: write 'path label' in each line.")
     warn_of_empty_classes(f"'{arguments.data}'", videos, label_names)
@@ -123,6 +129,9 @@ def evaluate(arguments: EvaluationArguments) -> int:
     views = ViewDataset(videos, processor, skipped=skipped)
     evaluate_views(trainer, views, arguments.output_dir, label_names)
     report_skipped(trainer, skipped)
+    if trainer.is_world_process_zero():
+        note(f"Wrote {', '.join(EVALUATION_FILES)} to '{arguments.output_dir}'.")
+        suggest("lgi-former", "predict", "VIDEO", "--model", arguments.model)
     return 0
 
 

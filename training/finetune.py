@@ -9,6 +9,7 @@ from transformers import set_seed
 from ..hub.model_card import ModelFacts
 from ..image_processing import processor_for
 from ..image_processing.augmentation import FinetuningAugmentation
+from ..messages import announce_if_slow
 from .data.classes import check_classes_to_train, names_of_classes, warn_of_empty_classes
 from .data.clip_stream import LABEL_COLUMNS
 from .data.clips import ViewDataset
@@ -18,7 +19,7 @@ from .evaluation.evaluate_views import evaluate_views
 from .run.arguments import DataArguments, ModelArguments, RecipeTrainingArguments
 from .run.cross_validation import cross_validate, refuse_placeholder
 from .run.entry_point import run_entry_point
-from .run.lifecycle import check_output_dir, publish, report_skipped, train_and_save
+from .run.lifecycle import check_output_dir, publish, report_skipped, report_written, train_and_save
 from .run.run_data import (
     check_videos,
     count_videos,
@@ -108,11 +109,13 @@ def finetune_once(
 ) -> int:
     """Train and evaluate once, without cross-validation; otherwise as `finetune`."""
     check_output_dir(training)
-    videos, evaluated, label_names = open_labelled(data)
+    with announce_if_slow("Opening the videos ..."):
+        videos, evaluated, label_names = open_labelled(data)
     if data.check_data:
         return check_videos([videos, *evaluated], data, training)
     set_seed(training.seed)
-    model, stored_rate = load_model_to_finetune(model_arguments, label_names, data.drop_path_rate)
+    with announce_if_slow("Loading the model ..."):
+        model, stored_rate = load_model_to_finetune(model_arguments, label_names, data.drop_path_rate)
     sampling_rate = stored_rate if data.sampling_rate is None else data.sampling_rate
     skipped = SkippedVideos(
         training.output_dir, count_videos(videos, *evaluated, training=training), data.max_skipped_fraction
@@ -144,7 +147,14 @@ def finetune_once(
     train_and_save(trainer)
     publish(trainer, evaluate_views(trainer, views[0], training.output_dir, label_names) if views else None)
     report_skipped(trainer, skipped)
+    report_written(training, bool(views), *_next_command(training.output_dir, evaluated=bool(views)))
     return 0
+
+
+def _next_command(output_dir: str, evaluated: bool) -> list[str]:
+    if evaluated:
+        return ["lgi-former", "predict", "VIDEO", "--model", output_dir]
+    return ["lgi-former", "evaluate", "--model", output_dir, "--data", "LABELLED_VIDEOS"]
 
 
 def open_labelled(

@@ -8,10 +8,11 @@ from transformers import set_seed
 from ..hub.model_card import ModelFacts
 from ..image_processing import processor_for
 from ..image_processing.augmentation import PretrainingAugmentation
+from ..messages import announce_if_slow, words_to_finetune
 from .data.skipped_videos import SkippedVideos
 from .run.arguments import DataArguments, ModelArguments, RecipeTrainingArguments
 from .run.entry_point import run_entry_point
-from .run.lifecycle import check_output_dir, publish, report_skipped, train_and_save
+from .run.lifecycle import check_output_dir, publish, report_skipped, report_written, train_and_save
 from .run.run_data import check_videos, count_videos, open_training_videos, pretraining_sampling, training_clips
 from .run.starting_model import load_model_to_pretrain, make_masking
 from .run.trainers import pretraining_trainer
@@ -110,11 +111,13 @@ def pretrain(model_arguments: ModelArguments, data: PretrainingArguments, traini
         RuntimeError: If too many videos cannot be read, or the loss is not finite.
     """
     check_output_dir(training)
-    videos = open_training_videos(data)
+    with announce_if_slow("Opening the videos ..."):
+        videos = open_training_videos(data)
     if data.check_data:
         return check_videos([videos], data, training)
     set_seed(training.seed)
-    model, stored_rate = load_model_to_pretrain(model_arguments, data.mask_ratio)
+    with announce_if_slow("Loading the model ..."):
+        model, stored_rate = load_model_to_pretrain(model_arguments, data.mask_ratio)
     sampling_rate = stored_rate if data.sampling_rate is None else data.sampling_rate
     skipped = SkippedVideos(training.output_dir, count_videos(videos, training=training), data.max_skipped_fraction)
     clips = training_clips(
@@ -141,6 +144,7 @@ def pretrain(model_arguments: ModelArguments, data: PretrainingArguments, traini
     train_and_save(trainer)
     publish(trainer)
     report_skipped(trainer, skipped)
+    report_written(training, False, *words_to_finetune(training.output_dir))
     return 0
 
 

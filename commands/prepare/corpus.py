@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ...messages import fail, first_line
+from ...messages import fail, first_line, note, print_step
 from ..options import num_cpus, positive_int, share
 
 
@@ -23,6 +23,7 @@ class CorpusPreparation:
     def __init__(self, name: str):
         self.name = name
         self.SUMMARY = f"lists to {'pre-train on' if name in UNLABELLED else 'train and test on'} {name}"
+        self.EXAMPLE = f"lgi-former prepare {name} --root {name} --output lists"
 
     def add_arguments(self, parser: argparse.ArgumentParser):
         parser.add_argument("--root", type=Path, metavar="DIR", required=True, help="folder of the corpus")
@@ -87,7 +88,7 @@ def _prepare(corpus, options, args: argparse.Namespace, is_labelled: bool) -> in
         found = prepare_labelled(corpus, options, folds)
         print_clips(corpus, found)
         for line in describe_shared(found):
-            print(line, file=sys.stderr)
+            note(line)
     else:
         found = prepare_unlabelled(corpus, options, check=not args.no_check, num_workers=args.num_workers)
         print_count(corpus, found)
@@ -105,8 +106,8 @@ def _conclude(corpus, found, options, folds: list[int | None]) -> int:
     if options.dry_run:
         print("This was a dry run: nothing was written.")
     else:
-        print(f"The lists are in {options.output}. To train on them{starting_model(corpus)}:")
-        print(f"  {next_command(corpus, options, folds)}")
+        print(f"The lists are in {options.output}.")
+        print_step(f"To train on them{starting_model(corpus)}:\n  {next_command(corpus, options, folds)}")
     return 1 if found.num_missing else 0
 
 

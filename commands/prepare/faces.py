@@ -2,11 +2,12 @@
 
 import os
 
-from ...messages import fail, first_line
+from ...messages import fail, first_line, suggest
 from ..options import add_frame_order, at_least_one, num_cpus, positive_int
 
 
 SUMMARY = "the main face of each video, as a folder of square frames"
+EXAMPLE = "lgi-former prepare faces videos faces"
 
 
 def add_arguments(parser):
@@ -52,4 +53,6 @@ def run(args) -> int:
     numbers = {status: [o.status for o in outcomes].count(status) for status in (CROPPED, NO_FACE, FAILED)}
     print(", ".join(f"{status}: {number}" for status, number in numbers.items()))
     print(f"Each video is listed in {os.path.join(args.output_dir, LIST_FILE)}.")
+    data = ["--train_data", "TRAIN", "--data_root", args.output_dir]
+    suggest("lgi-former", "finetune", *data, "--output_dir", "OUTPUT_DIR")
     return 1 if numbers[FAILED] else 0

@@ -2,10 +2,11 @@
 
 import os
 
-from ...messages import fail, first_line
+from ...messages import fail, first_line, suggest
 
 
 SUMMARY = "one index for shards that were packed in parts"
+EXAMPLE = "lgi-former prepare index shards part1 part2"
 
 
 def add_arguments(parser):
@@ -24,5 +25,8 @@ def run(args) -> int:
     except (ValueError, OSError) as error:
         return fail(first_line(error))
     print(f"{sum(shard.nsamples for shard in joined.shards)} videos in {len(joined.shards)} shards.")
-    print(f"Train with --train_data {os.path.join(args.output_dir, INDEX_FILE)}")
+    index = os.path.join(args.output_dir, INDEX_FILE)
+    print(f"The index is {index}.")
+    command = "pretrain" if joined.classes is None else "finetune"
+    suggest("lgi-former", command, "--train_data", index, "--output_dir", "OUTPUT_DIR")
     return 0

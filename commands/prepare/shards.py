@@ -1,14 +1,14 @@
 """`lgi-former prepare shards`."""
 
 import os
-import sys
 from pathlib import Path
 
-from ...messages import fail, first_line
+from ...messages import fail, first_line, note, suggest
 from ..options import add_frame_order, num_cpus, positive_int, whole_number
 
 
 SUMMARY = "tar shards with an index, for training from few large files, local or remote"
+EXAMPLE = "lgi-former prepare shards train.csv shards --data_root faces"
 
 
 def add_arguments(parser):
@@ -83,12 +83,14 @@ def run(args) -> int:
     classes = packed.index.classes
     print("They have no labels." if classes is None else f"{len(classes)} classes: {', '.join(classes)}")
     for name in packed.mended:
-        print(f"'{os.path.join(args.output_dir, name)}' was damaged and has been made again.", file=sys.stderr)
+        note(f"'{os.path.join(args.output_dir, name)}' was damaged and has been made again.")
     if packed.skipped:
         print(f"{len(packed.skipped)} videos could not be read; see why in {args.output_dir}/skipped_videos.csv.")
     for problem in problems:
         fail(problem)
-    print(f"Train with --train_data {index}")
+    print(f"The index is {index}.")
+    command = "pretrain" if classes is None else "finetune"
+    suggest("lgi-former", command, "--train_data", index, "--output_dir", "OUTPUT_DIR")
     return 1 if packed.skipped or problems else 0
 
 

@@ -4,6 +4,7 @@ from ...messages import fail, first_line
 
 
 SUMMARY = "a comparison of shards with their checksums"
+EXAMPLE = "lgi-former prepare verify shards"
 
 
 def add_arguments(parser):

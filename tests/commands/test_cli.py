@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,8 +13,9 @@ import pytest
 
 import lgi_former
 from lgi_former import LGIFormerConfig, LGIFormerForPreTraining, LGIFormerForVideoClassification, extras
-from lgi_former.commands import embed, visualize
-from lgi_former.commands.cli import COMMANDS, TRAINING_COMMANDS, main
+from lgi_former.commands import convert, embed, prepare, visualize
+from lgi_former.commands.cli import COMMANDS, OPTIONS, TASKS, TRAINING_COMMANDS, _build_parser, main
+from lgi_former.configuration import DATASET_LABELS
 from lgi_former.figures.attention import HEADS
 from lgi_former.figures.embedding_map import METHODS
 from lgi_former.inference import annotated_video
@@ -23,6 +25,7 @@ from lgi_former.inference.embedding import LEVELS
 LABELS = ("happy", "sad", "neutral")
 
 HELP_WITHOUT_IMPORTS = """
+import json
 import sys
 import types
 
@@ -31,11 +34,13 @@ package.__path__ = [sys.argv[1]]
 sys.modules["lgi_former"] = package
 from lgi_former.commands.cli import main
 
-try:
-    main(sys.argv[2:])
-finally:
+for words in json.loads(sys.argv[2]):
+    try:
+        main([*words, "--help"])
+    except SystemExit as ended:
+        assert ended.code == 0
     heavy = {"torch", "transformers", "matplotlib", "sklearn", "gradio"} & sys.modules.keys()
-    assert not heavy, heavy
+    assert not heavy, (words, heavy)
 """
 
 
@@ -48,20 +53,116 @@ def test_the_module_runs_as_the_command():
     assert result.stdout == f"lgi-former {lgi_former.__version__}\n"
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["", "predict", "embed", "visualize embeddings", "visualize attention", "demo", "push", "prepare faces"],
-)
-def test_help_imports_no_large_package(command):
-    arguments = [str(Path(lgi_former.__file__).parent), *command.split(), "--help"]
-    result = subprocess.run([sys.executable, "-c", HELP_WITHOUT_IMPORTS, *arguments], capture_output=True, text=True)
+def _help(*words):
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--help"])
+    assert ended.value.code == 0
+
+
+NESTED = {
+    "prepare": tuple(prepare.PREPARATIONS),
+    "visualize": tuple(visualize.KINDS),
+}
+ALL_COMMANDS = ["help", *COMMANDS, *TRAINING_COMMANDS]
+ALL_COMMANDS += [f"{name} {kind}" for name, kinds in NESTED.items() for kind in kinds]
+
+
+def test_help_imports_no_large_package():
+    """One process shows the help of all commands, because a process takes long to start."""
+    commands = json.dumps([[], *(command.split() for command in ALL_COMMANDS)])
+    package = str(Path(lgi_former.__file__).parent)
+    result = subprocess.run(
+        [sys.executable, "-c", HELP_WITHOUT_IMPORTS, package, commands], capture_output=True, text=True
+    )
     assert result.returncode == 0, result.stderr
-    if not command:
-        assert all(name in result.stdout for name in (*COMMANDS, *TRAINING_COMMANDS))
+
+
+def test_the_help_lists_all_commands_by_task(capsys):
+    _help()
+    shown = capsys.readouterr().out
+    tasks = {line.rstrip(":") for line in shown.splitlines() if line.endswith(":")}
+    assert set(TASKS) < tasks
+    names = [name for names in TASKS.values() for name in names]
+    assert sorted(names) == sorted(["help", *COMMANDS, *TRAINING_COMMANDS])
+    assert all(f"\n  {name} " in shown for name in names)
+    assert max(map(len, shown.splitlines())) < 80
+
+
+def test_the_help_of_all_commands_lists_the_options_of_the_parser():
+    options = [option for action in _build_parser()._actions for option in action.option_strings]
+    assert sorted(options) == sorted(option for pair in OPTIONS for option in pair.split(", "))
+
+
+@pytest.mark.parametrize("command", ALL_COMMANDS)
+def test_the_help_of_each_command_ends_in_an_example_that_the_command_accepts(command, capsys):
+    _help(*command.split())
+    shown = capsys.readouterr().out
+    title, example = shown.splitlines()[-2:]
+    words = shlex.split(example.partition(" > ")[0])
+    assert title == "example:"
+    assert words[: len(command.split()) + 1] in (["lgi-former", *command.split()], ["lgi-former", "prepare", "faces"])
+    parser = _build_parser()
+    parser.add_all_arguments()
+    _, unknown = parser.parse_known_args(words[1:])
+    assert not unknown
+
+
+@pytest.mark.parametrize("command", ["", "predict", "prepare faces", "finetune"])
+def test_the_command_help_shows_the_help_of_commands(command, capsys):
+    _help(*command.split())
+    shown = capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["help", *command.split()])
+    assert capsys.readouterr().out == shown
+
+
+def test_help_of_a_misspelt_command_suggests_the_right_one(capsys):
+    with pytest.raises(SystemExit):
+        main(["help", "finetun"])
+    assert "did you mean finetune?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["-V", "--version"])
+def test_the_version_is_shown(option, capsys):
+    with pytest.raises(SystemExit):
+        main([option])
+    assert capsys.readouterr().out == f"lgi-former {lgi_former.__version__}\n"
+
+
+COMPLETE = """
+COMP_WORDS=({words}); COMP_CWORD={last}; COMPREPLY=()
+$(complete -p lgi-former | sed 's/.*-F \\([^ ]*\\).*/\\1/')
+echo "${{COMPREPLY[@]}}"
+"""
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("lgi-former fine", ["finetune"]),
+        ("lgi-former prepare sh", ["shards"]),
+        ("lgi-former finetune --per_device_ev", ["--per_device_eval_batch_size"]),
+        ("lgi-former evaluate --max_sk", ["--max_skipped_fraction"]),
+        ("lgi-former predict --timel", ["--timeline"]),
+        ("lgi-former convert --dataset df", ["dfew"]),
+    ],
+)
+def test_bash_completes_commands_and_options(words, completed, capsys):
+    assert main(["completion", "bash"]) == 0
+    script = capsys.readouterr().out + COMPLETE.format(words=words, last=len(words.split()) - 1)
+    result = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
+    assert result.stdout.split() == completed, result.stderr
+
+
+def test_there_is_a_completion_for_zsh(capsys):
+    assert main(["completion", "zsh"]) == 0
+    assert capsys.readouterr().out.startswith("#compdef lgi-former")
 
 
 def test_choices_of_options_are_those_of_the_functions():
     assert (embed.LEVELS, visualize.HEADS, visualize.METHODS) == (LEVELS, HEADS, METHODS)
+    assert tuple(DATASET_LABELS) == convert.DATASETS
 
 
 def test_predict_prints_a_table(finetuned, video, capsys):
@@ -272,13 +373,13 @@ def conversion(monkeypatch, save_tiny_model):
     """Replaces the conversion: records its arguments and writes a model of the class in `writes`."""
     calls = []
 
-    def convert(checkpoint_path, output_dir, **options):
-        calls.append((checkpoint_path, output_dir, options))
+    def convert(checkpoint_path, output_dir, facts, **options):
+        calls.append((checkpoint_path, output_dir, {"dataset": facts.dataset} | options))
         save_tiny_model(convert.writes, output_dir, LABELS)
-        return output_dir
+        return Path(output_dir), None
 
     convert.writes, convert.calls = LGIFormerForVideoClassification, calls
-    monkeypatch.setattr("lgi_former.conversion.convert_mae_dfer_checkpoint", convert)
+    monkeypatch.setattr("lgi_former.conversion.convert.convert_checkpoint", convert)
     return convert
 
 
@@ -312,7 +413,9 @@ def test_convert_reads_a_given_configuration(conversion, tmp_path, capsys):
     for path in (tmp_path / "config", tmp_path / "config" / "config.json"):
         assert main(["convert", "a.pth", str(tmp_path / "model"), "--config", str(path)]) == 0
         assert conversion.calls.pop()[2]["config"].hidden_size == 32
-    assert "not fine-tuned" in capsys.readouterr().out
+    output = capsys.readouterr()
+    assert "not fine-tuned" in output.out
+    assert output.err.splitlines()[-1].startswith(f"Next: lgi-former finetune --model_name_or_path {tmp_path}/model ")
 
 
 @pytest.mark.parametrize("config", [["--config", "nowhere.json"], []], ids=["missing config", "missing checkpoint"])

@@ -87,7 +87,10 @@ def test_files_are_overwritten_only_with_the_option(existing, finetuned, video, 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["a.mp4", "--model", "nowhere/at/all", "--output", "a.npy"], "cannot load the model: nowhere/at/all"),
+        (
+            ["a.mp4", "--model", "nowhere/at/all", "--output", "a.npy"],
+            "cannot load the model: There is no folder 'nowhere/at/all'",
+        ),
         (["a.mp4", "--model", "x", "--output", "a.csv"], "should end in .npy or .parquet"),
         (["--data", "nothing.txt", "--model", "x", "--output", "a.npy"], "'nothing.txt' cannot be read"),
     ],

@@ -17,7 +17,6 @@ from lgi_former.commands import predict as predict_command
 from lgi_former.commands.cli import main
 from lgi_former.commands.find_videos import FoundVideo, find_videos
 from lgi_former.commands.result_files import plan_files
-from lgi_former.commands.slow_steps import announce_if_slow
 from lgi_former.inference import annotated_video, timeline_figure
 
 
@@ -273,14 +272,6 @@ def test_names_of_addresses(tmp_path):
     videos = find_videos(["https://host/b/my%20video.mp4?size=1/2#t", "file:///videos/c.mp4"]).videos
     files = plan_files(videos, tmp_path, annotate=False)
     assert [each.windows.name for each in files] == ["my_video.csv", "c.csv"]
-
-
-@pytest.mark.parametrize(("seconds", "expected"), [(0.2, "Loading the model ...\n"), (0, "")])
-def test_a_slow_step_is_announced(seconds, expected, capsys):
-    with announce_if_slow("Loading the model ...", 0.1):
-        time.sleep(seconds)
-    time.sleep(0.2)
-    assert capsys.readouterr().err == expected
 
 
 def test_slow_loading_is_announced(video, finetuned, capsys, monkeypatch):

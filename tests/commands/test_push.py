@@ -53,7 +53,9 @@ def test_only_the_model_is_uploaded_in_one_commit(model_dir, on_loopback, capsys
     assert all("auto_map" in json.loads(files[name]) for name in MODEL_FILES if name.endswith(".json"))
     assert len(on_loopback.repositories["someone/one-commit"].messages) == 2  # creation and upload
     assert files["model.safetensors"] == (model_dir / "model.safetensors").read_bytes()
-    shown = capsys.readouterr().out
+    output = capsys.readouterr()
+    assert output.err == "Next: lgi-former predict VIDEO --model someone/one-commit\n"
+    shown = output.out
     assert all(re.search(rf"^ +{re.escape(name)} +[\d.]+ (bytes|kB)", shown, re.MULTILINE) for name in files)
     assert f"{len(files)} files" in shown and f"Uploaded: {on_loopback.url}/someone/one-commit" in shown
     assert {path: path.read_bytes() for path in model_dir.rglob("*") if path.is_file()} == before

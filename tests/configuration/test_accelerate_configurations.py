@@ -7,7 +7,7 @@ from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 from accelerate.utils.launch import prepare_multi_gpu_env
 
 from lgi_former import LGIFormerConfig, LGIFormerForPreTraining, LGIFormerForVideoClassification
-from lgi_former.training.run.arguments import RECIPES
+from lgi_former.training.run.recipes import RECIPES
 
 
 FOLDER = RECIPES.with_name("accelerate")

@@ -200,6 +200,62 @@ def test_evaluation_gives_the_same_predictions(finetuned, tmp_path, capsys):
     assert main(["evaluate", *options, "--output_dir", str(tmp_path), "--overwrite", "--batch_size", "1"]) == 0
 
 
+def test_commands_end_by_naming_what_they_wrote_and_the_next_command(pretrained, tmp_path, capsys):
+    def ending():
+        return capsys.readouterr().err.splitlines()[-2:]
+
+    steps, model = ["--max_steps", "1"], str(tmp_path / "my model")
+    assert pretrain(*steps, "--output_dir", str(tmp_path / "pretrained")) == 0
+    written, following = ending()
+    assert written == f"Wrote the model to '{tmp_path / 'pretrained'}'."
+    assert following.startswith(
+        f"Next: lgi-former finetune --model_name_or_path {tmp_path / 'pretrained'} --train_data"
+    )
+    assert finetune("--model_name_or_path", pretrained, *steps, "--output_dir", model) == 0
+    evaluation = "(metrics.json, predictions.csv, confusion_matrix.png)"
+    assert ending() == [
+        f"Wrote the model and its evaluation {evaluation} to '{model}'.",
+        f"Next: lgi-former predict VIDEO --model '{model}'",
+    ]
+    data = ["--data", "test_1.txt", "--data_root", "videos", "--use_cpu", "--bf16", "false"]
+    assert main(["evaluate", "--model", model, *data]) == 0
+    assert ending() == [
+        f"Wrote metrics.json, predictions.csv, confusion_matrix.png to '{model}/evaluation'.",
+        f"Next: lgi-former predict VIDEO --model '{model}'",
+    ]
+    unevaluated = str(tmp_path / "unevaluated")
+    options = ["--train_data", "train_1.txt", "--model_name_or_path", pretrained, "--output_dir", unevaluated]
+    assert main(["finetune", "tiny.yaml", *options, *steps]) == 0
+    assert ending() == [
+        f"Wrote the model to '{unevaluated}'.",
+        f"Next: lgi-former evaluate --model {unevaluated} --data LABELLED_VIDEOS",
+    ]
+
+
+@pytest.mark.parametrize("place", ["before the command", "after the command"])
+def test_a_quiet_command_prints_only_results(place, pretrained, finetuned, tmp_path, capsys):
+    arguments = ["pretrain", "tiny.yaml", "--train_data", "videos", "--mask_ratio", "0.75", "--max_steps", "1"]
+    arguments += ["--output_dir", str(tmp_path / "pretrained")]
+    assert main(["-q", *arguments] if place == "before the command" else [*arguments, "--quiet"]) == 0
+    output = capsys.readouterr()
+    assert (output.out, output.err) == ("", "")
+    data = ["--data", "test_1.txt", "--data_root", "videos", "--use_cpu", "--bf16", "false"]
+    assert main(["evaluate", "--model", finetuned, *data, "--output_dir", str(tmp_path / "report"), "-q"]) == 0
+    output = capsys.readouterr()
+    assert "UAR" in output.out and output.err == ""
+
+
+def test_logs_have_no_control_characters(pretrained, tmp_path, capsys):
+    """Progress bars would write carriage returns."""
+    (tmp_path / "tiny.yaml").write_text(RECIPE.replace("disable_tqdm: true\n", ""))
+    data = ["--train_data", "train_1.txt", "--eval_data", "test_1.txt", "--data_root", "videos"]
+    options = ["--model_name_or_path", "pretrained", "--max_steps", "2", "--output_dir", str(tmp_path / "run")]
+    assert main(["finetune", str(tmp_path / "tiny.yaml"), *data, *options]) == 0
+    output = capsys.readouterr()
+    assert "loss" in output.out
+    assert "\r" not in output.out + output.err
+
+
 def test_an_interrupted_run_goes_on_to_the_same_weights(pretrained, tmp_path, capsys):
     options = ["--model_name_or_path", pretrained, "--max_steps", "6", "--save_steps", "2"]
     assert finetune(*options, "--output_dir", str(tmp_path / "whole")) == 0
@@ -224,7 +280,9 @@ def test_cross_validation_writes_the_table_of_all_folds(pretrained, tmp_path, ca
     uars = [table["folds"][fold]["uar"] for fold in ("1", "2")]
     assert table["mean"]["uar"] == pytest.approx(np.mean(uars))
     assert len(rows_of(tmp_path / "all_folds" / "predictions.csv")) == 8 == table["pooled"]["num_videos"]
-    assert "standard deviation" in capsys.readouterr().out
+    output = capsys.readouterr()
+    assert "standard deviation" in output.out
+    assert f"Wrote '{tmp_path}/cross_validation.json'" in output.err.splitlines()[-1]
 
     written = (tmp_path / "fold_1" / "model.safetensors").stat().st_mtime_ns
     assert finetune(*options, "--resume_from_checkpoint", "true", fold="{fold}") == 0

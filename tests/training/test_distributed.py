@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification
-from lgi_former.training.run.arguments import RECIPES
+from lgi_former.training.run.recipes import RECIPES
 from lgi_former.training.trainer.whole_checkpoints import missing_part
 
 

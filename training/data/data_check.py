@@ -11,6 +11,7 @@ from tqdm import tqdm
 from transformers.video_utils import VideoMetadata
 
 from ...image_processing import VideoReadError, read_video
+from ...messages import shows_progress
 from .sharded_videos import ShardedVideos
 from .skipped_videos import write_list
 from .video_rows import distinct_paths, holds_paths, local_video, video_name
@@ -42,7 +43,7 @@ def check_data(
     find_problem = functools.partial(_name_and_problem, reading=reading)
     loader = DataLoader(rows, batch_size=None, num_workers=num_workers, collate_fn=find_problem)
     broken = {}
-    with tqdm(loader, "Checking videos", len(loader), unit="video") as progress:
+    with tqdm(loader, "Checking videos", len(loader), unit="video", disable=not shows_progress()) as progress:
         for name, problem in progress:
             if problem is not None:
                 broken[name] = problem

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ...extras import needs_extra
 from ...files import whole_file
+from ...messages import console
 from ..data.labels import UNREADABLE_LABEL
 from .metrics import compute_figures
 
@@ -27,6 +27,7 @@ with needs_extra("train"):
 METRICS_FILE = "metrics.json"
 PREDICTIONS_FILE = "predictions.csv"
 CONFUSION_MATRIX_FILE = "confusion_matrix.png"
+EVALUATION_FILES = (METRICS_FILE, PREDICTIONS_FILE, CONFUSION_MATRIX_FILE)
 
 
 def write_evaluation(
@@ -102,7 +103,7 @@ def print_evaluation(figures: dict):
     table.add_section()
     for name, accuracy in figures["class_accuracy"].items():
         table.add_row(Text(name), "-" if accuracy is None else f"{100 * accuracy:.2f}")
-    Console(highlight=False).print(table)
+    console().print(table)
 
 
 _AVERAGES = ("weighted", "micro", "macro")

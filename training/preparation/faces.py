@@ -22,7 +22,7 @@ from ...image_processing.decoding.animated_images import is_animation
 from ...image_processing.decoding.frame_folders import IMAGE_SUFFIXES, check_frame_order, holds_frames
 from ...image_processing.decoding.video_decoding import VIDEO_SUFFIXES
 from ...image_processing.decoding.video_sources import check_file
-from ...messages import escaped
+from ...messages import escaped, shows_progress
 from .parallel import map_unordered
 
 
@@ -231,7 +231,13 @@ def _crop_all(cropping: _Cropping, videos: list[str], num_workers: int) -> list[
     numbers = Counter(outcome.status for outcome in done.values())
     with (
         ThreadPoolExecutor(num_workers) as pool,
-        tqdm(desc="Cropping faces", total=len(videos), initial=len(done), unit="video") as progress,
+        tqdm(
+            desc="Cropping faces",
+            total=len(videos),
+            initial=len(done),
+            unit="video",
+            disable=not shows_progress(),
+        ) as progress,
     ):
         try:
             for video, outcome in map_unordered(pool, cropping.crop, tasks, VIDEOS_AHEAD * num_workers):

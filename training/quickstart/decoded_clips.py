@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from ...image_processing import every_frame, read_video
 from ...image_processing.resizing import resize_frames
+from ...messages import shows_progress
 from ..data.clips import ViewDataset, derived_seeds
 from .random_crops import NUM_DRAWS, RandomCrops
 
@@ -31,7 +32,10 @@ class DecodedClips(Dataset):
     def __init__(self, videos: datasets.Dataset, size: int, crops: RandomCrops, seed: int):
         self.paths, self.labels = list(videos["video"]), list(videos["label"])
         self.clips = torch.stack(
-            [_all_frames(path, size) for path in tqdm(self.paths, "Reading", unit="video", disable=None)]
+            [
+                _all_frames(path, size)
+                for path in tqdm(self.paths, "Reading", unit="video", disable=not shows_progress())
+            ]
         )
         self.crops = crops
         self.seed = seed

@@ -19,6 +19,7 @@ from einops import rearrange
 from tqdm import tqdm
 
 from ...files import whole_file
+from ...messages import shows_progress
 
 
 NUM_FRAMES = 8
@@ -78,7 +79,9 @@ def write_part(part: Part, num_workers: int) -> Path:
     """
     part.folder.mkdir(parents=True, exist_ok=True)
     starts = range(0, part.num_videos, VIDEOS_DRAWN_AT_ONCE)
-    progress = tqdm(total=part.num_videos, desc=f"Drawing {part.folder.name}", unit="video", disable=None)
+    progress = tqdm(
+        total=part.num_videos, desc=f"Drawing {part.folder.name}", unit="video", disable=not shows_progress()
+    )
     # Threads suffice, because drawing and encoding release the interpreter. A new process takes seconds to start.
     with progress, _one_thread_each(), ThreadPoolExecutor(num_workers) as pool:
         for written in pool.map(functools.partial(_write_videos, part), starts):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from transformers import PrinterCallback, TrainerCallback
 
+from ...messages import print_step
 from .corpus import draw_part
 from .decoded_clips import DecodedClips
 from .drawn_faces import Part
@@ -41,7 +42,7 @@ class Speed:
 
 def measure_speed() -> Speed:
     """Time this machine for a few seconds."""
-    print("== timing this machine ==", flush=True)
+    print_step("== timing this machine ==")
     with tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()
         clips = DecodedClips(draw_part(Part(Path(folder, "videos"), BATCH_SIZE, seed=0)), IMAGE_SIZE, CROPS, seed=0)

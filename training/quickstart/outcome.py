@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ...files import whole_file
+from ...messages import print_step
 
 
 PROGRESS_FILE = "progress.json"
@@ -78,7 +79,7 @@ class Outcome:
     @contextlib.contextmanager
     def stage(self, name: str, folder: Path):
         """Print the name of a stage, record how long it takes, and save that it is finished."""
-        print(f"\n== {name} ==", flush=True)
+        print_step(f"\n== {name} ==")
         start = time.monotonic()
         try:
             yield

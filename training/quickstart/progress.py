@@ -3,6 +3,7 @@
 from tqdm import tqdm
 from transformers import PrinterCallback, TrainerCallback
 
+from ...messages import print_step, shows_progress
 from ..trainer import LGIFormerTrainer
 
 
@@ -16,7 +17,7 @@ class StageProgress(TrainerCallback):
         self.numbers = {}
 
     def on_train_begin(self, args, state, control, **kwargs):
-        self.bar = tqdm(total=state.max_steps, initial=state.global_step, unit="step", disable=None)
+        self.bar = tqdm(total=state.max_steps, initial=state.global_step, unit="step", disable=not shows_progress())
 
     def on_step_end(self, args, state, control, **kwargs):
         self.bar.update()
@@ -29,7 +30,7 @@ class StageProgress(TrainerCallback):
         self.bar.set_postfix(self.numbers)
         if self.bar.disable and state.global_step % LINE_EVERY == 0 and self.numbers:
             numbers = ", ".join(f"{name} {number}" for name, number in sorted(self.numbers.items()))
-            print(f"step {state.global_step} of {state.max_steps}: {numbers}", flush=True)
+            print_step(f"step {state.global_step} of {state.max_steps}: {numbers}")
 
     def on_train_end(self, args, state, control, **kwargs):
         self.bar.close()

@@ -10,7 +10,6 @@ import torch
 from einops import rearrange
 from matplotlib.figure import Figure
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from transformers import AutoVideoProcessor, PreTrainedModel
 
@@ -18,6 +17,7 @@ from ...figures import draw_reconstruction, reconstruct
 from ...figures.frames import Row, draw_rows
 from ...figures.losses import plot_losses
 from ...figures.style import WIDTH, colour_of, save_figure
+from ...messages import console
 from ...modeling_lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification
 from ..evaluation.report import CONFUSION_MATRIX_FILE, METRICS_FILE
 from .drawn_faces import LABELS, draw_faces
@@ -75,7 +75,7 @@ def print_results(figures: dict[str, dict]):
     table = Table("", "UAR", "WAR", "UAR of the time-order classes", box=box.SIMPLE)
     for name, row in figures.items():
         table.add_row(name, *(f"{row[figure]:.1%}" for figure in ("uar", "war", "time_order_uar")))
-    Console(highlight=False).print(table)
+    console().print(table)
 
 
 def draw_corpus() -> Figure:

@@ -13,6 +13,7 @@ from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from ...hub.model_card import ModelFacts
 from ...image_processing import processor_for
+from ...messages import print_step
 from ..data.skipped_videos import SkippedVideos
 from ..evaluation.evaluate_views import evaluate_views
 from ..run.lifecycle import publish, train_and_save
@@ -65,12 +66,12 @@ def quickstart(
         raise ValueError(f"--seed {seed} is out of range. Give a whole number from 0 to {2**32 - 1}.")
     if resume:
         outcome = _resumed(output_dir, seed, quick)
-        print(f"Resuming '{output_dir}'. Finished stages: {', '.join(outcome.finished) or 'none'}.", flush=True)
+        print_step(f"Resuming '{output_dir}'. Finished stages: {', '.join(outcome.finished) or 'none'}.")
     else:
         _check_new(output_dir)
         outcome = Outcome(seed or 0, QUICK_PLAN if quick else DEFAULT_PLAN)
         outcome.save(output_dir)
-        print(f"\n{announcement(outcome.plan, seconds_needed(outcome.plan, measure_speed()))}", flush=True)
+        print_step(f"\n{announcement(outcome.plan, seconds_needed(outcome.plan, measure_speed()))}")
     return run_stages(outcome, output_dir)
 
 

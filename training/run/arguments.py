@@ -1,32 +1,22 @@
 """Options of the training commands, from a recipe and the command line.
 
-Options have the names of Transformers' examples and of `TrainingArguments` where these exist.
+Options have the names of Transformers' examples and of `TrainingArguments` where these exist. `help.py` reads this
+file without importing it, so that `--help` is fast. Defaults, help texts and choices must therefore be literals.
 """
 
 import json
-import os
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 
 import torch
-import yaml
 from transformers import HfArgumentParser
 
-from ...configuration import DATASET_TERMS
-from ...image_processing.decoding.decoder_backends import BACKENDS, chosen_backend
-from ...image_processing.decoding.frame_folders import FRAME_ORDERS, check_frame_order
-from ...messages import SuggestsNearest, nearest, spell_with_underscores
+from ...image_processing.decoding.decoder_backends import chosen_backend
+from ...image_processing.decoding.frame_folders import check_frame_order
+from ...messages import CommandParser, nearest, shows_progress, spell_with_underscores
 from ..trainer.arguments import LGIFormerTrainingArguments
+from .help import help_of
 from .precision import device_has_bf16
-
-
-RECIPES = Path(__file__).parents[2] / "configuration" / "recipes"
-
-
-BACKEND_HELP = (
-    "Library that decodes video files (default: pyav, which is exact; decord may return other frames than those "
-    "requested)."
-)
+from .recipes import RecipeError, command_of, read_recipe, shipped
 
 
 def check_reading(backend: str | None, frame_order: str | None):
@@ -38,10 +28,6 @@ def check_reading(backend: str | None, frame_order: str | None):
     check_frame_order(frame_order or "natural")
     if backend is not None:
         chosen_backend(backend)
-
-
-class RecipeError(ValueError):
-    """A recipe cannot be read. The message names it and says why."""
 
 
 @dataclass
@@ -100,8 +86,8 @@ class DataArguments:
     dataset_name: str | None = field(
         default=None,
         metadata={
-            "help": "Name of the corpus for the model's card, which has the terms of "
-            f"{', '.join(DATASET_TERMS)}. It loads nothing."
+            "help": "Name of the corpus for the model's card, which has the terms of dfew, ferv39k, mafw, crema-d, "
+            "ravdess, enterface, voxceleb2, drawn-faces. It loads nothing."
         },
     )
     streaming: bool = field(
@@ -118,13 +104,20 @@ class DataArguments:
         default=None,
         metadata={"help": "Step between the frames of a clip (default: the starting model's, else 4)."},
     )
-    backend: str | None = field(default=None, metadata={"help": BACKEND_HELP, "choices": list(BACKENDS)})
+    backend: str | None = field(
+        default=None,
+        metadata={
+            "help": "Library that decodes video files (default: pyav, which is exact; decord may return other frames "
+            "than those requested).",
+            "choices": ["pyav", "decord", "torchcodec"],
+        },
+    )
     frame_order: str = field(
         default="natural",
         metadata={
             "help": "Order of the frames of a folder: 'natural' (2.png before 10.png), or 'name' (10.png before "
             "2.png, as the published code sorts).",
-            "choices": list(FRAME_ORDERS),
+            "choices": ["natural", "name"],
         },
     )
     max_skipped_fraction: float = field(
@@ -148,6 +141,16 @@ class DataArguments:
 class RecipeTrainingArguments(LGIFormerTrainingArguments):
     """Options of training with the defaults of the commands."""
 
+    output_dir: str | None = field(
+        default=None, metadata={"help": "Folder of the model, its checkpoints and logs. It is needed."}
+    )
+    resume_from_checkpoint: str | None = field(
+        default=None,
+        metadata={"help": "Checkpoint to resume from, or true: the newest whole checkpoint in --output_dir."},
+    )
+    disable_tqdm: bool | None = field(
+        default=None, metadata={"help": "Show no progress bars (default: where the output is not a terminal)."}
+    )
     # None means that the user did not choose.
     bf16: bool = field(
         default=None,
@@ -174,20 +177,23 @@ class RecipeTrainingArguments(LGIFormerTrainingArguments):
         self.use_cpu = self.use_cpu or not torch.accelerator.is_available()
         # Data loaders refuse persistent workers if there are no workers.
         self.dataloader_persistent_workers = self.dataloader_persistent_workers and self.dataloader_num_workers > 0
+        if self.disable_tqdm is None:
+            self.disable_tqdm = not shows_progress()
         if self.bf16 is None:
             self.bf16 = not self.fp16 and device_has_bf16(self.use_cpu)
         super().__post_init__()
 
 
-class RecipeParser(SuggestsNearest, HfArgumentParser):
+class RecipeParser(CommandParser, HfArgumentParser):
     """Parser of `[RECIPE] [--option value ...]` into dataclasses; options on the command line win."""
 
-    def __init__(self, *dataclass_types: type, prog: str, description: str):
-        super().__init__(dataclass_types, prog=prog, description=description, allow_abbrev=False)
+    def __init__(self, *dataclass_types: type, prog: str):
+        super().__init__(dataclass_types, prog=prog, allow_abbrev=False)
         self.usage = f"{prog} [RECIPE] [--option value ...]"  # a list of all options would hide the error
-        own = [recipe for recipe in shipped() if _command(recipe) == prog]
-        names = f", or the name of a shipped one: {', '.join(own)}" if own else ""
-        self.add_argument("recipe", nargs="?", help=f"YAML file of options{names}")
+        self.add_argument("recipe", nargs="?")
+
+    def format_help(self) -> str:
+        return help_of(self.prog.split()[-1])
 
     def parse(self, argv: list[str]) -> tuple:
         """One instance of each dataclass.
@@ -217,42 +223,9 @@ class RecipeParser(SuggestsNearest, HfArgumentParser):
 
     def _other_command(self, recipe: str) -> str:
         """The end of an error message if the recipe belongs to another command."""
-        if recipe not in shipped() or _command(recipe) == self.prog:
+        if recipe not in shipped() or command_of(recipe) == self.prog:
             return ""
-        return f"; it is a recipe of `{_command(recipe)}`."
-
-
-def shipped() -> list[str]:
-    """Names of the recipes that come with this package."""
-    return sorted(recipe.stem for recipe in RECIPES.glob("*.yaml"))
-
-
-def _command(recipe: str) -> str:
-    """The command that a shipped recipe is for."""
-    return f"lgi-former {recipe.partition('_')[0]}"
-
-
-def read_recipe(recipe: str | os.PathLike) -> dict:
-    """Read the options of a recipe: a YAML file, or the name of a shipped recipe.
-
-    Raises:
-        RecipeError: If there is no such recipe, or it is not a mapping of options.
-    """
-    path = Path(recipe)
-    if not path.is_file() and path.name == str(recipe):
-        path = RECIPES / f"{path.name.removesuffix('.yaml')}.yaml"
-    if not path.is_file():
-        raise RecipeError(
-            f"There is no recipe '{recipe}'. Give a YAML file or one of {', '.join(shipped())}"
-            f"{nearest(str(recipe), shipped())}"
-        )
-    try:
-        options = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"The recipe '{path}' is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(options, dict):
-        raise RecipeError(f"The recipe '{path}' must have lines of 'option: value'.")
-    return options
+        return f"; it is a recipe of `{command_of(recipe)}`."
 
 
 def _parsed_fields(text: str | None) -> dict:

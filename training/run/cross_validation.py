@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from accelerate import PartialState
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
-from ..evaluation.report import METRICS_FILE, read_predictions, write_evaluation
+from ...messages import console, note
+from ..evaluation.report import EVALUATION_FILES, METRICS_FILE, read_predictions, write_evaluation
 from .arguments import DataArguments, ModelArguments, RecipeTrainingArguments
 
 
@@ -64,6 +64,10 @@ def cross_validate(
             return status
     if PartialState().is_main_process:
         print_cross_validation(write_cross_validation(folders, parent))
+        note(
+            f"Wrote '{Path(parent, CROSS_VALIDATION_FILE)}', and {', '.join(EVALUATION_FILES)} of all folds "
+            f"together in '{Path(parent, POOLED_FOLDER)}'."
+        )
     return 0
 
 
@@ -116,7 +120,7 @@ def print_cross_validation(figures: dict):
     table.add_section()
     for title in ("mean", "standard_deviation", "pooled"):
         table.add_row(title.replace("_", " "), *(f"{100 * figures[title][name]:.2f}" for name in FIGURES))
-    Console(highlight=False).print(table)
+    console().print(table)
 
 
 def refuse_placeholder(data: DataArguments):

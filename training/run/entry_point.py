@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 
+import datasets
 from accelerate import PartialState
 from transformers.utils import logging
 
@@ -13,7 +14,13 @@ from ...messages import (
     fail,
     first_line,
     is_out_of_memory,
+    is_quiet,
     out_of_memory_sentence,
+    quiet,
+    shows_progress,
+    silence_libraries,
+    silence_progress_bars,
+    wants_quiet,
 )
 from ..data.skipped_videos import TooManySkippedVideosError
 from ..trainer.non_finite_loss import NonFiniteLossError
@@ -32,8 +39,7 @@ def run_entry_point(
     """Parse `argv` into the dataclasses and call `run` with them.
 
     Args:
-        run: Returns the exit status. Its name is that of the command. The first paragraph of its docstring is the
-            help text.
+        run: Returns the exit status. Its name is that of the command.
         dataclass_types: The types of its parameters.
         argv: Options; by default those of the process.
         memory_advice: What to do if memory runs out.
@@ -43,11 +49,13 @@ def run_entry_point(
         `debug`.
     """
     escape_what_cannot_be_printed()
-    description = run.__doc__.split("\n\n")[0]
-    parser = RecipeParser(*dataclass_types, prog=f"lgi-former {run.__name__}", description=description)
+    parser = RecipeParser(*dataclass_types, prog=f"lgi-former {run.__name__}")
+    argv = sys.argv[1:] if argv is None else argv
     try:
         require_extra("train")
-        return run(*parser.parse(sys.argv[1:] if argv is None else argv))
+        with quiet(wants_quiet(argv)):
+            _silence_what_is_not_shown()
+            return run(*parser.parse(argv))
     except (ValueError, OSError, MissingExtraError, TooManySkippedVideosError, NonFiniteLossError) as error:
         logger.debug("Traceback of the error:", exc_info=True)
         message = first_line(error) if isinstance(error, UnicodeEncodeError) else str(error)
@@ -59,3 +67,12 @@ def run_entry_point(
         return fail(out_of_memory_sentence(error, memory_advice))
     finally:
         PartialState().destroy_process_group()
+
+
+def _silence_what_is_not_shown():
+    """Silence the libraries' progress bars if output is not a terminal, and also their warnings if it is quiet."""
+    if not shows_progress():
+        silence_progress_bars()
+        datasets.disable_progress_bars()
+    if is_quiet():
+        silence_libraries()

@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+from accelerate import PartialState
+from transformers import PrinterCallback
 from transformers.utils import logging
 
+from ...messages import is_quiet, note, suggest
 from ..data.skipped_videos import SkippedVideos
+from ..evaluation.report import EVALUATION_FILES
 from ..trainer import LGIFormerTrainer
 from ..trainer.whole_checkpoints import newest_whole_checkpoint
 from .arguments import RecipeTrainingArguments
@@ -42,11 +46,14 @@ def train_and_save(trainer: LGIFormerTrainer):
         TooManySkippedVideosError: If more videos than allowed cannot be read.
         NonFiniteLossError: If the loss of a step is not finite.
     """
+    if is_quiet():
+        trainer.remove_callback(PrinterCallback)
     outcome = trainer.train(_checkpoint(trainer.args))
     trainer.save_model()
     trainer.create_model_card()
     trainer.save_state()
-    trainer.log_metrics("train", outcome.metrics)
+    if not is_quiet():
+        trainer.log_metrics("train", outcome.metrics)
 
 
 def publish(trainer: LGIFormerTrainer, figures: dict | None = None):
@@ -63,10 +70,25 @@ def publish(trainer: LGIFormerTrainer, figures: dict | None = None):
         trainer.push_to_hub()
 
 
+def report_written(training: RecipeTrainingArguments, evaluated: bool, *next_command: str):
+    """Say what the run wrote, and suggest the next command.
+
+    Args:
+        training: Options of the run.
+        evaluated: Whether an evaluation was written, too.
+        next_command: Words of the command.
+    """
+    if not PartialState().is_main_process:
+        return
+    evaluation = f" and its evaluation ({', '.join(EVALUATION_FILES)})" if evaluated else ""
+    note(f"Wrote the model{evaluation} to '{training.output_dir}'.")
+    suggest(*next_command)
+
+
 def report_skipped(trainer: LGIFormerTrainer, skipped: SkippedVideos):
     """Print how many videos could not be read, if any."""
     number = len(skipped.listed())
-    if number and trainer.is_world_process_zero():
+    if number and trainer.is_world_process_zero() and not is_quiet():
         print(f"{number} of {skipped.total} videos could not be read and were skipped. See {skipped.path}.")
 
 

@@ -10,6 +10,7 @@ from transformers import DataCollator, SchedulerType, Trainer, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput, SaveStrategy
 
 from ...hub.model_card import ModelFacts
+from ...messages import is_quiet
 from ...modeling_lgi_former.classification_loss import classification_loss, problem_type_of
 from .arguments import recipe_option
 from .data_loading import evaluation_loader, stop_workers, training_loader
@@ -141,7 +142,7 @@ class LGIFormerTrainer(Trainer):
             return
         total_batch_size = self.get_total_train_batch_size(self.args)
         self.args.learning_rate = scaled_learning_rate(self.base_learning_rate, total_batch_size)
-        if self.is_world_process_zero():
+        if self.is_world_process_zero() and not is_quiet():
             print(
                 f"Learning rate {self.args.learning_rate:g} = {self.base_learning_rate:g} x total batch "
                 f"{total_batch_size} / {REFERENCE_BATCH_SIZE}"

@@ -88,7 +88,7 @@ def test_check_data_has_the_settings_of_training(videos, tmp_path, monkeypatch, 
 def test_recipes_and_options_set_the_reading(tmp_path):
     (tmp_path / "recipe.yaml").write_text("frame_order: name\nbackend: decord\noutput_dir: run\n")
     kinds = (ModelArguments, FinetuningArguments, RecipeTrainingArguments)
-    parser = RecipeParser(*kinds, prog="lgi-former finetune", description="")
+    parser = RecipeParser(*kinds, prog="lgi-former finetune")
     _, data, _ = parser.parse([str(tmp_path / "recipe.yaml")])
     assert data.reading == {"backend": "decord", "frame_order": "name"}
     _, data, _ = parser.parse([str(tmp_path / "recipe.yaml"), "--frame_order", "natural", "--backend", "pyav"])

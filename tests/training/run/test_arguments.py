@@ -9,16 +9,14 @@ from lgi_former.training.finetune import FinetuningArguments
 from lgi_former.training.pretrain import PretrainingArguments
 from lgi_former.training.run.arguments import (
     ModelArguments,
-    RecipeError,
     RecipeParser,
     RecipeTrainingArguments,
-    read_recipe,
-    shipped,
 )
+from lgi_former.training.run.recipes import RecipeError, read_recipe, shipped
 
 
 def parse(*argv, data=FinetuningArguments):
-    parser = RecipeParser(ModelArguments, data, RecipeTrainingArguments, prog="lgi-former finetune", description="")
+    parser = RecipeParser(ModelArguments, data, RecipeTrainingArguments, prog="lgi-former finetune")
     return parser.parse(list(argv))
 
 

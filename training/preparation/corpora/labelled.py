@@ -10,7 +10,7 @@ from pathlib import Path
 from datasets import ClassLabel
 from tqdm import tqdm
 
-from ....messages import nearest
+from ....messages import nearest, shows_progress
 from ...data.annotations import load_annotations
 from .clip_folders import clips_below, clips_by_name, joined, problem_of_clip, without_suffix
 from .descriptions import SPLITS, Corpus, ListedClips, NamedClips
@@ -52,7 +52,7 @@ def _find_listed(corpus: Corpus, root: Path, folder: str, folds: Sequence[int | 
     listed = {fold: {split: _read_list(corpus, root, fold, split) for split in SPLITS} for fold in folds}
     names = dict.fromkeys(name for splits in listed.values() for split in splits.values() for name in split)
     clips_in, paths, missing = functools.cache(clips_by_name), {}, {}
-    for name in tqdm(names, "Looking for clips", unit="clip"):
+    for name in tqdm(names, "Looking for clips", unit="clip", disable=not shows_progress()):
         parent, _, last = name.rpartition("/")
         clip = clips_in(os.path.join(root, folder, parent)).get(without_suffix(last))
         problem = NOT_FOUND if clip is None else problem_of_clip(clip)
@@ -101,7 +101,9 @@ def _index(label: str, labels: Sequence[str], place: str) -> int:
 
 def _find_named(clips: NamedClips, root: Path, folder: str, folds: Sequence[int | None]) -> LabelledClips:
     found, missing = {}, {}
-    for match, path, problem in tqdm(_named(clips, root, folder), "Looking for clips", clips.num_clips, unit="clip"):
+    for match, path, problem in tqdm(
+        _named(clips, root, folder), "Looking for clips", clips.num_clips, unit="clip", disable=not shows_progress()
+    ):
         clip = _key(match["clip"])
         if clip in found:
             continue

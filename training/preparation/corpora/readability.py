@@ -8,6 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ....image_processing import VideoReadError
+from ....messages import shows_progress
 from ...data.data_check import read_first_and_last_frame
 from ..parallel import WorkerDiedError, map_unordered, worker_processes
 from .clip_folders import ClipFolder, clips_below
@@ -93,9 +94,11 @@ def check_readability(folder: Path, depth: int, record: ReadabilityRecord, num_w
     Raises:
         ValueError: If a worker process dies.
     """
-    num_videos = sum(len(found.clips) for found in tqdm(clips_below(folder, depth), "Counting", unit=" folders"))
+    hidden = not shows_progress()
+    folders = tqdm(clips_below(folder, depth), "Counting", unit=" folders", disable=hidden)
+    num_videos = sum(len(found.clips) for found in folders)
     with (
-        tqdm(desc="Reading first and last frames", total=num_videos, unit="video") as progress,
+        tqdm(desc="Reading first and last frames", total=num_videos, unit="video", disable=hidden) as progress,
         worker_processes(num_workers, preload=__name__) as pool,
     ):
         unknown = _unknown(clips_below(folder, depth), record, progress)

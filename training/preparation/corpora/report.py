@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from itertools import islice
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ....configuration import DATASET_LABELS
-from ...run.arguments import read_recipe
+from ....messages import console
+from ...run.recipes import read_recipe
 from .descriptions import SPLITS, Corpus
 from .labelled import LabelledClips
 from .preparation import MISSING_FILE, PreparationOptions, folder_of_fold, too_many_missing
@@ -32,7 +32,7 @@ def print_clips(corpus: Corpus, found: LabelledClips):
         table.add_row(Text(label), *(_cell(count[index] for count in of_fold) for of_fold in counts.values()))
     table.add_section()
     table.add_row("all", *(_cell(sum(count.values()) for count in of_fold) for of_fold in counts.values()))
-    Console(highlight=False).print(table)
+    console().print(table)
 
 
 def describe_shared(found: LabelledClips) -> list[str]:

@@ -6,6 +6,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
+from ....messages import shows_progress
 from ...data.annotation_files import is_path_only
 from .clip_folders import clips_below, joined, problem_of_clip
 from .descriptions import UnlabelledClips
@@ -39,7 +40,7 @@ def list_clips(
         ValueError: If a reader of the line would get another path.
     """
     count = UnlabelledCount()
-    with tqdm(desc="Listing", unit="clip") as progress:
+    with tqdm(desc="Listing", unit="clip", disable=not shows_progress()) as progress:
         for found in clips_below(root / folder, clips.depth):
             unreadable = record.unreadable(found)
             for clip in found.clips:

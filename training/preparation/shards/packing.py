@@ -16,6 +16,7 @@ from tqdm import tqdm
 from ....files import only_writer
 from ....image_processing import VideoReadError
 from ....image_processing.decoding.frame_folders import check_frame_order
+from ....messages import shows_progress
 from ...data.annotations import check_that_videos_are_there
 from ...data.classes import names_of_classes, warn_of_empty_classes
 from ...data.shard_index import INDEX_FILE, MEMBERS_SUFFIX, ShardError, ShardIndex, open_index, read_index, sha256_of
@@ -113,7 +114,7 @@ def verify_shards(source: str) -> list[str]:
         ShardError: If there is no index, or it cannot be read.
     """
     problems = []
-    for shard in tqdm(open_index(source).shards, "Verifying shards", unit="shard"):
+    for shard in tqdm(open_index(source).shards, "Verifying shards", unit="shard", disable=not shows_progress()):
         for file, expected in ((shard.url, shard.sha256), (shard.members_url, shard.members_sha256)):
             try:
                 if sha256_of(file) != expected:
@@ -179,7 +180,7 @@ def _any_can_be_read_now(samples: list[Sample], skipped: dict[str, str], size: i
 def _collect(results: Iterator[tuple[tuple[int, int], WrittenShard]], num_videos: int) -> list[WrittenShard]:
     """Wait for all shards with a progress bar. Returns them in the order of their numbers."""
     written, num_skipped = {}, 0
-    with tqdm(desc="Packing shards", total=num_videos, unit="video") as progress:
+    with tqdm(desc="Packing shards", total=num_videos, unit="video", disable=not shows_progress()) as progress:
         try:
             for (number, num_samples), shard in results:
                 written[number] = shard

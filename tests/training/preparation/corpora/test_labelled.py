@@ -12,7 +12,7 @@ from lgi_former.commands.prepare.corpus import NUM_FOLDS, UNLABELLED
 from lgi_former.configuration import DATASET_LABELS
 from lgi_former.training.data.annotations import load_annotations
 from lgi_former.training.preparation.corpora.descriptions import CORPORA, UnlabelledClips
-from lgi_former.training.run.arguments import read_recipe, shipped
+from lgi_former.training.run.recipes import read_recipe, shipped
 
 
 def read(file):
