@@ -147,6 +147,7 @@ def _run(argv: list[str]) -> int:
     if argv[:1] == ["help"] and not asks_help:
         argv, asks_help = [*argv[1:], "--help"], True
     if argv and argv[0] in TRAINING_COMMANDS and not asks_help:
+        _register_family()
         with announce_if_slow(LOADING_LIBRARIES):
             command = importlib.import_module(f"..training.{argv[0]}", __package__)
         return command.main(argv[1:])
@@ -154,7 +155,17 @@ def _run(argv: list[str]) -> int:
     args, unknown = parser.parse_known_args(spell_with_underscores(argv))
     if unknown:
         args.parser.refuse_unknown(unknown)
+    if args.run is not completion.run:
+        _register_family()
     return args.run(args)
+
+
+def _register_family():
+    """Register the model family. The package does not do so for the script `lgi-former`, so that its help is fast."""
+    with announce_if_slow(LOADING_LIBRARIES):
+        from ..registration import register_family
+
+        register_family()
 
 
 def _build_parser() -> _Parser:

@@ -11,7 +11,8 @@ from grimp import Layer
 LAYERS = {
     "lgi_former": [
         {"__main__"},
-        {"commands", "registration"},
+        {"commands"},
+        {"registration"},
         {"training"},
         {"conversion", "inference"},
         {"figures", "hub"},
