@@ -1,7 +1,7 @@
 """LGI-Former for Transformers: MAE-DFER (Sun et al., ACM MM 2023, https://arxiv.org/abs/2307.02227).
 
 Importing this package registers the model family `lgi_former` with the Auto classes and pipelines of Transformers.
-Other public names, such as `LGIFormerTrainer`, are imported when they are first used.
+The import is cheap: neither torch nor Transformers is imported before it is used.
 """
 
 import importlib
@@ -38,7 +38,7 @@ def __dir__():
     return sorted({*globals(), *__all__})
 
 
-# A test runner may import this file once more, under the name of the checkout's folder. One family is enough.
+# A test runner may import this file again, under the name of the checkout's folder. Then nothing is registered.
 if __name__ == "lgi_former":
     from .registration import register_family
 

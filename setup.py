@@ -32,6 +32,7 @@ REQUIRED = [
     "simplejpeg>=1.9",  # decodes JPEG frames faster than Pillow
     "numpy>=2.1",  # frames, boxes, labels
     "rich>=13.9",  # tables in the terminal
+    "wrapt>=1.17",  # registers the models when Transformers' Auto classes are imported
     # `datasets` needs the next four too. They are listed because this package imports them.
     "filelock>=3.16",  # locks of folders that several processes write
     "pandas>=2.2.3",  # tables of corpora, embeddings

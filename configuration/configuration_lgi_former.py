@@ -1,6 +1,9 @@
 """LGI-Former configuration."""
 
+import inspect
 import math
+import typing
+from typing import Literal
 
 from transformers import PreTrainedConfig
 from transformers.activations import ACT2FN
@@ -47,30 +50,32 @@ class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
     attention_probs_dropout_prob (`float`, defaults to 0.0):
         Dropout on attention probabilities.
     drop_path_rate (`float`, defaults to 0.0):
-        Stochastic depth of the last encoder layer; it grows linearly from 0 at the first.
+        Stochastic depth of the last encoder layer. It grows linearly from 0 at the first layer.
     initializer_range (`float`, defaults to 0.02):
-        Standard deviation of the truncated normal of representative tokens, mask token and, outside pre-training,
-        linear weights.
+        Standard deviation of the truncated normal for representative tokens and the mask token. Encoders and
+        classifiers use it for linear weights, too.
     layer_norm_eps (`float`, defaults to 1e-6):
         Epsilon of every layer norm.
     qkv_bias (`bool`, defaults to `True`):
-        Whether queries and values have a bias. Keys have none (softmax does not see it).
+        Whether queries and values have a bias. Keys have none, because it does not change the softmax.
     intra_region_attention (`"self"` or `"cross"`, defaults to `"self"`):
-        S1: attention among a region's local tokens and its representative token, or only from the representative
-        token to its region's local tokens.
+        S1. `"self"`: all tokens of a region attend to one another. `"cross"`: only the representative token attends
+        to the local tokens of its region.
     inter_region_attention (`bool`, defaults to `True`):
         S2: whether representative tokens attend to one another.
     local_global_interaction (`"cross"`, `"self"` or `None`, defaults to `"cross"`):
-        S3: local tokens query all representative tokens, or a second attention inside each region, or nothing.
+        S3. `"cross"`: local tokens query all representative tokens. `"self"`: a second attention inside each region.
+        `None`: no S3.
     attention_sharing (`"none"`, `"intra_and_interaction"` or `"all"`, defaults to `"none"`):
         Which attentions of a layer share weights: none, S1 with S3, or all three.
 
     Classification:
 
     pooling (`"representative"`, `"local"` or `"all"`, defaults to `"representative"`):
-        Tokens whose mean, normalised, is the feature of a clip. With `frame_level` the local tokens are taken.
+        Tokens whose normalised mean is the feature of a clip. With `frame_level` the local tokens are used.
     frame_level (`bool`, defaults to `False`):
-        Whether features and logits are per frame: local tokens averaged over space, upsampled from tubelets to frames.
+        Whether features and logits are per frame. Local tokens are averaged over space, then upsampled from tubelets
+        to frames.
     head_activation (`None`, `"sigmoid"`, `"relu"` or `"tanh"`, defaults to `None`):
         Activation of the logits, for regression targets of a known range.
     classifier_init_scale (`float`, defaults to 0.001):
@@ -79,7 +84,7 @@ class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
     Pre-training:
 
     mask_ratio (`float`, defaults to 0.9):
-        Share of local tokens that is masked; `int(mask_ratio * h * w)` of each window of `region_size`.
+        Share of local tokens that is masked: `int(mask_ratio * h * w)` tokens of each window of `region_size`.
     decoder_hidden_size (`int`, defaults to 384):
         Width of the decoder. A multiple of `decoder_num_attention_heads`.
     decoder_num_hidden_layers (`int`, defaults to 4):
@@ -89,22 +94,22 @@ class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
     decoder_intermediate_size (`int`, defaults to 1536):
         Width of the decoder's feed-forward network.
     decoder_position_order (`"raster"` or `"region"`, defaults to `"raster"`):
-        How visible tokens get their positions in the decoder. `"raster"`: each its own. `"region"`: tokens listed by
-        region paired with positions listed in raster order, as in the published code; released pre-training
-        checkpoints were trained so, and conversion sets it.
+        How visible tokens get their positions in the decoder. `"raster"`: each token gets its own position.
+        `"region"`: tokens in region order get positions in raster order, as in the published code. Released
+        pre-training checkpoints were trained like this, and conversion sets it.
     norm_pix_loss (`bool`, defaults to `True`):
         Whether targets are normalised per tubelet and channel.
     motion_target (`bool`, defaults to `True`):
-        Whether every frame of a group but its first is reconstructed as its difference to the first.
+        Whether each frame of a group except the first is reconstructed as its difference to the first.
     motion_group_size (`int`, defaults to 2):
         Frames of such a group.
     motion_loss_weight (`float`, *optional*):
-        Weight w of motion frames in the loss, (1 - w) x appearance + w x motion, for groups of 2. Without it all
-        pixels weigh the same.
+        Weight w of motion frames in the loss, (1 - w) x appearance + w x motion. It needs groups of 2. Without it,
+        all pixels have the same weight.
 
     Raises:
-        ValueError: If fields clash (a region that does not divide the token grid, heads that do not divide the
-            width, ...); the message says which numbers clash and what would fit.
+        ValueError: If fields clash, for example a region that does not divide the token grid. The message says which
+            numbers clash and what would fit.
 
     Example:
 
@@ -138,20 +143,20 @@ class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
     initializer_range: float = 0.02
     layer_norm_eps: float = 1e-6
     qkv_bias: bool = True
-    intra_region_attention: str = "self"
+    intra_region_attention: Literal["self", "cross"] = "self"
     inter_region_attention: bool = True
-    local_global_interaction: str | None = "cross"
-    attention_sharing: str = "none"
-    pooling: str = "representative"
+    local_global_interaction: Literal["cross", "self", None] = "cross"
+    attention_sharing: Literal["none", "intra_and_interaction", "all"] = "none"
+    pooling: Literal["representative", "local", "all"] = "representative"
     frame_level: bool = False
-    head_activation: str | None = None
+    head_activation: Literal[None, "sigmoid", "relu", "tanh"] = None
     classifier_init_scale: float = 0.001
     mask_ratio: float = 0.9
     decoder_hidden_size: int = 384
     decoder_num_hidden_layers: int = 4
     decoder_num_attention_heads: int = 6
     decoder_intermediate_size: int = 1536
-    decoder_position_order: str = "raster"
+    decoder_position_order: Literal["raster", "region"] = "raster"
     norm_pix_loss: bool = True
     motion_target: bool = True
     motion_group_size: int = 2
@@ -180,16 +185,20 @@ class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
 
     @property
     def num_regions(self) -> int:
-        """Regions, and so representative tokens, of a clip."""
+        """Regions of a clip. Each has one representative token."""
         return math.prod(self.region_grid)
 
     @property
     def tubelet_pixels(self) -> int:
-        """Pixel values of a tubelet, all channels and frames counted."""
+        """Pixel values of a tubelet in all its channels and frames."""
         return self.tubelet_size * self.patch_size**2 * self.num_channels
 
     def validate_architecture(self):
-        """Raise a `ValueError` that names the clash if the fields do not describe a possible model."""
+        """Check that the fields describe a possible model.
+
+        Raises:
+            ValueError: If fields clash.
+        """
         if isinstance(self.region_size, list):  # as JSON and YAML store it
             self.region_size = tuple(self.region_size)
         self._check_values()
@@ -197,24 +206,24 @@ class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
         self._check_attention()
         self._check_heads_and_targets()
 
+    # Not `strict` of huggingface_hub: its errors are not a `ValueError`, and their first line gives no reason.
     def _check_values(self):
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name}={getattr(self, name)!r} is not one of {', '.join(map(repr, choices))}.")
-        for name in _COUNTS:
+        for name, annotation in inspect.get_annotations(LGIFormerConfig).items():
             value = getattr(self, name)
-            if not _is_count(value):
+            choices = (True, False) if annotation is bool else typing.get_args(annotation)
+            if (annotation is bool or typing.get_origin(annotation) is Literal) and value not in choices:
+                raise ValueError(f"{name}={value!r} is not one of {', '.join(map(repr, choices))}.")
+            if annotation is int and not _is_count(value):
                 raise ValueError(f"{name}={value!r} must be a positive whole number.")
-        for name in _RATES:
+        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "drop_path_rate", "mask_ratio"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+            if not _is_number(value) or not 0 <= value < 1:
                 raise ValueError(f"{name}={value!r} must be a number of at least 0 and less than 1.")
         for name in ("initializer_range", "layer_norm_eps", "classifier_init_scale"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-                raise ValueError(f"{name}={value!r} must be a positive number.")
-            if value == 0 and name != "classifier_init_scale":
-                raise ValueError(f"{name}=0 must be a positive number.")
+            can_be_zero = name == "classifier_init_scale"
+            if not _is_number(value) or not (value > 0 or (can_be_zero and value == 0)):
+                raise ValueError(f"{name}={value!r} must be a positive number{' or 0' if can_be_zero else ''}.")
         if self.hidden_act not in ACT2FN:
             raise ValueError(f"hidden_act={self.hidden_act!r} is unknown; known are {', '.join(sorted(ACT2FN))}.")
 
@@ -231,7 +240,7 @@ class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
             if tokens % size:
                 raise ValueError(
                     f"region_size={region_size} does not divide the token grid {self.token_grid}: along {axis}, "
-                    f"{size} does not divide {tokens}. There, {_one_of(_divisors(tokens))} would fit."
+                    f"{size} does not divide {tokens}. Use {_one_of(_divisors(tokens))} there."
                 )
 
     def _check_attention(self):
@@ -240,12 +249,12 @@ class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
         if self.attention_sharing != "none" and self.local_global_interaction is None:
             raise ValueError(
                 f"attention_sharing={self.attention_sharing!r} shares weights with the local-global interaction, but "
-                "local_global_interaction=None leaves it out. Use attention_sharing='none'."
+                "local_global_interaction=None removes it. Use attention_sharing='none'."
             )
         if self.attention_sharing == "all" and not self.inter_region_attention:
             raise ValueError(
                 "attention_sharing='all' shares weights with the inter-region attention, but "
-                "inter_region_attention=False leaves it out. Use attention_sharing='intra_and_interaction'."
+                "inter_region_attention=False removes it. Use attention_sharing='intra_and_interaction'."
             )
 
     def _check_heads_and_targets(self):
@@ -256,8 +265,8 @@ class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
             )
         if self.problem_type == "single_label_classification" and self.num_labels == 1:
             raise ValueError(
-                "problem_type='single_label_classification' needs at least two labels: the score of a single one is "
-                "always 1. Use problem_type='regression' to predict a number."
+                "problem_type='single_label_classification' needs at least two labels, because the score of one label "
+                "is always 1. Use problem_type='regression' to predict a number."
             )
         if self.motion_target:
             self._check_divides("motion_group_size", "num_frames")
@@ -265,58 +274,27 @@ class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
             return
         if not self.motion_target or self.motion_group_size != 2 or self.tubelet_size % 2:
             raise ValueError(
-                f"motion_loss_weight={self.motion_loss_weight} weighs motion against appearance frames, which needs "
-                "motion_target=True, motion_group_size=2 and an even tubelet_size, but they are "
-                f"{self.motion_target}, {self.motion_group_size} and {self.tubelet_size}."
+                f"motion_loss_weight={self.motion_loss_weight} needs motion_target=True, motion_group_size=2 and an "
+                f"even tubelet_size, but they are {self.motion_target}, {self.motion_group_size} and "
+                f"{self.tubelet_size}."
             )
-        if not 0 <= self.motion_loss_weight <= 1:
-            raise ValueError(f"motion_loss_weight={self.motion_loss_weight} must lie between 0 and 1.")
+        if not _is_number(self.motion_loss_weight) or not 0 <= self.motion_loss_weight <= 1:
+            raise ValueError(f"motion_loss_weight={self.motion_loss_weight!r} must be a number from 0 to 1.")
 
     def _check_divides(self, part: str, whole: str):
         part_value, whole_value = getattr(self, part), getattr(self, whole)
         if whole_value % part_value:
             raise ValueError(
-                f"{part}={part_value} does not divide {whole}={whole_value}; "
-                f"{_one_of(_divisors(whole_value))} would fit."
+                f"{part}={part_value} does not divide {whole}={whole_value}. Use {_one_of(_divisors(whole_value))}."
             )
-
-
-_CHOICES = {
-    "intra_region_attention": ("self", "cross"),
-    "inter_region_attention": (True, False),
-    "qkv_bias": (True, False),
-    "frame_level": (True, False),
-    "norm_pix_loss": (True, False),
-    "motion_target": (True, False),
-    "local_global_interaction": ("cross", "self", None),
-    "attention_sharing": ("none", "intra_and_interaction", "all"),
-    "pooling": ("representative", "local", "all"),
-    "head_activation": (None, "sigmoid", "relu", "tanh"),
-    "decoder_position_order": ("raster", "region"),
-}
-
-_COUNTS = (
-    "image_size",
-    "patch_size",
-    "num_channels",
-    "num_frames",
-    "tubelet_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
-    "decoder_hidden_size",
-    "decoder_num_hidden_layers",
-    "decoder_num_attention_heads",
-    "decoder_intermediate_size",
-    "motion_group_size",
-)
-
-_RATES = ("hidden_dropout_prob", "attention_probs_dropout_prob", "drop_path_rate", "mask_ratio")
 
 
 def _is_count(value) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _divisors(number: int) -> list[int]:

@@ -1,5 +1,4 @@
-"""What a model must know of the public corpora of faces: the labels of expressions, in the order of their class
-indices, and under which terms their owners give them away."""
+"""Known data sets of faces: labels in the order of class indices, sampling rates, and terms of use."""
 
 from typing import NamedTuple
 
@@ -25,17 +24,17 @@ DATASET_LABELS = {
     "enterface": ["anger", "disgust", "fear", "happiness", "sadness", "surprise"],
 }
 
-# Of how many frames the published recipes take one. FERV39k's clips are short.
+# Published recipes use every 4th frame. The clips of FERV39k are short.
 DATASET_SAMPLING_RATES = dict.fromkeys(DATASET_LABELS, 4) | {"ferv39k": 1}
 
 
 class DatasetTerms(NamedTuple):
-    """A corpus as a model card names it.
+    """A data set in a model card.
 
     Attributes:
-        title: As its owners write it.
-        page: Its home on the web; None if it has none.
-        terms: How it may be used, as the end of a sentence that begins with the title.
+        title: Its name, as its owners write it.
+        page: Its web page, or None.
+        terms: How it may be used: the end of a sentence that begins with the title.
     """
 
     title: str

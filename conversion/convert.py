@@ -1,4 +1,4 @@
-"""Turning a checkpoint of the published MAE-DFER code into a directory that Transformers loads."""
+"""Conversion of a published MAE-DFER checkpoint to a model directory of Transformers."""
 
 import copy
 import os
@@ -29,33 +29,32 @@ def convert_mae_dfer_checkpoint(
     overwrite: bool = False,
     **config_fields,
 ) -> Path:
-    """Convert a released or own MAE-DFER checkpoint, pre-trained or fine-tuned, to a Transformers model directory.
+    """Convert a checkpoint of the published MAE-DFER code, pre-trained or fine-tuned, to a model directory.
 
     Args:
-        checkpoint_path: a `.pth` file of the published code. It is read without running any code of it.
-        output_dir: where `config.json`, `model.safetensors`, `video_preprocessor_config.json` and the model's card,
-            `README.md`, go.
-        config: taken as it is; nothing is inferred then.
-        dataset: `"dfew"`, `"ferv39k"`, `"mafw"`, `"crema-d"`, `"ravdess"` or `"enterface"`: whose labels, in the
-            published order, and sampling rate the classifier has. By default the
-            one that the checkpoint says it was trained on.
-        labels: names of the classes, in order, instead of a dataset's.
-        overwrite: write into `output_dir` even if there is something in it. A card that somebody has edited is kept.
-        config_fields: fields of the configuration that the checkpoint does not tell, such as `num_attention_heads`,
-            `region_size`, `num_frames`, `image_size`, `pooling`. Without, the published defaults.
+        checkpoint_path: A `.pth` file of the published code. Its code does not run.
+        output_dir: The directory for `config.json`, `model.safetensors`, `video_preprocessor_config.json` and the
+            model card, `README.md`.
+        config: The configuration of the model. The default is inferred from the checkpoint.
+        dataset: The data set of the fine-tuning: `"dfew"`, `"ferv39k"`, `"mafw"`, `"crema-d"`, `"ravdess"` or
+            `"enterface"`. It gives labels and sampling rate. The default is the checkpoint's own entry, if any.
+        labels: Names of the classes, in order. They replace the labels of `dataset`.
+        overwrite: Whether to write into an `output_dir` that is not empty. Edited cards are never overwritten.
+        config_fields: Fields of the configuration that the checkpoint lacks, such as `num_attention_heads`,
+            `region_size`, `num_frames`, `image_size` or `pooling`. The defaults are the published values.
 
     Returns:
         The path of `output_dir`.
 
     Raises:
         FileNotFoundError: If there is no such checkpoint.
-        FileExistsError: If there is something in `output_dir` and `overwrite` is not set.
-        ValueError: If the checkpoint is truncated, foreign, unsafe, or does not fit configuration or labels.
+        FileExistsError: If `output_dir` is not empty and `overwrite` is not set.
+        ValueError: If the checkpoint is truncated, unsafe, of another model, or does not fit configuration or labels.
     """
     output_dir = Path(output_dir)
     _check_output(output_dir, overwrite)
     if config is not None and config_fields:
-        raise ValueError(f"A whole config was given, so {', '.join(config_fields)} cannot be set beside it.")
+        raise ValueError(f"{', '.join(config_fields)} cannot be set together with a config. Set them in the config.")
     _check_fields(config_fields)
     checkpoint = PublishedCheckpoint(checkpoint_path)
     _check_dataset(dataset)
@@ -82,9 +81,9 @@ def convert_mae_dfer_checkpoint(
 
 def _check_output(output_dir, overwrite):
     if output_dir.exists() and not output_dir.is_dir():
-        raise FileExistsError(f"{output_dir} is a file; give the path of a directory.")
+        raise FileExistsError(f"{output_dir} is a file. Give the path of a directory.")
     if output_dir.is_dir() and any(output_dir.iterdir()) and not overwrite:
-        raise FileExistsError(f"{output_dir} is not empty; choose another directory, or pass overwrite (--overwrite).")
+        raise FileExistsError(f"{output_dir} is not empty. Choose another directory, or pass overwrite (--overwrite).")
 
 
 def _check_fields(config_fields):
@@ -95,32 +94,28 @@ def _check_fields(config_fields):
 
 def _check_dataset(dataset):
     if dataset is not None and dataset not in DATASET_LABELS:
-        raise ValueError(f"dataset={dataset!r} is unknown; known are {', '.join(DATASET_LABELS)}.")
+        raise ValueError(f"dataset={dataset!r} is unknown. Known are {', '.join(DATASET_LABELS)}.")
 
 
 def _dataset_of(checkpoint, config):
-    """The corpus that the checkpoint's own arguments name, if it is a known one with as many labels."""
+    """The data set in the arguments of the checkpoint, if it is known and its number of labels fits."""
     named = str(checkpoint.arguments.get("data_set", "")).lower().replace("_", "-")
     return named if len(DATASET_LABELS.get(named, ())) == config.num_labels else None
 
 
 def _set_labels(config, checkpoint, labels):
-    if checkpoint.kind != "classification":
-        if labels:
-            raise ValueError(
-                f"{checkpoint.path} is a pre-training checkpoint: it has no classes, so leave out dataset and labels."
-            )
-        return
-    num_outputs = checkpoint.weights["head.weight"].shape[0]
     if labels is None:
         return
+    if checkpoint.kind != "classification":
+        raise ValueError(f"{checkpoint.path} is pre-trained and has no classes. Omit dataset and labels.")
     if isinstance(labels, str):
-        raise ValueError(f"labels={labels!r} is a string; give a list of one name a class.")
+        raise ValueError(f"labels={labels!r} is a string. Give a list with one name for each class.")
+    num_outputs = checkpoint.weights["head.weight"].shape[0]
     if len(labels) != num_outputs:
         raise ValueError(
             f"{checkpoint.path} has {num_outputs} outputs, but {len(labels)} labels were given: {', '.join(labels)}."
         )
     if len(set(labels)) != len(labels):
-        raise ValueError(f"Labels must differ from one another, but were {', '.join(labels)}.")
+        raise ValueError(f"Labels must be different, but are {', '.join(labels)}.")
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: index for index, label in enumerate(labels)}

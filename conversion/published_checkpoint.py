@@ -1,4 +1,4 @@
-"""Reading checkpoints of the published MAE-DFER code: safely from disk, and what model they describe."""
+"""Safe reading of published MAE-DFER checkpoints, and inference of the model's configuration."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ import torch
 from ..configuration import LGIFormerConfig
 
 
-# Fields of a configuration that the published scripts keep in `args`, and how.
+# Names in the `args` of published checkpoints, and the fields of the configuration.
 _FIELDS_OF_ARGUMENTS = {
     "input_size": "image_size",
     "num_frames": "num_frames",
@@ -32,9 +32,9 @@ class PublishedCheckpoint:
     """Weights and arguments of a published checkpoint.
 
     Attributes:
-        kind: `"pretraining"`, `"classification"` or `"encoder"` (a pre-training encoder alone).
-        weights: tensors by published name, without the prefixes that wrappers add.
-        arguments: what the published script was called with, as far as the file tells.
+        kind: `"pretraining"`, `"classification"` or `"encoder"` (only the encoder of pre-training).
+        weights: Tensors by published name, without the prefixes of wrappers.
+        arguments: Arguments of the published script, if the file has them.
     """
 
     def __init__(self, path: str | os.PathLike):
@@ -42,7 +42,7 @@ class PublishedCheckpoint:
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If it is no whole checkpoint, would run code, or holds no LGI-Former.
+            ValueError: If it is not a complete checkpoint, would run code, or contains no LGI-Former.
         """
         self.path = path
         content = _load_safely(path)
@@ -56,18 +56,21 @@ class PublishedCheckpoint:
         self._encoder = {name.removeprefix("encoder."): weight for name, weight in weights.items()}
         if "lg_region_tokens" not in self._encoder or "patch_embed.proj.weight" not in self._encoder:
             raise ValueError(
-                f"{path} holds no LGI-Former: expected weights such as 'lg_region_tokens' and "
-                f"'patch_embed.proj.weight', found {', '.join(list(weights)[:4]) or 'none'}. MAE-DFER checkpoints "
-                "trained with --attn_type local_global can be converted."
+                f"{path} contains no LGI-Former: expected weights such as 'lg_region_tokens' and "
+                f"'patch_embed.proj.weight', found {', '.join(list(weights)[:4]) or 'none'}. Only MAE-DFER "
+                "checkpoints that were trained with --attn_type local_global can be converted."
             )
 
     def infer_config(self, **fields) -> LGIFormerConfig:
-        """The configuration that weights and arguments describe; `fields` say what they do not, and win.
+        """Infer the configuration from weights and arguments.
 
-        What neither tells has the published default: heads of 64, clips of 16 x 160 x 160, regions of (2, 5, 10).
+        Unknown fields have the published values: heads of width 64, clips of 16 x 160 x 160, regions of (2, 5, 10).
+
+        Args:
+            fields: Fields that replace inferred ones.
 
         Raises:
-            ValueError: If something cannot be inferred or does not fit; the message says what to pass.
+            ValueError: If a field cannot be inferred or does not fit. The message names the field to pass.
         """
         inferred = {**self._fields_of_arguments(), **self._fields_of_encoder()}
         if self.kind == "pretraining":
@@ -83,8 +86,8 @@ class PublishedCheckpoint:
         if config.num_regions != num_regions:
             raise ValueError(
                 f"{self.path} has {num_regions} representative tokens, but clips of {config.num_frames} frames of "
-                f"{config.image_size} pixels with regions of {config.region_size} tokens make {config.num_regions}. "
-                "Pass the num_frames, image_size or region_size that it was trained with."
+                f"{config.image_size} pixels with regions of {config.region_size} tokens need {config.num_regions}. "
+                "Pass the num_frames, image_size or region_size of its training."
             )
         return config
 
@@ -123,7 +126,7 @@ class PublishedCheckpoint:
             "decoder_hidden_size": weights["mask_token"].shape[-1],
             "decoder_num_hidden_layers": _count_blocks(weights, r"decoder\.blocks\.(\d+)\."),
             "decoder_intermediate_size": weights["decoder.blocks.0.mlp.fc1.weight"].shape[0],
-            # Released checkpoints were trained with the published pairing of tokens and positions.
+            # Published checkpoints were trained with this order.
             "decoder_position_order": "region",
         }
 
@@ -133,7 +136,7 @@ class PublishedCheckpoint:
         return "cross" if "blocks.0.third_attn_norm1.weight" in self._encoder else "self"
 
     def _sharing(self):
-        """Shared attentions stand in a published state dict under each of their names."""
+        """The kind of sharing. A published state dict contains shared attentions once for each name."""
         first, second, third = (
             {name.removeprefix(prefix): weight for name, weight in self._encoder.items() if name.startswith(prefix)}
             for prefix in ("blocks.0.first_attn.", "blocks.0.second_attn.", "blocks.0.third_attn.")
@@ -145,14 +148,14 @@ class PublishedCheckpoint:
     def _published_heads(self, width, field):
         if width % _PUBLISHED_HEAD_DIM:
             raise ValueError(
-                f"{self.path}: the number of attention heads cannot be inferred from a width of {width}, which is no "
-                f"multiple of the published {_PUBLISHED_HEAD_DIM} a head. Pass {field}."
+                f"{self.path}: the number of attention heads cannot be inferred from a width of {width}, which is not "
+                f"a multiple of the published head width {_PUBLISHED_HEAD_DIM}. Pass {field}."
             )
         return width // _PUBLISHED_HEAD_DIM
 
 
 def _load_safely(path):
-    """The content of a `.pth` file, which may hold tensors, plain Python values and an `argparse.Namespace` only."""
+    """The content of a `.pth` file. It may contain only tensors, plain Python values and an `argparse.Namespace`."""
     if not os.path.isfile(path):
         raise FileNotFoundError(f"There is no checkpoint file {path}. Expected a .pth file of the published code.")
     try:
@@ -163,26 +166,27 @@ def _load_safely(path):
         if wanted is None:
             raise ValueError(_not_whole(path)) from error
         raise ValueError(
-            f"{path} is refused: loading it would call {wanted[1]}, but a checkpoint may only hold tensors, plain "
-            "values and an argparse.Namespace. If you trust its maker, load it yourself and save its 'model' again."
+            f"{path} is refused: loading it would call {wanted[1]}, but a checkpoint may only contain tensors, plain "
+            "values and an argparse.Namespace. If you trust its author, load it yourself and save its 'model' again."
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise ValueError(_not_whole(path)) from error
     if not isinstance(content, dict):
-        raise ValueError(f"{path} holds a {type(content).__name__}; expected a dictionary with 'model' or 'module'.")
+        raise ValueError(
+            f"{path} contains a {type(content).__name__}. Expected a dictionary with 'model' or 'module'."
+        )
     return content
 
 
 def _not_whole(path):
     return (
-        f"{path} ({os.path.getsize(path):,} bytes) is no whole PyTorch checkpoint: expected a file written by "
-        "torch.save that holds tensors and plain values. It may be truncated or of another kind; compare its size "
-        "with the source and fetch it again."
+        f"{path} ({os.path.getsize(path):,} bytes) is not a complete PyTorch checkpoint. If it is truncated, its size "
+        "differs from the original: download it again. Otherwise, give a file that torch.save wrote."
     )
 
 
 def _state_dict_of(content, path):
-    """Weights under 'model' or 'module' (or the dictionary itself), without the prefixes of wrappers."""
+    """Weights in 'model' or 'module', or else in the dictionary itself, without the prefixes of wrappers."""
     for key in ("model", "module"):
         if isinstance(content.get(key), dict):
             content = content[key]
@@ -190,7 +194,7 @@ def _state_dict_of(content, path):
     weights = {name: value for name, value in content.items() if isinstance(value, torch.Tensor)}
     if not weights:
         raise ValueError(
-            f"{path} holds no weights: expected a dictionary of tensors under 'model' or 'module', found the keys "
+            f"{path} contains no weights: expected a dictionary of tensors in 'model' or 'module', found the keys "
             f"{', '.join(map(str, list(content)[:6])) or '(none)'}."
         )
     return {name.removeprefix("module.").removeprefix("backbone."): weight for name, weight in weights.items()}

@@ -9,7 +9,10 @@ _ATTENTIONS = {"first": "intra_region", "second": "inter_region", "third": "inte
 
 
 def classifier_names(config: LGIFormerConfig) -> dict[str, list[str]]:
-    """For every weight of a published fine-tuned checkpoint, our weights that it is made of (stacked along dim 0)."""
+    """Published names of the weights of a fine-tuned checkpoint, and our names.
+
+    A published weight with several of our names is their concatenation along dimension 0.
+    """
     return {
         **_prefixed("", "lgi_former.", _encoder_names(config)),
         **_module("fc_norm", "lgi_former.pooler.layernorm"),
@@ -18,7 +21,7 @@ def classifier_names(config: LGIFormerConfig) -> dict[str, list[str]]:
 
 
 def pretraining_names(config: LGIFormerConfig) -> dict[str, list[str]]:
-    """As `classifier_names`, of a published pre-training checkpoint."""
+    """Names as in `classifier_names`, for a published pre-training checkpoint."""
     return {
         **_prefixed("encoder.", "lgi_former.", encoder_names(config)),
         **_prefixed("decoder.", "decoder.", _decoder_names(config)),
@@ -28,27 +31,27 @@ def pretraining_names(config: LGIFormerConfig) -> dict[str, list[str]]:
 
 
 def encoder_names(config: LGIFormerConfig) -> dict[str, list[str]]:
-    """As `classifier_names`, of a published pre-training encoder alone, which ends in a norm."""
+    """Names as in `classifier_names`, for the encoder of published pre-training, which has a final norm."""
     return {**_encoder_names(config), **_module("norm", "layernorm")}
 
 
 def from_published(
     weights: dict[str, torch.Tensor], names: dict[str, list[str]], shapes: dict[str, torch.Size]
 ) -> dict[str, torch.Tensor]:
-    """A state dict of ours from published weights.
+    """Convert published weights to our state dict.
 
     Args:
-        weights: by published name; all of `names` and no others.
-        names: from one of the functions above.
-        shapes: of our weights, by our name.
+        weights: Published weights by published name: exactly those in `names`.
+        names: Our names by published name, from one of the functions above.
+        shapes: Shapes of our weights by our name.
 
     Raises:
-        ValueError: If a weight is missing, unexpected, or has another number of values than the model it is for.
+        ValueError: If a weight is missing, unexpected, or has another size than in the model.
     """
     missing, unexpected = sorted(names.keys() - weights.keys()), sorted(weights.keys() - names.keys())
     if missing or unexpected:
         raise ValueError(
-            f"The checkpoint does not hold the expected {len(names)} weights of an LGI-Former: "
+            f"The checkpoint does not have the expected {len(names)} weights of an LGI-Former: "
             f"{_listed(missing)} missing, {_listed(unexpected)} unexpected."
         )
     state_dict: dict[str, torch.Tensor] = {}
@@ -58,20 +61,20 @@ def from_published(
             if part.numel() != shapes[name].numel():
                 raise ValueError(
                     f"Weight {published!r} of the checkpoint has shape {tuple(weights[published].shape)}, but the "
-                    f"configuration wants {tuple(shapes[name])} for {name!r}. Set the fields that differ."
+                    f"configuration needs {tuple(shapes[name])} for {name!r}. Set the fields that differ."
                 )
             part = part.reshape(shapes[name]).clone()
             if name in state_dict and not torch.equal(part, state_dict[name]):
                 raise ValueError(
-                    f"The configuration shares weight {name!r} among attentions (attention_sharing), but the "
-                    f"checkpoint holds another one under {published!r}. Use attention_sharing='none'."
+                    f"The configuration shares weight {name!r} among attentions (attention_sharing), but "
+                    f"{published!r} of the checkpoint differs. Use attention_sharing='none'."
                 )
             state_dict[name] = part
     return state_dict
 
 
 def to_published(state_dict: dict[str, torch.Tensor], names: dict[str, list[str]], shapes: dict[str, torch.Size]):
-    """Published weights from a state dict of ours; `shapes` of those that are shaped otherwise, by published name."""
+    """Convert our state dict to published weights. `shapes` has published shapes that differ from ours, by name."""
     weights = {published: torch.cat([state_dict[name] for name in ours]) for published, ours in names.items()}
     return {name: weight.reshape(shapes.get(name, weight.shape)) for name, weight in weights.items()}
 
@@ -124,7 +127,7 @@ def _decoder_names(config):
 
 
 def _attention_rest(config, published, ours):
-    """Biases and output projection, which the encoder's and the decoder's attention name alike."""
+    """Names of biases and output projection, which are the same for encoder and decoder."""
     biases = {f"{published}{part}_bias": [f"{ours}{part}_proj.bias"] for part in "qv"} if config.qkv_bias else {}
     return biases | _module(f"{published}proj", f"{ours}o_proj")
 

@@ -1,8 +1,8 @@
-"""Saving, loading and uploading of models, with the code that loads them and their card.
+"""Files of model repositories, loading, uploading, and model cards.
 
-Importing this room is cheap. Import `hub.loading`, `hub.upload` and `hub.model_card` by their own names: they
-need torch or the network. May import `configuration`, `messages`, `image_processing`, `modeling_lgi_former`
-and `saving`.
+Importing this room is cheap. Import `hub.loading`, `hub.upload` and `hub.model_card` by their own names, because they
+need torch or the network. May import `configuration`, `messages`, `image_processing`, `modeling_lgi_former` and
+`saving`.
 """
 
 from ..saving import CONFIG_AUTO_MAP, PACKAGE, PROCESSOR_AUTO_MAP, all_flat_code, write_code

@@ -1,12 +1,13 @@
 """Loads models, their configurations and their processors from a directory or the Hub.
 
-All commands load models here. Code that lies beside a model is never run: models of LGI-Former use the code of this
-package, models of other families the code of Transformers.
+All commands load models here. Code beside a model never runs. LGI-Former models use the code of this package, and
+models of other families use the code of Transformers.
 """
 
 import contextlib
 import os
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from huggingface_hub.errors import HFValidationError
@@ -37,13 +38,12 @@ def load_classifier(
 
     Args:
         model_name_or_path: A directory that `save_pretrained` or `lgi-former convert` wrote, or a Hub repository.
-        device: Where to put the model, as for `torch.device`. The default is the accelerator of this machine (CUDA,
-            MPS, ...), or the CPU if it has none.
+        device: The device of the model. The default is the accelerator of this machine (CUDA, MPS, ...), or else the
+            CPU.
 
     Raises:
         OSError, ValueError: If there is no such model, or it cannot be read.
-        ValueError: If the model needs code of its own, is no video classifier, or lacks weights. A model that was
-            pre-trained but not fine-tuned lacks those of the head.
+        ValueError: If the model needs its own code, is not a video classifier, or has no weights for the head.
         RuntimeError: If there is no such device.
     """
     config = _config_of_model(model_name_or_path)
@@ -57,19 +57,21 @@ def load_classifier(
         model_name_or_path,
         config,
         device,
-        "it is not a fine-tuned classifier, but perhaps a pre-trained model. Fine-tune it first; predictions of an "
-        "untrained head would mean nothing",
+        "it is not a fine-tuned classifier, but perhaps a pre-trained model. Fine-tune it first. Predictions of an "
+        "untrained head mean nothing",
     )
 
 
 def load_autoencoder(
     model_name_or_path: str, device: str | torch.device | None = None
 ) -> tuple[LGIFormerForPreTraining, BaseVideoProcessor]:
-    """Load a pre-trained LGI-Former with its decoder, in eval mode, and its processor; otherwise as `load_classifier`.
+    """Load a pre-trained LGI-Former with its decoder, in eval mode, and its processor.
+
+    Arguments are those of `load_classifier`.
 
     Raises:
         OSError, ValueError: If there is no such model, it cannot be read, or it is not an LGI-Former.
-        ValueError: If weights are missing. A classifier lacks those of the decoder.
+        ValueError: If weights are missing. A classifier has no weights of the decoder.
         RuntimeError: If there is no such device.
     """
     return _load(
@@ -77,22 +79,23 @@ def load_autoencoder(
         model_name_or_path,
         _config_of_lgi_former(model_name_or_path),
         device,
-        "it is not a masked autoencoder. Give the model of pre-training, not one that was fine-tuned from it",
+        "it is not a masked autoencoder. Give the pre-trained model, not one that was fine-tuned from it",
     )
 
 
 def load_encoder(
     model_name_or_path: str, device: str | torch.device | None = None
 ) -> tuple[LGIFormerModel, BaseVideoProcessor]:
-    """Load the encoder of any LGI-Former (pre-trained, fine-tuned or bare), in eval mode, and its processor; otherwise
-    as `load_classifier`.
+    """Load the encoder of any LGI-Former (pre-trained, fine-tuned or bare), in eval mode, and its processor.
+
+    Arguments are those of `load_classifier`.
 
     Raises:
-        OSError, ValueError: If there is no such model, it cannot be read, or it is not a whole LGI-Former.
+        OSError, ValueError: If there is no such model, it cannot be read, or it is not a complete LGI-Former.
         RuntimeError: If there is no such device.
     """
     config = _config_of_lgi_former(model_name_or_path)
-    return _load(AutoModel, model_name_or_path, config, device, "it is not a whole LGI-Former")
+    return _load(AutoModel, model_name_or_path, config, device, "it is not a complete LGI-Former")
 
 
 def load_config(model_name_or_path: str | os.PathLike) -> PreTrainedConfig:
@@ -103,22 +106,22 @@ def load_config(model_name_or_path: str | os.PathLike) -> PreTrainedConfig:
 
     Raises:
         OSError: If there is no such configuration, or it cannot be read.
-        ValueError: If Transformers does not know the model's family. Code beside the model is never run.
+        ValueError: If Transformers does not know the model's family. Code beside the model never runs.
     """
     with loading_errors(model_name_or_path):
         fields, _ = PreTrainedConfig.get_config_dict(model_name_or_path)
         if fields.get("auto_map") and fields.get("model_type") not in CONFIG_MAPPING:
             raise ValueError(
-                f"{model_name_or_path} needs the Python code that lies beside it, which is never run here. Give a "
-                "model of a family that Transformers or this package has."
+                f"{model_name_or_path} needs the Python code beside it, which never runs here. Give a model of a "
+                "family that Transformers or this package has."
             )
         return AutoConfig.from_pretrained(model_name_or_path, trust_remote_code=False)
 
 
 def load_weights(
-    auto_class: type, model_name_or_path: str, config: PreTrainedConfig, **options
+    auto_class: Any, model_name_or_path: str, config: PreTrainedConfig, **options
 ) -> tuple[PreTrainedModel, list[str]]:
-    """Load a model on the CPU. Weights that are not in the checkpoint are initialized.
+    """Load a model on the CPU. Weights that are missing in the checkpoint are initialised.
 
     Args:
         auto_class: The Auto class of Transformers that loads the model.
@@ -127,7 +130,7 @@ def load_weights(
         options: More options of `from_pretrained`.
 
     Returns:
-        The model, and the sorted names of its weights that are missing in the checkpoint or have another shape there.
+        The model, and the sorted names of weights that are missing in the checkpoint or have another shape there.
 
     Raises:
         OSError, ValueError: If there is no such model, or it cannot be read.
@@ -141,17 +144,17 @@ def load_weights(
 
 
 def first_names(names: Iterable[str]) -> str:
-    """At most five names for an error message, and how many more there are."""
+    """At most five names for an error message, and the number of the others."""
     names = list(names)
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return f"{', '.join(names[:5])}{more}"
 
 
 def set_reading(processor: BaseVideoProcessor, backend: str | None, frame_order: str | None):
-    """Make a processor read videos with another backend, or frames in another order; None leaves it as it is.
+    """Set how a processor reads videos. None does not change a setting.
 
     Raises:
-        ValueError: If the backend is not installed, or the processor is of another family, which has no such settings.
+        ValueError: If the backend is not installed, or if the processor is of another family without such settings.
     """
     settings = {"backend": backend, "frame_order": frame_order}
     settings = {name: value for name, value in settings.items() if value is not None}
@@ -169,7 +172,7 @@ def set_reading(processor: BaseVideoProcessor, backend: str | None, frame_order:
 
 
 def is_autoencoder(model_name_or_path: str) -> bool:
-    """Whether a model was saved as a masked autoencoder. Then `load_autoencoder` loads it, not `load_classifier`.
+    """Whether a model was saved as a masked autoencoder, for `load_autoencoder`.
 
     Raises:
         OSError, ValueError: If there is no such model, or its configuration cannot be read.
@@ -194,15 +197,15 @@ def loading_errors(model_name_or_path: str | os.PathLike):
 
 
 def _load(
-    auto_class: type,
+    auto_class: Any,
     model_name_or_path: str,
     config: PreTrainedConfig,
     device: str | torch.device | None,
     if_incomplete: str,
 ) -> tuple[PreTrainedModel, BaseVideoProcessor]:
-    """Load a whole model and its processor. `if_incomplete` says what missing weights mean."""
+    """Load a complete model and its processor. `if_incomplete` explains missing weights in an error."""
     device = torch.device(device or torch.accelerator.current_accelerator(check_available=True) or "cpu")
-    torch.empty(0, device=device)  # a missing device is an error before the download, not after it
+    torch.empty(0, device=device)  # raises for a missing device before the download
     model, missing = load_weights(auto_class, model_name_or_path, config)
     if missing:
         raise ValueError(f"{model_name_or_path} has no weights for {first_names(missing)}: {if_incomplete}.")
@@ -212,7 +215,7 @@ def _load(
 
 
 def _config_of_model(model_name_or_path: str) -> PreTrainedConfig:
-    """Load the configuration of a model to be used as it is, which is no file.
+    """Load the configuration of a model.
 
     Raises:
         FileNotFoundError: If the name is neither a directory nor the name of a Hub repository.
@@ -225,7 +228,7 @@ def _config_of_model(model_name_or_path: str) -> PreTrainedConfig:
             is_repository_name = False
         if not is_repository_name:
             raise FileNotFoundError(
-                f"{model_name_or_path} is neither a directory nor the name of a Hub repository; convert a published "
+                f"{model_name_or_path} is neither a directory nor the name of a Hub repository. Convert a published "
                 ".pth file with `lgi-former convert` first."
             )
     return load_config(model_name_or_path)

@@ -1,4 +1,4 @@
-"""The files of a model repository: which files of a folder belong to the model."""
+"""Selection of the files of a folder that belong to a model repository."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from ..saving import relative_imports
 
 
 def model_file_patterns() -> list[str]:
-    """Names, as `fnmatch` takes them, of the files that make up a model repository. All lie at its top."""
+    """Patterns for `fnmatch` of the files of a model repository. It has no folders."""
     return [
         "README.md",
         "LICENSE",
@@ -19,17 +19,19 @@ def model_file_patterns() -> list[str]:
         "model.safetensors.index.json",
         "adapter_config.json",
         "adapter_model.safetensors",
-        "*.py",  # `model_files` takes only those that the model uses
+        "*.py",  # `model_files` selects those that the model uses
     ]
 
 
 def model_files(directory: str | os.PathLike) -> list[Path]:
-    """The files of a directory that belong in a model repository, by name: weights, configurations, code and card.
+    """The files of a directory that belong in a model repository: weights, configurations, code and card.
 
-    Everything else is the user's: optimiser states, logs, `training_args.bin` (a pickle that contains paths), lists
-    of videos. To upload a directory, pass the names of these files as `allow_patterns`. Python files belong to the
-    model if `auto_map` names them, or if such a file imports them. Code of earlier versions that nothing uses does
-    not.
+    Other files are private: optimiser states, logs, lists of videos, and `training_args.bin`, a pickle that contains
+    paths. To upload a directory, pass the names of the returned files as `allow_patterns`. Python files belong to the
+    model if `auto_map` names them, or if such a file imports them.
+
+    Returns:
+        Sorted paths.
     """
     directory = Path(directory)
     found = {path for pattern in model_file_patterns() for path in directory.glob(pattern) if path.is_file()}
@@ -39,7 +41,7 @@ def model_files(directory: str | os.PathLike) -> list[Path]:
 
 
 def names_missing_code(path: Path) -> bool:
-    """Whether the JSON file of a configuration or processor names no code, or code that is missing beside it.
+    """Whether the JSON file of a configuration or processor names no code, or names code that is missing.
 
     Raises:
         ValueError: If the file is not a JSON object.
@@ -49,7 +51,7 @@ def names_missing_code(path: Path) -> bool:
 
 
 def _named_modules(path: Path) -> list[Path]:
-    """Files that the `auto_map` of a JSON file names, whether they are there or not."""
+    """Files that the `auto_map` of a JSON file names. They may be missing."""
     try:
         auto_map = dict(json.loads(path.read_text(encoding="utf-8"))).get("auto_map") or {}
     except (TypeError, ValueError) as error:
@@ -58,10 +60,11 @@ def _named_modules(path: Path) -> list[Path]:
 
 
 def check_uploadable(directory: str | os.PathLike):
-    """
+    """Check that a model would load on another machine.
+
     Raises:
-        ValueError: If what lies in the directory would not load elsewhere: an adapter whose base model is a path on
-            this machine, or weights that were saved whole and anew in shards.
+        ValueError: If an adapter names its base model by a path on this machine, or if there are two sets of weights,
+            in one file and in shards.
     """
     directory = Path(directory)
     whole, index = directory / "model.safetensors", directory / "model.safetensors.index.json"
@@ -75,8 +78,8 @@ def check_uploadable(directory: str | os.PathLike):
         return
     base = json.loads(adapter.read_text(encoding="utf-8")).get("base_model_name_or_path")
     if base and (os.path.isabs(base) or os.path.exists(base) or base.count("/") > 1 or base.startswith(".")):
-        # PEFT notes the path in the adapter's card, too.
+        # PEFT writes the path in the adapter's card, too.
         raise ValueError(
-            f"{adapter} names the adapter's base model by its path on this machine, '{base}'. Upload that model, and "
-            "write its repository (USER/NAME) there and in README.md."
+            f"{adapter} names the adapter's base model by its path on this machine, '{base}'. Upload that "
+            "model, and write its repository (USER/NAME) in this file and in README.md."
         )

@@ -1,4 +1,4 @@
-"""Upload of a model to the Hugging Face Hub: checks, choice of files, commit."""
+"""Upload of a model to the Hugging Face Hub: checks, selection of files, commit."""
 
 import os
 import sys
@@ -8,9 +8,10 @@ from ..messages import first_line
 
 
 def check_repo_id(repo_id: str):
-    """
+    """Check the name of a repository.
+
     Raises:
-        ValueError: If it is no name of a repository with its owner.
+        ValueError: If it does not have the form USER/NAME.
     """
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
@@ -20,13 +21,14 @@ def check_repo_id(repo_id: str):
     except HFValidationError as error:
         raise ValueError(f"{repo_id!r} cannot be the name of a repository: {first_line(error)}") from error
     if repo_id.count("/") != 1:
-        raise ValueError(f"{repo_id!r} does not say whose repository it is: write USER/NAME.")
+        raise ValueError(f"{repo_id!r} does not name the owner of the repository: write USER/NAME.")
 
 
 def check_logged_in():
-    """
+    """Check that there is a token for uploads.
+
     Raises:
-        ValueError: If there is no token to upload with.
+        ValueError: If there is none.
     """
     from huggingface_hub import get_token
 
@@ -35,18 +37,25 @@ def check_logged_in():
 
 
 def files_to_upload(model_dir: str | os.PathLike, repo_id: str, staging: str | os.PathLike) -> dict[str, Path]:
-    """What is uploaded: path by name. The card is one for `repo_id`, unless somebody has edited it, and a model that
-    was saved without its code gets it. Both are made in the empty folder `staging`: the directory stays as it is.
+    """Select the files to upload. The model's directory does not change.
+
+    Args:
+        model_dir: The directory of the model.
+        repo_id: The repository. A card that nobody has edited is written for it.
+        staging: An empty folder for the card, and for the code if the model was saved without code.
+
+    Returns:
+        Paths by name.
 
     Raises:
-        OSError, ValueError: If there is no model with its weights in the directory.
+        OSError, ValueError: If the directory has no model with its weights.
     """
     from .model_card import card_for_repository
     from .repository_files import check_uploadable, model_files
 
     model_dir = Path(model_dir)
     if not model_dir.is_dir():
-        raise NotADirectoryError(f"{model_dir} is not a directory; give one that `save_pretrained` wrote.")
+        raise NotADirectoryError(f"{model_dir} is not a directory. Give one that `save_pretrained` wrote.")
     check_uploadable(model_dir)
     files = {path.name: path for path in model_files(model_dir)}
     if not {"config.json", "adapter_config.json"} & files.keys():
@@ -62,7 +71,7 @@ def files_to_upload(model_dir: str | os.PathLike, repo_id: str, staging: str | o
 
 
 def save_missing_code(model_dir: Path, staging: str | os.PathLike):
-    """Save configuration and processor once more, with code, if that is not there."""
+    """Save configuration and processor with code in `staging`, if code is missing in `model_dir`."""
     from transformers import AutoConfig, AutoVideoProcessor
 
     from .repository_files import names_missing_code
@@ -73,10 +82,13 @@ def save_missing_code(model_dir: Path, staging: str | os.PathLike):
 
 
 def upload(files: dict[str, Path], repo_id: str, private: bool) -> str:
-    """Upload in one commit; returns the repository's address.
+    """Upload files in one commit.
+
+    Returns:
+        The URL of the repository.
 
     Raises:
-        ValueError: If the repository is to be private, but is there already and public.
+        ValueError: If `private` is set but the repository already exists and is public.
         HTTPError, OSError: If the Hub cannot be reached or refuses.
     """
     from huggingface_hub import CommitOperationAdd, HfApi
@@ -87,19 +99,19 @@ def upload(files: dict[str, Path], repo_id: str, private: bool) -> str:
     hub = HfApi()
     address = hub.create_repo(repo_id, private=private or None, exist_ok=True)
     if private and not hub.model_info(repo_id).private:
-        raise ValueError("it is there already and public. Make it private on its page first, or choose another name.")
+        raise ValueError("it already exists and is public. Make it private on its page first, or choose another name.")
     additions = [CommitOperationAdd(name, path) for name, path in files.items()]
     hub.create_commit(repo_id, additions, commit_message="Upload model with lgi-former")
     return str(address)
 
 
 def reason(error: Exception) -> str:
-    """Why an upload failed, in a sentence."""
+    """The reason of a failed upload, in one sentence."""
     from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
 
     advice = {
         401: "the Hub does not know your token. Run `hf auth login`, or set HF_TOKEN.",
-        403: "your token does not allow it: it must have the permission to write to this repository.",
+        403: "your token has no permission to write to this repository.",
     }
     if isinstance(error, OfflineModeIsEnabled):
         return "HF_HUB_OFFLINE is set."

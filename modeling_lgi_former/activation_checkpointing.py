@@ -1,7 +1,7 @@
-"""What activation checkpointing saves of a layer, by names that can stand in a recipe.
+"""Policies of activation checkpointing, by names that a recipe can use.
 
 `"keep_products"` saves the outputs of matrix multiplications and attention and recomputes everything else. It knows
-the attentions "eager" and "sdpa". The kernels of "flash_attention_2" are not PyTorch's, so they are recomputed.
+the attentions "eager" and "sdpa". It recomputes "flash_attention_2", whose kernels are not PyTorch's.
 """
 
 import functools
@@ -21,15 +21,14 @@ def _save_products(context, operator, *args, **kwargs) -> CheckpointPolicy:
     return CheckpointPolicy.MUST_SAVE if is_product else CheckpointPolicy.PREFER_RECOMPUTE
 
 
-def _products_contexts():
-    return create_selective_checkpoint_contexts(_save_products)
-
-
-CONTEXTS = {"keep_products": _products_contexts}
+CONTEXTS = {"keep_products": functools.partial(create_selective_checkpoint_contexts, _save_products)}
 
 
 def with_named_context(checkpoint: Callable) -> Callable:
-    """`checkpoint`, a partial `torch.utils.checkpoint.checkpoint`, with the context that its `context_fn` names.
+    """Replace the name in `context_fn` by the context.
+
+    Args:
+        checkpoint: A partial of `torch.utils.checkpoint.checkpoint`.
 
     Raises:
         ValueError: If no context has this name, or if checkpoints are reentrant, because these have no contexts.
@@ -39,7 +38,7 @@ def with_named_context(checkpoint: Callable) -> Callable:
     if not isinstance(name, str):
         return checkpoint
     if name not in CONTEXTS:
-        raise ValueError(f"context_fn of activation checkpointing is {name!r}; it can be {' or '.join(CONTEXTS)}.")
+        raise ValueError(f"context_fn={name!r} of activation checkpointing is not one of {', '.join(CONTEXTS)}.")
     if keywords.get("use_reentrant"):
         raise ValueError(f"context_fn={name!r} of activation checkpointing needs use_reentrant=False.")
     return functools.partial(checkpoint, context_fn=CONTEXTS[name], use_reentrant=False)

@@ -9,10 +9,10 @@ from ..configuration import LGIFormerConfig
 
 
 def eager_attention_forward(module, query, key, value, attention_mask, scaling, dropout=0.0, **kwargs):
-    """Attention by plain products, in the signature of `ALL_ATTENTION_FUNCTIONS`; also returns its probabilities.
+    """Attention by matrix products, with the signature of `ALL_ATTENTION_FUNCTIONS`.
 
-    `query` is (batch, heads, queries, head width), `key` and `value` (batch, heads, keys, head width). No attention
-    of an LGI-Former is masked, so `attention_mask` is None.
+    `query` is (batch, heads, queries, head width), `key` and `value` (batch, heads, keys, head width). LGI-Former
+    needs no mask, so `attention_mask` is None.
     """
     probabilities = (query @ key.transpose(2, 3) * scaling).softmax(dim=-1)
     probabilities = nn.functional.dropout(probabilities, p=dropout, training=module.training)
@@ -41,9 +41,9 @@ class LGIFormerAttention(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """
         Args:
-            hidden_states: queries, (batch, queries, width).
-            context: keys and values, (batch, keys, width); `None` for the queries themselves.
-            output_attentions: whether the probabilities are wanted, which only the eager and the folded path have.
+            hidden_states: Queries, (batch, queries, width).
+            context: Keys and values, (batch, keys, width). The default is `hidden_states`.
+            output_attentions: Whether to use an implementation that returns probabilities.
 
         Returns:
             The update, (batch, queries, width), and the probabilities, (batch, heads, queries, keys) or None.
@@ -72,11 +72,11 @@ class LGIFormerAttention(nn.Module):
         return self.dropout(self.o_proj(rearrange(update, "b n h d -> b n (h d)"))), probabilities
 
     def folding_pays(self, num_queries: int, num_keys: int) -> bool:
-        """Whether `attend_folded` takes fewer operations and sees the weights that the projections would apply.
+        """Whether `attend_folded` needs fewer operations than the projections, and can read their weights.
 
-        Per query, folding replaces two products of width x width by two of width x (keys x heads); per key it adds
-        as much as it removes per query. Projections that are more than their weight (LoRA, quantised, offloaded,
-        parametrised) are called as modules instead.
+        For each query, folding replaces two products of width x width by two products of width x (keys x heads). It
+        adds the same amount for each key. Projections with LoRA, quantised or offloaded weights must be called as
+        modules instead.
         """
         return (
             num_keys < num_queries
@@ -88,15 +88,15 @@ class LGIFormerAttention(nn.Module):
     def attend_folded(self, hidden_states: torch.Tensor, context: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """`forward` with the query and output projections folded into keys and values. Exact.
 
-        The score of query x and key j in head h is x . (Wq_h^T k_jh) + bq_h . k_jh, and the update is the sum over
-        j and h of p_jh (Wo_h v_jh) + bo: so keys x heads folded vectors stand in for the two projections.
+        The score of query x and key j in head h is x . (Wq_h^T k_jh) + bq_h . k_jh. The update is the sum over j and
+        h of p_jh (Wo_h v_jh) + bo. So keys x heads folded vectors replace the two projections.
         """
-        # One product a head for all clips: with a batch dimension the weights would be copied for each of them.
+        # One product for each head and all clips. With a batch dimension, the weights would be copied for each clip.
         key, value = (
             rearrange(states, "b j (h d) -> h (b j) d", h=self.num_heads)
             for states in (self.k_proj(context) * self.scaling, self.v_proj(context))
         )
-        # No weight goes through einops. It records each new type of tensors, and torch.compile would compile again.
+        # Weights do not use einops: it records each new type of tensor, which makes torch.compile compile again.
         query_weight = self.q_proj.weight.unflatten(0, (self.num_heads, -1))
         output_weight = self.o_proj.weight.unflatten(1, (self.num_heads, -1)).permute(1, 2, 0)
         folded_key, folded_value = (
@@ -112,14 +112,14 @@ class LGIFormerAttention(nn.Module):
         probabilities = nn.functional.dropout(scores.softmax(dim=2), self.attention_dropout, self.training)
         weights = rearrange(probabilities, "b h j n -> b n (h j)")
         update = weights @ folded_value
-        # `baddbmm` would first write the bias to every row. torch.compile fuses an addition with what follows.
+        # `baddbmm` would first write the bias to every row. torch.compile fuses this addition with later operations.
         return update + self.o_proj.bias.to(update.dtype), rearrange(probabilities, "b h j n -> b h n j")
 
 
 def cast_once(states: torch.Tensor) -> torch.Tensor:
-    """`states` in the dtype in which autocast computes products, or unchanged without autocast.
+    """Cast `states` to the dtype of products under autocast. Without autocast, they do not change.
 
-    A layer norm returns float32 on a GPU. Autocast would cast its output again for each projection that reads it.
+    A layer norm returns float32 on a GPU. Autocast would cast this output again for each projection that reads it.
     """
     device_type = states.device.type
     # Autocast leaves float64 unchanged, and torch refuses to say whether it is on for "meta".
@@ -129,10 +129,10 @@ def cast_once(states: torch.Tensor) -> torch.Tensor:
 
 
 def is_plain_linear(module: nn.Module) -> bool:
-    """Whether `module.weight` is all there is to calling it, and is at hand (not sharded, quantised, offloaded)."""
+    """Whether a call of `module` only applies its weight and bias, and the weight is a plain tensor on a device."""
     return (
         type(module) is nn.Linear
-        and not hasattr(module.weight, "__tensor_flatten__")  # a tensor that wraps others: sharded or quantised
+        and not hasattr(module.weight, "__tensor_flatten__")  # sharded or quantised
         and not module.weight.is_meta
         and not (module._forward_hooks or module._forward_pre_hooks)
         and not (module._backward_hooks or module._backward_pre_hooks)

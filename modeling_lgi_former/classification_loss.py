@@ -8,11 +8,13 @@ from ..configuration import LGIFormerConfig
 
 
 def problem_type_of(config: PreTrainedConfig) -> str:
-    """What a classifier of any family predicts: `"regression"`, `"single_label_classification"` or
-    `"multi_label_classification"`.
+    """The problem type of a classifier of any family.
 
-    Without a `problem_type`, the losses of Transformers take one label for regression and several for single-label
-    classification.
+    Without a `problem_type`, a model with one label does regression, and a model with several labels does single-label
+    classification, as in Transformers.
+
+    Returns:
+        `"regression"`, `"single_label_classification"` or `"multi_label_classification"`.
     """
     if config.problem_type is not None:
         return config.problem_type
@@ -22,21 +24,22 @@ def problem_type_of(config: PreTrainedConfig) -> str:
 def classification_loss(
     logits: torch.Tensor, labels: torch.Tensor, config: LGIFormerConfig, problem_type: str | None = None
 ) -> torch.Tensor:
-    """Loss of `logits` (..., classes) by `config.problem_type`, or without one by the number of classes.
+    """Loss of `logits` (..., classes), as `config.problem_type` says.
 
-    - `"single_label_classification"`, the default for several classes: cross entropy. `labels` are long (...) or, for
-      mixup and label smoothing, float (..., classes) whose rows sum to 1.
-    - `"multi_label_classification"`: binary cross entropy, `labels` (..., classes) of 0 and 1.
-    - `"regression"`, the default for one class: mean squared error, `labels` float of as many numbers as `logits`.
+    - `"single_label_classification"`, the default for several classes: cross entropy. `labels` are long (...). Mixup
+      and label smoothing give float (..., classes) whose rows sum to 1.
+    - `"multi_label_classification"`: binary cross entropy. `labels` are 0 or 1, (..., classes).
+    - `"regression"`, the default for one class: mean squared error. `labels` are as many numbers as `logits`.
 
-    Unlike `transformers.loss`, float labels are never taken for multi-label ones by their dtype alone, and the
-    configuration is not written to.
+    Unlike in `transformers.loss`, float labels do not mean multi-label classification, and the configuration does not
+    change.
 
     Args:
         problem_type: Replaces that of the configuration. The sums of soft labels are then not checked.
 
     Raises:
-        ValueError: If `labels` do not fit `logits`, or are float, do not sum to 1 and no `problem_type` is set.
+        ValueError: If `labels` do not fit `logits`, or if no `problem_type` is set and the rows of float labels do not
+            sum to 1.
     """
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     labels = labels.to(logits.device)
@@ -66,8 +69,8 @@ def classification_loss(
 def _check_shape(labels, logits, fits, wanted):
     if not fits:
         raise ValueError(
-            f"labels have shape {tuple(labels.shape)} and dtype {labels.dtype}, which does not fit logits of shape "
-            f"{tuple(logits.shape)}: expected {wanted}. If the task is another one, set config.problem_type."
+            f"labels of shape {tuple(labels.shape)} and dtype {labels.dtype} do not fit logits of shape "
+            f"{tuple(logits.shape)}: expected {wanted}. For another task, set config.problem_type."
         )
 
 
@@ -81,6 +84,6 @@ def check_probabilities(labels: torch.Tensor):
         return
     if not ((labels.float().sum(-1) - 1).abs() < 0.02).all():  # half precision rounds each of many labels
         raise ValueError(
-            "labels are float (batch, classes) but their rows do not sum to 1, so they are not soft labels of one "
-            "class. For several classes a clip, set config.problem_type='multi_label_classification'."
+            "labels are float (batch, classes), but their rows do not sum to 1. If a clip can have several classes, "
+            "set config.problem_type='multi_label_classification'."
         )

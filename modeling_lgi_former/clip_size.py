@@ -15,15 +15,15 @@ _HUB_OPTIONS = ("cache_dir", "force_download", "local_files_only", "token", "rev
 
 
 class AdaptsToClipSize:
-    """Gives `from_pretrained` what differs between clip sizes: positions and the number of representative tokens.
+    """Base class whose `from_pretrained` can change the clip size.
 
-    `from_pretrained(path, num_frames=64)` loads a checkpoint of 16 frames: positions are computed, and representative
-    tokens are interpolated over the grid of regions.
+    `from_pretrained(path, num_frames=64)` loads a checkpoint of 16 frames. It computes new positions and interpolates
+    representative tokens over the grid of regions.
     """
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, *model_args, config=None, **kwargs):
-        """As `PreTrainedModel.from_pretrained`; also takes another `image_size`, `num_frames` or `region_size`.
+        """Load a model as Transformers does. `image_size`, `num_frames` and `region_size` may differ from its own.
 
         Raises:
             ValueError: If the fields of the configuration clash.
@@ -32,14 +32,14 @@ class AdaptsToClipSize:
             return super().from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
         hub_options = {name: kwargs[name] for name in _HUB_OPTIONS if name in kwargs}
         if not isinstance(config, PreTrainedConfig):
-            # What is the model's to interpret, dtype="auto" among it, is not the configuration's.
-            kept = {
+            # The model interprets these itself. The configuration would store "auto" as a dtype.
+            model_options = {
                 name: kwargs.pop(name) for name in ("dtype", "torch_dtype", "attn_implementation") if name in kwargs
             }
             config, kwargs = cls.config_class.from_pretrained(
                 config or pretrained_model_name_or_path, return_unused_kwargs=True, **kwargs
             )
-            kwargs = {**kwargs, **kept, **hub_options}
+            kwargs = {**kwargs, **model_options, **hub_options}
         stored = _stored_config(cls.config_class, pretrained_model_name_or_path, hub_options)
         if stored is None or stored.region_grid == config.region_grid:
             return super().from_pretrained(pretrained_model_name_or_path, *model_args, config=config, **kwargs)
@@ -54,18 +54,18 @@ class AdaptsToClipSize:
 
 
 def _stored_config(config_class, pretrained_model_name_or_path, hub_options):
-    """The configuration that a checkpoint was saved with; None if there is none or it is another family's."""
+    """The configuration that a checkpoint was saved with. None if it has none, or one of another family."""
     if pretrained_model_name_or_path is None:
         return None
     try:
         fields, _ = PreTrainedConfig.get_config_dict(pretrained_model_name_or_path, **hub_options)
-    except OSError:  # weights without a configuration, which the caller gave
+    except OSError:  # weights without a configuration
         return None
     return config_class(**fields) if fields.get("model_type") == config_class.model_type else None
 
 
 def _resize_clips(model: nn.Module, config: PreTrainedConfig):
-    """Turn a loaded model into one for clips as in `config`, in place. All modules share the model's configuration."""
+    """Change a loaded model to the clip size of `config`, in place. All modules share the model's configuration."""
     previous_grid = model.config.region_grid
     for name in _CLIP_SIZE_FIELDS:
         setattr(model.config, name, getattr(config, name))
@@ -82,8 +82,8 @@ def _interpolate(tokens: torch.Tensor, previous_grid, grid) -> torch.Tensor:
     """Trilinear interpolation of (regions, width) from one grid of regions to another."""
     if tokens.is_meta:
         raise ValueError(
-            "The checkpoint was trained on clips of another size, and its representative tokens are offloaded, so "
-            "they cannot be interpolated. Load it without offloading once and save it, then load that."
+            "The checkpoint was trained on clips of another size, but its representative tokens are offloaded and "
+            "cannot be interpolated. Load the checkpoint without offloading and save it, then load the saved model."
         )
     volume = tokens.float().T.unflatten(1, previous_grid)[None]
     volume = nn.functional.interpolate(volume, size=grid, mode="trilinear")

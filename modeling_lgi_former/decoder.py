@@ -22,7 +22,7 @@ class LGIFormerDecoderLayer(GradientCheckpointingLayer):
         self.mlp = LGIFormerMLP(config, width, config.decoder_intermediate_size)
 
     def forward(self, hidden_states: torch.Tensor, first_wanted: int = 0) -> torch.Tensor:
-        """(batch, tokens, decoder width), kept in shape but for the tokens before `first_wanted`, left out."""
+        """Update (batch, tokens, decoder width). The result begins at token `first_wanted`."""
         normed = cast_once(self.attention_norm(hidden_states))
         update, _ = self.attention(normed[:, first_wanted:], context=normed)
         hidden_states = hidden_states[:, first_wanted:] + update
@@ -51,15 +51,15 @@ class LGIFormerDecoder(nn.Module):
     def forward(self, visible_states: torch.Tensor, visible_positions: torch.Tensor, masked_positions: torch.Tensor):
         """
         Args:
-            visible_states: encoder output, (batch, visible tokens, width).
-            visible_positions: long (batch, visible tokens), the raster position each of them is given.
-            masked_positions: long (batch, masked tokens).
+            visible_states: Encoder output, (batch, visible tokens, width).
+            visible_positions: Raster positions of visible tokens, long (batch, visible tokens).
+            masked_positions: Raster positions of masked tokens, long (batch, masked tokens).
 
         Returns:
             (batch, masked tokens, pixels of a tubelet).
         """
         visible = self.embed(visible_states)
-        # Loading in half precision leaves the table in float32, and a device map may put the mask elsewhere.
+        # With half precision the table remains float32, and with a device map the mask may be on another device.
         positions = self.position_embeddings.to(visible.dtype)
         visible = visible + positions[visible_positions.to(positions.device)]
         masked = self.mask_token.to(visible.dtype) + positions[masked_positions.to(positions.device)]
@@ -67,5 +67,5 @@ class LGIFormerDecoder(nn.Module):
         *layers, last_layer = self.layers
         for layer in layers:
             hidden_states = layer(hidden_states)
-        # Visible tokens are no more than context to the last layer.
+        # In the last layer, visible tokens are only context.
         return self.head(self.norm(last_layer(hidden_states, first_wanted=visible.shape[1])))

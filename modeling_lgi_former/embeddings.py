@@ -25,8 +25,8 @@ class LGIFormerEmbeddings(nn.Module):
         super().__init__()
         self.config = config
         self.regions = LGIFormerRegions(config)
-        # A Conv3d whose stride is its kernel is a matrix product over tubelets: as such it needs no unfolding, leaves
-        # the tokens in region order, and can be given the visible tubelets alone.
+        # A Conv3d whose stride equals its kernel size is a matrix product over tubelets. The product can take tubelets
+        # in region order, or only the visible ones.
         self.projection = nn.Linear(config.tubelet_pixels, config.hidden_size)
         self.representative_tokens = nn.Parameter(torch.zeros(config.num_regions, config.hidden_size))
         self.register_buffer("position_embeddings", self.position_table(), persistent=False)
@@ -39,14 +39,14 @@ class LGIFormerEmbeddings(nn.Module):
         """
         Args:
             pixel_values: float (batch, frames, channels, height, width).
-            visible: long (batch, regions, visible of a region), from `LGIFormerRegions.visible_in_region`; the local
-                tokens to embed, or `None` for all.
+            visible: Indices of the local tokens to embed, long (batch, regions, visible of a region), from
+                `LGIFormerRegions.visible_in_region`. The default is all tokens.
 
         Returns:
             (batch, regions, 1 + local tokens of a region, width).
 
         Raises:
-            ValueError: If the clips are not of the configured size, or not float.
+            ValueError: If the clips do not have the configured size, or are not float.
         """
         config = self.config
         expected = (config.num_frames, config.num_channels, config.image_size, config.image_size)
@@ -57,7 +57,7 @@ class LGIFormerEmbeddings(nn.Module):
             )
         if not pixel_values.is_floating_point():
             raise ValueError(
-                f"pixel_values has dtype {pixel_values.dtype}, but this model takes normalised floats, as "
+                f"pixel_values has dtype {pixel_values.dtype}, but this model needs normalised floats, as "
                 "LGIFormerVideoProcessor returns them."
             )
         pixel_values = pixel_values.to(self.representative_tokens.dtype)
@@ -68,6 +68,6 @@ class LGIFormerEmbeddings(nn.Module):
             regions = torch.arange(visible.shape[1], device=visible.device)[:, None]
             positions = positions[0, regions, visible]  # the table is not copied for each clip
         local = self.projection(tubelets)
-        local = local + positions.to(local.dtype)  # loading in half precision leaves the table in float32
+        local = local + positions.to(local.dtype)  # with half precision, the table remains float32
         representative = self.representative_tokens[None, :, None].expand(local.shape[0], -1, -1, -1)
         return torch.cat([representative.to(local.dtype), local], dim=2)

@@ -1,4 +1,4 @@
-"""The LGI-Former model classes: encoder, masked autoencoder, classifier (MAE-DFER, https://arxiv.org/abs/2307.02227)."""
+"""LGI-Former models: encoder, masked autoencoder, classifier (MAE-DFER, https://arxiv.org/abs/2307.02227)."""
 
 import math
 from dataclasses import dataclass
@@ -36,22 +36,24 @@ class LGIFormerModelOutput(ModelOutput):
     Output of `LGIFormerModel`.
 
     last_hidden_state (`torch.Tensor` of shape `(batch, local tokens, width)`):
-        Local tokens after the final norm, in the order time, row, column; the visible ones in that order when masked.
-        `None` if only pooled output was asked for and they were not computed.
+        Local tokens after the final norm, in the order time, row, column. With a mask, only the visible tokens. `None`
+        if only pooled output was requested and the local tokens were not computed.
     representative_hidden_state (`torch.Tensor` of shape `(batch, regions, width)`):
         Representative tokens of the last layer, not normalised.
     pooler_output (`torch.Tensor` of shape `(batch, width)`, or `(batch, frames, width)` with `config.frame_level`):
-        Feature of a clip: normalised mean of the tokens that `config.pooling` names; the input of the classifier head.
+        Input of the classifier: the normalised mean of the tokens that `config.pooling` names.
     hidden_states (`tuple`, with `output_hidden_states`):
         Local tokens after the embedding and after each layer, each `(batch, local tokens, width)`, not normalised.
         With a list of indices, such as `output_hidden_states=[0, -1]`, the other entries are `None`.
     representative_hidden_states (`tuple`, with `output_hidden_states`):
         The same for representative tokens, each `(batch, regions, width)`.
     attentions (`tuple`, with `output_attentions=True`):
-        Attention probabilities, layer by layer, in each layer those that the model has, in this order: S1
-        `(batch x regions, heads, queries, keys)` over a region's tokens, the representative token first (with
-        `intra_region_attention="cross"` one query, local keys); S2 `(batch, heads, regions, regions)`; S3
-        `(batch, heads, local tokens in region order, regions)` (with `"self"` as S1).
+        Attention probabilities of all layers in order. Each layer adds those of the attentions that it has:
+
+        - S1 `(batch x regions, heads, queries, keys)` over the tokens of a region, representative token first. With
+          `intra_region_attention="cross"`, the representative token is the only query and not a key.
+        - S2 `(batch, heads, regions, regions)`.
+        - S3 `(batch, heads, local tokens in region order, regions)`. With `"self"`, the shape of S1.
     """
 
     last_hidden_state: torch.Tensor | None = None
@@ -70,9 +72,9 @@ class LGIFormerForPreTrainingOutput(ModelOutput):
     loss (`torch.Tensor` of shape `()`):
         Reconstruction loss of the masked tubelets.
     logits (`torch.Tensor` of shape `(batch, masked tokens, pixels of a tubelet)`):
-        Predicted targets of the masked tubelets in raster order; pixels in the order frame, row, column, channel.
+        Predicted targets of the masked tubelets in raster order. Pixels are in the order frame, row, column, channel.
     hidden_states, attentions (`tuple`, on request):
-        Those of the encoder, see `LGIFormerModelOutput`.
+        Outputs of the encoder, see `LGIFormerModelOutput`.
     """
 
     loss: torch.Tensor | None = None
@@ -82,15 +84,17 @@ class LGIFormerForPreTrainingOutput(ModelOutput):
 
 
 class LGIFormerPreTrainedModel(ModelSavedWithCode, AdaptsToClipSize, PreTrainedModel):
-    """Initialisation, loading and the promises of a Transformers model, for all LGI-Former classes."""
+    """Base class of all LGI-Former models: initialisation, loading, and features of Transformers that they support."""
 
     config_class = LGIFormerConfig
     base_model_prefix = "lgi_former"
     main_input_name = "pixel_values"
     input_modalities = ("video",)
     supports_gradient_checkpointing = True
-    # The loss is a mean over clips; `Trainer` is to average it over accumulated batches itself.
+    # The loss is a mean over clips, so `Trainer` must average it over accumulated batches.
     accepts_loss_kwargs = False
+    # Not the projection inside the embeddings: Accelerate shards this module and those of `_no_split_modules`.
+    _input_embed_layer = "embeddings"
     _no_split_modules = ["LGIFormerEmbeddings", "LGIFormerLayer"]
     _supports_sdpa = True
     _supports_flash_attn = True
@@ -98,36 +102,35 @@ class LGIFormerPreTrainedModel(ModelSavedWithCode, AdaptsToClipSize, PreTrainedM
     _can_record_outputs = {"hidden_states": LGIFormerLayer, "attentions": LGIFormerAttention}
 
     def __init__(self, config: LGIFormerConfig, *args, **kwargs):
-        # Fields may have been set one by one since the configuration was made.
-        config.validate_architecture()
+        config.validate_architecture()  # fields may have changed since the configuration was made
         super().__init__(config, *args, **kwargs)
 
     def _set_gradient_checkpointing(self, enable: bool = True, gradient_checkpointing_func=checkpoint, **kwargs):
-        """As in Transformers; `context_fn` may also be the name of what is kept: "keep_products"."""
+        """Set activation checkpointing. `context_fn` can also be a name in `activation_checkpointing.CONTEXTS`."""
         super()._set_gradient_checkpointing(enable, with_named_context(gradient_checkpointing_func), **kwargs)
-
-    def _init_linear_weight(self, weight: torch.Tensor):
-        """Truncated normal, as published for the classifier."""
-        init.trunc_normal_(weight, std=self.config.initializer_range)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):
+        std = self.config.initializer_range
         if isinstance(module, nn.Linear):
-            self._init_linear_weight(module.weight)
+            if self.base_model.pooler is None:  # pre-training
+                init.xavier_uniform_(module.weight)
+            else:
+                init.trunc_normal_(module.weight, std=std)
             if module.bias is not None:
                 init.zeros_(module.bias)
         elif isinstance(module, nn.LayerNorm):
             init.ones_(module.weight)
             init.zeros_(module.bias)
         elif isinstance(module, LGIFormerEmbeddings):
-            init.trunc_normal_(module.representative_tokens, std=self.config.initializer_range)
+            init.trunc_normal_(module.representative_tokens, std=std)
             init.copy_(module.position_embeddings, module.position_table())
-            # The published code leaves the tubelet embedding as torch makes a convolution.
+            # The published code uses the defaults of a convolution in torch.
             bound = 1 / math.sqrt(module.projection.in_features)
             init.uniform_(module.projection.weight, -bound, bound)
             init.uniform_(module.projection.bias, -bound, bound)
         elif isinstance(module, LGIFormerDecoder):
-            init.trunc_normal_(module.mask_token, std=self.config.initializer_range)
+            init.trunc_normal_(module.mask_token, std=std)
             init.copy_(module.position_embeddings, module.position_table())
 
 
@@ -135,14 +138,14 @@ class LGIFormerModel(LGIFormerPreTrainedModel):
     """The bare LGI-Former encoder.
 
     Args:
-        config: its configuration.
-        add_pooling_layer: whether it has `pooler_output`. Without, it is the encoder of pre-training and is
-            initialised as such.
-        add_final_norm: whether `last_hidden_state` ends in a layer norm, as in pre-training. The classifier has none;
-            a bare encoder loaded from a classifier normalises without learnt scale and shift.
+        config: The configuration of the model.
+        add_pooling_layer: Whether to compute `pooler_output`. Without a pooler, the model is initialised for
+            pre-training.
+        add_final_norm: Whether `last_hidden_state` is the output of a layer norm, as in pre-training. Classifiers have
+            no such norm. An encoder that is loaded from a classifier normalises without learnt scale and shift.
     """
 
-    # Both are present in one kind of checkpoint only, and start as a norm without learnt scale and shift.
+    # Pre-trained checkpoints have no pooler and classifiers no final norm. Both norms start without scale and shift.
     _keys_to_ignore_on_load_missing = [r"^layernorm\.", r"^pooler\."]
 
     def __init__(self, config: LGIFormerConfig, add_pooling_layer: bool = True, add_final_norm: bool = True):
@@ -152,21 +155,6 @@ class LGIFormerModel(LGIFormerPreTrainedModel):
         self.layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps) if add_final_norm else None
         self.pooler = LGIFormerPooler(config) if add_pooling_layer else None
         self.post_init()
-
-    def get_input_embeddings(self) -> nn.Module:
-        """Tubelet embedding, positions and representative tokens."""
-        # Not the projection in it: Accelerate shards this module and those of `_no_split_modules`, each once.
-        return self.embeddings
-
-    def set_input_embeddings(self, value: nn.Module):
-        """Replace the embeddings."""
-        self.embeddings = value
-
-    def _init_linear_weight(self, weight: torch.Tensor):
-        if self.pooler is None:
-            init.xavier_uniform_(weight)
-        else:
-            super()._init_linear_weight(weight)
 
     @can_return_tuple
     def forward(
@@ -179,16 +167,16 @@ class LGIFormerModel(LGIFormerPreTrainedModel):
         """
         Args:
             pixel_values: float (batch, frames, channels, height, width), as `LGIFormerVideoProcessor` returns them.
-            bool_masked_pos: bool (batch, local tokens) in the order time, row, column, True = masked: such tokens are
-                left out. Every region must keep equally many (`RegionTubeMasking`).
-            pooled_only: `last_hidden_state` is not needed. With `config.pooling="representative"` the last layer then
-                skips what cannot reach the representative tokens (exact, 5 % less work in the base model), unless
-                hidden states or attentions are asked for.
+            bool_masked_pos: bool (batch, local tokens) in the order time, row, column. True removes a token. All
+                regions must have the same number of visible tokens, as with `RegionTubeMasking`.
+            pooled_only: Whether `last_hidden_state` is not needed. With `config.pooling="representative"`, the last
+                layer then computes only the representative tokens. The result is the same, with 5 % less work in the
+                base model. It has no effect if hidden states or attentions are requested.
             kwargs: `output_hidden_states` (a flag, or a list of indices), `output_attentions`, `return_dict`.
 
         Raises:
-            ValueError: If clips or mask do not fit the configuration, a mask is combined with frame-level pooling, or
-                `output_hidden_states` is neither a flag nor indices.
+            ValueError: If clips or mask do not fit the configuration, if a mask is combined with frame-level pooling,
+                or if `output_hidden_states` is neither a flag nor indices.
 
         Example:
 
@@ -245,11 +233,11 @@ class LGIFormerModel(LGIFormerPreTrainedModel):
 
     @capture_outputs(tie_last_hidden_states=False)
     def _encode(self, hidden_states, representative_only, output_attentions, **kwargs) -> BaseModelOutput:
-        """The encoder in its own layout, (batch, regions, 1 + local tokens of a region, width), with records."""
+        """Run the encoder and capture hidden states, (batch, regions, 1 + local tokens of a region, width)."""
         return BaseModelOutput(self.encoder(hidden_states, representative_only, output_attentions))
 
     def _part(self, hidden_states, visible):
-        """Representative tokens, and local tokens in raster order (None if there are none)."""
+        """Representative tokens, and local tokens in raster order or None."""
         representative, local = hidden_states[:, :, 0], hidden_states[:, :, 1:]
         if local.shape[2] == 0:
             return representative, None
@@ -260,7 +248,7 @@ class LGIFormerModel(LGIFormerPreTrainedModel):
 
 
 class LGIFormerForPreTraining(LGIFormerPreTrainedModel):
-    """The masked autoencoder: LGI-Former encoder on visible tokens, light decoder, pixels of masked tubelets."""
+    """The masked autoencoder: the encoder takes visible tokens, a light decoder predicts masked tubelets."""
 
     _no_split_modules = [*LGIFormerPreTrainedModel._no_split_modules, "LGIFormerDecoder"]
 
@@ -268,16 +256,12 @@ class LGIFormerForPreTraining(LGIFormerPreTrainedModel):
         super().__init__(config)
         if config.num_channels != 3 and not config.norm_pix_loss:
             raise ValueError(
-                f"norm_pix_loss=False reconstructs pixels of a known range, which num_channels={config.num_channels} "
-                "do not have (ImageNet mean and deviation are for 3). Use norm_pix_loss=True."
+                "norm_pix_loss=False needs the 3 channels of ImageNet's mean and deviation, but num_channels="
+                f"{config.num_channels}. Use norm_pix_loss=True."
             )
         self.lgi_former = LGIFormerModel(config, add_pooling_layer=False)
         self.decoder = LGIFormerDecoder(config)
         self.post_init()
-
-    def _init_linear_weight(self, weight: torch.Tensor):
-        """Xavier uniform, as published for pre-training."""
-        init.xavier_uniform_(weight)
 
     @can_return_tuple
     def forward(
@@ -286,7 +270,7 @@ class LGIFormerForPreTraining(LGIFormerPreTrainedModel):
         """
         Args:
             pixel_values: float (batch, frames, channels, height, width), as `LGIFormerVideoProcessor` returns them.
-            bool_masked_pos: bool (batch, local tokens), True = masked, as `RegionTubeMasking` makes them.
+            bool_masked_pos: bool (batch, local tokens), True = masked, as `RegionTubeMasking` returns it.
             kwargs: `output_hidden_states`, `output_attentions`, `return_dict`.
 
         Raises:
@@ -308,13 +292,11 @@ class LGIFormerForPreTraining(LGIFormerPreTrainedModel):
         """
         kwargs["return_dict"] = True
         outputs = self.lgi_former(pixel_values, bool_masked_pos, **kwargs)
-        visible_index, masked_index = self._raster_index(
-            bool_masked_pos, num_visible=outputs.last_hidden_state.shape[1]
-        )
+        num_visible = outputs.last_hidden_state.shape[1]
+        raster_index = bool_masked_pos.int().argsort(dim=1, stable=True)  # visible tokens first, each part ascending
+        visible_positions, masked_index = raster_index[:, :num_visible], raster_index[:, num_visible:]
         if self.config.decoder_position_order == "region":
-            visible_positions = self._positions_by_region(bool_masked_pos, visible_index)
-        else:
-            visible_positions = visible_index
+            visible_positions = self._positions_by_region(bool_masked_pos, visible_positions)
         logits = self.decoder(outputs.last_hidden_state, visible_positions, masked_index)
         with torch.no_grad():
             targets = reconstruction_targets(pixel_values, self.config, masked_index).to(logits.device)
@@ -325,16 +307,10 @@ class LGIFormerForPreTraining(LGIFormerPreTrainedModel):
             attentions=outputs.attentions,
         )
 
-    def _raster_index(self, bool_masked_pos, num_visible):
-        """Raster indices of visible and of masked tokens, both ascending: long (batch, number)."""
-        order = bool_masked_pos.int().argsort(dim=1, stable=True)
-        return order[:, :num_visible], order[:, num_visible:]
-
     def _positions_by_region(self, bool_masked_pos, visible_index):
-        """The positions that the published code gives visible tokens, here listed in raster order.
+        """Positions that the published code gives to visible tokens, long (batch, visible tokens) in raster order.
 
-        It lists tokens by region but positions by raster, so a token gets the position of the visible token whose
-        rank in raster order is its own rank in region order.
+        The published code pairs tokens in region order with positions in raster order.
         """
         regions = self.lgi_former.embeddings.regions
         visible = regions.visible_in_region(bool_masked_pos, self.training)
@@ -345,9 +321,9 @@ class LGIFormerForPreTraining(LGIFormerPreTrainedModel):
 class LGIFormerForVideoClassification(LGIFormerPreTrainedModel):
     """LGI-Former with a linear head on the pooled tokens, for expressions or any other label of a video.
 
-    A model with one label predicts a number. If its configuration has no `problem_type`, it is set to `"regression"`.
-    Without it, the video-classification pipeline of Transformers takes a softmax over one class, which is always 1.
-    Versions of Transformers before 5.23 do so in any case: pass `function_to_apply="none"` to the pipeline there.
+    A model with one label predicts a number, and a missing `problem_type` is set to `"regression"`. Otherwise, the
+    video-classification pipeline of Transformers would compute a softmax over one class, which is always 1. Before
+    Transformers 5.23, it always does: pass `function_to_apply="none"` to the pipeline.
     """
 
     def __init__(self, config: LGIFormerConfig):
@@ -373,13 +349,13 @@ class LGIFormerForVideoClassification(LGIFormerPreTrainedModel):
         """
         Args:
             pixel_values: float (batch, frames, channels, height, width), as `LGIFormerVideoProcessor` returns them.
-            labels: by `config.problem_type`, see `classification_loss`: class indices, soft labels, several labels or
-                numbers; a row a clip, or with `config.frame_level` a row a frame.
+            labels: Class indices, soft labels, several labels or numbers, as `config.problem_type` says. See
+                `classification_loss`. One row for each clip, or for each frame with `config.frame_level`.
             kwargs: `output_hidden_states`, `output_attentions`, `return_dict`.
 
         Returns:
-            `loss` if there are labels; `logits` (batch, classes), or (batch, frames, classes) with
-            `config.frame_level`; `hidden_states` and `attentions` on request, see `LGIFormerModelOutput`.
+            `loss` if there are labels. `logits` (batch, classes), or (batch, frames, classes) with
+            `config.frame_level`. `hidden_states` and `attentions` on request, see `LGIFormerModelOutput`.
 
         Raises:
             ValueError: If clips do not fit the configuration or labels do not fit the logits.

@@ -1,4 +1,4 @@
-"""From tokens to the feature of a clip or of each frame."""
+"""Pooling of tokens to the feature of a clip or of each frame."""
 
 import torch
 from einops import rearrange
@@ -8,7 +8,7 @@ from ..configuration import LGIFormerConfig
 
 
 class LGIFormerPooler(nn.Module):
-    """Normalised mean of the chosen tokens; the input of the classification head."""
+    """Computes the normalised mean of the chosen tokens, the input of the classification head."""
 
     def __init__(self, config: LGIFormerConfig):
         super().__init__()
@@ -17,14 +17,14 @@ class LGIFormerPooler(nn.Module):
 
     @property
     def tokens(self) -> str:
-        """Which tokens are averaged: "representative", "local", "all", or the local ones of each "frame"."""
+        """Tokens to average: "representative", "local", "all", or "frame" for the local tokens of each frame."""
         return "frame" if self.config.frame_level else self.config.pooling
 
     def forward(self, representative: torch.Tensor, local: torch.Tensor | None) -> torch.Tensor:
         """
         Args:
             representative: (batch, regions, width).
-            local: (batch, local tokens, width) in raster order; not needed to pool representative tokens.
+            local: (batch, local tokens, width) in raster order. Not needed to pool representative tokens.
 
         Returns:
             (batch, width), or per frame (batch, frames, width).
@@ -42,8 +42,8 @@ class LGIFormerPooler(nn.Module):
         """Means over space, linearly upsampled from tubelets to frames: (batch, frames, width)."""
         if local.shape[1] != self.config.num_tokens:
             raise ValueError(
-                f"frame_level pooling needs all {self.config.num_tokens} local tokens of a clip, but a mask left "
-                f"{local.shape[1]}. Leave out bool_masked_pos, or set frame_level=False."
+                f"frame_level pooling needs all {self.config.num_tokens} local tokens of a clip, but only "
+                f"{local.shape[1]} are visible. Omit bool_masked_pos, or set frame_level=False."
             )
         mean = rearrange(local, "b (t s) c -> b c t s", t=self.config.token_grid[0]).mean(dim=-1)
         frames = nn.functional.interpolate(mean, size=self.config.num_frames, mode="linear")

@@ -1,7 +1,7 @@
-"""Regions: how the local tokens of a clip are laid out and which of them stay visible under a mask.
+"""Regions: layout of the local tokens of a clip, and visible tokens under a mask.
 
-Raster order is time, row, column over the whole clip. Region order is region by region (their own grid in raster
-order), and inside a region again time, row, column. The encoder works in region order, users see raster order.
+Raster order is time, row, column over the whole clip. Region order lists regions in raster order, and the tokens of a
+region again in the order time, row, column. The encoder uses region order, and users see raster order.
 """
 
 import torch
@@ -11,7 +11,7 @@ from ..configuration import LGIFormerConfig
 
 
 class LGIFormerRegions:
-    """The region layout of a configuration, which may change its clip size later."""
+    """The region layout of a configuration, whose clip size may change later."""
 
     def __init__(self, config: LGIFormerConfig):
         self.config = config
@@ -24,7 +24,7 @@ class LGIFormerRegions:
 
     @property
     def num_visible_by_ratio(self) -> int:
-        """Visible tokens of a region under a mask of `config.mask_ratio`."""
+        """Visible tokens of a region with `config.mask_ratio`."""
         time, height, width = self.config.region_size
         return time * (height * width - int(self.config.mask_ratio * height * width))
 
@@ -39,7 +39,7 @@ class LGIFormerRegions:
     def split_pixels(self, pixel_values: torch.Tensor) -> torch.Tensor:
         """(batch, frames, channels, height, width) -> (batch, regions, tokens of a region, pixels of a tubelet).
 
-        Inside a tubelet the order is channel, frame, row, column, that of a Conv3d kernel.
+        Inside a tubelet the order is channel, frame, row, column, as in a Conv3d kernel.
         """
         return rearrange(
             pixel_values,
@@ -53,19 +53,21 @@ class LGIFormerRegions:
     def visible_in_region(self, bool_masked_pos: torch.Tensor, training: bool) -> torch.Tensor:
         """Indices of the visible tokens inside their region, ascending: long (batch, regions, visible of a region).
 
-        `bool_masked_pos` is bool (batch, tokens) in raster order, True = masked.
+        The host must know the number of visible tokens. It reads the number from the mask, except in training on an
+        accelerator, which must not wait for the device, and in compiled graphs, which have no data-dependent shapes.
+        There the number follows from `config.mask_ratio`, and the device checks it asynchronously.
 
-        How many tokens of a region are visible must be known on the host. In eager evaluation, and always on CPU, it
-        is read from the mask. A training step on an accelerator must not wait for the device, and a compiled graph
-        has no data-dependent shapes: there `config.mask_ratio` says it and the device checks it asynchronously.
+        Args:
+            bool_masked_pos: bool (batch, tokens) in raster order, True = masked.
+            training: Whether this is a training step.
 
         Raises:
-            ValueError: If the mask has another shape or dtype, or its regions keep different numbers of tokens.
+            ValueError: If the mask has another shape or dtype, or if the numbers of visible tokens in regions differ.
         """
         if bool_masked_pos.ndim != 2 or bool_masked_pos.shape[1] != self.config.num_tokens:
             raise ValueError(
                 f"bool_masked_pos has shape {tuple(bool_masked_pos.shape)}, but this model needs (batch, "
-                f"{self.config.num_tokens}): one value a local token, in the order time, row, column."
+                f"{self.config.num_tokens}): one value for each local token, in the order time, row, column."
             )
         if bool_masked_pos.dtype != torch.bool:
             raise ValueError(f"bool_masked_pos has dtype {bool_masked_pos.dtype}, but must be torch.bool.")
@@ -73,25 +75,31 @@ class LGIFormerRegions:
         num_visible = (~masked).sum(dim=-1)
         if torch.compiler.is_compiling() or (training and masked.device.type != "cpu"):
             visible = self.num_visible_by_ratio
+            # There is no public name for an assertion that does not wait for the device.
             torch._assert_async(
                 (num_visible == visible).all(),
-                f"bool_masked_pos must keep {visible} tokens of every region, as config.mask_ratio says.",
+                f"bool_masked_pos must leave {visible} tokens of every region visible, as config.mask_ratio says.",
             )
         else:
             visible = _common_count(num_visible, tokens_per_region=masked.shape[2])
         return masked.int().argsort(dim=-1, stable=True)[..., :visible]
 
     def to_raster_index(self, index_in_region: torch.Tensor) -> torch.Tensor:
-        """Raster indices of tokens given by their index inside a region, of the same shape: (batch, regions, any)."""
+        """Raster indices of tokens from their indices inside a region, both long (batch, regions, any)."""
         raster = torch.arange(self.config.num_tokens, device=index_in_region.device)
         raster = self.split(raster[None]).expand(index_in_region.shape[0], -1, -1)
         return raster.gather(2, index_in_region)
 
 
 def take_tokens(tokens: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    """Some tokens of each clip or region: (..., tokens, width) at `index`, long (..., taken), is (..., taken, width).
+    """Select tokens of each clip or region. This copies whole rows, which is much faster than `take_along_dim`.
 
-    What `take_along_dim` does with an index as wide as the tokens; whole rows are copied many times faster.
+    Args:
+        tokens: (..., tokens, width).
+        index: Which tokens, long (..., selected).
+
+    Returns:
+        (..., selected, width).
     """
     start = torch.arange(index[..., 0].numel(), device=index.device) * tokens.shape[-2]
     rows = index + start.view(*index.shape[:-1], 1)
@@ -99,16 +107,20 @@ def take_tokens(tokens: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
 
 
 def _common_count(num_visible: torch.Tensor, tokens_per_region: int) -> int:
-    """The one number in `num_visible` (batch, regions), or a `ValueError` that says where it differs."""
+    """The only number in `num_visible` (batch, regions).
+
+    Raises:
+        ValueError: If numbers differ, or if all tokens or none are visible.
+    """
     first = int(num_visible[0, 0])
     if not bool((num_visible == first).all()):
         clip, region = (num_visible != first).nonzero()[0].tolist()
         other = int(num_visible[clip, region])
         raise ValueError(
-            f"bool_masked_pos keeps {other} tokens of region {region} of clip {clip} visible but {first} of region 0 "
-            "of clip 0; every region must keep equally many (see RegionTubeMasking)."
+            f"bool_masked_pos leaves {other} tokens of region {region} of clip {clip} visible, but {first} of region "
+            "0 of clip 0. All regions must have the same number of visible tokens (see RegionTubeMasking)."
         )
     if first == 0 or first == tokens_per_region:
         state = "masks every token" if first == 0 else "masks no token"
-        raise ValueError(f"bool_masked_pos {state}; some tokens of every region must be visible and some masked.")
+        raise ValueError(f"bool_masked_pos {state}. Some tokens of every region must be visible and some masked.")
     return first

@@ -9,6 +9,7 @@ import builtins
 import functools
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -147,7 +148,8 @@ def _part(module: Path) -> _Part:
             _check_has_no_import_of_ours(module, statement)
             part.definitions.update(_definitions(module, statement))
             continue
-        lines[statement.lineno - 1 : statement.end_lineno] = [""] * (statement.end_lineno - statement.lineno + 1)
+        for number in range(statement.lineno, (statement.end_lineno or statement.lineno) + 1):
+            lines[number - 1] = ""
         if isinstance(statement, ast.Import) or not statement.level:
             part.imports.extend(_imports(statement))
             continue
@@ -217,7 +219,7 @@ def _defining_module(path: Path, name: str) -> Path:
         return path.with_suffix(".py")
     for node in ast.parse((path / "__init__.py").read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ImportFrom) and any((alias.asname or alias.name) == name for alias in node.names):
-            return path.joinpath(*node.module.split(".")).with_suffix(".py")
+            return path.joinpath(*(node.module or "").split(".")).with_suffix(".py")
     raise ValueError(f"{path / '__init__.py'} does not import {name}.")
 
 
@@ -226,8 +228,8 @@ def _check_names(root: Path, parts: list[_Part], flat_imports: set[_Import]):
     Raises:
         ValueError: If a name means different things in two modules. In one file, the last one would replace the first.
     """
-    known = {name: ("built in", Path("builtins")) for name in dir(builtins) if not name.startswith("_")}
-    known |= {imported.bound: (imported, root) for imported in flat_imports}
+    known: dict[str, tuple[object, Path]] = {imported.bound: (imported, root) for imported in flat_imports}
+    known |= {name: ("built in", Path("builtins")) for name in dir(builtins) if not name.startswith("_")}
     for part in parts:
         for name, meaning in ({imported.bound: imported for imported in part.imports} | part.definitions).items():
             known_meaning, module = known.setdefault(name, (meaning, part.path))
@@ -237,21 +239,13 @@ def _check_names(root: Path, parts: list[_Part], flat_imports: set[_Import]):
 
 def _import_statements(imports: set[_Import]) -> str:
     """Import statements in three groups: the standard library, other packages, flat files."""
-    groups = [[], [], []]
-    for module in sorted({imported.module or imported.name for imported in imports}):
+    aliases = defaultdict(list)
+    for module, name, bound in sorted(imports):
+        alias = ast.alias(name, None if bound == name.split(".")[0] else bound)
+        aliases[module or name, bool(module)].append(alias)
+    groups: tuple[list[str], ...] = ([], [], [])
+    for (module, has_from), names in sorted(aliases.items(), key=lambda item: item[0]):
         package = module.split(".")[0]
         group = groups[2 if not package else 0 if package in sys.stdlib_module_names else 1]
-        for imported in sorted(imports):
-            alias = f" as {imported.bound}" if imported.bound != imported.name.split(".")[0] else ""
-            if not imported.module and imported.name == module:
-                group.append(f"import {module}{alias}\n")
-        names = sorted(
-            imported.name if imported.bound == imported.name else f"{imported.name} as {imported.bound}"
-            for imported in imports
-            if imported.module == module
-        )
-        if names:
-            line = f"from {module} import {', '.join(names)}\n"
-            wrapped = "".join(f"    {name},\n" for name in names)
-            group.append(line if len(line) <= 120 else f"from {module} import (\n{wrapped})\n")
+        group.append(ast.unparse(ast.ImportFrom(module, names, level=0) if has_from else ast.Import(names)) + "\n")
     return "\n".join("".join(group) for group in groups if group)

@@ -1,9 +1,9 @@
 """Base classes whose `save_pretrained` also writes the code that loads the model.
 
-`AutoModelForVideoClassification.from_pretrained(repo, trust_remote_code=True)` then works where lgi_former is not
-installed. Where lgi_former is installed, Transformers uses the registered classes and ignores this code.
+`AutoModelForVideoClassification.from_pretrained(repo, trust_remote_code=True)` then works without lgi_former. With
+lgi_former, Transformers uses the registered classes and ignores this code.
 
-The classes in the written code do not have these base classes. There, Transformers copies the code by itself.
+The classes in the written code do not have these base classes. There, Transformers itself copies the code.
 """
 
 import os
@@ -56,12 +56,12 @@ class ModelSavedWithCode:
 class _JsonNamesCode(ModelSavedWithCode):
     """Base class of what is saved as JSON: the file names the code in `auto_map`."""
 
-    _auto_map_of_code = {}
+    _auto_map_of_code: dict[str, str] = {}
 
     def to_json_file(self, json_file_path: str | os.PathLike, *args, **kwargs):
         """Write a JSON file as Transformers does. Within `save_pretrained` also write the code that it names."""
-        # Not in `save_pretrained`: before its end, it notes which files are there, in order to upload the new ones.
-        # Processes that do not save never come here.
+        # Not after `save_pretrained`: with `push_to_hub` it uploads the new files before it returns.
+        # Processes that do not save do not call this method.
         code_is_wanted = _code_is_wanted.get()
         if code_is_wanted is not None:
             _set_auto_map(self, self._auto_map_of_code if code_is_wanted else {})
@@ -83,7 +83,7 @@ class ProcessorSavedWithCode(_JsonNamesCode):
 
 
 def _set_auto_map(saved: _JsonNamesCode, auto_map: dict[str, str]):
-    """Set the `auto_map` of an object that is being saved. Entries for other code, such as a subclass, remain."""
+    """Set the `auto_map` of an object that is being saved. Entries for other code, such as of a subclass, remain."""
     ours = {*CONFIG_AUTO_MAP.values(), *PROCESSOR_AUTO_MAP.values()}
     stored = getattr(saved, "auto_map", None) or {}
     # Some versions of Transformers put the code's repository in front: "someone/model--module.Class".
@@ -116,7 +116,7 @@ def write_code(directory: str | os.PathLike, auto_map: dict[str, str]):
 
 
 def is_code_or_part_of_it(path: Path) -> bool:
-    """Whether a path is a file of flat code, or the part of one that a killed process left.
+    """Whether a path is a file of flat code, or the part of such a file that a killed process left.
 
     Earlier versions did not write code atomically. A part is empty or the beginning of the header. After a power
     cut, a file may also contain only zero bytes.
@@ -128,7 +128,7 @@ def is_code_or_part_of_it(path: Path) -> bool:
 
 
 def _remove_unused_code(directory: Path):
-    """Remove code of lgi_former that no file of today's names imports: earlier versions wrote one file a module."""
+    """Remove unused code of lgi_former. Earlier versions wrote one file for each module."""
     named = {reference.split(".")[0] for reference in (CONFIG_AUTO_MAP | PROCESSOR_AUTO_MAP).values()}
     used = relative_imports([directory / f"{name}.py" for name in named])
     users = {path for path in directory.glob("*.py") if not is_flat_code(path)}

@@ -1,7 +1,7 @@
-"""Writing a card: the `README.md` of a model's directory, which the Hub shows and reads for its metadata.
+"""Model cards: the `README.md` of a model's directory, with the metadata that the Hub reads.
 
-A card ends in a digest of itself. So one that somebody has edited can be told from one as it was written, and only the
-latter is ever overwritten.
+A card ends with a digest of its text. The digest shows whether somebody has edited the card. Edited cards are never
+overwritten.
 """
 
 import hashlib
@@ -24,45 +24,47 @@ from .sections import FIGURES, card_text, kind_of, usage_code
 logger = logging.get_logger(__name__)
 
 HUB_METRICS = {"uar": "recall", "war": "accuracy", "weighted_f1": "f1", "micro_f1": "f1", "macro_f1": "f1"}
-"""The Hub's names of the figures' metrics."""
+"""The Hub's names of the metrics."""
 
-_LAST_LINE = re.compile(r"\n<!-- Written by lgi-former, digest ([0-9a-f]{64})\. An edited card is kept\. -->\n\Z")
+# Earlier versions ended the line with other words.
+_LAST_LINE = re.compile(r"\n<!-- Written by lgi-former, digest ([0-9a-f]{64})\. [\w ]+\. -->\n\Z")
 _CODE = re.compile(r"(?<=^```python\n).*?(?=^```$)", re.DOTALL | re.MULTILINE)
 
 
 def write_model_card(
     folder: str | os.PathLike, facts: ModelFacts, repo_id: str | None = None, metadata: Mapping | None = None
 ) -> bool:
-    """Write the card of the model in `folder`, unless the one that is there was edited or is of another hand.
+    """Write the card of the model in `folder`. A card that somebody has written or edited is not replaced.
 
     Args:
         folder: A directory that `save_pretrained` wrote.
-        facts: What is known of the model.
-        repo_id: The Hub repository that the card is for. Without it, it tells how to use the directory.
-        metadata: Fields of `ModelCardData` to set beside ours or instead of them; `tags` are added to ours.
+        facts: Facts about the model.
+        repo_id: The Hub repository of the example. Without it, the example loads the directory.
+        metadata: Fields of `ModelCardData` that replace ours. `tags` are added to ours.
 
     Returns:
-        Whether it was written. If not, that is logged as a warning.
+        Whether the card was written. If not, a warning is logged.
 
     Raises:
         FileNotFoundError: If there is no model in `folder`.
     """
     path = Path(folder, REPOCARD_NAME)
     if path.exists() and not is_as_written(_read(path)):
-        logger.warning(f"{path} was edited or is not ours, and is kept as it is: this model's card is not written.")
+        logger.warning(f"{path} was edited or written by somebody else. It does not change, so it may be out of date.")
         return False
     card = _new_card(folder, facts, repo_id, metadata or {})
-    with whole_file(path) as unfinished:  # part of a card would pass for one that was edited
+    with whole_file(path) as unfinished:  # a part of a card would look like an edited card
         unfinished.write_text(card, encoding="utf-8")
     return True
 
 
 def card_for_repository(folder: str | os.PathLike, repo_id: str) -> str | None:
-    """Text of the card in `folder`, with its example for `repo_id`. Where there is no card, it is made of the model's
-    configuration alone.
+    """Text of the card in `folder`, with the example for `repo_id`.
+
+    If there is no card, the text is made from the model's configuration.
 
     Returns:
-        None if the card was edited or is of another hand: then it is to be taken as it is.
+        The text, or None if somebody has written or edited the card.
 
     Raises:
         FileNotFoundError: If there is no model in `folder`.
@@ -78,13 +80,13 @@ def card_for_repository(folder: str | os.PathLike, repo_id: str) -> str | None:
 
 
 def is_as_written(card: str) -> bool:
-    """Whether this is the text of a card that `write_model_card` wrote and nobody has edited since."""
+    """Whether this is the text of a card that `write_model_card` wrote and nobody has edited."""
     last_line = _LAST_LINE.search(card)
     return last_line is not None and last_line[1] == _digest(card[: last_line.start()])
 
 
 def _read(path):
-    return path.read_text(encoding="utf-8", errors="replace")  # whatever somebody has put there
+    return path.read_text(encoding="utf-8", errors="replace")  # a user's file may have another encoding
 
 
 def _new_card(folder, facts, repo_id, metadata):
@@ -97,12 +99,12 @@ def _new_card(folder, facts, repo_id, metadata):
 
 def _config_in(folder) -> PreTrainedConfig:
     if not Path(folder, CONFIG_NAME).is_file():
-        raise FileNotFoundError(f"{folder} has no {CONFIG_NAME}: save the model there before its card is written.")
+        raise FileNotFoundError(f"{folder} has no {CONFIG_NAME}: save the model before its card.")
     return load_config(folder)
 
 
 def _with_digest(card):
-    return f"{card}\n<!-- Written by lgi-former, digest {_digest(card)}. An edited card is kept. -->\n"
+    return f"{card}\n<!-- Written by lgi-former, digest {_digest(card)}. Edited cards are not replaced. -->\n"
 
 
 def _digest(card):

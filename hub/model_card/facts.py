@@ -1,4 +1,4 @@
-"""What a model's card tells of it that its configuration does not."""
+"""Facts about a model for its card that are not in its configuration."""
 
 import os
 from dataclasses import dataclass, field
@@ -12,18 +12,17 @@ from ...configuration import DATASET_TERMS, DatasetTerms
 
 @dataclass
 class ModelFacts:
-    """Where a model comes from and what was measured of it. Whatever is not known is left out of the card.
+    """Origin and results of a model. The card omits unknown facts.
 
     Attributes:
-        base_model: The model it was trained from: a Hub repository, or the path of a directory or file, of which only
-            the name is told.
-        checkpoint_file: Path of the published checkpoint that it is converted from, of which only the name is told.
-        dataset: What it was trained on: a name in `DATASET_TERMS`, or any other.
-        fold: Number of the fold, if it is one of a cross-validation.
-        figures: Of its evaluation, as `metrics.json` has them.
-        selected_by: The metric by which the best of several states was chosen, on the evaluated videos.
-        losses: Losses of the training run by what they are of.
-        hyperparameters: Of the training run.
+        base_model: The model that training started from: a Hub repository, or a path. The card shows only the name.
+        checkpoint_file: Path of the published checkpoint that was converted. The card shows only the name.
+        dataset: The training data: a name in `DATASET_TERMS`, or any other name.
+        fold: Number of the fold in a cross-validation.
+        figures: Results of the evaluation, as in `metrics.json`.
+        selected_by: The metric that selected the best checkpoint, on the evaluated videos.
+        losses: Losses of the training run, by the name of the data.
+        hyperparameters: Hyper-parameters of the training run.
     """
 
     base_model: str | os.PathLike | None = None
@@ -48,19 +47,19 @@ class ModelFacts:
 
     @property
     def base_name(self) -> str | None:
-        """How the card calls `base_model`: without the folders in which it lies."""
+        """The name of `base_model` without its folders."""
         if self.base_model is None:
             return None
         return self.base_repository or Path(self.base_model).name or None
 
     @property
     def dataset_tag(self) -> str | None:
-        """The dataset as the Hub's metadata name it."""
+        """The name of the data set in the Hub's metadata."""
         return self.dataset and "-".join(self.dataset.lower().split())
 
     @property
     def dataset_terms(self) -> DatasetTerms | None:
-        """Title and terms of the dataset; of one that is not known, what can be said of any."""
+        """Title and terms of the data set. Unknown data sets have general terms."""
         if self.dataset is None:
             return None
-        return DATASET_TERMS.get(self.dataset.lower()) or DatasetTerms(self.dataset, None, "has terms of its own")
+        return DATASET_TERMS.get(self.dataset.lower()) or DatasetTerms(self.dataset, None, "has its own terms")

@@ -22,11 +22,11 @@ FIGURES = {
     "micro_f1": "micro F1",
     "macro_f1": "macro F1",
 }
-"""Titles of the figures of an evaluation."""
+"""Titles of the metrics of an evaluation."""
 
 
 def kind_of(config: PreTrainedConfig) -> str:
-    """`"classifier"`, `"autoencoder"` or `"encoder"`: what was saved with this configuration."""
+    """The kind of the model that was saved with a configuration: `"classifier"`, `"autoencoder"` or `"encoder"`."""
     architecture = (config.architectures or [""])[0]
     if architecture.endswith("ForVideoClassification"):
         return "classifier"
@@ -34,12 +34,12 @@ def kind_of(config: PreTrainedConfig) -> str:
 
 
 def card_text(config: PreTrainedConfig, facts: ModelFacts, model: str) -> str:
-    """All of a card below its metadata.
+    """The text of a card below its metadata.
 
     Args:
-        config: The model's, as it was saved.
-        facts: What else is known of it.
-        model: Its directory or Hub repository.
+        config: The saved configuration of the model.
+        facts: Other facts about the model.
+        model: The directory or Hub repository of the model.
     """
     sections = [
         introduction(config, facts),
@@ -50,7 +50,7 @@ def card_text(config: PreTrainedConfig, facts: ModelFacts, model: str) -> str:
         limits(config),
         CITATION,
     ]
-    return "\n\n".join(section for section in sections if section) + "\n"
+    return "\n\n".join(filter(None, sections)) + "\n"
 
 
 def title(config: PreTrainedConfig, facts: ModelFacts) -> str:
@@ -65,7 +65,7 @@ def title(config: PreTrainedConfig, facts: ModelFacts) -> str:
 
 
 def family_name(config: PreTrainedConfig) -> str:
-    """The model family as its paper writes it."""
+    """The name of the model family in its paper."""
     return _family(config).strip("[").partition("]")[0]
 
 
@@ -85,10 +85,10 @@ def introduction(config: PreTrainedConfig, facts: ModelFacts) -> str:
 
 
 def usage_code(config: PreTrainedConfig, model: str) -> str:
-    """Python code that uses a model: a directory or a Hub repository."""
+    """Python code that uses the model in a directory or Hub repository."""
     arguments = f"{json.dumps(model, ensure_ascii=False)}, trust_remote_code=True"
     if kind_of(config) == "classifier":
-        # Named, because versions of Transformers before 5.23 take a softmax of any model.
+        # Transformers before 5.23 computes a softmax by default.
         function = {"regression": "none", "multi_label_classification": "sigmoid"}.get(problem_type_of(config))
         option = "" if function is None else f', function_to_apply="{function}"'
         return f"""from transformers import pipeline
@@ -107,9 +107,8 @@ print(features.shape)
 
 
 def results(config: PreTrainedConfig, facts: ModelFacts) -> str:
-    """Figures, recall and confusion of the classes; losses."""
-    parts = [_figures(facts), _losses(config, facts)]
-    text = "\n\n".join(part for part in parts if part)
+    """Metrics, recall and confusion of the classes, and losses."""
+    text = "\n\n".join(filter(None, [_figures(facts), _losses(config, facts)]))
     return text and f"## Results\n\n{text}"
 
 
@@ -123,10 +122,10 @@ def training(facts: ModelFacts) -> str:
 
 
 def terms(facts: ModelFacts) -> str:
-    """Licence of the code, and what the data's owners demand."""
+    """Licence of the code, and terms of the training data."""
     text = (
-        "The code is under the Apache License 2.0. For the weights, mind the terms of the model that they come from "
-        "and of the data that they were trained on."
+        "The code is under the Apache License 2.0. For the weights, the terms of the base model and of the training "
+        "data apply."
     )
     known = facts.dataset_terms
     if known is not None:
@@ -136,7 +135,7 @@ def terms(facts: ModelFacts) -> str:
 
 
 def limits(config: PreTrainedConfig) -> str:
-    """What a model is for, what its answers mean, and where it must not be used."""
+    """Purpose of a model, meaning of its answers, and forbidden uses."""
     answers = MEANING_OF_ANSWERS[problem_type_of(config) if kind_of(config) == "classifier" else None]
     return LIMITS.format(answers=answers)
 
@@ -144,37 +143,36 @@ def limits(config: PreTrainedConfig) -> str:
 HOW_TO_USE = """\
 ## How to use
 
-With a video of a face, cropped as in the data that it was trained on. The code of the model family lies beside the
-weights, and `trust_remote_code=True` allows Transformers to run it; where `lgi_former` is installed and imported, that
-is used instead."""
+Use a video of a face, cropped as in the training data. The repository contains the code of the model family.
+`trust_remote_code=True` allows Transformers to run it. If you import `lgi_former`, its code is used instead."""
 
 LIMITS = """\
 ## Intended use and limits
 
-For research on facial expressions, on videos like those it was trained on.
+The model is for research on facial expressions, in videos like the training data.
 
-Whether emotions can be read from faces is contested: people who feel the same do not move their faces alike, and the
-same movement means different things in different people, cultures and situations
+It is disputed whether faces show emotions. People with the same feeling move their faces differently. The same
+movement has different meanings for different people, cultures and situations
 ([Barrett et al., 2019](https://doi.org/10.1177/1529100619832930)). {answers}
 
-Models of faces are biased: they err more often on groups of people (by skin colour, age, gender, culture) that their
-data show seldom or label differently. How this model fares on such groups was not measured.
+Models of faces are biased. They make more errors for groups of people (by skin colour, age, gender, culture) that are
+rare in the training data or labelled differently. The errors of this model for such groups were not measured.
 
-Do not decide about people by it. In the European Union, systems that infer emotions at work and in education are
-prohibited with few exceptions (AI Act, Article 5(1)(f)); other places have rules of their own."""
+Do not use it for decisions about people. In the European Union, systems that infer emotions at work and in education
+are prohibited with few exceptions (AI Act, Article 5(1)(f)). Other countries have their own rules."""
 
-_NO_MEASUREMENT = "It is not a measurement of what somebody feels."
+_NO_MEASUREMENT = "It is not a measurement of a person's feelings."
 
 MEANING_OF_ANSWERS = {
-    "single_label_classification": "A score is the share of a label that annotators would give to a clip like those "
-    f"of the training data. {_NO_MEASUREMENT}",
-    "multi_label_classification": "A score is the probability that annotators would give this label to a clip like "
-    f"those of the training data. {_NO_MEASUREMENT}",
-    "regression": "A predicted number estimates the number that annotators would give to a clip like those of the "
-    f"training data. {_NO_MEASUREMENT}",
-    None: "Features describe how a clip looks. They are not a measurement of what somebody feels.",
+    "single_label_classification": "A score estimates the share of annotators who would choose this label for such a "
+    f"clip. {_NO_MEASUREMENT}",
+    "multi_label_classification": "A score is the probability that annotators would give this label to such a clip. "
+    f"{_NO_MEASUREMENT}",
+    "regression": "A predicted number estimates the number that annotators would give to such a clip. "
+    f"{_NO_MEASUREMENT}",
+    None: "Features describe the appearance of a clip. They are not a measurement of a person's feelings.",
 }
-"""What the answers of a model mean, by its `problem_type`; None for a model without labels."""
+"""Meaning of the answers of a model, by its `problem_type`. None is for models without labels."""
 
 CITATION = """\
 ## Citation
@@ -195,7 +193,7 @@ def _answer(config):
     if problem_type_of(config) == "regression":
         return f"predicts {'one number' if config.num_labels == 1 else f'{config.num_labels} numbers'}: {names}."
     if problem_type_of(config) == "multi_label_classification":
-        return f"gives a probability of each label: {names}. A video can have several of them, or none."
+        return f"gives a probability of each label: {names}. A video can have several labels, or none."
     return f"gives scores of {names}."
 
 
@@ -206,9 +204,9 @@ def _family(config):
 def _origin_of_conversion(config, facts):
     return (
         f"{_family(config)} converted from `{Path(facts.checkpoint_file).name}`, a checkpoint of the "
-        "[published MAE-DFER code](https://github.com/sunlicai/MAE-DFER), whose weights these are. Nothing was "
-        "trained or measured in the conversion: what the paper reports are its own runs."
-        + (f" Its classes are those of {facts.dataset_terms.title}." if facts.dataset_terms else "")
+        "[published MAE-DFER code](https://github.com/sunlicai/MAE-DFER). Nothing was trained or measured in the "
+        "conversion. The results in the paper belong to its own runs."
+        + (f" The classes are those of {facts.dataset_terms.title}." if facts.dataset_terms else "")
     )
 
 
@@ -221,7 +219,7 @@ def _origin_of_training(config, facts):
         is_regression = problem_type_of(config) == "regression"
         task = "to predict numbers" if is_regression else "for dynamic facial expression recognition"
         return f"{_family(config)} fine-tuned {task}{data}{start}."
-    return f"{_family(config)} pre-trained{data}, without labels, by reconstructing what was masked{start}."
+    return f"{_family(config)} pre-trained{data}, without labels, by reconstructing masked tubelets{start}."
 
 
 def _figures(facts):
@@ -232,14 +230,14 @@ def _figures(facts):
     rows += [f"| {title} | {100 * facts.figures[name]:.2f} |" for name, title in FIGURES.items()]
     if facts.selected_by:
         name = facts.selected_by.removeprefix("eval_")
-        rows += ["", f"The best of the run's states was chosen by its {FIGURES.get(name, name)} on these very videos."]
+        rows += ["", f"The best checkpoint was selected by {FIGURES.get(name, name)} on the same videos."]
     return "\n".join([*rows, "", *_confusion(facts.figures)])
 
 
 def _confusion(figures):
     names = list(figures["class_accuracy"])
     cells = " | ".join(map(_cell, names))
-    yield "Videos by true class (rows) and predicted class (columns), and the share of each class that was recognised:"
+    yield "Videos by true class (rows) and predicted class (columns), and the recall of each class:"
     yield ""
     yield f"| | {cells} | % |"
     yield f"| --- |{' ---: |' * (len(names) + 1)}"

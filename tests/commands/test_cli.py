@@ -252,7 +252,8 @@ def test_a_device_that_does_not_exist_is_an_error_of_one_line(finetuned, video, 
         (["predict", "a.mp4", "--model", "x", "--csv", "--top_k", "2"], "leave out --top_k"),
         (["convert", "a.pth", "b", "--dataset", "dfwe"], "did you mean dfew?"),
         (["convert", "a.pth", "b", "--regoin_size", "2", "5", "10"], "did you mean --region_size?"),
-        (["convert", "a.pth", "b", "--num-frames", "few"], "invalid int value: 'few'"),
+        (["convert", "a.pth", "b", "--num-frames", "few"], "'few' is not a positive whole number"),
+        (["convert", "a.pth", "b", "--hidden_act", "relu"], "unrecognized arguments: --hidden_act"),
     ],
 )
 def test_wrong_usage_is_an_error_with_a_suggestion(arguments, message, capsys):
@@ -279,8 +280,7 @@ def conversion(monkeypatch, save_tiny_model):
 
 def test_convert_passes_its_options(conversion, tmp_path, capsys):
     output_dir = str(tmp_path / "model")
-    options = ["--labels", "happy, sad,neutral", "--overwrite", "--region-size", "2", "5", "5", "--mask_ratio", "0.75"]
-    options += ["--norm_pix_loss", "false", "--local_global_interaction", "none", "--hidden_act", "relu"]
+    options = ["--labels", "happy, sad,neutral", "--overwrite", "--region-size", "2", "5", "5", "--image_size", "80"]
     assert main(["convert", "a.pth", output_dir, *options]) == 0
     assert conversion.calls == [
         (
@@ -292,10 +292,7 @@ def test_convert_passes_its_options(conversion, tmp_path, capsys):
                 "labels": ["happy", "sad", "neutral"],
                 "overwrite": True,
                 "region_size": [2, 5, 5],
-                "mask_ratio": 0.75,
-                "norm_pix_loss": False,
-                "local_global_interaction": None,
-                "hidden_act": "relu",
+                "image_size": 80,
             },
         )
     ]

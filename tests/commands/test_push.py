@@ -130,14 +130,14 @@ def test_a_private_upload_to_a_public_repository_is_refused(model_dir, on_loopba
     assert push(model_dir, "someone/public") == 0
     (model_dir / "README.md").write_text("secret")
     assert push(model_dir, "someone/public", "--private") == 2
-    assert "cannot upload to someone/public: it is there already and public" in capsys.readouterr().err
+    assert "cannot upload to someone/public: it already exists and is public" in capsys.readouterr().err
     assert b"secret" not in on_loopback.files("someone/public")["README.md"]
 
 
 @pytest.mark.parametrize(
     ("break_it", "repo_id", "message"),
     [
-        (lambda folder: None, "model", "'model' does not say whose repository it is: write USER/NAME"),
+        (lambda folder: None, "model", "'model' does not name the owner of the repository: write USER/NAME"),
         (lambda folder: None, "a/b/c", "'a/b/c' cannot be the name of a repository: "),
         (lambda folder: None, "someone/a b", "'someone/a b' cannot be the name of a repository: "),
         (
@@ -193,7 +193,7 @@ def test_a_failed_connection_is_an_error(constant, token, message, model_dir, on
 
 
 @pytest.mark.parametrize(
-    ("status", "message"), [(403, "your token does not allow it"), (500, "Internal error"), (413, "Too large")]
+    ("status", "message"), [(403, "your token has no permission"), (500, "Internal error"), (413, "Too large")]
 )
 def test_the_answer_of_the_hub_is_the_reason(status, message):
     error = HfHubHTTPError(f"{message}\nand more", response=Response(status, request=object()))

@@ -36,10 +36,13 @@ def test_a_saved_configuration_is_the_same_again(tmp_path):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"region_size": (3, 5, 10)}, r"\(8, 10, 10\): along time, 3 does not divide 8. There, one of 1, 2, 4, 8"),
+        ({"region_size": (3, 5, 10)}, r"\(8, 10, 10\): along time, 3 does not divide 8. Use one of 1, 2, 4, 8"),
         ({"region_size": (2, 5)}, "must be three positive whole numbers"),
         ({"region_size": (2, 5, 0)}, "must be three positive whole numbers"),
-        ({"num_attention_heads": 7}, "num_attention_heads=7 does not divide hidden_size=512; one of 1, 2, 4, 8, 16"),
+        (
+            {"num_attention_heads": 7},
+            "num_attention_heads=7 does not divide hidden_size=512. Use one of 1, 2, 4, 8, 16",
+        ),
         ({"decoder_num_attention_heads": 5}, "decoder_num_attention_heads=5 does not divide decoder_hidden_size=384"),
         ({"patch_size": 15}, "patch_size=15 does not divide image_size=160"),
         ({"num_frames": 15}, "tubelet_size=2 does not divide num_frames=15"),
@@ -48,7 +51,7 @@ def test_a_saved_configuration_is_the_same_again(tmp_path):
         ({"drop_path_rate": 1.0}, "drop_path_rate=1.0 must be a number of at least 0 and less than 1"),
         ({"mask_ratio": -0.1}, "mask_ratio=-0.1"),
         ({"layer_norm_eps": -1.0}, "layer_norm_eps=-1.0 must be a positive number"),
-        ({"initializer_range": 0.0}, "initializer_range=0 must be a positive number"),
+        ({"initializer_range": 0.0}, "initializer_range=0.0 must be a positive number"),
         ({"norm_pix_loss": "no"}, "norm_pix_loss='no' is not one of True, False"),
         ({"hidden_act": "step"}, "hidden_act='step' is unknown"),
         ({"pooling": "cls"}, "pooling='cls' is not one of 'representative', 'local', 'all'"),
@@ -57,7 +60,7 @@ def test_a_saved_configuration_is_the_same_again(tmp_path):
         ({"attention_sharing": True}, "attention_sharing=True"),
         ({"decoder_position_order": "time"}, "decoder_position_order='time'"),
         ({"head_activation": "softmax"}, "head_activation='softmax'"),
-        ({"attention_sharing": "all", "local_global_interaction": None}, "leaves it out"),
+        ({"attention_sharing": "all", "local_global_interaction": None}, "removes it"),
         (
             {"attention_sharing": "all", "inter_region_attention": False},
             "Use attention_sharing='intra_and_interaction'",
@@ -65,7 +68,10 @@ def test_a_saved_configuration_is_the_same_again(tmp_path):
         ({"motion_group_size": 3}, "motion_group_size=3 does not divide num_frames=16"),
         ({"motion_loss_weight": 0.5, "motion_target": False}, "needs motion_target=True"),
         ({"motion_loss_weight": 0.5, "motion_group_size": 4}, "motion_group_size=2"),
-        ({"motion_loss_weight": 1.5}, "must lie between 0 and 1"),
+        ({"motion_loss_weight": 1.5}, "motion_loss_weight=1.5 must be a number from 0 to 1"),
+        ({"motion_loss_weight": "0.5"}, "motion_loss_weight='0.5' must be a number"),
+        ({"layer_norm_eps": float("nan")}, "layer_norm_eps=nan must be a positive number"),
+        ({"classifier_init_scale": -1}, "classifier_init_scale=-1 must be a positive number or 0"),
     ],
 )
 def test_impossible_configurations_say_what_clashes(fields, message):

@@ -1,4 +1,4 @@
-"""Checkpoints of the published code become Transformers directories, safely and without guessing silently."""
+"""Conversion of published checkpoints: same results, safe reading, clear errors."""
 
 import argparse
 import inspect
@@ -24,7 +24,7 @@ from lgi_former.hub import all_flat_code
 
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-# What no golden file's weights tell, as its metadata has it.
+# Fields that the weights of golden files do not show.
 GIVEN = {"num_attention_heads": 2, "image_size": 16, "region_size": (2, 2, 4)}
 
 
@@ -43,7 +43,7 @@ def golden(name):
 
 
 def save(path, weights, key="model", **arguments):
-    """A `.pth` as the published scripts write it."""
+    """Write a `.pth` file like the published scripts."""
     args = argparse.Namespace(lr=1e-3, opt_betas=[0.9, 0.95], **arguments)
     torch.save({key: weights, "optimizer": {"state": {}}, "epoch": 49, "scaler": {}, "args": args}, path)
     return path
@@ -51,7 +51,7 @@ def save(path, weights, key="model", **arguments):
 
 @pytest.fixture
 def classifier_pth(tmp_path):
-    """A small fine-tuned checkpoint, and what cannot be read off it."""
+    """A small fine-tuned checkpoint."""
     _, weights, _, arguments = golden("classification_default")
     return save(tmp_path / "model.pth", weights, **arguments)
 
@@ -99,7 +99,7 @@ def test_a_pretraining_checkpoint_gives_the_golden_loss(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.glob("*_*.safetensors")))
-def test_structure_is_read_off_weights_and_arguments(name, tmp_path):
+def test_the_configuration_is_inferred_from_weights_and_arguments(name, tmp_path):
     _, weights, config, arguments = golden(name)
     given = GIVEN | ({"decoder_num_attention_heads": 2} if name.startswith("pretraining") else {})
     checkpoint = PublishedCheckpoint(save(tmp_path / "a.pth", weights, **arguments))
@@ -129,7 +129,7 @@ def released(kind):
     ],
 )
 def test_released_checkpoints_convert_whole_and_back(kind, auto_class, names, tmp_path):
-    """Names and shapes of the released files, nothing given: the published defaults fit."""
+    """The published defaults fit the names and shapes of the released files."""
     weights = released(kind)
     checkpoint = save(tmp_path / "released.pth", weights)
     output = convert_mae_dfer_checkpoint(checkpoint, tmp_path / "out")
@@ -164,7 +164,7 @@ def test_conversion_back_gives_the_same_weights():
 
 @pytest.mark.parametrize("prefix", ["", "backbone.", "encoder.", "module.", "module.backbone."])
 @pytest.mark.parametrize("key", ["model", "module"])
-def test_prefixes_of_wrappers_are_taken_off(prefix, key, tmp_path):
+def test_prefixes_of_wrappers_are_removed(prefix, key, tmp_path):
     _, weights, config, _ = golden("classification_default")
     checkpoint = save(tmp_path / "a.pth", {prefix + name: weight for name, weight in weights.items()}, key=key)
     output = convert_mae_dfer_checkpoint(checkpoint, tmp_path / "out", config=config)
@@ -209,7 +209,7 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path):
     assert not (tmp_path / "owned").exists() and not (tmp_path / "out").exists()
 
 
-def test_files_that_are_no_checkpoint_are_named(classifier_pth, tmp_path):
+def test_files_that_are_not_checkpoints_are_refused(classifier_pth, tmp_path):
     def write(name, content):
         (tmp_path / name).write_bytes(content)
 
@@ -221,12 +221,12 @@ def test_files_that_are_no_checkpoint_are_named(classifier_pth, tmp_path):
     torch.save({"model": {"epoch": 3}}, tmp_path / "no_weights.pth")
     torch.save({"model": {"layer1.0.conv1.weight": torch.zeros(1)}}, tmp_path / "foreign.pth")
     for name, message in {
-        "truncated.pth": r"truncated.pth \([\d,]+ bytes\) is no whole PyTorch checkpoint",
-        "empty.pth": r"empty.pth \(0 bytes\) is no whole",
-        "text.pth": "text.pth .* is no whole",
-        "list.pth": "holds a list; expected a dictionary",
-        "no_weights.pth": "holds no weights",
-        "foreign.pth": "holds no LGI-Former: expected .*lg_region_tokens.*, found layer1.0.conv1.weight",
+        "truncated.pth": r"truncated.pth \([\d,]+ bytes\) is not a complete PyTorch checkpoint",
+        "empty.pth": r"empty.pth \(0 bytes\) is not a complete",
+        "text.pth": "text.pth .* is not a complete",
+        "list.pth": "contains a list. Expected a dictionary",
+        "no_weights.pth": "contains no weights",
+        "foreign.pth": "contains no LGI-Former: expected .*lg_region_tokens.*, found layer1.0.conv1.weight",
     }.items():
         with pytest.raises(ValueError, match=message):
             convert_mae_dfer_checkpoint(tmp_path / name, tmp_path / "out")
@@ -249,14 +249,17 @@ def test_an_incomplete_checkpoint_says_what_is_missing(tmp_path):
         ({}, "heads cannot be inferred from a width of 24.*Pass num_attention_heads"),
         (
             {"num_attention_heads": 2},
-            "has 8 representative tokens.*make .*Pass the num_frames, image_size or region_size",
+            "has 8 representative tokens.*need .*Pass the num_frames, image_size or region_size",
         ),
-        ({**GIVEN, "hidden_size": 48}, "has shape .* wants"),
+        ({**GIVEN, "hidden_size": 48}, "has shape .* needs"),
         ({**GIVEN, "dataset": "mafw"}, "has 7 outputs, but 11 labels were given: anger"),
-        ({**GIVEN, "dataset": "imagenet"}, "dataset='imagenet' is unknown; known are dfew, ferv39k"),
-        ({**GIVEN, "labels": ["a"] * 7}, "must differ from one another"),
+        ({**GIVEN, "dataset": "imagenet"}, "dataset='imagenet' is unknown. Known are dfew, ferv39k"),
+        ({**GIVEN, "labels": ["a"] * 7}, "Labels must be different, but are a, a"),
         ({**GIVEN, "heads": 2}, "has no field heads"),
-        ({**GIVEN, "config": LGIFormerConfig()}, "A whole config was given"),
+        (
+            {**GIVEN, "config": LGIFormerConfig()},
+            "num_attention_heads, image_size, region_size cannot be set together with a config",
+        ),
     ],
 )
 def test_options_that_do_not_fit_are_refused(classifier_pth, tmp_path, options, message):
@@ -267,14 +270,14 @@ def test_options_that_do_not_fit_are_refused(classifier_pth, tmp_path, options, 
 
 def test_pretraining_checkpoints_have_no_labels(tmp_path):
     _, weights, config, _ = golden("pretraining_default")
-    with pytest.raises(ValueError, match="is a pre-training checkpoint: it has no classes"):
+    with pytest.raises(ValueError, match="is pre-trained and has no classes"):
         convert_mae_dfer_checkpoint(save(tmp_path / "a.pth", weights), tmp_path / "out", config=config, dataset="dfew")
 
 
 def test_nothing_is_overwritten_unless_asked(classifier_pth, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "config.json").write_text("mine")
-    with pytest.raises(FileExistsError, match="is not empty; choose another directory, or pass overwrite"):
+    with pytest.raises(FileExistsError, match=r"is not empty\. Choose another directory, or pass overwrite"):
         convert_mae_dfer_checkpoint(classifier_pth, tmp_path / "out", **GIVEN)
     assert (tmp_path / "out" / "config.json").read_text() == "mine"
     with pytest.raises(FileExistsError, match="is a file"):
@@ -283,7 +286,7 @@ def test_nothing_is_overwritten_unless_asked(classifier_pth, tmp_path):
     assert AutoConfig.from_pretrained(tmp_path / "out").hidden_size == 24
 
 
-def test_a_given_configuration_is_taken_as_it_is(tmp_path):
+def test_a_given_configuration_is_used(tmp_path):
     _, weights, config, arguments = golden("classification_default")
     config.id2label = {index: f"mine {index}" for index in range(7)}
     checkpoint = save(tmp_path / "a.pth", weights, data_set="DFEW", **arguments)
@@ -294,6 +297,6 @@ def test_a_given_configuration_is_taken_as_it_is(tmp_path):
 
 
 @pytest.mark.parametrize(("labels", "message"), [("abcdefg", "is a string"), ([], "has 7 outputs, but 0 labels")])
-def test_labels_are_a_list_of_one_name_a_class(classifier_pth, tmp_path, labels, message):
+def test_labels_must_be_a_list_with_one_name_for_each_class(classifier_pth, tmp_path, labels, message):
     with pytest.raises(ValueError, match=message):
         convert_mae_dfer_checkpoint(classifier_pth, tmp_path / "out", labels=labels, **GIVEN)

@@ -12,13 +12,13 @@ LEFT_OUT = re.compile(r"(__editable__|lgi_former|lgi-former|datasets|evaluate|pe
 
 @pytest.fixture(scope="session")
 def python_elsewhere(tmp_path_factory):
-    """A Python with the libraries of this one, without this package and what its saved models do not need."""
+    """A Python without this package and without libraries that saved models do not need."""
     return _python_without(LEFT_OUT, tmp_path_factory.mktemp("elsewhere"))
 
 
 @pytest.fixture(scope="session")
 def python_without_einops(tmp_path_factory):
-    """Like `python_elsewhere`, and without einops."""
+    """Like `python_elsewhere`, but without einops."""
     left_out = re.compile(rf"{LEFT_OUT.pattern}|einops\b.*")
     return _python_without(left_out, tmp_path_factory.mktemp("without_einops"))
 

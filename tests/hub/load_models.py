@@ -1,4 +1,4 @@
-"""Process without the package: loads what `push_models.py` pushed, by name. `python load_models.py FOLDER`.
+"""Process without the package: loads the models that `push_models.py` pushed. `python load_models.py FOLDER`.
 
 Leaves `elsewhere.json` in the folder.
 """
@@ -58,7 +58,7 @@ def check_that_the_package_is_not_there():
 
 
 def saved_again(folder):
-    """Outputs of the classifier after it, as it was loaded, was saved and loaded once more; and the files saved."""
+    """Outputs of the classifier after it was loaded, saved and loaded again, and the saved files."""
     model = AutoModelForVideoClassification.from_pretrained("someone/finetuned", **TRUST)
     model.save_pretrained(folder / "again")
     AutoVideoProcessor.from_pretrained("someone/finetuned", **TRUST).save_pretrained(folder / "again")
@@ -67,7 +67,7 @@ def saved_again(folder):
 
 
 def marks_after_an_update():
-    """Which version of the code is run, after one line was added to the repository's, by the revisions asked for."""
+    """Versions of the code that run after an update of the repository's code, by the requested revisions."""
     api = HfApi()
     first = api.model_info("someone/finetuned").sha
     path = hf_hub_download("someone/finetuned", "modeling_lgi_former.py")
@@ -83,7 +83,7 @@ def marks_after_an_update():
 
 
 def refusal():
-    """What is said to those who do not trust the code."""
+    """The error without `trust_remote_code`."""
     try:
         AutoConfig.from_pretrained("someone/finetuned", trust_remote_code=False)
     except ValueError as error:

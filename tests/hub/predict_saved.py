@@ -1,6 +1,7 @@
-"""Predictions of a saved model on an input without randomness. `python predict_saved.py FOLDER` runs the model's code.
+"""Predictions of saved models on an input without randomness, by the code beside them.
 
-The process has no lgi_former then. It writes `predictions.json` into the folder.
+`python predict_saved.py FOLDER...` runs in a process without lgi_former. It writes `predictions.json` into each
+folder. The file may contain an error of Transformers instead.
 """
 
 import importlib.util
@@ -38,7 +39,16 @@ def video():
     return (frame * 17 + row * 5 + column * 3 + channel * 40 + row * column % 11).astype(np.uint8)
 
 
-if __name__ == "__main__":
+def run(folders):
     assert importlib.util.find_spec("lgi_former") is None
     torch.set_num_threads(1)
-    Path(sys.argv[1], "predictions.json").write_text(json.dumps(predictions_of(sys.argv[1])))
+    for folder in folders:
+        try:
+            predictions = predictions_of(folder)
+        except ImportError as error:
+            predictions = {"error": str(error)}
+        Path(folder, "predictions.json").write_text(json.dumps(predictions))
+
+
+if __name__ == "__main__":
+    run(sys.argv[1:])

@@ -64,7 +64,7 @@ def finetune(folder):
 
 
 def push_by_call(folder):
-    """`someone/by-call`: of a trainer that was not told to push before."""
+    """`someone/by-call`: pushed by a call, from a trainer without `push_to_hub`."""
     tiny_run = module_of_tests(TESTS / "training" / "tiny_run.py")
     fields = {"hub_model_id": "by-call", "trainer_fields": {"processing_class": processor_for(tiny_run.tiny_config())}}
     trainer = tiny_run.finetuning(folder / "by call", max_steps=1, **fields)

@@ -21,12 +21,12 @@ Path(__file__).with_name("ran").touch()
 raise SystemExit("code of the model ran")
 """
 SIZE = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-REFUSAL = "needs the Python code that lies beside it, which is never run here"
+REFUSAL = "needs the Python code beside it, which never runs here"
 
 
 @pytest.fixture(autouse=True)
 def nobody_answers(monkeypatch):
-    """A question fails the test."""
+    """A question to the user fails the test."""
 
     def ask(prompt=""):
         pytest.fail(f"asked: {prompt}")
@@ -35,7 +35,7 @@ def nobody_answers(monkeypatch):
 
 
 def add_evil_code(folder, file="config.json", classes=ALL_CLASSES, **fields):
-    """Make a file of a model name code of its own, which leaves a file `ran` if it runs."""
+    """Name evil code in a file of a model. The code creates a file `ran` if it runs."""
     (folder / "evil.py").write_text(EVIL_CODE)
     path = folder / file
     content = json.loads(path.read_text()) if path.exists() else {}

@@ -21,7 +21,7 @@ TINY = {
     "decoder_intermediate_size": 40,
     "mask_ratio": 0.75,
     "num_labels": 5,
-    # As trained weights do, so that outputs and gradients are not all but zero.
+    # Larger than the defaults, so that outputs and gradients are not nearly zero.
     "initializer_range": 0.2,
     "classifier_init_scale": 1.0,
 }
@@ -34,13 +34,13 @@ def _seed():
 
 @pytest.fixture
 def tiny_config():
-    """Makes a configuration of 4 x 4 x 4 local tokens in 2 x 2 x 1 regions; fields can be set."""
+    """Function that returns a configuration with 4 x 4 x 4 local tokens in 2 x 2 x 1 regions."""
     return lambda **fields: LGIFormerConfig(**{**TINY, **fields})
 
 
 @pytest.fixture
 def clips():
-    """Makes a batch of clips for a configuration."""
+    """Function that returns a batch of random clips for a configuration."""
     return lambda config, batch_size=2: torch.randn(
         batch_size, config.num_frames, config.num_channels, config.image_size, config.image_size
     )
@@ -48,7 +48,6 @@ def clips():
 
 @pytest.fixture
 def fake_gpu():
-    """Tensors on "cuda" have shapes only. To read a value of one, or to mix it with one of the processor, is an
-    error."""
+    """Tensors on "cuda" have only shapes. Reading a value or combining them with tensors on the CPU is an error."""
     with FakeTensorMode(), no_init_weights(), torch.device("cuda"):
         yield

@@ -1,4 +1,4 @@
-"""The loss by kind of label."""
+"""The loss of the classification head for each kind of label."""
 
 import pytest
 import torch

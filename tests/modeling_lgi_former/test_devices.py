@@ -1,4 +1,4 @@
-"""On a GPU, no forward pass waits for it or leaves a tensor on the processor: fake tensors show it without a GPU."""
+"""On a GPU, a forward pass does not wait for the device or use tensors on the CPU. Fake tensors replace a GPU."""
 
 import pytest
 import torch

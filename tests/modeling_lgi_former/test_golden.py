@@ -1,4 +1,4 @@
-"""Parity with the published implementation, on the numbers it gave in float64."""
+"""Parity with the published implementation, whose results were computed in float64."""
 
 import json
 from pathlib import Path
@@ -106,7 +106,7 @@ def test_encoder_output_in_raster_order(name):
 @pytest.mark.parametrize("name", CLASSIFICATION)
 @pytest.mark.parametrize("attn_implementation", ["eager", "sdpa"])
 def test_shortcuts_are_exact(name, attn_implementation, monkeypatch):
-    """Folded and unfolded interaction, pruned and full last layer: the same logits and gradients to rounding."""
+    """Folded and pruned computations give the logits and gradients of the full one, except for rounding."""
 
     def logits_and_gradients(**kwargs):
         golden = Golden(name, torch.float64)

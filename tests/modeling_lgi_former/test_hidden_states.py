@@ -1,4 +1,4 @@
-"""`output_hidden_states` as a list of layers, as Transformers takes it."""
+"""`output_hidden_states` as a list of indices."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ allows_gradient_checkpointing_enable = pytest.mark.filterwarnings("ignore:.*grad
 
 @pytest.fixture(params=CLASSES)
 def model_and_inputs(request, tiny_config, clips):
-    """A model of 2 layers, which has hidden states 0, 1 and 2, and its inputs."""
+    """A model with 2 layers, so with hidden states 0, 1 and 2, and its inputs."""
     config = tiny_config()
     inputs = {"pixel_values": clips(config)}
     if request.param is LGIFormerForPreTraining:
@@ -24,7 +24,7 @@ def model_and_inputs(request, tiny_config, clips):
 
 
 def assert_selected(selected, everything, indices):
-    """Whether entries of `indices` are those of `everything`, and the others None."""
+    """Check that entries at `indices` equal those of `everything`, and that others are None."""
     assert len(selected) == len(everything)
     for index, (entry, whole) in enumerate(zip(selected, everything, strict=True)):
         assert torch.equal(entry, whole) if index in indices else entry is None, index

@@ -11,7 +11,7 @@ from lgi_former.modeling_lgi_former.attention import LGIFormerAttention
 
 @pytest.fixture
 def compile_whole():
-    """`torch.compile` that fails at a graph break. The backend runs the traced operations as they are."""
+    """`torch.compile` that fails at a graph break. The backend does not optimise the traced operations."""
     torch.compiler.reset()
     return lambda function: torch.compile(function, fullgraph=True, backend="aot_eager")
 
@@ -35,7 +35,7 @@ def test_recorded_outputs_compile_whole(tiny_config, clips, compile_whole):
 
 
 def test_training_steps_compile_whole(tiny_config, clips, compile_whole):
-    """Forward and backward of both heads, dropout and stochastic depth on."""
+    """Forward and backward pass of both heads, with dropout and stochastic depth."""
     dropout = {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1, "drop_path_rate": 0.1}
     config = tiny_config(**dropout)
     inputs = {
@@ -56,7 +56,7 @@ def test_compiled_pretraining_gives_the_same_loss_and_checks_masks_too(tiny_conf
     torch.testing.assert_close(compiled(pixel_values, bool_masked_pos).loss, expected)
 
     bool_masked_pos[0, bool_masked_pos[0].nonzero()[0]] = False
-    with pytest.raises(RuntimeError, match="must keep 4 tokens of every region"):
+    with pytest.raises(RuntimeError, match="must leave 4 tokens of every region visible"):
         compiled(pixel_values, bool_masked_pos)
 
 
@@ -111,7 +111,7 @@ def test_layers_are_never_split_between_devices(tiny_config):
 
 
 def test_lora_on_the_projections(tiny_config, clips):
-    """Adapters act although S3 is folded by default, and each gets a gradient, those of the pruned S3 included."""
+    """Adapters have an effect although S3 is folded by default. Each gets a gradient, also in the pruned S3."""
     from peft import LoraConfig, get_peft_model
 
     base = LGIFormerForVideoClassification(tiny_config()).eval()

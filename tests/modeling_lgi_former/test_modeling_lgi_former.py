@@ -1,4 +1,4 @@
-"""What Transformers promises of a model class."""
+"""Features of a Transformers model class."""
 
 import copy
 
@@ -36,7 +36,7 @@ def variant(request, tiny_config):
 
 
 def inputs_of(model_class, config, clips):
-    """Keyword inputs with which the model class returns a loss, or for the bare encoder an output."""
+    """Keyword inputs of a model class. With a head, it returns a loss."""
     inputs = {"pixel_values": clips(config)}
     if model_class is LGIFormerForPreTraining:
         inputs["bool_masked_pos"] = RegionTubeMasking(config)(2)
@@ -67,7 +67,7 @@ def test_base_model_has_the_published_size():
 
 @pytest.mark.parametrize("attn_implementation", ["eager", "sdpa"])
 def test_base_model_multiplies_no_more_than_it_must(attn_implementation):
-    """41.5 GMACs a clip, where the published graph takes 49.65 and VideoMAE-B 80.69. Counted on fake tensors."""
+    """A clip needs 41.5 GMACs. The published graph needs 49.65 and VideoMAE-B 80.69. Fake tensors count them."""
     from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
     from transformers.initialization import no_init_weights
@@ -135,15 +135,17 @@ def test_inference_overwrites_nothing_that_a_hook_holds(tiny_config, clips, hidd
 
 @allows_gradient_checkpointing_enable
 @pytest.mark.parametrize("model_class", HEADS)
-@pytest.mark.parametrize("kept", [{"use_reentrant": True}, {"use_reentrant": False}, {"context_fn": "keep_products"}])
-def test_gradient_checkpointing_changes_no_gradient(model_class, variant, clips, kept):
+@pytest.mark.parametrize(
+    "options", [{"use_reentrant": True}, {"use_reentrant": False}, {"context_fn": "keep_products"}]
+)
+def test_gradient_checkpointing_changes_no_gradient(model_class, variant, clips, options):
     model = model_class(variant).train()
     inputs = inputs_of(model_class, variant, clips)
     model(**inputs).loss.backward()
     expected = {name: weight.grad.clone() for name, weight in model.named_parameters()}
 
     model.zero_grad()
-    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=kept)
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=options)
     assert model.is_gradient_checkpointing
     model(**inputs).loss.backward()
     for name, weight in model.named_parameters():
@@ -168,9 +170,9 @@ def test_gradient_checkpointing_that_keeps_products_multiplies_nothing_twice(tin
     model = LGIFormerForPreTraining(tiny_config()).train()
     inputs = inputs_of(LGIFormerForPreTraining, model.config, clips)
     counts = []
-    for kept in ({}, {"context_fn": "keep_products"}, {"use_reentrant": False}):
-        if kept:
-            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=kept)
+    for options in ({}, {"context_fn": "keep_products"}, {"use_reentrant": False}):
+        if options:
+            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=options)
         with FlopCounterMode(display=False) as counter:
             model(**inputs).loss.backward()
         counts.append(counter.get_total_flops())
@@ -179,15 +181,15 @@ def test_gradient_checkpointing_that_keeps_products_multiplies_nothing_twice(tin
 
 @allows_gradient_checkpointing_enable
 @pytest.mark.parametrize(
-    ("kept", "message"),
+    ("options", "message"),
     [
-        ({"context_fn": "keep_all"}, "'keep_all'; it can be keep_products"),
+        ({"context_fn": "keep_all"}, "'keep_all' of activation checkpointing is not one of keep_products"),
         ({"context_fn": "keep_products", "use_reentrant": True}, "needs use_reentrant=False"),
     ],
 )
-def test_gradient_checkpointing_refuses_what_it_cannot_keep(tiny_config, kept, message):
+def test_gradient_checkpointing_refuses_unknown_options(tiny_config, options, message):
     with pytest.raises(ValueError, match=message):
-        LGIFormerForPreTraining(tiny_config()).gradient_checkpointing_enable(gradient_checkpointing_kwargs=kept)
+        LGIFormerForPreTraining(tiny_config()).gradient_checkpointing_enable(gradient_checkpointing_kwargs=options)
 
 
 @pytest.mark.parametrize("model_class", ALL_CLASSES)
@@ -202,7 +204,7 @@ def test_eager_and_sdpa_agree(model_class, variant, clips):
 
 
 def test_flash_attention_is_called_with_what_it_takes(tiny_config, clips, monkeypatch):
-    """flash-attn runs on GPUs only: an attention of its name shows that queries, keys and settings arrive."""
+    """flash-attn needs a GPU, so another function under its name checks queries, keys and settings."""
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
     def attend(module, query, key, value, attention_mask, dropout, scaling, is_causal, **kwargs):
@@ -244,7 +246,7 @@ def test_drop_path_grows_from_zero_and_drops_regions_or_clips(tiny_config):
         if isinstance(module, torch.nn.Linear):
             torch.nn.init.zeros_(module.weight)  # an update is then the bias that follows
     states = torch.zeros(64, config.num_regions, 3, config.hidden_size)
-    kept = {}
+    is_applied = {}
     for name, bias in {
         "intra": layer.intra_region_attention.o_proj.bias,
         "inter": layer.inter_region_attention.o_proj.bias,
@@ -257,12 +259,12 @@ def test_drop_path_grows_from_zero_and_drops_regions_or_clips(tiny_config):
         torch.nn.init.zeros_(bias)
         updates = updates[:, :, 1:] if name == "interaction" else updates[:, :, :1]
         assert updates.unique().tolist() == pytest.approx([0, 1 / 0.6])
-        kept[name] = updates.mean(dim=(2, 3)) > 0
-        assert 0.4 < kept[name].float().mean() < 0.8
-        torch.testing.assert_close(updates.amax(dim=(2, 3)), updates.amin(dim=(2, 3)))  # kept or dropped whole
-        of_clips = (kept[name] == kept[name][:, :1]).all()
+        is_applied[name] = updates.mean(dim=(2, 3)) > 0
+        assert 0.4 < is_applied[name].float().mean() < 0.8
+        torch.testing.assert_close(updates.amax(dim=(2, 3)), updates.amin(dim=(2, 3)))  # applied or dropped as a whole
+        of_clips = (is_applied[name] == is_applied[name][:, :1]).all()
         assert of_clips == (name in ("inter", "interaction"))
-    draws = [kept[name][:, 0].tolist() for name in kept]
+    draws = [is_applied[name][:, 0].tolist() for name in is_applied]
     assert all(draws[first] != draws[second] for first in range(4) for second in range(first))  # drawn for each update
     assert torch.equal(layer.eval()(states), states)
 
@@ -314,7 +316,7 @@ def test_return_dict_false_gives_a_tuple(tiny_config, clips):
 
 
 def test_hidden_states_are_in_raster_order(tiny_config):
-    """A token's first hidden state is its tubelet's projection and its own position, wherever its region is."""
+    """The first hidden state of a token is the sum of its tubelet's projection and its own position."""
     config = tiny_config()
     model = LGIFormerModel(config).eval()
     pixel_values = torch.zeros(1, config.num_frames, 3, config.image_size, config.image_size)
@@ -344,7 +346,7 @@ def test_half_precision(model_class, tiny_config, clips, dtype):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("model_class", ALL_CLASSES)
 def test_loading_in_half_precision(model_class, tiny_config, clips, dtype, tmp_path):
-    """Asked for, stored so, for clips of another size, and fresh from a configuration."""
+    """A dtype can be requested or stored, also with another clip size or a new model."""
     auto_class = AUTO_CLASSES[model_class]
     model_class(tiny_config()).save_pretrained(tmp_path / "full")
     half = auto_class.from_pretrained(tmp_path / "full", dtype=dtype)
@@ -386,7 +388,7 @@ def test_initialisation(tiny_config):
     assert pretraining.decoder.mask_token.std().item() == pytest.approx(0.02, rel=0.5)
 
 
-def test_pretrained_encoder_goes_into_the_classifier_but_for_its_norm(tiny_config, tmp_path):
+def test_the_classifier_takes_the_pretrained_encoder_without_its_norm(tiny_config, tmp_path):
     pretrained = LGIFormerForPreTraining(tiny_config())
     pretrained.save_pretrained(tmp_path)
     classifier, report = LGIFormerForVideoClassification.from_pretrained(
@@ -478,7 +480,7 @@ def test_long_and_large_clips_work_from_the_configuration_alone(tiny_config, cli
         (lambda x: x[:, :4], r"pixel_values has shape \(2, 4, 3, 16, 16\).*\(batch, 8, 3, 16, 16\)"),
         (lambda x: x.transpose(1, 2), "pixel_values has shape"),
         (lambda x: x[0], "pixel_values has shape"),
-        (lambda x: x.to(torch.uint8), "takes normalised floats"),
+        (lambda x: x.to(torch.uint8), "needs normalised floats"),
     ],
 )
 def test_clips_of_a_wrong_shape_are_refused(tiny_config, clips, change, message):
@@ -494,7 +496,7 @@ def test_masks_that_do_not_fit_are_refused(tiny_config, clips):
     unequal = mask.clone()
     unequal[1, unequal[1].nonzero()[0]] = False
     for bool_masked_pos, message in [
-        (unequal, "keeps 5 tokens of region 0 of clip 1 visible but 4 of region 0"),
+        (unequal, "leaves 5 tokens of region 0 of clip 1 visible, but 4 of region 0"),
         (mask[:, :10], r"shape \(2, 10\)"),
         (mask.float(), "torch.float32"),
         (torch.zeros_like(mask), "masks no token"),
@@ -541,7 +543,7 @@ def test_decoder_position_order_matters(tiny_config, clips):
 
 
 def test_frame_level_logits_are_in_time_order(tiny_config, clips):
-    """Local tokens of each time, averaged; upsampled linearly, so that frames 0 and 1 are nearest to tubelet 0."""
+    """Local tokens of each time are averaged, then upsampled linearly: frames 0 and 1 are nearest to tubelet 0."""
     config = tiny_config(frame_level=True)
     model = LGIFormerForVideoClassification(config).eval()
     pixel_values = clips(config)

@@ -1,4 +1,4 @@
-"""How many operations a layer takes. On a GPU each of them costs a launch, whatever its size."""
+"""Number of operations of a layer. On a GPU, each operation needs a launch."""
 
 import contextlib
 from collections import Counter
@@ -29,7 +29,7 @@ FORWARD_AND_BACKWARD = {"fine-tuning": 171, "pre-training": 160, "decoder": 59}
 
 
 class OperationCounter(TorchDispatchMode):
-    """Counts by name the operations that would start a kernel."""
+    """Counts operations that would start a kernel, by name."""
 
     def __init__(self):
         super().__init__()
@@ -44,7 +44,7 @@ class OperationCounter(TorchDispatchMode):
 
 @contextlib.contextmanager
 def cuda_autocast():
-    """As `torch.autocast("cuda", torch.bfloat16)`, which disables itself where there is no GPU."""
+    """Like `torch.autocast("cuda", torch.bfloat16)`, which has no effect without a GPU."""
     torch.set_autocast_dtype("cuda", torch.bfloat16)
     torch.set_autocast_enabled("cuda", True)
     torch.autocast_increment_nesting()
@@ -102,7 +102,7 @@ def test_forward_on_a_gpu(stage, precision, one_layer, fake_gpu):
 
 @pytest.mark.parametrize("stage", FORWARD_AND_BACKWARD)
 def test_forward_and_backward(stage, one_layer):
-    """On the processor: its autocast casts less often than a GPU's, the other operations are the same."""
+    """Counts on the CPU. Its autocast casts less often than that of a GPU, but other operations are the same."""
 
     def run(model, inputs):
         with torch.autocast("cpu", torch.bfloat16):
@@ -120,8 +120,10 @@ def test_autocast_leaves_float64_as_it_is(tiny_config, clips, fake_gpu):
 
 
 def test_einops_sees_no_weights(tiny_config, clips, monkeypatch):
-    """einops adds each new type of tensors to a registry. torch.compile watches this registry, so a weight that einops
-    sees for the first time would make the second call compile the whole model again."""
+    """The second call does not compile the model again.
+
+    einops adds each new type of tensor to a registry that torch.compile watches. So weights must not use einops.
+    """
     types = set()
 
     def recorded(tensor, *args, **kwargs):

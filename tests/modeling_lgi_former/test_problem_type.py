@@ -1,4 +1,4 @@
-"""What a classifier predicts, also where its configuration does not say it."""
+"""The problem type of a classifier, also without a `problem_type` in its configuration."""
 
 import pytest
 from transformers import VideoMAEConfig

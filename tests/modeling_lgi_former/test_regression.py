@@ -1,4 +1,4 @@
-"""A model that predicts numbers says so in its configuration, which Transformers' pipeline reads."""
+"""A model that predicts numbers has a `problem_type` in its configuration, for the pipeline of Transformers."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from lgi_former.training.run.starting_model import load_model_to_finetune
 
 reads_the_problem_type = pytest.mark.skipif(
     version.parse(transformers.__version__) < version.parse("5.23"),
-    reason="before 5.23, the pipeline takes a softmax whatever the configuration says",
+    reason="before 5.23, the pipeline ignores the configuration and takes a softmax",
 )
 
 

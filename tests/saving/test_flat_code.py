@@ -1,4 +1,4 @@
-"""Flat files have the code of the modules of the package, and need only what loading a model needs."""
+"""Flat files contain the code of the package's modules, and import only what loading a model needs."""
 
 import ast
 import importlib
@@ -9,7 +9,7 @@ import pytest
 from lgi_former.saving import PACKAGE, all_flat_code, flat_code
 
 
-# What transformers, torch and torchvision need, and einops.
+# Requirements of transformers, torch and torchvision, and einops.
 ALLOWED = {
     *sys.stdlib_module_names,
     "transformers",
@@ -25,7 +25,7 @@ FLAT_CODE = importlib.import_module("lgi_former.saving.flat_code")
 
 
 def imports_of(source):
-    """Import statements outside of `try`, which Transformers demands of the environment before it runs code."""
+    """Import statements outside of `try`. Transformers checks them before it runs the code."""
     waiting = [ast.parse(source)]
     while waiting:
         node = waiting.pop()
@@ -36,7 +36,7 @@ def imports_of(source):
 
 
 @pytest.mark.parametrize("name", CODE)
-def test_a_flat_file_imports_what_is_there(name):
+def test_a_flat_file_imports_only_what_exists(name):
     for node in imports_of(CODE[name]):
         if isinstance(node, ast.Import):
             assert {alias.name.split(".")[0] for alias in node.names} <= ALLOWED
@@ -71,7 +71,7 @@ def test_a_flat_file_has_all_code_of_its_modules(name):
 
 @pytest.mark.parametrize("name", CODE)
 def test_no_name_is_private_in_torch_when_a_file_is_imported(name):
-    """Saved models are loaded with later versions of PyTorch, which may lack its private names."""
+    """Later versions of PyTorch, which may lack private names, must load saved models."""
     tree = ast.parse(CODE[name])
     imported = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
     words = [f"{getattr(node, 'module', '')}.{alias.name}" for node in imported for alias in node.names]

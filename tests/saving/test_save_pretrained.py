@@ -1,4 +1,4 @@
-"""What is saved, with the code and without, and which files of a folder belong into a model repository."""
+"""Saved files, with and without code, and the files of a folder that belong in a model repository."""
 
 import json
 from pathlib import Path
@@ -133,7 +133,7 @@ def test_what_a_killed_process_left_of_the_code_is_replaced(model, tmp_path, lef
 
 
 def test_code_is_whole_at_any_time(model, tmp_path, monkeypatch):
-    """A process that ends while it writes a file leaves the earlier file, or none."""
+    """A process that ends while it writes a file leaves the earlier file, or no file."""
     write_text = Path.write_text
 
     def write_half(path, text, *args, **kwargs):
@@ -178,7 +178,7 @@ def test_with_the_package_the_code_is_not_run(model, tmp_path):
         AutoVideoProcessor.from_pretrained(tmp_path, trust_remote_code=trust)
 
 
-def test_model_files_are_told_from_the_users(model, tmp_path):
+def test_private_files_are_not_model_files(model, tmp_path):
     model.save_pretrained(tmp_path)
     names = names_in(tmp_path)
     (tmp_path / "README.md").write_text("A model.")

@@ -48,7 +48,7 @@ def problem_of_label(label: str, labels: Container[str]) -> str | None:
     return None
 
 
-def same_but_for_spelling(labels: Iterable[str]) -> tuple[str, str] | None:
+def differ_in_spelling_only(labels: Iterable[str]) -> tuple[str, str] | None:
     """The first two labels that differ only in case, spaces or invisible characters; None if none do."""
     met = {}
     for label in labels:

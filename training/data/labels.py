@@ -8,7 +8,7 @@ import pyarrow as pa
 from datasets import ClassLabel, Value
 from transformers.utils import logging
 
-from .label_spelling import problem_of_label, same_but_for_spelling
+from .label_spelling import differ_in_spelling_only, problem_of_label
 
 
 UNREADABLE_LABEL = -100
@@ -110,7 +110,7 @@ def _refuse_wrong_spelling(first_rows: dict[str, int], label_names: Sequence[str
     for label in unknown:
         if (problem := problem_of_label(label, known)) is not None:
             raise AnnotationError(f"{place(first_rows[label])}: {problem}")
-    if not label_names and (pair := same_but_for_spelling(unknown)) is not None:
+    if not label_names and (pair := differ_in_spelling_only(unknown)) is not None:
         one, other = pair
         raise AnnotationError(
             f"{place(first_rows[other])}: the label {other!r} is spelt {one!r} elsewhere "
