@@ -17,6 +17,7 @@ _MODULE_OF_NAME = {
     "LGIFormerForVideoClassification": ".modeling_lgi_former",
     "RegionTubeMasking": ".modeling_lgi_former",
     "convert_mae_dfer_checkpoint": ".conversion",
+    "download": ".conversion",
     "LGIFormerVideoProcessor": ".image_processing",
     "LGIFormerTrainer": ".training.trainer",
     "LGIFormerTrainingArguments": ".training.trainer",

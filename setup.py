@@ -31,6 +31,7 @@ REQUIRED = [
     "pillow>=11",  # decodes images, resizes frames as the published code does
     "simplejpeg>=1.9",  # decodes JPEG frames faster than Pillow
     "numpy>=2.1",  # frames, boxes, labels
+    "gdown>=6.5",  # downloads the authors' models from Google Drive
     "rich>=13.9",  # tables in the terminal
     "wrapt>=1.17",  # registers the models when Transformers' Auto classes are imported
     # `datasets` needs the next four too. They are listed because this package imports them.
@@ -79,6 +80,7 @@ DEV = [
     "pytest-xdist>=3.8",  # tests in several processes
     "ruff>=0.9",  # lint and format
     "selenium>=4.20",  # browser test of the demo
+    "trustme>=1.2",  # certificates of the Google Drive that tests play
 ]
 
 
@@ -117,6 +119,7 @@ setup(
     package_data={
         "lgi_former": ["py.typed"],
         "lgi_former.configuration": ["recipes/*.yaml", "accelerate/*.yaml"],
+        "lgi_former.conversion": ["released_models.json"],
     },
     packages=["lgi_former", *(f"lgi_former.{room}" for room in ROOMS)],
     install_requires=REQUIRED,

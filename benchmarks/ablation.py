@@ -23,9 +23,11 @@ from lgi_former.image_processing import processor_for
 from lgi_former.training.data.clips import ViewDataset
 from lgi_former.training.data.skipped_videos import SkippedVideos
 from lgi_former.training.evaluation.evaluate_views import evaluate_views
-from lgi_former.training.quickstart import run as quickstart
+from lgi_former.training.quickstart import recipe as quickstart
+from lgi_former.training.quickstart.corpus import draw_parts
 from lgi_former.training.quickstart.decoded_clips import DecodedClips
 from lgi_former.training.quickstart.outcome import Plan
+from lgi_former.training.quickstart.run import time_order_uar
 
 
 def lgi_former(**fields):
@@ -67,14 +69,16 @@ def main():
 
 def run(plan: Plan, seed: int, folder: Path):
     """Yield the name and the figures of each variant."""
-    parts = quickstart.draw_parts(plan, folder / "corpus", seed)
+    parts = draw_parts(plan, folder / "corpus", seed)
     unlabelled, labelled = (
-        DecodedClips(parts[part], quickstart.TRANSFORM, seed) for part in ("unlabelled", "labelled")
+        DecodedClips(parts[part], quickstart.IMAGE_SIZE, quickstart.CROPS, seed) for part in ("unlabelled", "labelled")
     )
     skipped = SkippedVideos(folder, plan.num_tested, max_fraction=0)
     for name, make_model in VARIANTS.items():
         set_seed(seed)
-        pretraining = quickstart.pretraining_run(make_model(), unlabelled, plan.pretraining_steps, seed, folder / name)
+        pretraining = quickstart.pretraining_run(
+            make_model(), unlabelled, plan.pretraining_steps, seed, folder / name, save_strategy="no"
+        )
         pretraining.train()
         pretraining.save_model()
         set_seed(seed)
@@ -82,7 +86,9 @@ def run(plan: Plan, seed: int, folder: Path):
         model = AutoModelForVideoClassification.from_pretrained(
             folder / name, **quickstart.LABEL_FIELDS, attn_implementation=quickstart.ATTENTION
         )
-        finetuning = quickstart.finetuning_run(model, labelled, plan.finetuning_steps, seed, folder / name)
+        finetuning = quickstart.finetuning_run(
+            model, labelled, plan.finetuning_steps, seed, folder / name, save_strategy="no"
+        )
         finetuning.train()
         views = ViewDataset(parts["test"], processor_for(model.config, sampling_rate=1), skipped=skipped)
         figures = evaluate_views(finetuning, views, folder / name / "evaluation", quickstart.LABEL_NAMES)
@@ -91,7 +97,7 @@ def run(plan: Plan, seed: int, folder: Path):
             name,
             {
                 "uar": figures["uar"],
-                "time_order_uar": quickstart.time_order_uar(figures),
+                "time_order_uar": time_order_uar(figures),
                 "pretraining_seconds": seconds[0],
                 "finetuning_seconds": seconds[1],
                 "encoder_parameters": model.base_model.num_parameters(),

@@ -21,7 +21,7 @@ from ..messages import (
     spell_with_underscores,
 )
 from ..version import __version__
-from . import convert, demo, embed, predict, prepare, push, quickstart, reconstruct, visualize
+from . import convert, demo, download, embed, predict, prepare, push, quickstart, reconstruct, visualize
 
 
 class _Parser(SuggestsNearest):
@@ -49,6 +49,7 @@ COMMANDS = {
     "visualize": visualize,
     "demo": demo,
     "prepare": prepare,
+    "download": download,
     "convert": convert,
     "push": push,
 }

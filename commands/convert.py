@@ -1,6 +1,7 @@
 """`lgi-former convert`."""
 
 import argparse
+import math
 import os
 
 from ..messages import fail, first_line, silence_libraries
@@ -53,48 +54,56 @@ def add_arguments(parser):
 def run(args) -> int:
     """Convert a published MAE-DFER checkpoint, pre-trained or fine-tuned, to a directory that `from_pretrained` loads.
 
+    The authors' VideoMAE baseline becomes a VideoMAE of Transformers.
+
     It contains config.json, model.safetensors, the video processor, and code for machines without this package.
     """
     from huggingface_hub.errors import StrictDataclassError
 
-    from ..conversion import convert_mae_dfer_checkpoint
+    from ..configuration import DATASET_LABELS
+    from ..conversion.convert import convert_checkpoint
+    from ..hub.model_card import ModelFacts
 
     silence_libraries()
     try:
-        output_dir = convert_mae_dfer_checkpoint(
+        conversion = convert_checkpoint(
             args.checkpoint,
             args.output_dir,
+            ModelFacts(dataset=args.dataset),
             config=None if args.config is None else _read_config(args.config),
-            dataset=args.dataset,
-            labels=args.labels,
+            labels=args.labels or DATASET_LABELS.get(args.dataset),
             overwrite=args.overwrite,
             **{name: getattr(args, name) for name in _CONFIG_FIELDS if hasattr(args, name)},
         )
     except (OSError, ValueError, StrictDataclassError) as error:
         return fail(first_line(error))
-    _print_conversion(output_dir)
+    _print_conversion(conversion)
     return 0
 
 
 def _read_config(path: str):
-    from ..configuration import LGIFormerConfig
+    from ..hub.loading import load_config
 
     if not os.path.exists(path):
         raise FileNotFoundError(f"{path} does not exist. Give a config.json or its directory to --config.")
-    return LGIFormerConfig.from_pretrained(path)
+    return load_config(path)
 
 
-def _print_conversion(output_dir: os.PathLike):
-    from .. import modeling_lgi_former
-    from ..configuration import LGIFormerConfig
+def _print_conversion(conversion):
+    from safetensors import safe_open
 
-    config = LGIFormerConfig.from_pretrained(output_dir)
-    model_class = getattr(modeling_lgi_former, config.architectures[0])
-    model = model_class.from_pretrained(output_dir)
-    print(f"Wrote {output_dir}: {model_class.__name__} with {model.num_parameters():,} parameters.")
-    if model_class.__name__ == "LGIFormerForVideoClassification":
+    from ..hub.loading import load_config
+
+    folder, release = conversion
+    config = load_config(folder)
+    with safe_open(folder / "model.safetensors", "pt") as weights:
+        parameters = sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
+    print(f"Wrote {folder}: {config.architectures[0]} with {parameters:,} parameters.")
+    if release is not None:
+        print(f"By the options in the file, it is the authors' {release.name}, {release.link}")
+    if config.architectures[0].endswith("ForVideoClassification"):
         print(f"Classes: {', '.join(config.id2label.values())}.")
-        print(f"Try it: lgi-former predict VIDEO --model {output_dir}")
+        print(f"Try it: lgi-former predict VIDEO --model {folder}")
     else:
         print("It is pre-trained, not fine-tuned: AutoModelForVideoClassification gives it a new, untrained head.")
 

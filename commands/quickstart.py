@@ -1,6 +1,7 @@
 """`lgi-former quickstart`."""
 
 import os
+import shlex
 
 from ..extras import require_extra
 from ..messages import fail, first_line
@@ -10,23 +11,32 @@ SUMMARY = "the whole method on drawn faces, in minutes"
 
 
 def add_arguments(parser):
-    parser.add_argument("--output", default="quickstart", metavar="DIR", help="a new folder (default: %(default)s)")
-    parser.add_argument("--minutes", type=float, default=6.0, help="duration of the whole run (default: %(default)g)")
-    parser.add_argument("--seed", type=int, default=0, help="random seed (default: %(default)s)")
+    parser.add_argument(
+        "--output", default="quickstart", metavar="DIR", help="a new folder, or one to resume (default: %(default)s)"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with the interrupted quickstart in --output")
+    parser.add_argument(
+        "--quick", action="store_true", help="about a minute: shows that everything works, but does not learn much"
+    )
+    parser.add_argument("--seed", type=int, help="random seed (default: 0)")
 
 
 def run(args) -> int:
-    """Draw a corpus of faces. Pre-train on its unlabelled part, fine-tune on its labelled part, and evaluate on people
-    that are in neither. Two controls are trained on the same labels for as many steps: the same model from scratch,
-    and the pre-trained model on single frames."""
+    """Draw a corpus of faces, pre-train without labels, fine-tune with labels, and evaluate on people in no training
+    video. For comparison, the same model trains from scratch on the same labels for as many steps. The number of steps
+    is fixed; the command prints how many minutes they take on this machine."""
     require_extra("train")
-    from ..training.quickstart.report import REPORT_FILE, print_results
+    from ..training.quickstart.report import REPORT_FILE, print_results, summary
     from ..training.quickstart.run import quickstart
 
     try:
-        outcome = quickstart(args.output, args.minutes, args.seed)
+        outcome = quickstart(args.output, args.seed, args.quick, args.resume)
     except ValueError as error:
         return fail(first_line(error))
+    except KeyboardInterrupt:
+        print(f"\nStopped. Go on with: lgi-former quickstart --resume --output {shlex.quote(args.output)}", flush=True)
+        return 130
     print_results(outcome.figures)
+    print(summary(outcome))
     print(f"Report with figures: {os.path.join(args.output, REPORT_FILE)}")
     return 0

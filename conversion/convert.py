@@ -2,14 +2,23 @@
 
 import copy
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
-from ..configuration import DATASET_LABELS, DATASET_SAMPLING_RATES, LGIFormerConfig
+import torch
+from transformers import PreTrainedConfig, PreTrainedModel, VideoMAEForPreTraining, VideoMAEForVideoClassification
+
+from ..configuration import DATASET_LABELS, DATASET_SAMPLING_RATES
 from ..hub.model_card import ModelFacts, write_model_card
 from ..image_processing import processor_for
 from ..modeling_lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification, LGIFormerModel
 from .published_checkpoint import PublishedCheckpoint
+from .published_file import PublishedFile
 from .published_names import classifier_names, encoder_names, from_published, pretraining_names
+from .released_models import ReleasedModel, likely_release
+from .videomae_checkpoint import VideoMAECheckpoint, is_videomae
+from .videomae_names import videomae_names
 
 
 _MODEL_OF_KIND = {
@@ -17,19 +26,22 @@ _MODEL_OF_KIND = {
     "classification": (LGIFormerForVideoClassification, classifier_names),
     "encoder": (LGIFormerModel, encoder_names),
 }
+_VIDEOMAE_OF_KIND = {"pretraining": VideoMAEForPreTraining, "classification": VideoMAEForVideoClassification}
 
 
 def convert_mae_dfer_checkpoint(
     checkpoint_path: str | os.PathLike,
     output_dir: str | os.PathLike,
     *,
-    config: LGIFormerConfig | None = None,
+    config: PreTrainedConfig | None = None,
     dataset: str | None = None,
     labels: list[str] | None = None,
     overwrite: bool = False,
     **config_fields,
 ) -> Path:
     """Convert a checkpoint of the published MAE-DFER code, pre-trained or fine-tuned, to a model directory.
+
+    The authors' VideoMAE baseline becomes a VideoMAE of Transformers.
 
     Args:
         checkpoint_path: A `.pth` file of the published code. Its code does not run.
@@ -51,32 +63,80 @@ def convert_mae_dfer_checkpoint(
         FileExistsError: If `output_dir` is not empty and `overwrite` is not set.
         ValueError: If the checkpoint is truncated, unsafe, of another model, or does not fit configuration or labels.
     """
+    _check_dataset(dataset)
+    if labels is None and dataset is not None:
+        labels = DATASET_LABELS[dataset]
+    return convert_checkpoint(
+        checkpoint_path,
+        output_dir,
+        ModelFacts(dataset=dataset),
+        config=config,
+        labels=labels,
+        overwrite=overwrite,
+        **config_fields,
+    ).folder
+
+
+class Conversion(NamedTuple):
+    """
+    Attributes:
+        folder: The model's directory.
+        release: The authors' file that the checkpoint seems to be, by its training options.
+    """
+
+    folder: Path
+    release: ReleasedModel | None
+
+
+def convert_checkpoint(
+    checkpoint_path: str | os.PathLike,
+    output_dir: str | os.PathLike,
+    facts: ModelFacts,
+    *,
+    config: PreTrainedConfig | None = None,
+    labels: list[str] | None = None,
+    overwrite: bool = False,
+    **config_fields,
+) -> Conversion:
+    """Convert a checkpoint, and write `facts` on the card. Otherwise, see `convert_mae_dfer_checkpoint`."""
     output_dir = Path(output_dir)
     _check_output(output_dir, overwrite)
     if config is not None and config_fields:
         raise ValueError(f"{', '.join(config_fields)} cannot be set together with a config. Set them in the config.")
-    _check_fields(config_fields)
-    checkpoint = PublishedCheckpoint(checkpoint_path)
-    _check_dataset(dataset)
+    file = PublishedFile(checkpoint_path)
+    checkpoint = VideoMAECheckpoint(file) if is_videomae(file) else PublishedCheckpoint(file)
     if config is not None:
         config = copy.deepcopy(config)
     else:
+        _check_fields(checkpoint.config_class, config_fields)
         config = checkpoint.infer_config(**config_fields)
-        if dataset is None and labels is None:
-            dataset = _dataset_of(checkpoint, config)
-    _set_labels(config, checkpoint, labels if labels is not None else DATASET_LABELS.get(dataset or ""))
+        if facts.dataset is None and labels is None:
+            facts = replace(facts, dataset=_dataset_of(checkpoint, config))
+    if labels is None and checkpoint.kind == "classification":
+        labels = DATASET_LABELS.get(facts.dataset or "")
+    _set_labels(config, checkpoint, labels)
 
-    model_class, names_of = _MODEL_OF_KIND[checkpoint.kind]
-    add_pooling = {"add_pooling_layer": False} if checkpoint.kind == "encoder" else {}
-    model = model_class(config, **add_pooling)
-    shapes = {name: weight.shape for name, weight in model.state_dict().items()}
-    model.load_state_dict(from_published(checkpoint.weights, names_of(config), shapes))
-
+    model = _make_model(checkpoint, config)
     model.save_pretrained(output_dir)
-    sampling_rate = checkpoint.arguments.get("sampling_rate") or DATASET_SAMPLING_RATES.get(dataset or "", 4)
+    sampling_rate = checkpoint.arguments.get("sampling_rate") or DATASET_SAMPLING_RATES.get(facts.dataset or "", 4)
     processor_for(config, sampling_rate=sampling_rate).save_pretrained(output_dir)
-    write_model_card(output_dir, ModelFacts(checkpoint_file=checkpoint_path, dataset=dataset))
-    return output_dir
+    write_model_card(output_dir, replace(facts, checkpoint_file=checkpoint_path))
+    return Conversion(output_dir, likely_release(config.model_type, checkpoint.kind, checkpoint.arguments))
+
+
+def _make_model(checkpoint, config) -> PreTrainedModel:
+    if isinstance(checkpoint, VideoMAECheckpoint):
+        names = videomae_names(config, checkpoint.kind)
+        model = _VIDEOMAE_OF_KIND[checkpoint.kind](config)
+    else:
+        model_class, names_of = _MODEL_OF_KIND[checkpoint.kind]
+        names = names_of(config)
+        model = model_class(config, **({"add_pooling_layer": False} if checkpoint.kind == "encoder" else {}))
+    shapes = {name: weight.shape for name, weight in model.state_dict().items()}
+    # Transformers before 5.23 gives the keys of VideoMAE a bias, which changes nothing in the softmax over keys.
+    unused = {name: torch.zeros(shape) for name, shape in shapes.items() if name.endswith("attention.key.bias")}
+    model.load_state_dict(unused | from_published(checkpoint.weights, names, shapes))
+    return model
 
 
 def _check_output(output_dir, overwrite):
@@ -86,10 +146,10 @@ def _check_output(output_dir, overwrite):
         raise FileExistsError(f"{output_dir} is not empty. Choose another directory, or pass overwrite (--overwrite).")
 
 
-def _check_fields(config_fields):
-    unknown = sorted(set(config_fields) - set(LGIFormerConfig().to_dict()))
+def _check_fields(config_class, config_fields):
+    unknown = sorted(set(config_fields) - set(config_class().to_dict()))
     if unknown:
-        raise ValueError(f"LGIFormerConfig has no field {', '.join(unknown)}.")
+        raise ValueError(f"{config_class.__name__} has no field {', '.join(unknown)}.")
 
 
 def _check_dataset(dataset):

@@ -1,13 +1,11 @@
-"""Safe reading of published MAE-DFER checkpoints, and inference of the model's configuration."""
+"""A published MAE-DFER checkpoint: its kind, and inference of the model's configuration."""
 
-import argparse
-import os
-import pickle
 import re
 
 import torch
 
 from ..configuration import LGIFormerConfig
+from .published_file import PublishedFile
 
 
 # Names in the `args` of published checkpoints, and the fields of the configuration.
@@ -37,17 +35,15 @@ class PublishedCheckpoint:
         arguments: Arguments of the published script, if the file has them.
     """
 
-    def __init__(self, path: str | os.PathLike):
-        """Read a `.pth` file.
+    config_class = LGIFormerConfig
+
+    def __init__(self, file: PublishedFile):
+        """Find the kind of model in a file.
 
         Raises:
-            FileNotFoundError: If there is no such file.
-            ValueError: If it is not a complete checkpoint, would run code, or contains no LGI-Former.
+            ValueError: If it contains no LGI-Former.
         """
-        self.path = path
-        content = _load_safely(path)
-        self.arguments = vars(content["args"]) if isinstance(content.get("args"), argparse.Namespace) else {}
-        weights = _state_dict_of(content, path)
+        self.path, self.arguments, weights = file.path, file.arguments, file.weights
         self.kind = "pretraining" if any(name.startswith("decoder.") for name in weights) else "classification"
         if self.kind == "classification":
             weights = {name.removeprefix("encoder."): weight for name, weight in weights.items()}
@@ -56,9 +52,8 @@ class PublishedCheckpoint:
         self._encoder = {name.removeprefix("encoder."): weight for name, weight in weights.items()}
         if "lg_region_tokens" not in self._encoder or "patch_embed.proj.weight" not in self._encoder:
             raise ValueError(
-                f"{path} contains no LGI-Former: expected weights such as 'lg_region_tokens' and "
-                f"'patch_embed.proj.weight', found {', '.join(list(weights)[:4]) or 'none'}. Only MAE-DFER "
-                "checkpoints that were trained with --attn_type local_global can be converted."
+                f"{self.path} contains no LGI-Former and no VideoMAE: expected weights such as 'lg_region_tokens' and "
+                f"'patch_embed.proj.weight', found {', '.join(list(weights)[:4]) or 'none'}."
             )
 
     def infer_config(self, **fields) -> LGIFormerConfig:
@@ -77,10 +72,7 @@ class PublishedCheckpoint:
             inferred |= self._fields_of_decoder()
         if self.kind == "classification":
             inferred["num_labels"] = self.weights["head.weight"].shape[0]
-        for prefix in ("", "decoder_"):
-            width, heads = inferred.get(f"{prefix}hidden_size"), f"{prefix}num_attention_heads"
-            if width is not None and heads not in fields:
-                inferred[heads] = self._published_heads(width, heads)
+        inferred |= published_heads(self.path, inferred, fields)
         config = LGIFormerConfig(**{**inferred, **fields})
         num_regions = self._encoder["lg_region_tokens"].shape[0]
         if config.num_regions != num_regions:
@@ -111,7 +103,7 @@ class PublishedCheckpoint:
             "num_channels": num_channels,
             "tubelet_size": tubelet_size,
             "patch_size": patch_size,
-            "num_hidden_layers": _count_blocks(weights, r"blocks\.(\d+)\."),
+            "num_hidden_layers": count_blocks(weights, r"blocks\.(\d+)\."),
             "intermediate_size": weights["blocks.0.mlp.fc1.weight"].shape[0],
             "qkv_bias": "blocks.0.first_attn.q_bias" in weights,
             "intra_region_attention": "cross" if "blocks.0.first_attn_norm1.weight" in weights else "self",
@@ -124,7 +116,7 @@ class PublishedCheckpoint:
         weights = self.weights
         return {
             "decoder_hidden_size": weights["mask_token"].shape[-1],
-            "decoder_num_hidden_layers": _count_blocks(weights, r"decoder\.blocks\.(\d+)\."),
+            "decoder_num_hidden_layers": count_blocks(weights, r"decoder\.blocks\.(\d+)\."),
             "decoder_intermediate_size": weights["decoder.blocks.0.mlp.fc1.weight"].shape[0],
             # Published checkpoints were trained with this order.
             "decoder_position_order": "region",
@@ -145,62 +137,29 @@ class PublishedCheckpoint:
             return "none"
         return "all" if _equal(first, second) else "intra_and_interaction"
 
-    def _published_heads(self, width, field):
+
+def published_heads(path, inferred: dict, fields: dict) -> dict[str, int]:
+    """Numbers of attention heads for the inferred widths, without those that `fields` give.
+
+    Raises:
+        ValueError: If a width is not a multiple of the published width of a head.
+    """
+    numbers = {}
+    for prefix in ("", "decoder_"):
+        width, field = inferred.get(f"{prefix}hidden_size"), f"{prefix}num_attention_heads"
+        if width is None or field in fields:
+            continue
         if width % _PUBLISHED_HEAD_DIM:
             raise ValueError(
-                f"{self.path}: the number of attention heads cannot be inferred from a width of {width}, which is not "
+                f"{path}: the number of attention heads cannot be inferred from a width of {width}, which is not "
                 f"a multiple of the published head width {_PUBLISHED_HEAD_DIM}. Pass {field}."
             )
-        return width // _PUBLISHED_HEAD_DIM
+        numbers[field] = width // _PUBLISHED_HEAD_DIM
+    return numbers
 
 
-def _load_safely(path):
-    """The content of a `.pth` file. It may contain only tensors, plain Python values and an `argparse.Namespace`."""
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"There is no checkpoint file {path}. Expected a .pth file of the published code.")
-    try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
-        if wanted is None:
-            raise ValueError(_not_whole(path)) from error
-        raise ValueError(
-            f"{path} is refused: loading it would call {wanted[1]}, but a checkpoint may only contain tensors, plain "
-            "values and an argparse.Namespace. If you trust its author, load it yourself and save its 'model' again."
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise ValueError(_not_whole(path)) from error
-    if not isinstance(content, dict):
-        raise ValueError(
-            f"{path} contains a {type(content).__name__}. Expected a dictionary with 'model' or 'module'."
-        )
-    return content
-
-
-def _not_whole(path):
-    return (
-        f"{path} ({os.path.getsize(path):,} bytes) is not a complete PyTorch checkpoint. If it is truncated, its size "
-        "differs from the original: download it again. Otherwise, give a file that torch.save wrote."
-    )
-
-
-def _state_dict_of(content, path):
-    """Weights in 'model' or 'module', or else in the dictionary itself, without the prefixes of wrappers."""
-    for key in ("model", "module"):
-        if isinstance(content.get(key), dict):
-            content = content[key]
-            break
-    weights = {name: value for name, value in content.items() if isinstance(value, torch.Tensor)}
-    if not weights:
-        raise ValueError(
-            f"{path} contains no weights: expected a dictionary of tensors in 'model' or 'module', found the keys "
-            f"{', '.join(map(str, list(content)[:6])) or '(none)'}."
-        )
-    return {name.removeprefix("module.").removeprefix("backbone."): weight for name, weight in weights.items()}
-
-
-def _count_blocks(weights, pattern):
+def count_blocks(weights, pattern):
+    """Number of blocks, whose index is the group of `pattern`."""
     return 1 + max(int(match[1]) for name in weights if (match := re.match(pattern, name)))
 
 

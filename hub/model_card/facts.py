@@ -17,6 +17,9 @@ class ModelFacts:
     Attributes:
         base_model: The model that training started from: a Hub repository, or a path. The card shows only the name.
         checkpoint_file: Path of the published checkpoint that was converted. The card shows only the name.
+        checkpoint_link: Address of that checkpoint.
+        checkpoint_sha256: SHA-256 of that checkpoint, in hexadecimal digits.
+        reported: Figures in per cent that the authors of the checkpoint report, by name: `"uar"` and `"war"`.
         dataset: The training data: a name in `DATASET_TERMS`, or any other name.
         fold: Number of the fold in a cross-validation.
         figures: Results of the evaluation, as in `metrics.json`.
@@ -27,6 +30,9 @@ class ModelFacts:
 
     base_model: str | os.PathLike | None = None
     checkpoint_file: str | os.PathLike | None = None
+    checkpoint_link: str | None = None
+    checkpoint_sha256: str | None = None
+    reported: dict[str, float] = field(default_factory=dict)
     dataset: str | None = None
     fold: int | None = None
     figures: dict | None = None

@@ -108,7 +108,7 @@ print(features.shape)
 
 def results(config: PreTrainedConfig, facts: ModelFacts) -> str:
     """Metrics, recall and confusion of the classes, and losses."""
-    text = "\n\n".join(filter(None, [_figures(facts), _losses(config, facts)]))
+    text = "\n\n".join(filter(None, [_reported(facts), _figures(facts), _losses(config, facts)]))
     return text and f"## Results\n\n{text}"
 
 
@@ -127,6 +127,11 @@ def terms(facts: ModelFacts) -> str:
         "The code is under the Apache License 2.0. For the weights, the terms of the base model and of the training "
         "data apply."
     )
+    if facts.checkpoint_link is not None:
+        text += (
+            " The authors of the checkpoint publish it with their code, which is under the "
+            "[MIT License](https://github.com/sunlicai/MAE-DFER)."
+        )
     known = facts.dataset_terms
     if known is not None:
         named = known.title if known.page is None else f"[{known.title}]({known.page})"
@@ -202,12 +207,22 @@ def _family(config):
 
 
 def _origin_of_conversion(config, facts):
-    return (
-        f"{_family(config)} converted from `{Path(facts.checkpoint_file).name}`, a checkpoint of the "
+    name = f"`{Path(facts.checkpoint_file).name}`"
+    if facts.checkpoint_link is not None:
+        name = f"[{name}]({facts.checkpoint_link})"
+    text = (
+        f"{_family(config)} converted from {name}, a checkpoint of the "
         "[published MAE-DFER code](https://github.com/sunlicai/MAE-DFER). Nothing was trained or measured in the "
-        "conversion. The results in the paper belong to its own runs."
-        + (f" The classes are those of {facts.dataset_terms.title}." if facts.dataset_terms else "")
+        "conversion."
     )
+    if not facts.reported:
+        text += " The results in the paper belong to its own runs."
+    if facts.dataset_terms is not None:
+        is_classifier = kind_of(config) == "classifier"
+        text += f" {'The classes are those of' if is_classifier else 'It was trained on'} {facts.dataset_terms.title}."
+    if facts.checkpoint_sha256 is not None:
+        text += f"\n\nSHA-256 of the checkpoint: `{facts.checkpoint_sha256}`"
+    return text
 
 
 def _origin_of_training(config, facts):
@@ -220,6 +235,14 @@ def _origin_of_training(config, facts):
         task = "to predict numbers" if is_regression else "for dynamic facial expression recognition"
         return f"{_family(config)} fine-tuned {task}{data}{start}."
     return f"{_family(config)} pre-trained{data}, without labels, by reconstructing masked tubelets{start}."
+
+
+def _reported(facts):
+    if not facts.reported:
+        return ""
+    fold = "" if facts.fold is None else f" of fold {facts.fold}"
+    figures = ", ".join(f"{FIGURES[name]} {value:.2f} %" for name, value in facts.reported.items())
+    return f"The authors of the checkpoint report on the test data{fold}: {figures}. This package did not measure it."
 
 
 def _figures(facts):

@@ -19,6 +19,7 @@ from transformers import (
 
 from lgi_former import LGIFormerConfig, LGIFormerForPreTraining, convert_mae_dfer_checkpoint
 from lgi_former.conversion.published_checkpoint import PublishedCheckpoint
+from lgi_former.conversion.published_file import PublishedFile
 from lgi_former.conversion.published_names import classifier_names, pretraining_names, to_published
 from lgi_former.hub import all_flat_code
 
@@ -102,7 +103,7 @@ def test_a_pretraining_checkpoint_gives_the_golden_loss(name, tmp_path):
 def test_the_configuration_is_inferred_from_weights_and_arguments(name, tmp_path):
     _, weights, config, arguments = golden(name)
     given = GIVEN | ({"decoder_num_attention_heads": 2} if name.startswith("pretraining") else {})
-    checkpoint = PublishedCheckpoint(save(tmp_path / "a.pth", weights, **arguments))
+    checkpoint = PublishedCheckpoint(PublishedFile(save(tmp_path / "a.pth", weights, **arguments)))
     inferred = checkpoint.infer_config(**given).to_dict()
     wanted = config.to_dict()
     if name.startswith("classification"):
@@ -226,7 +227,7 @@ def test_files_that_are_not_checkpoints_are_refused(classifier_pth, tmp_path):
         "text.pth": "text.pth .* is not a complete",
         "list.pth": "contains a list. Expected a dictionary",
         "no_weights.pth": "contains no weights",
-        "foreign.pth": "contains no LGI-Former: expected .*lg_region_tokens.*, found layer1.0.conv1.weight",
+        "foreign.pth": "contains no LGI-Former .*: expected .*lg_region_tokens.*, found layer1.0.conv1.weight",
     }.items():
         with pytest.raises(ValueError, match=message):
             convert_mae_dfer_checkpoint(tmp_path / name, tmp_path / "out")

@@ -1,8 +1,8 @@
-"""A small corpus of drawn faces that show expressions, as real video files: something to try the whole method on.
+"""A small corpus of drawn faces that show expressions, as video files, to try the whole method on.
 
-Faces are smooth shapes, cropped as aligned faces are. They differ in identity, skin, hair, light, pose and background,
-talk and blink. An expression is a course from onset over apex to offset. Some classes are two expressions one after
-the other, and differ from another class only in their order: no single frame tells them apart.
+Faces are smooth shapes, cropped like aligned faces. They differ in identity, skin, hair, light, pose and background.
+Some people talk or blink. An expression goes from onset over apex to offset. Some classes are two expressions, one
+after the other. These classes differ from another class only in the order: no single frame can tell them apart.
 """
 
 import contextlib
@@ -18,33 +18,34 @@ import torch
 from einops import rearrange
 from tqdm import tqdm
 
+from ...files import whole_file
+
 
 NUM_FRAMES = 8
 FRAME_RATE = 8
 SIZE = 64
-VIDEOS_DRAWN_AT_ONCE = 4  # their pictures stay in a processor's cache
+VIDEOS_DRAWN_AT_ONCE = 4  # the pictures of more videos do not fit into the cache of a processor
 
 # Apexes: mouth curved up, opened, widened; brows raised, inner ends raised; lids opened.
 APEXES = {
-    "neutral": (0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
     "happy": (1.0, 0.25, 0.25, 0.1, 0.0, -0.25),
     "sad": (-0.9, 0.0, -0.05, 0.15, 1.0, -0.3),
     "surprise": (0.0, 1.0, -0.2, 1.0, 0.0, 0.5),
     "anger": (-0.35, 0.05, -0.1, -0.6, -1.0, -0.15),
 }
 LABELS = {
-    "neutral": ("neutral", "neutral"),
     "happy": ("happy", "happy"),
     "sad": ("sad", "sad"),
+    "surprise": ("surprise", "surprise"),
     "happy to sad": ("happy", "sad"),
     "sad to happy": ("sad", "happy"),
     "surprise to anger": ("surprise", "anger"),
     "anger to surprise": ("anger", "surprise"),
 }
-"""The classes and the two expressions that each goes through."""
+"""The two expressions of each class, in their order."""
 
 TIME_ORDER_LABELS = tuple(name for name, (first, second) in LABELS.items() if first != second)
-"""The classes that differ from another one in the order of time alone."""
+"""The classes that differ from another class only in the order of their expressions."""
 
 SKIN_TONE = (1.0, 0.78, 0.64)
 HAIR_TONE = (1.0, 0.8, 0.6)
@@ -53,34 +54,39 @@ LIP_TONE = (1.0, 0.62, 0.6)
 
 @dataclass
 class Part:
-    """A part of a corpus: `folder` with `num_videos` of people whom no part of another `seed` has."""
+    """A part of a corpus: a folder with videos. Parts with different seeds show different people."""
 
     folder: Path
     num_videos: int
     seed: int
 
+    @property
+    def annotations(self) -> Path:
+        """The list of the videos. It is written last, so a part with a list is complete."""
+        return self.folder.with_suffix(".csv")
+
 
 def write_part(part: Part, num_workers: int) -> Path:
-    """Draw the videos of a part, all classes equally often, with a progress bar.
+    """Draw the videos of a part, with a progress bar. The classes take turns.
 
     Args:
         part: What to draw.
         num_workers: Threads to draw with.
 
     Returns:
-        Its annotation file, with a line `path,label-index` for each video.
+        The annotation file, with a line `path,label-index` for each video.
     """
-    part.folder.mkdir(parents=True)
+    part.folder.mkdir(parents=True, exist_ok=True)
     starts = range(0, part.num_videos, VIDEOS_DRAWN_AT_ONCE)
-    progress = tqdm(total=part.num_videos, desc=f"Drawing {part.folder.name}", unit="video")
-    # Threads, because drawing and encoding let go of the interpreter, and a new process takes seconds to start.
+    progress = tqdm(total=part.num_videos, desc=f"Drawing {part.folder.name}", unit="video", disable=None)
+    # Threads suffice, because drawing and encoding release the interpreter. A new process takes seconds to start.
     with progress, _one_thread_each(), ThreadPoolExecutor(num_workers) as pool:
         for written in pool.map(functools.partial(_write_videos, part), starts):
             progress.update(written)
-    annotations = part.folder.with_suffix(".csv")
     lines = [f"{part.folder.name}/{_name(index)},{_label(index)}\n" for index in range(part.num_videos)]
-    annotations.write_text("path,label\n" + "".join(lines), encoding="utf-8")
-    return annotations
+    with whole_file(part.annotations) as file:
+        file.write_text("path,label\n" + "".join(lines), encoding="utf-8")
+    return part.annotations
 
 
 @contextlib.contextmanager
@@ -112,7 +118,7 @@ def _write_videos(part: Part, start: int) -> int:
 
 def write_video(path: Path, clip: torch.Tensor):
     """Write uint8 (frames, height, width, 3) as an mp4 file."""
-    import av  # faces can be drawn where PyAV is missing
+    import av  # drawing works without PyAV
 
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FRAME_RATE, options={"crf": "18", "preset": "ultrafast"})
@@ -130,7 +136,7 @@ def draw_faces(
 
     Args:
         labels: Indices into `LABELS`.
-        generator: Draws all that is random.
+        generator: Source of all random draws.
         num_frames: Frames of a clip, from before the onset to after the offset.
         size: Height and width in pixels.
 
@@ -143,7 +149,7 @@ def draw_faces(
 class _Drawing:
     """The canvas, float (clips, frames, 3, height, width) from 0 to 1, and the coordinates of the heads on it.
 
-    Heads reach from -1 to 1. Everything random is drawn where it is used, for all clips at once.
+    Coordinates on a head reach from -1 to 1. Random numbers are drawn where they are used, for all clips at once.
     """
 
     def __init__(self, labels, generator, num_frames, size):
@@ -169,10 +175,10 @@ class _Drawing:
         pixels = (self.canvas * exposure).clamp(0, 1).mul(255).round().to(torch.uint8)
         return rearrange(pixels, "n t c h w -> n t h w c")
 
-    # What happens in time
+    # Changes in time
 
     def _course(self, labels):
-        """Strength of every component of the apexes: (clips, frames, components)."""
+        """Strength of each component of the apexes: (clips, frames, components)."""
         phases = list(LABELS.values())
         first, second = (torch.tensor([APEXES[phases[label][half]] for label in labels]) for half in (0, 1))
         onset, offset = self._uniform(0.08, 0.2, 1), self._uniform(0.82, 0.94, 1)
@@ -186,13 +192,13 @@ class _Drawing:
         return course + resting_face
 
     def _talking(self):
-        """How far talking opens the mouth of one person in two: (clips, frames, 1, 1)."""
+        """How far talking opens the mouth: (clips, frames, 1, 1). Half of the people talk."""
         amplitude = self._some(0.5) * self._uniform(0.1, 0.35, 1)
         phase = self._uniform(1.5, 3.5, 1) * self.times + self._uniform(0, 1, 1)
         return (amplitude * (0.5 + 0.5 * torch.sin(2 * math.pi * phase)))[..., None, None]
 
     def _blinking(self):
-        """How far the eyes of one person in two are shut: (clips, frames, 1, 1)."""
+        """How far the eyes are shut: (clips, frames, 1, 1). Half of the people blink."""
         moment = self._uniform(0, 1, 1)
         return (self._some(0.5) * torch.exp(-(((self.times - moment) / 0.05) ** 2)))[..., None, None]
 
@@ -203,7 +209,7 @@ class _Drawing:
         return (self._uniform(-amount, amount, 1) + wandering)[..., None, None]
 
     def _pose(self):
-        """Coordinates on the head and, shifted by its turning, on the face: each (clips, frames, height, width)."""
+        """Set the coordinates on the head and on the turned face: each (clips, frames, height, width)."""
         roll, right, down, self.yaw, pitch = (self._drift(amount) for amount in (0.12, 0.06, 0.06, 0.12, 0.06))
         scale = self._uniform(1.0, 1.15, 1, 1, 1)
         x, y = self.canvas_x - right, self.canvas_y - down
@@ -211,7 +217,7 @@ class _Drawing:
         self.y = (y * roll.cos() - x * roll.sin()) / scale
         self.face_x, self.face_y = self.x - self.yaw, self.y - pitch
 
-    # What is painted
+    # Painting
 
     def _paint_background(self):
         angle = self._uniform(0, 2 * math.pi, 1, 1, 1)
@@ -263,7 +269,7 @@ class _Drawing:
         x, y, size = self.face_x - side * self.eye_x, self.face_y - self.eye_y, self.eye_size
         openness = (0.62 + 0.6 * self.lid).clamp(0.1, 1.1) * (1 - 0.95 * self.blinking)
         opening = torch.sigmoid(-_ellipse(x, y, size, (0.85 * size * openness).clamp(min=0.012)) / self.softness)
-        opening = opening * (openness / 0.3).clamp(max=1)  # of a closed eye nothing is seen
+        opening = opening * (openness / 0.3).clamp(max=1)  # a closed eye is invisible
         iris = torch.sigmoid((0.6 * size - torch.hypot(x, y)) / self.softness)[:, :, None]
         self._blend(opening, 0.92 + (self.iris - 0.92) * iris)
         outwards = side * x
@@ -291,7 +297,7 @@ class _Drawing:
     def _blend(self, share, colour):
         self.canvas = self.canvas + share[:, :, None] * (colour - self.canvas)
 
-    # What is drawn at random
+    # Random draws
 
     def _uniform(self, low, high, *shape):
         return low + (high - low) * torch.rand(self.count, *shape, generator=self.generator)

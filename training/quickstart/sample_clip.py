@@ -1,4 +1,4 @@
-"""A small clip that the package draws itself, so that a prediction can be tried before any video is at hand."""
+"""A small drawn clip, to try a prediction without any video."""
 
 from pathlib import Path
 
@@ -13,10 +13,10 @@ FRAME_RATE = 25
 
 
 def write_sample_clip(path: str | Path) -> Path:
-    """Write a drawn face that goes from neutral to a smile as a video of 64 frames, 160 x 160 pixels, 25 a second.
+    """Write a video of a drawn face that begins to smile: 64 frames of 160 x 160 pixels, 25 frames per second.
 
     Args:
-        path: File to write; its ending chooses the container, for example `.mp4`.
+        path: File to write. Its ending chooses the container, for example `.mp4`.
 
     Raises:
         OSError: If the file cannot be written.
@@ -32,7 +32,7 @@ def write_sample_clip(path: str | Path) -> Path:
 
 
 def _draw_face(smile: float) -> Image.Image:
-    """Draw a face; `smile` from 0, a straight mouth, to 1, a wide smile with raised cheeks."""
+    """Draw a face. `smile` goes from 0, a straight mouth, to 1, a wide smile."""
     frame = Image.new("RGB", (SIZE, SIZE), (70, 90, 110))
     draw = ImageDraw.Draw(frame)
     draw.ellipse((25, 10, 135, 150), fill=(224, 180, 150))

@@ -1,11 +1,17 @@
-"""The drawn corpus: real video files, all classes alike often, people that depend on the seed alone."""
+"""The drawn corpus: video files, balanced classes, and people that depend only on the seed."""
+
+from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from lgi_former.image_processing import read_video
 from lgi_former.training.data.annotations import load_annotations
+from lgi_former.training.quickstart import corpus
+from lgi_former.training.quickstart.corpus import draw_part, draw_parts
 from lgi_former.training.quickstart.drawn_faces import LABELS, TIME_ORDER_LABELS, Part, draw_faces, write_part
+from lgi_former.training.quickstart.outcome import Plan
 
 
 def draw(labels, seed=0, **sizes):
@@ -44,3 +50,21 @@ def test_a_part_is_a_folder_of_videos_and_their_list(tmp_path):
     other = write_part(Part(tmp_path / "other", 9, seed=4), num_workers=1)
     contents = [(path.with_suffix("") / "00004.mp4").read_bytes() for path in (annotations, again, other)]
     assert contents[0] == contents[1] != contents[2]
+
+
+def test_a_part_that_was_interrupted_is_drawn_again(tmp_path, monkeypatch):
+    part = Part(tmp_path / "test", 5, seed=3)
+    whole = {path.name: path.read_bytes() for path in map(Path, draw_part(part)["video"])}
+    part.annotations.unlink()
+    (part.folder / "00004.mp4").unlink()
+    (part.folder / "00002.mp4").write_bytes(b"half a video")
+    assert {path.name: path.read_bytes() for path in map(Path, draw_part(part)["video"])} == whole
+    monkeypatch.setattr(corpus, "write_part", lambda *args: pytest.fail("a complete part was drawn again"))
+    assert len(draw_part(part)) == 5
+
+
+def test_parts_and_seeds_show_different_people(tmp_path):
+    plan = Plan(num_unlabelled=2, num_labelled=2, num_tested=2, pretraining_steps=0, finetuning_steps=0)
+    corpora = [draw_parts(plan, tmp_path / str(seed), seed) for seed in (0, 1)]
+    contents = [Path(videos[0]["video"]).read_bytes() for parts in corpora for videos in parts.values()]
+    assert len(set(contents)) == 6

@@ -6,7 +6,7 @@ import torch
 from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification
 from lgi_former.hub.model_card import ModelFacts
 from lgi_former.image_processing import processor_for
-from lgi_former.training.quickstart import run as quickstart
+from lgi_former.training.quickstart import recipe as quickstart
 from lgi_former.training.run.arguments import RecipeTrainingArguments
 from lgi_former.training.run.trainers import finetuning_trainer
 

@@ -1,0 +1,148 @@
+"""Download of the models that the authors of MAE-DFER released."""
+
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import gdown
+from filelock import FileLock
+from gdown.exceptions import DownloadError as GdownError
+from gdown.exceptions import FileURLRetrievalError
+from huggingface_hub import constants, is_offline_mode
+from huggingface_hub.utils import tqdm
+from huggingface_hub.utils.sha import sha_fileobj
+
+from ..hub.model_card import ModelFacts
+from ..messages import nearest
+from .convert import convert_checkpoint
+from .released_models import ReleasedModel, released_models
+
+
+CACHE_FOLDER = "lgi_former"
+RETRIES = 3
+TIMEOUT = 60  # seconds without an answer
+
+
+class DownloadError(OSError):
+    """A released model that cannot be downloaded. The message names the link and the command for a file at hand."""
+
+
+def download(name: str) -> Path:
+    """Return the folder of a released model. The first call downloads the model and converts it.
+
+    The folder lies in the cache below `HF_HOME`. `from_pretrained` and all commands load it. An interrupted download
+    resumes. Several processes may call this at once: one downloads, the others wait.
+
+    Args:
+        name: A key of `released_models()`, such as `"mae-dfer-dfew-fold5"`.
+
+    Returns:
+        A folder with weights, configuration, video processor, code and model card. The card has the authors' figures
+        and the SHA-256 of the file.
+
+    Raises:
+        ValueError: If there is no released model of that name.
+        DownloadError: If Google Drive does not send the file, or sends something that is not a checkpoint.
+    """
+    models = released_models()
+    if name not in models:
+        raise ValueError(f"There is no released model {name!r}{nearest(name, list(models))}")
+    cache = Path(constants.HF_HOME) / CACHE_FOLDER
+    folder = cache / name
+    if is_downloaded(name):
+        return folder
+    if is_offline_mode():
+        raise DownloadError(
+            f"{name} is not in {cache}, and HF_HUB_OFFLINE forbids to download it. "
+            "Unset HF_HUB_OFFLINE, or copy the folder from another machine."
+        )
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache / f"{name}.lock"):
+        if not folder.exists():  # another process may have downloaded it
+            _download_and_convert(models[name], folder)
+    return folder
+
+
+def model_folder(model: str) -> str:
+    """Return the folder of a released model, after its download if needed. Other names do not change.
+
+    A local folder of the same name wins.
+    """
+    if model in released_models() and not Path(model).exists():
+        return str(download(model))
+    return model
+
+
+def is_downloaded(name: str) -> bool:
+    """Whether the folder of a released model exists. It gets its name when it is complete."""
+    return (Path(constants.HF_HOME) / CACHE_FOLDER / name).is_dir()
+
+
+def _download_and_convert(model: ReleasedModel, folder: Path):
+    """Write the folder of a model. It gets its name when it is complete."""
+    checkpoint = folder.with_suffix(".pth")
+    print(
+        f"Downloading {model.name} from {model.link}: {model.kind} on {model.corpus}, by the authors of MAE-DFER. "
+        f"It is stored in {folder}.",
+        file=sys.stderr,
+    )
+    _download_file(model, checkpoint, folder)
+    with checkpoint.open("rb") as file:
+        checksum = sha_fileobj(file).hex()
+    with tempfile.TemporaryDirectory(dir=folder.parent) as staging:
+        conversion = convert_checkpoint(
+            checkpoint,
+            Path(staging) / model.name,
+            ModelFacts(
+                checkpoint_link=model.link,
+                checkpoint_sha256=checksum,
+                dataset=model.corpus,
+                fold=model.fold,
+                reported={"uar": model.uar, "war": model.war} if model.kind == "fine-tuned" else {},
+            ),
+        )
+        conversion.folder.rename(folder)
+    checkpoint.unlink()
+
+
+def _download_file(model: ReleasedModel, checkpoint: Path, folder: Path):
+    """Download the `.pth` file. The bytes of an interrupted download are used again.
+
+    Raises:
+        DownloadError: If Google Drive refuses, the transfer ends early, or a web page comes instead of the file.
+    """
+    by_hand = (
+        f"Download the file with a browser from {model.link}, then run: lgi-former convert FILE {folder}\n"
+        f"After that, {model.name} is loaded from there."
+    )
+    # `disable=None` hides the bar where the output is not a terminal.
+    with tqdm(desc=model.name, unit="B", unit_scale=True, disable=None) as bar:
+
+        def show(received: int, total: int | None):
+            bar.total = total
+            bar.update(received - bar.n)
+
+        try:
+            gdown.download(
+                id=model.drive_id,
+                output=str(checkpoint),
+                quiet=True,
+                resume=True,
+                use_cookies=False,
+                progress=show,
+                retries=RETRIES,
+                timeout=TIMEOUT,
+            )
+        except FileURLRetrievalError as error:  # its context has the words of Google Drive
+            raise DownloadError(
+                f"Google Drive refuses {model.name}: {error.__context__ or error} {by_hand}"
+            ) from error
+        except (GdownError, OSError, KeyError) as error:  # KeyError: an answer without a Content-Type
+            reason = str(error).partition("\n")[0].rstrip(".")
+            raise DownloadError(
+                f"The download of {model.name} failed: {reason}. Run the command again: it resumes. Or: {by_hand}"
+            ) from error
+    if not zipfile.is_zipfile(checkpoint):
+        checkpoint.unlink()
+        raise DownloadError(f"Google Drive sent something else than a checkpoint for {model.name}. {by_hand}")

@@ -1,0 +1,93 @@
+"""A published VideoMAE checkpoint: its kind, and inference of the model's configuration.
+
+The authors of MAE-DFER trained VideoMAE as a baseline, with the code of `pretrain_videomae_base_patch16_160`.
+"""
+
+from transformers import VideoMAEConfig
+
+from .published_checkpoint import count_blocks, published_heads
+from .published_file import PublishedFile
+
+
+_CLIP_OF_ARGUMENTS = {"input_size": "image_size", "num_frames": "num_frames", "normlize_target": "norm_pix_loss"}
+_PUBLISHED_CLIP = {"image_size": 160, "num_frames": 16}
+
+
+def is_videomae(file: PublishedFile) -> bool:
+    """Whether a file contains a VideoMAE."""
+    return any(name.endswith("blocks.0.attn.qkv.weight") for name in file.weights) and not any(
+        name.endswith("lg_region_tokens") for name in file.weights
+    )
+
+
+class VideoMAECheckpoint:
+    """Weights and arguments of a VideoMAE.
+
+    Attributes:
+        kind: `"pretraining"` or `"classification"`.
+        path, weights, arguments: Those of the file.
+    """
+
+    config_class = VideoMAEConfig
+
+    def __init__(self, file: PublishedFile):
+        """Find the kind of model in a file.
+
+        Raises:
+            ValueError: If the file has neither a decoder nor a classifier.
+        """
+        self.path, self.arguments, self.weights = file.path, file.arguments, file.weights
+        if "decoder.blocks.0.attn.qkv.weight" in self.weights:
+            self.kind = "pretraining"
+        elif "head.weight" in self.weights and "fc_norm.weight" in self.weights:
+            self.kind = "classification"
+        else:
+            raise ValueError(
+                f"{self.path} is a VideoMAE without decoder and without classifier. It cannot be converted."
+            )
+
+    def infer_config(self, **fields) -> VideoMAEConfig:
+        """Infer the configuration from weights and arguments.
+
+        Unknown fields have the published values: heads of width 64, clips of 16 x 160 x 160.
+
+        Args:
+            fields: Fields that replace inferred ones.
+
+        Raises:
+            ValueError: If the number of heads cannot be inferred. The message names the field to pass.
+        """
+        inferred = {
+            **_PUBLISHED_CLIP,
+            **{
+                field: self.arguments[argument]
+                for argument, field in _CLIP_OF_ARGUMENTS.items()
+                if self.arguments.get(argument) is not None
+            },
+            **self._sizes(),
+            "layer_norm_eps": 1e-6,
+            "use_mean_pooling": self.kind == "classification",
+        }
+        if self.kind == "classification":
+            inferred["num_labels"] = self.weights["head.weight"].shape[0]
+        inferred |= published_heads(self.path, inferred, fields)
+        return VideoMAEConfig(**{**inferred, **fields})
+
+    def _sizes(self) -> dict:
+        weights, prefix = self.weights, "encoder." if self.kind == "pretraining" else ""
+        hidden_size, num_channels, tubelet_size, patch_size, _ = weights[f"{prefix}patch_embed.proj.weight"].shape
+        sizes = {
+            "hidden_size": hidden_size,
+            "num_channels": num_channels,
+            "tubelet_size": tubelet_size,
+            "patch_size": patch_size,
+            "num_hidden_layers": count_blocks(weights, rf"{prefix}blocks\.(\d+)\."),
+            "intermediate_size": weights[f"{prefix}blocks.0.mlp.fc1.weight"].shape[0],
+        }
+        if self.kind == "pretraining":
+            sizes |= {
+                "decoder_hidden_size": weights["mask_token"].shape[-1],
+                "decoder_num_hidden_layers": count_blocks(weights, r"decoder\.blocks\.(\d+)\."),
+                "decoder_intermediate_size": weights["decoder.blocks.0.mlp.fc1.weight"].shape[0],
+            }
+        return sizes
