@@ -14,6 +14,7 @@ from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification
 from lgi_former.commands import cli
 from lgi_former.image_processing.faces import face_cropping
 from lgi_former.training import evaluate, finetune, pretrain
+from lgi_former.training.quickstart.drawn_faces import LABELS
 from lgi_former.training.quickstart.sample_clip import write_sample_clip
 
 
@@ -153,13 +154,9 @@ def folder(tmp_path, monkeypatch, save_tiny_model):
     return tmp_path
 
 
-def recipe_of_the_page():
-    (recipe,) = blocks(DOCS / "finetune.md", "yaml")
-    return recipe
-
-
-def sort_drawn_videos():
+def sort_drawn_videos(save_tiny_model):
     """Run the script of docs/finetune.md on a small corpus with the files of a quickstart."""
+    save_tiny_model(LGIFormerForVideoClassification, "quickstart/model", list(LABELS))
     names = [f"test/{index:05d}.mp4" for index in range(140)]
     corpus = Path("quickstart/corpus")
     (corpus / "test").mkdir(parents=True)
@@ -173,12 +170,12 @@ def sort_drawn_videos():
 
 
 def test_the_worked_example_of_finetuning_runs(folder, save_tiny_model):
-    sort_drawn_videos()
+    sort_drawn_videos(save_tiny_model)
     counts = {part: len(list(Path("my_faces", part).glob("*/*.mp4"))) for part in ("train", "test")}
     assert counts == {"train": 36, "test": 24}
     assert len(list(Path("my_faces/test").iterdir())) == 4
-    save_tiny_model(LGIFormerForVideoClassification, "quickstart/model", ["a", "b", "c", "d", "e", "f", "g"])
-    Path("my_faces.yaml").write_text(recipe_of_the_page(), encoding="utf-8")
+    (recipe,) = blocks(DOCS / "finetune.md", "yaml")
+    Path("my_faces.yaml").write_text(recipe, encoding="utf-8")
     options = ["--output_dir", "trained", "--max_steps", "1"]
     assert cli.main(["finetune", "my_faces.yaml", *options]) == 0
     assert {"confusion_matrix.png", "metrics.json", "predictions.csv"} <= {
