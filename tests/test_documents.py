@@ -1,4 +1,4 @@
-"""README and the documents: links, commands and Python examples."""
+"""README and the documents: links, commands and Python examples. Also the commands that `download` suggests."""
 
 import csv
 import re
@@ -11,7 +11,8 @@ import yaml
 
 import lgi_former
 from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification
-from lgi_former.commands import cli
+from lgi_former.commands import cli, download
+from lgi_former.conversion import released_models
 from lgi_former.image_processing.faces import face_cropping
 from lgi_former.training import evaluate, finetune, pretrain
 from lgi_former.training.quickstart.drawn_faces import LABELS
@@ -110,10 +111,11 @@ def commands_in(document):
                 yield [words[start].rpartition(".")[2], *words[start + 1 :]]
 
 
-COMMANDS = sorted({shlex.join(words) for document in DOCUMENTS for words in commands_in(document)})
+COMMANDS = {shlex.join(words) for document in DOCUMENTS for words in commands_in(document)}
+COMMANDS |= {download.next_command(name).removeprefix("lgi-former ") for name in released_models()}
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_commands_are_understood(command, monkeypatch):
     """Commands and options exist, and recipes are shipped or written on the page. Nothing is run."""
     calls = []
