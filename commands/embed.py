@@ -52,6 +52,7 @@ def run(args) -> int:
     skipped. The exit status is then 1."""
     if bool(args.data) == bool(args.videos):
         args.parser.error("give either videos or --data")
+    from ..conversion import model_folder
     from ..hub.loading import load_encoder, set_reading
     from ..inference.embedding_file import SUFFIXES, table_beside
 
@@ -62,7 +63,7 @@ def run(args) -> int:
     except (OSError, ValueError) as error:
         return fail(first_line(error))
     try:
-        model, processor = load_encoder(args.model, args.device)
+        model, processor = load_encoder(model_folder(args.model), args.device)
     except Exception as error:  # many libraries take part in loading
         return fail(f"cannot load the model: {first_line(error)}")
     try:

@@ -24,6 +24,7 @@ def run(args) -> int:
     frames. For models that predict motion, also draw the differences between frames."""
     from huggingface_hub.errors import StrictDataclassError
 
+    from ..conversion import model_folder
     from ..figures import draw_reconstruction, reconstruct
     from ..figures.style import save_figure
     from ..hub.loading import load_autoencoder, set_reading
@@ -31,7 +32,7 @@ def run(args) -> int:
     silence_libraries()
     try:
         check_output(args, FIGURE_SUFFIXES)
-        model, processor = load_autoencoder(args.model, args.device)
+        model, processor = load_autoencoder(model_folder(args.model), args.device)
         set_reading(processor, args.backend, args.frame_order)
         clip = processor(args.video, return_tensors="pt", num_segments=1)["pixel_values"]
         reconstruction = reconstruct(model, clip, args.mask_ratio, args.seed)

@@ -99,7 +99,7 @@ def _download_and_convert(model: ReleasedModel, folder: Path):
                 checkpoint_sha256=checksum,
                 dataset=model.corpus,
                 fold=model.fold,
-                reported={"uar": model.uar, "war": model.war} if model.kind == "fine-tuned" else {},
+                reported=model.reported,
             ),
         )
         conversion.folder.rename(folder)

@@ -36,6 +36,12 @@ class ReleasedModel(NamedTuple):
         return "pre-trained" if self.uar is None else "fine-tuned"
 
     @property
+    def reported(self) -> dict[str, float]:
+        """The authors' figures in per cent, by name."""
+        figures = {"uar": self.uar, "war": self.war}
+        return {name: value for name, value in figures.items() if value is not None}
+
+    @property
     def link(self) -> str:
         """Address of the page on Google Drive where a browser can download the file."""
         return f"https://drive.google.com/file/d/{self.drive_id}/view"

@@ -28,7 +28,7 @@ def videomae_names(config: VideoMAEConfig, kind: str) -> dict[str, list[str]]:
 
 
 def _layers(published: str, ours: str, count: int) -> dict[str, list[str]]:
-    names = {}
+    names: dict[str, list[str]] = {}
     for index in range(count):
         names |= _layer(f"{published}.{index}", f"{ours}.{index}")
     return names

@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from huggingface_hub.errors import HFValidationError
-from huggingface_hub.utils import validate_repo_id
 from transformers import (
     CONFIG_MAPPING,
     MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING,
@@ -29,6 +27,7 @@ from ..configuration import LGIFormerConfig
 from ..image_processing import LGIFormerVideoProcessor
 from ..image_processing.decoding.decoder_backends import chosen_backend
 from ..modeling_lgi_former import LGIFormerForPreTraining, LGIFormerModel
+from .model_names import check_model_name
 
 
 def load_classifier(
@@ -105,9 +104,10 @@ def load_config(model_name_or_path: str | os.PathLike) -> PreTrainedConfig:
         model_name_or_path: A directory, the name of a Hub repository, or a JSON file.
 
     Raises:
-        OSError: If there is no such configuration, or it cannot be read.
+        OSError: If there is no such configuration, it cannot be read, or the name looks like a misspelt path.
         ValueError: If Transformers does not know the model's family. Code beside the model never runs.
     """
+    check_model_name(model_name_or_path)
     with loading_errors(model_name_or_path):
         fields, _ = PreTrainedConfig.get_config_dict(model_name_or_path)
         if fields.get("auto_map") and fields.get("model_type") not in CONFIG_MAPPING:
@@ -220,17 +220,10 @@ def _config_of_model(model_name_or_path: str) -> PreTrainedConfig:
     Raises:
         FileNotFoundError: If the name is neither a directory nor the name of a Hub repository.
     """
-    if not os.path.isdir(model_name_or_path):
-        try:
-            validate_repo_id(str(model_name_or_path))
-            is_repository_name = not os.path.isfile(model_name_or_path)
-        except HFValidationError:
-            is_repository_name = False
-        if not is_repository_name:
-            raise FileNotFoundError(
-                f"{model_name_or_path} is neither a directory nor the name of a Hub repository. Convert a published "
-                ".pth file with `lgi-former convert` first."
-            )
+    if os.path.isfile(model_name_or_path):
+        raise FileNotFoundError(
+            f"{model_name_or_path} is a file, not a directory. Convert a .pth file with `lgi-former convert`."
+        )
     return load_config(model_name_or_path)
 
 

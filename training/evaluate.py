@@ -6,6 +6,7 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
+from ..conversion import model_folder
 from ..hub.loading import load_classifier
 from ..image_processing import LGIFormerVideoProcessor, processor_for
 from ..image_processing.decoding.decoder_backends import BACKENDS
@@ -133,7 +134,7 @@ def load_for_evaluation(arguments: EvaluationArguments) -> tuple[PreTrainedModel
     Raises:
         ValueError, OSError: If there is no such model, or it was never fine-tuned.
     """
-    model, processor = load_classifier(arguments.model, device="cpu")  # the trainer moves it
+    model, processor = load_classifier(model_folder(arguments.model), device="cpu")  # the trainer moves it
     names = ("sampling_rate", "num_segments", "backend", "frame_order")
     settings = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
     if not isinstance(processor, LGIFormerVideoProcessor):

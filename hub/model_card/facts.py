@@ -43,7 +43,7 @@ class ModelFacts:
     @property
     def base_repository(self) -> str | None:
         """`base_model` if it is a Hub repository."""
-        if self.base_model is None or os.path.exists(self.base_model):
+        if self.base_model is None or os.path.exists(self.base_model) or "/" not in str(self.base_model):
             return None
         try:
             validate_repo_id(str(self.base_model))

@@ -16,6 +16,8 @@ from lgi_former.commands.cli import main
 from lgi_former.conversion import DownloadError, model_folder, released_models
 from lgi_former.conversion.published_names import classifier_names, to_published
 from lgi_former.conversion.released_models import likely_release
+from lgi_former.training.run.arguments import ModelArguments
+from lgi_former.training.run.starting_model import load_model_to_finetune
 
 
 NAME = "mae-dfer-dfew-fold5"
@@ -149,3 +151,24 @@ def test_the_command_lists_and_downloads(drive, checkpoint, capsys):
     output, note = capsys.readouterr()
     assert Path(output.strip(), "config.json").is_file()
     assert f"--model {NAME}" in note and "Google" not in output
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["embed", "a.mp4", "--output", "a.npy", "--model", NAME],
+        ["reconstruct", "a.mp4", "--output", "a.png", "--model", NAME],
+        ["evaluate", "--data", "test.csv", "--model", NAME],
+    ],
+)
+def test_commands_take_the_name_of_a_released_model(command, drive, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(command) == 2
+    assert "Google Drive refuses mae-dfer-dfew-fold5" in capsys.readouterr().err
+    assert f"id={drive_id()}" in drive.requests[0][0]
+
+
+def test_training_starts_from_a_released_model(drive, checkpoint):
+    drive.files[drive_id()] = checkpoint
+    start = load_model_to_finetune(ModelArguments(model_name_or_path=NAME), ["calm", "angry"])
+    assert start.model.config.num_hidden_layers == 1 and start.sampling_rate == 4

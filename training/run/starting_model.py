@@ -17,7 +17,7 @@ from transformers import (
 from transformers.utils import logging
 
 from ...configuration import LGIFormerConfig
-from ...conversion import convert_mae_dfer_checkpoint
+from ...conversion import convert_mae_dfer_checkpoint, model_folder
 from ...hub.loading import first_names, load_config, load_weights
 from ...image_processing import LGIFormerVideoProcessor
 from ...messages import nearest
@@ -142,9 +142,9 @@ def _load(
 
 @contextlib.contextmanager
 def _as_directory(model_name_or_path: str):
-    """Converts a published `.pth` file to a temporary directory. Other names are returned unchanged."""
+    """Convert a published `.pth` file to a temporary directory, or download a released model. Others do not change."""
     if Path(model_name_or_path).suffix not in (".pth", ".pt"):
-        yield model_name_or_path
+        yield model_folder(model_name_or_path)
         return
     with tempfile.TemporaryDirectory() as folder:
         yield str(convert_mae_dfer_checkpoint(model_name_or_path, folder))
