@@ -39,7 +39,7 @@ def next_command(name: str) -> str:
     model = released_models()[name]
     if model.kind == "fine-tuned":
         return f"lgi-former predict VIDEO --model {name}"
-    return f"lgi-former finetune finetune_dfew --model_name_or_path {name} --train_data TRAIN.csv"
+    return f"lgi-former finetune dfew --model_name_or_path {name} --train_annotations TRAIN.csv"
 
 
 def print_released_models():

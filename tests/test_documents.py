@@ -1,4 +1,4 @@
-"""README and the documents: links, commands and Python examples. Also the commands that `download` suggests."""
+"""README and the documents: links, commands and Python examples."""
 
 import csv
 import re
@@ -11,8 +11,7 @@ import yaml
 
 import lgi_former
 from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification
-from lgi_former.commands import cli, download
-from lgi_former.conversion import released_models
+from lgi_former.commands import cli
 from lgi_former.image_processing.faces import face_cropping
 from lgi_former.training import evaluate, finetune, pretrain
 from lgi_former.training.quickstart.drawn_faces import LABELS
@@ -112,7 +111,6 @@ def commands_in(document):
 
 
 COMMANDS = {shlex.join(words) for document in DOCUMENTS for words in commands_in(document)}
-COMMANDS |= {download.next_command(name).removeprefix("lgi-former ") for name in released_models()}
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
