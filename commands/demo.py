@@ -46,7 +46,8 @@ def add_arguments(parser):
 def run(args) -> int:
     """Serve a page on which you can upload or record a video. A fine-tuned model answers with the annotated video, the
     scores over time and a table. A pre-trained model masks a clip and reconstructs it. An upload is deleted after the
-    answer. With --export_space, write the page as a folder that can be uploaded as a Space."""
+    answer. Programs call the page with gradio_client (docs/demo.md). With --export_space, write the page as a folder
+    that can be uploaded as a Space."""
     from huggingface_hub.errors import StrictDataclassError
 
     from ..inference.demo import UploadLimits, export_space, launch_demo

@@ -63,8 +63,8 @@ def check_uploadable(directory: str | os.PathLike):
     """Check that a model would load on another machine.
 
     Raises:
-        ValueError: If an adapter names its base model by a path on this machine, or if there are two sets of weights,
-            in one file and in shards.
+        ValueError: If an adapter names its base model by a path on this machine, or if the weights exist twice: in one
+            file and in shards.
     """
     directory = Path(directory)
     whole, index = directory / "model.safetensors", directory / "model.safetensors.index.json"

@@ -50,6 +50,11 @@ def stretches(timeline: list[dict]) -> list[dict]:
     return short
 
 
+def shown_number(person: int) -> int:
+    """The number of a person in pictures and tables, which count from 1. Results count from 0."""
+    return person + 1
+
+
 def best_label(entry: dict) -> str:
     """The label with the highest score of an entry."""
     return max(entry["scores"], key=entry["scores"].get)

@@ -113,7 +113,7 @@ class LGIFormerPreTrainedModel(ModelSavedWithCode, AdaptsToClipSize, PreTrainedM
     def _init_weights(self, module: nn.Module):
         std = self.config.initializer_range
         if isinstance(module, nn.Linear):
-            if self.base_model.pooler is None:  # pre-training
+            if isinstance(self.base_model, LGIFormerModel) and self.base_model.pooler is None:  # pre-training
                 init.xavier_uniform_(module.weight)
             else:
                 init.trunc_normal_(module.weight, std=std)

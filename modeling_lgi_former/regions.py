@@ -53,9 +53,9 @@ class LGIFormerRegions:
     def visible_in_region(self, bool_masked_pos: torch.Tensor, training: bool) -> torch.Tensor:
         """Indices of the visible tokens inside their region, ascending: long (batch, regions, visible of a region).
 
-        The host must know the number of visible tokens. It reads the number from the mask, except in training on an
-        accelerator, which must not wait for the device, and in compiled graphs, which have no data-dependent shapes.
-        There the number follows from `config.mask_ratio`, and the device checks it asynchronously.
+        The host must know the number of visible tokens. Usually it reads the number from the mask. Training on an
+        accelerator must not wait for the device, and compiled graphs have no data-dependent shapes. For them, the
+        number follows from `config.mask_ratio`, and the device checks it asynchronously.
 
         Args:
             bool_masked_pos: bool (batch, tokens) in raster order, True = masked.

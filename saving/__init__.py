@@ -1,4 +1,7 @@
-"""What `save_pretrained` writes: base classes of configuration, models and processor, and the code beside weights.
+"""What `save_pretrained` writes.
+
+`save_pretrained.py` has the base classes of configuration, models and processor. `flat_code.py` makes the three Python
+files beside the weights, which load the model without lgi_former.
 
 Importing this room is cheap. May import `files` and `version`.
 """

@@ -153,7 +153,7 @@ def open_labelled(
     """Open the videos to train and to evaluate on, and check their labels.
 
     Returns:
-        The videos of `--train_data`, a list with the videos of `--eval_data` if there are any, and the names of the
+        The videos of `--train_data`; a list with the videos of `--eval_data`, empty without them; and the names of the
         classes in the order of their indices.
 
     Raises:

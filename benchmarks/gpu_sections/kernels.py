@@ -33,7 +33,7 @@ KINDS = {
 
 
 def run(setting: Setting) -> Iterator[dict]:
-    """LGI-Former's stages. Inductor's cache has the compiled ones, from an earlier section."""
+    """Profile steps of LGI-Former, eager and compiled. An earlier section has filled Inductor's cache."""
     tasks = [("fine-tuning", "default"), ("inference", None), ("inference", "default"), ("fine-tuning", None)]
     # Compiling on a processor is slow, and the section "compiled" rehearses it.
     for stage, mode in setting.pick(tasks, tasks[1:2]):

@@ -56,7 +56,7 @@ class Track:
         """The smoothed box of the face at a time: float (4,). None before the first and after the last detection.
 
         Boxes between detections are interpolated linearly. The result is their weighted mean over `smoothing` seconds
-        before and after `time`, because detected boxes vary by a few pixels even if a face does not move.
+        before and after `time`. Without it, boxes vary by a few pixels even if a face does not move.
         """
         if not self.start <= time <= self.end:
             return None

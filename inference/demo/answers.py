@@ -1,5 +1,6 @@
 """Answers of the demo to an uploaded video. The page is in `page.py`."""
 
+import re
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,27 +19,31 @@ from ...modeling_lgi_former.classification_loss import problem_type_of
 from ..annotated_video import annotate_video
 from ..pipeline import FacialExpressionPipeline
 from ..prediction import labels_of
-from ..timeline import NO_FACE_NOTE
+from ..timeline import best_label, shown_number
 from ..timeline_figure import draw_timeline
 from .uploads import UploadLimits
 
 
-NO_FACE_TO_RECONSTRUCT = "No face was found, so there is nothing to reconstruct."
+NO_FACE_ADVICE = 'If the video shows one face and nothing else, untick "Find faces".'
+NO_FACE_TO_RECONSTRUCT = f"No face was found, so there is nothing to reconstruct. {NO_FACE_ADVICE}"
+PERSON_AND_TIMES, EXPRESSION = ("person", "start", "end"), "expression"
 
 
 @dataclass
 class RecognitionAnswer:
     """
     Attributes:
-        note (`str`): The answer in a sentence.
-        rows (`list[list]`): A row with `Recognition.columns` for each person: number, start and end in seconds, and
-            the score of each label. If there are several people, the last row is for all of them.
+        note (`str`): The answer in sentences, as Markdown.
+        people (`list[list]`): A row with `Recognition.columns` for each person, with the mean scores. If there are
+            several people, the last row is for all of them.
+        windows (`list[list]`): The same columns for each window in time.
         timeline (`Figure`, *optional*): Scores over time. None without a face.
         video (`bytes`, *optional*): The annotated video as an MP4 file. None without a face.
     """
 
     note: str
-    rows: list[list] = field(default_factory=list)
+    people: list[list] = field(default_factory=list)
+    windows: list[list] = field(default_factory=list)
     timeline: Figure | None = None
     video: bytes | None = None
 
@@ -51,6 +56,12 @@ class Recognition:
         video_processor: The processor of the model.
         limits: Limits of uploads.
         face_cropper: Finds and follows faces.
+
+    Attributes:
+        labels (`list[str]`): The labels in the order of the model.
+        problem_type (`str`): What the model was trained for, as `problem_type` of its configuration.
+        columns (`list[str]`): Columns of the tables: number of the person from 1, start and end in seconds, the label
+            with the highest score (not for regression), and the score of each label.
     """
 
     def __init__(
@@ -62,10 +73,10 @@ class Recognition:
     ):
         self.limits = limits
         self.labels = labels_of(model.config)
-        self._is_regression = problem_type_of(model.config) == "regression"
-        self.columns = ["person", "from (s)", "to (s)", *self.labels]
+        self.problem_type = problem_type_of(model.config)
+        self.columns = [*PERSON_AND_TIMES, *([] if self.is_regression else [EXPRESSION]), *_titles(self.labels)]
         self._reading = reading_of(video_processor)
-        self._recognise = FacialExpressionPipeline(
+        self._pipeline = FacialExpressionPipeline(
             model=model,
             video_processor=video_processor,
             face_cropper=face_cropper,
@@ -73,6 +84,11 @@ class Recognition:
             return_boxes=True,
             show_progress=True,
         )
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the scores are outputs of a regression model. Otherwise they are probabilities."""
+        return self.problem_type == "regression"
 
     def __call__(self, video: str, crop_faces: bool = True) -> RecognitionAnswer:
         """Answer to a video file.
@@ -84,18 +100,29 @@ class Recognition:
         Raises:
             ValueError: If the video exceeds the limits or cannot be read.
         """
-        self.limits.check(video)
-        result = self._recognise(video, crop_faces=crop_faces)
+        result = self.recognise(video, crop_faces)
         if result["scores"] is None:
-            return RecognitionAnswer(NO_FACE_NOTE)
-        people = len(result["people"])
-        seen = "1 person" if people == 1 else f"{people} people"
+            return RecognitionAnswer(f"{as_markdown(result['note'])} {NO_FACE_ADVICE}")
         return RecognitionAnswer(
-            note=f"{self._best(result['scores'])}, from {seen} in {result['duration']:.1f} seconds.",
-            rows=self._rows(result),
+            note=self._note(result, crop_faces),
+            people=self._people(result),
+            windows=[self._row(shown_number(entry["person"]), entry) for entry in result["timeline"]],
             timeline=draw_timeline(result, title="Scores over time"),
             video=self._annotate(video, result),
         )
+
+    def recognise(self, video: str, crop_faces: bool = True) -> dict:
+        """Recognise the expressions in a video file. Arguments and errors are those of a call.
+
+        Returns:
+            The result of `FacialExpressionPipeline`, with boxes.
+        """
+        self.limits.check(video)
+        return self._pipeline(video, crop_faces=crop_faces)
+
+    def score_text(self, score: float) -> str:
+        """A score for people: a percentage, or two decimals for regression."""
+        return f"{score:.2f}" if self.is_regression else f"{score:.1%}"
 
     def _annotate(self, video: str, result: dict) -> bytes:
         with tempfile.TemporaryDirectory() as folder:
@@ -103,32 +130,60 @@ class Recognition:
             annotate_video(video, result, path, show_progress=True, **self._reading)
             return path.read_bytes()
 
-    def _best(self, scores: dict[str, float]) -> str:
-        if self._is_regression:
-            return ", ".join(f"**{label}** {scores[label]:.2f}" for label in self.labels)
-        label, score = next(iter(scores.items()))
-        return f"Mostly **{label}** ({score:.2f})"
+    def _note(self, result: dict, crop_faces: bool) -> str:
+        people = len(result["people"])
+        seen = "whole frames" if not crop_faces else "1 person" if people == 1 else f"{people} people"
+        sentences = [
+            self._best(result["scores"]),
+            f"The model saw {seen} in {result['duration']:.1f} seconds of video.",
+        ]
+        if "note" in result:
+            sentences.append(as_markdown(result["note"]))
+        return " ".join(sentences)
 
-    def _rows(self, result: dict) -> list[list]:
-        rows = [[str(one["person"]), one["start"], one["end"], *self._scores(one)] for one in result["people"]]
+    def _best(self, scores: dict[str, float]) -> str:
+        texts = [f"**{as_markdown(label)}** {self.score_text(scores[label])}" for label in self.labels]
+        if self.is_regression:
+            return f"The output of the model is {', '.join(texts)}."
+        label, score = next(iter(scores.items()))
+        return f"The highest score is **{as_markdown(label)}** with {self.score_text(score)}."
+
+    def _people(self, result: dict) -> list[list]:
+        rows = [self._row(shown_number(person["person"]), person) for person in result["people"]]
         if len(rows) > 1:
-            rows.append(["all", 0.0, result["duration"], *self._scores(result)])
+            rows.append(self._row("all", {"start": 0.0, "end": result["duration"], "scores": result["scores"]}))
         return rows
 
-    def _scores(self, scored: dict) -> list[float]:
-        return [round(scored["scores"][label], 3) for label in self.labels]
+    def _row(self, person: int | str, scored: dict) -> list:
+        expression = [] if self.is_regression else [best_label(scored)]
+        scores = (scored["scores"][label] for label in self.labels)
+        return [person, scored["start"], scored["end"], *expression, *scores]
+
+
+def as_markdown(text: str) -> str:
+    """Escape a text so that Markdown shows it letter by letter."""
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
+
+
+def _titles(labels: list[str]) -> list[str]:
+    """Columns of labels. A label with the name of another column is called "score of ..."."""
+    return [f"score of {label}" if label in (*PERSON_AND_TIMES, EXPRESSION) else label for label in labels]
 
 
 @dataclass
 class ReconstructionAnswer:
     """
     Attributes:
-        note (`str`): The answer in a sentence.
+        note (`str`): The answer in sentences.
         figure (`Figure`, *optional*): Original, visible and reconstructed frames. None without a face.
+        loss (`float`, *optional*): Loss of the model for the clip. None without a face.
+        masked (`float`, *optional*): Share of the clip that was masked. None without a face.
     """
 
     note: str
     figure: Figure | None = None
+    loss: float | None = None
+    masked: float | None = None
 
 
 class Reconstruction:
@@ -170,8 +225,9 @@ class Reconstruction:
         if clip is None:
             return ReconstructionAnswer(NO_FACE_TO_RECONSTRUCT)
         reconstruction = reconstruct(self._model, clip, mask_ratio, seed)
-        note = f"Loss {reconstruction.loss:.4f} with {mask_ratio or self.mask_ratio:.0%} masked."
-        return ReconstructionAnswer(note, draw_reconstruction(reconstruction))
+        masked = reconstruction.masked.float().mean().item()
+        note = f"{masked:.0%} of the clip was masked. The loss of the reconstruction is {reconstruction.loss:.4f}."
+        return ReconstructionAnswer(note, draw_reconstruction(reconstruction), reconstruction.loss, masked)
 
     def _whole_clip(self, video: str) -> torch.Tensor:
         return self._video_processor(video, num_segments=1, return_tensors="pt")["pixel_values"]

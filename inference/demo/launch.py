@@ -65,6 +65,7 @@ def _serve(demo: Recognition | Reconstruction, model_name: str, host: str | None
         os.environ.update(GRADIO_TEMP_DIR=uploads, GRADIO_ANALYTICS_ENABLED="False")
         import gradio as gr
 
+        from .markup import STYLE, STYLE_OF_PHONES
         from .page import build_page
 
         page = build_page(demo, Path(model_name).name if os.path.isdir(model_name) else model_name)
@@ -73,7 +74,12 @@ def _serve(demo: Recognition | Reconstruction, model_name: str, host: str | None
             server_port=port,
             share=share,
             max_file_size=f"{demo.limits.max_megabytes * MEGABYTE:.0f}b",
-            theme=gr.themes.Default(font="system-ui", font_mono="monospace"),
+            # Gradio's grey text has too little contrast on white.
+            theme=gr.themes.Default(font="system-ui", font_mono="monospace").set(
+                body_text_color_subdued="*neutral_500"
+            ),
+            css=STYLE,
+            head=STYLE_OF_PHONES,
             footer_links=[],
             run_history=False,  # otherwise browsers store uploads and answers
             ssr_mode=False,  # otherwise Gradio starts a Node.js server if Node.js is installed

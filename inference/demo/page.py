@@ -1,28 +1,50 @@
 """The page of the demo. It loads nothing from other servers: no fonts, no scripts, no statistics."""
 
-import base64
+import contextlib
+import os
+from collections.abc import Callable, Iterator
 
 import gradio as gr
 
-from .answers import Recognition, RecognitionAnswer, Reconstruction, ReconstructionAnswer
+from .answers import Recognition, RecognitionAnswer, Reconstruction, ReconstructionAnswer, as_markdown
+from .example import write_example
+from .markup import picture, picture_address, player, timeline_and_scores
 from .uploads import NotAnsweredError, deleted_after_answer
 
 
+MEANING_OF_A_SCORE = {
+    "single_label_classification": (
+        "A score is the softmax of a model that was trained on one label per clip. It says how strongly the model "
+        "prefers this label among its classes. It is not a measurement of what somebody feels. It is not a share of "
+        "annotators."
+    ),
+    "multi_label_classification": (
+        "A score is the sigmoid of a model that was trained on several labels per clip. It says how strongly the "
+        "model expects this label, independently of the other labels. It is not a measurement of what somebody "
+        "feels. It is not a share of annotators."
+    ),
+    "regression": (
+        "A score is the output of a model that was trained on numbers, such as ratings of clips. It is not a "
+        "measurement of what somebody feels."
+    ),
+}
 WITH_CARE = (
     "**Use with care.** Whether emotions can be read from faces is "
-    "[contested](https://doi.org/10.1177/1529100619832930). A score is the share of a label that annotators would "
-    "give to a clip like those of one data set, not a measurement of what somebody feels. Do not use it for decisions "
-    "about people. In the European Union, inferring emotions at work and in education is prohibited with few "
-    "exceptions (AI Act, Article 5)."
+    "[contested](https://doi.org/10.1177/1529100619832930). {meaning}Do not use it for decisions about people. In the "
+    "European Union, inferring emotions at work and in education is prohibited with few exceptions (AI Act, "
+    "Article 5)."
 )
 SECONDS_OF_ABANDONED_UPLOADS = 30 * 60  # longer than the longest queue takes, because its uploads are still needed
 SECONDS_BETWEEN_DELETIONS = 60
 LONGEST_QUEUE = 10
+FRAMES_OF_RECONSTRUCTION = "Original, visible and reconstructed frames"
+QUEUE = "answers"  # buttons and API wait in one queue, so that one video is answered at a time
+HEIGHT_OF_PROGRESS = 120  # pixels
 NO_UPLOAD = None  # empties the input after the answer, because its file is deleted
 
 
 def build_page(demo: Recognition | Reconstruction, model_name: str) -> gr.Blocks:
-    """Build the page and its queue, which answers one video at a time.
+    """Build the page, its API endpoint and their queue, which answers one video at a time.
 
     Args:
         demo: Answers to a video. It decides what the page shows.
@@ -35,17 +57,18 @@ def build_page(demo: Recognition | Reconstruction, model_name: str) -> gr.Blocks
     ) as page:
         is_recognition = isinstance(demo, Recognition)
         subject = "Facial expressions in a video" if is_recognition else "Masked video, reconstructed"
-        gr.Markdown(f"# {subject}\nModel: `{model_name}`. {_about_uploads(demo)}")
+        gr.Markdown(f"# {subject}\nModel: {as_markdown(model_name)}. {_about_uploads(demo)}")
         (_add_recognition if is_recognition else _add_reconstruction)(demo)
-        gr.Markdown(WITH_CARE)
+        meaning = f"{MEANING_OF_A_SCORE[demo.problem_type]} " if is_recognition else ""
+        gr.Markdown(WITH_CARE.format(meaning=meaning))
     return page.queue(max_size=LONGEST_QUEUE)
 
 
 def _about_uploads(demo: Recognition | Reconstruction) -> str:
     limits = demo.limits
     return (
-        f"Videos may have {limits.max_megabytes:g} MB and {limits.max_seconds:g} seconds. We delete your video after "
-        f"the answer, or after {SECONDS_OF_ABANDONED_UPLOADS // 60} minutes."
+        f"A video may have at most {limits.max_megabytes:g} MB and {limits.max_seconds:g} seconds. We delete your "
+        f"video after the answer. Without a request, we delete it after {SECONDS_OF_ABANDONED_UPLOADS // 60} minutes."
     )
 
 
@@ -56,19 +79,31 @@ def _add_recognition(recognition: Recognition):
                 reply = recognition(video, crop_faces)
         except NotAnsweredError as error:
             reply = RecognitionAnswer(_apology(error))
-        return NO_UPLOAD, reply.note, _as_html(reply.video), reply.timeline, reply.rows
+        return (
+            NO_UPLOAD,
+            _final(reply.note),
+            _shown(reply.video and player(reply.video)),
+            _shown(reply.timeline and timeline_and_scores(recognition, reply)),
+        )
+
+    def answer_example(crop_faces: bool, progress=gr.Progress(track_tqdm=True)):  # noqa: B008
+        return answer(write_example(), crop_faces)[1:]
+
+    def recognise(video: str | None, crop_faces: bool) -> dict:
+        with _errors_of_api(), deleted_after_answer(video):
+            return recognition.recognise(video, crop_faces) | {"video": os.path.basename(video)}
 
     with gr.Row():
         with gr.Column(scale=2):
             video, crop_faces = _add_inputs()
-            submit = gr.Button("Recognise", variant="primary", elem_id="submit")
+            submit, example = _add_buttons("Recognise")
         with gr.Column(scale=3):
-            note = gr.Markdown(elem_id="note")
-            annotated = gr.HTML(elem_id="annotated")
-    timeline = gr.Plot(show_label=False, elem_id="timeline")  # Gradio would lay the label over the figure
-    table = gr.Dataframe(headers=recognition.columns, label="Mean scores", interactive=False, elem_id="scores")
-    outputs = [video, note, annotated, timeline, table]
-    _answer_on_click(submit, answer, [video, crop_faces], outputs, note)
+            note = _add_note()
+            annotated = _add_part("annotated")
+    outputs = [note, annotated, _add_part("details")]
+    _answer_on_click(submit, answer, [video, crop_faces], [video, *outputs], note)
+    _answer_on_click(example, answer_example, [crop_faces], outputs, note)
+    _add_endpoint(recognise, [video, crop_faces])
 
 
 def _add_reconstruction(reconstruction: Reconstruction):
@@ -78,19 +113,30 @@ def _add_reconstruction(reconstruction: Reconstruction):
                 reply = reconstruction(video, crop_faces, mask_ratio, int(seed))
         except NotAnsweredError as error:
             reply = ReconstructionAnswer(_apology(error))
-        return NO_UPLOAD, reply.note, reply.figure
+        return NO_UPLOAD, _final(reply.note), _shown(reply.figure and picture(reply.figure, FRAMES_OF_RECONSTRUCTION))
+
+    def answer_example(*settings):
+        return answer(write_example(), *settings)[1:]
+
+    def reconstruct(video: str | None, crop_faces: bool, mask_ratio: float, seed: float) -> dict:
+        with _errors_of_api(), deleted_after_answer(video):
+            reply = reconstruction(video, crop_faces, mask_ratio, int(seed))
+        figure = reply.figure and picture_address(reply.figure)
+        return {"note": reply.note, "loss": reply.loss, "masked": reply.masked, "figure": figure}
 
     with gr.Row():
         with gr.Column(scale=2):
             video, crop_faces = _add_inputs()
             mask_ratio = gr.Slider(0.1, 0.95, reconstruction.mask_ratio, step=0.05, label="Masked share")
             seed = gr.Number(0, precision=0, minimum=0, label="Seed of the mask")
-            submit = gr.Button("Reconstruct", variant="primary", elem_id="submit")
+            submit, example = _add_buttons("Reconstruct")
         with gr.Column(scale=3):
-            note = gr.Markdown(elem_id="note")
-            figure = gr.Plot(show_label=False, elem_id="figure")
-    inputs = [video, crop_faces, mask_ratio, seed]
-    _answer_on_click(submit, answer, inputs, [video, note, figure], note)
+            note = _add_note()
+    figure = _add_part("figure")
+    settings = [crop_faces, mask_ratio, seed]
+    _answer_on_click(submit, answer, [video, *settings], [video, note, figure], note)
+    _answer_on_click(example, answer_example, settings, [note, figure], note)
+    _add_endpoint(reconstruct, [video, *settings])
 
 
 def _add_inputs() -> tuple[gr.Video, gr.Checkbox]:
@@ -106,20 +152,79 @@ def _add_inputs() -> tuple[gr.Video, gr.Checkbox]:
     return video, crop_faces
 
 
-def _answer_on_click(submit: gr.Button, answer, inputs: list, outputs: list, note: gr.Markdown):
-    submit.click(answer, inputs, outputs, show_progress_on=note, concurrency_limit=1, api_visibility="private")
+def _add_buttons(action: str) -> tuple[gr.Button, gr.Button]:
+    submit = gr.Button(action, variant="primary", elem_id="submit")
+    return submit, gr.Button("Try a drawn example", elem_id="example")
+
+
+def _add_note() -> gr.Markdown:
+    return gr.Markdown("Upload or record a video, or try the example. The answer appears here.", elem_id="note")
+
+
+def _add_part(name: str) -> gr.HTML:
+    """Add a part of the answer. It is hidden until there is an answer."""
+    return gr.HTML(visible=False, elem_id=name, elem_classes="answer", apply_default_css=False)
+
+
+def _answer_on_click(button: gr.Button, answer: Callable, inputs: list, outputs: list, note: gr.Markdown):
+    """Let a button answer. The old answer disappears at once, also if other videos are answered first.
+
+    Args:
+        button: The button.
+        answer: Function from the values of `inputs` to the values of `outputs`.
+        inputs: The upload, unless the example is answered, and the settings.
+        outputs: The upload, unless the example is answered, the note, and the parts of the answer below it.
+        note: Where progress is shown.
+    """
+    shown = outputs[outputs.index(note) :]
+    cleared = button.click(
+        lambda: [gr.update(value="", min_height=HEIGHT_OF_PROGRESS), *[_shown(None)] * (len(shown) - 1)],
+        outputs=shown,
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    cleared.then(
+        answer,
+        inputs,
+        outputs,
+        show_progress_on=note,
+        concurrency_limit=1,
+        concurrency_id=QUEUE,
+        api_visibility="private",
+    )
+
+
+def _add_endpoint(function: Callable, inputs: list):
+    """Add an API endpoint that has the name of a function and returns its dictionary."""
+    gr.Button(visible=False).click(
+        function,
+        inputs,
+        gr.JSON(visible=False),
+        api_name=function.__name__,
+        concurrency_limit=1,
+        concurrency_id=QUEUE,
+    )
+
+
+@contextlib.contextmanager
+def _errors_of_api() -> Iterator[None]:
+    """Send the message of a `NotAnsweredError` to the client. Gradio hides messages of other errors."""
+    try:
+        yield
+    except NotAnsweredError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+
+
+def _final(note: str) -> dict:
+    """An update that shows a note without the place for the progress bar."""
+    return gr.update(value=note, min_height=0)
+
+
+def _shown(markup: str | None) -> dict:
+    """An update that shows HTML, or hides the component if there is none."""
+    return gr.update(value=markup or "", visible=bool(markup))
 
 
 def _apology(error: NotAnsweredError) -> str:
-    return f"**No answer.** {error}"
-
-
-def _as_html(video: bytes | None) -> str:
-    """A player that contains the video. A file that Gradio serves would remain on disk."""
-    if video is None:
-        return ""
-    address = f"data:video/mp4;base64,{base64.b64encode(video).decode()}"
-    return (
-        f'<video src="{address}" controls autoplay muted loop playsinline style="width: 100%"></video>'
-        '<a href="#" download="annotated.mp4" onclick="this.href = this.previousElementSibling.src">Download</a>'
-    )
+    return f"**No answer.** {as_markdown(str(error))}"

@@ -1,35 +1,34 @@
 """Exports the demo as a Space of the Hugging Face Hub: a folder that is ready for upload."""
 
+import contextlib
 import importlib.metadata
 import os
 import shutil
 from pathlib import Path
 
+import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
+from ...extras import require_extra
 from ...hub import PACKAGE, model_files
+from ...hub.upload import check_repo_id
 from .uploads import UploadLimits
 
 
 PYTHON_VERSION = "3.12"
+LONGEST_TITLE = 30  # letters; the Hub refuses longer ones
 
 README = """\
 ---
-title: {title}
-emoji: 🎭
-colorFrom: blue
-colorTo: green
-sdk: gradio
-sdk_version: {gradio_version}
-python_version: "{python_version}"
-app_file: app.py
-{models}---
+{settings}---
 
 Try an LGI-Former (MAE-DFER), a model of faces in motion. Upload a video of at most {limits.max_megabytes:g} MB and
 {limits.max_seconds:g} seconds. We delete your video after the answer.
 
-`lgi_former/` is the code of the package at the time of the export. Only `requirements.txt` has to be installed. Use
-with care: the page says why.
+`lgi_former/` is the code of the package at the time of the export. `requirements.txt` has the versions that were
+installed then. Use with care: the page says why.
 """
 
 APP = '''\
@@ -51,7 +50,7 @@ def export_space(model_name_or_path: str, folder: str | os.PathLike, limits: Upl
     is a local directory.
 
     Args:
-        model_name_or_path: A Hub repository, or a directory. The model files of a directory are copied.
+        model_name_or_path: A Hub repository with its owner, or a directory. The model files of a directory are copied.
         folder: A new or empty folder.
         limits: Limits of uploads.
 
@@ -61,12 +60,17 @@ def export_space(model_name_or_path: str, folder: str | os.PathLike, limits: Upl
     Raises:
         FileExistsError: If the folder is not empty.
         OSError: If the folder cannot be written, or the directory has no model.
+        MissingExtraError: If `pip install "lgi-former[demo]"` was not done, so that there are no versions to pin.
+        ValueError: If the name is neither a directory nor a possible name of a Hub repository.
         ValueError: If the installed package does not declare the extra `demo`.
     """
+    require_extra("demo")
     folder, limits = Path(folder), limits or UploadLimits()
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(f"'{folder}' is not empty. Give a new or empty folder for the Space.")
     is_local = os.path.isdir(model_name_or_path)
+    if not is_local:
+        _check_repository(model_name_or_path)
     files = model_files(model_name_or_path) if is_local else []
     if is_local and "config.json" not in {file.name for file in files}:
         raise FileNotFoundError(f"{model_name_or_path} is not a model's directory: it has no config.json.")
@@ -79,6 +83,16 @@ def export_space(model_name_or_path: str, folder: str | os.PathLike, limits: Upl
     (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in required), encoding="utf-8")
     (folder / "README.md").write_text(_readme(model_name_or_path, is_local, limits), encoding="utf-8")
     return sorted(path.name for path in folder.iterdir())
+
+
+def _check_repository(name: str):
+    try:
+        check_repo_id(name)
+    except ValueError as error:
+        raise ValueError(
+            f"There is no folder '{name}', and it cannot be a repository of the Hub. Give the folder of a model, or a "
+            "repository as USER/NAME, with letters, digits, '-', '_' and '.'."
+        ) from error
 
 
 def _copy_package(folder: Path):
@@ -99,7 +113,9 @@ def _copy(files, folder: Path):
 
 
 def requirements() -> list[str]:
-    """The requirements of this package and of its extra `demo`.
+    """The requirements of this package and of its extra `demo`, with the installed versions.
+
+    A requirement of another platform that is not installed here has its range of versions.
 
     Raises:
         ValueError: If the installed package does not declare the extra.
@@ -107,21 +123,34 @@ def requirements() -> list[str]:
     always, extra = [], []
     for requirement in map(Requirement, importlib.metadata.requires("lgi-former")):
         if "extra" not in str(requirement.marker):
-            always.append(str(requirement))
+            always.append(_pinned(requirement))
         elif requirement.marker.evaluate({"extra": "demo"}):
             requirement.marker = None
-            extra.append(str(requirement))
+            extra.append(_pinned(requirement))
     if not extra:
         raise ValueError("lgi-former was installed before it had a demo. Install it again, with its extra `demo`.")
     return [*always, *extra]
 
 
+def _pinned(requirement: Requirement) -> str:
+    """The requirement with the installed version. Package indexes have no local versions such as 2.9.0+cpu."""
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        installed = Version(importlib.metadata.version(requirement.name))
+        requirement.specifier = SpecifierSet(f"=={installed.public}")
+    return str(requirement)
+
+
 def _readme(model_name_or_path: str, is_local: bool, limits: UploadLimits) -> str:
     name = Path(os.path.abspath(model_name_or_path)).name
-    return README.format(
-        title=f"LGI-Former {name}"[:30],
-        gradio_version=importlib.metadata.version("gradio"),
-        python_version=PYTHON_VERSION,
-        models="" if is_local else f"models:\n  - {model_name_or_path}\n",
-        limits=limits,
-    )
+    settings = {
+        "title": f"LGI-Former {name}"[:LONGEST_TITLE].strip(),
+        "emoji": "🎭",
+        "colorFrom": "blue",
+        "colorTo": "green",
+        "sdk": "gradio",
+        "sdk_version": importlib.metadata.version("gradio"),
+        "python_version": PYTHON_VERSION,
+        "app_file": "app.py",
+        **({} if is_local else {"models": [model_name_or_path]}),
+    }
+    return README.format(settings=yaml.safe_dump(settings, allow_unicode=True, sort_keys=False), limits=limits)

@@ -58,6 +58,11 @@ def test_a_space_is_written_once(finetuned, tmp_path, monkeypatch, capsys, error
     assert "is not empty" in error_line()
 
 
+def test_a_space_of_an_impossible_repository_is_an_error(tmp_path, error_line):
+    assert main(["demo", "--model", "outputs/my run/model", "--export-space", str(tmp_path / "space")]) == 2
+    assert "it cannot be a repository of the Hub" in error_line()
+
+
 @pytest.mark.parametrize("port", ["0", "65536", "http", 400 * "9"])
 def test_a_port_is_a_number(port, capsys):
     with pytest.raises(SystemExit):

@@ -11,7 +11,13 @@ from transformers import (
 )
 
 import lgi_former
-from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification, LGIFormerModel, RegionTubeMasking
+from lgi_former import (
+    LGIFormerForPreTraining,
+    LGIFormerForVideoClassification,
+    LGIFormerModel,
+    LGIFormerPreTrainedModel,
+    RegionTubeMasking,
+)
 
 
 VARIANTS = {
@@ -386,6 +392,18 @@ def test_initialisation(tiny_config):
     head = pretraining.decoder.head.weight
     assert 0.95 * (6 / sum(head.shape)) ** 0.5 < head.abs().max().item() <= (6 / sum(head.shape)) ** 0.5
     assert pretraining.decoder.mask_token.std().item() == pytest.approx(0.02, rel=0.5)
+
+
+def test_a_subclass_without_the_usual_encoder_is_initialised_as_a_classifier(tiny_config):
+    class Projection(LGIFormerPreTrainedModel):
+        def __init__(self, config):
+            super().__init__(config)
+            self.projection = torch.nn.Linear(256, 256)
+            self.post_init()
+
+    model = Projection(tiny_config(initializer_range=0.02))
+    assert model.projection.weight.std().item() == pytest.approx(0.02, rel=0.05)
+    assert model.projection.bias.abs().max() == 0
 
 
 def test_the_classifier_takes_the_pretrained_encoder_without_its_norm(tiny_config, tmp_path):

@@ -312,7 +312,7 @@ def test_class_folders_and_videomae(tmp_path, monkeypatch, capsys):
         (lambda: main(["pretrain", "tiny.yaml", "--output_dir", "new"]), "train_data is missing"),
         (lambda: main(["finetune", "tiny.yaml"]), "output_dir is missing"),
         (lambda: finetune("--output_dir", "new", "--train_data", "nowhere.txt"), "'nowhere.txt' cannot be read"),
-        (lambda: finetune("--output_dir", "new", "--data_root", "no"), "None of the 8 videos is there, such as 'no/"),
+        (lambda: finetune("--output_dir", "new", "--data_root", "no"), "None of the 8 videos exists, such as 'no/"),
         (lambda: finetune("--output_dir", "new", "--train_data", "bare.txt", *LABELS), "train_data has no labels"),
         (lambda: finetune("--output_dir", "new", "--eval_data", "bare.txt", *LABELS), "eval_data has no labels"),
         (lambda: finetune("--output_dir", "new", "--train_data", "{fold}.txt"), "Choose folds"),

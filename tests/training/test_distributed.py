@@ -176,8 +176,8 @@ def test_sharded_pretraining(sharded, tiny_run, tmp_path):
     [
         ("average", "ema_decay needs the whole weights on each device"),
         ("FSDP1", "Set fsdp_version to 2"),
-        ("other type", "was saved with FSDP and state_dict_type=FULL_STATE_DICT, but this run is one with FSDP and"),
-        ("whole checkpoint", "was saved with no FSDP, but this run is one with FSDP and"),
+        ("other type", "was saved with FSDP and state_dict_type=FULL_STATE_DICT, but this run has FSDP and"),
+        ("whole checkpoint", "was saved with no FSDP, but this run has FSDP and"),
         ("CPU", "Accelerate shards weights on GPUs only"),
     ],
 )

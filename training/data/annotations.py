@@ -110,9 +110,9 @@ def check_that_videos_are_there(videos: Dataset):
     rows = range(0, len(videos), step)
     if any(_may_be_there(videos[row]["video"]) for row in rows):
         return
-    which = f"{len(videos)} videos" if step == 1 else f"{len(rows)} videos that were looked for"
+    which = f"{len(videos)} videos" if step == 1 else f"{len(rows)} checked videos"
     example = videos[0]["video"]
-    raise AnnotationError(f"None of the {which} is there, such as '{example}'. {_what_to_do(example)}")
+    raise AnnotationError(f"None of the {which} exists, such as '{example}'. {_what_to_do(example)}")
 
 
 def _may_be_there(video: str | dict | None) -> bool:

@@ -1,7 +1,7 @@
 """Collators: they make a batch of items.
 
-They run in the data loader's workers, whose number must not change the result. All random draws therefore depend on
-the items' `"seed"`, a whole number of at least 0 that a data set derives from the run's seed, the epoch and the item's
+They run in the data loader's workers, whose number must not change the result. So all random draws depend on the
+items' `"seed"`, a whole number of at least 0. A data set derives it from the run's seed, the epoch and the item's
 index. A mask depends only on its own item.
 
 Batches hold the items' `"video"` as a list `"videos"`, for messages. Models do not use it.

@@ -1,7 +1,7 @@
 """The index of tar shards: `index.json` lists the shards, and a Parquet file beside each shard lists its videos.
 
-`index.json` has the field names of WebDataset's `wids`. A Parquet file is read when a video of its shard is needed, so
-that no process holds a row for each video of a corpus.
+`index.json` has the field names of WebDataset's `wids`. A Parquet file is read when a video of its shard is needed. So
+no process holds a row for each video of a corpus.
 """
 
 import functools

@@ -13,7 +13,7 @@ class ShardOrder(Sampler[int]):
     seed and epoch. It is the same in all processes, so that Accelerate can divide the batches, and skip the batches
     that a resumed run has seen.
 
-    If the videos do not fill the last batch of every process, Accelerate repeats some videos of the epoch
+    The videos may not fill the last batch of every process. Then Accelerate repeats some videos of the epoch
     (`even_batches`), or drops the rest if `dataloader_drop_last` is set.
 
     Args:

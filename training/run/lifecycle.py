@@ -14,7 +14,7 @@ from .run_data import BAD_VIDEOS_FILE
 logger = logging.get_logger(__name__)
 
 NEWEST = ("true", "last", "newest")
-"""Values of `--resume_from_checkpoint` that mean the newest whole checkpoint of the output folder."""
+"""Values of `--resume_from_checkpoint` that mean the newest complete checkpoint of the output folder."""
 
 
 def check_output_dir(training: RecipeTrainingArguments):
@@ -77,5 +77,5 @@ def _checkpoint(training: RecipeTrainingArguments) -> str | None:
         return resume
     newest = newest_whole_checkpoint(training.output_dir)
     if newest is None:
-        logger.warning(f"There is no whole checkpoint in {training.output_dir}; training starts from the beginning.")
+        logger.warning(f"No complete checkpoint is in {training.output_dir}. Training starts from the beginning.")
     return newest and str(newest)

@@ -38,7 +38,8 @@ def data_order(trainer: Trainer) -> dict[str, int | None]:
     }
 
 
-def _steps_per_epoch(args, batches):
+def _steps_per_epoch(args, num_videos):
+    batches = num_videos
     for size in (args.train_batch_size, args.world_size):
         batches = batches // size if args.dataloader_drop_last else -(-batches // size)
     return -(-batches // args.gradient_accumulation_steps)

@@ -17,16 +17,22 @@ class SaveAfterEpochEnd(TrainerCallback):
     """Saves the checkpoint of an epoch's last step after the epoch's end. It must be the last callback."""
 
     def __init__(self):
-        self._is_due = False
+        self._is_last_step = self._is_due = False
 
     def on_step_end(self, args, state, control, **kwargs):
         epoch_ends = float(state.epoch).is_integer() or control.should_epoch_stop or control.should_training_stop
+        self._is_last_step = epoch_ends
         self._is_due = control.should_save and epoch_ends
         control.should_save &= not self._is_due
 
     def on_epoch_end(self, args, state, control, **kwargs):
         control.should_save |= self._is_due
-        self._is_due = False
+        self._is_last_step = self._is_due = False
+
+    def postpone(self) -> bool:
+        """Postpone a save after the evaluation of a step. Return False if the epoch does not end with this step."""
+        self._is_due = self._is_last_step
+        return self._is_due
 
 
 class RestoreRunningLoss(TrainerCallback):

@@ -1,7 +1,7 @@
 """Errors of data loader workers, which reach the main process as exceptions.
 
-PyTorch hands on the text of a worker's error only: a new exception whose message contains the worker's traceback.
-Here a worker returns the exception in place of the batch, and the trainer raises it.
+PyTorch would raise a new exception, whose message contains the worker's traceback. Here a worker returns its exception
+instead of the batch, and the trainer raises it.
 """
 
 import pickle

@@ -41,7 +41,7 @@ def check_state_dict_type(trainer: Trainer, checkpoint: str):
     stored, current = _stored_type(Path(checkpoint)), state_dict_type(trainer)
     if stored != current:
         raise ValueError(
-            f"{checkpoint} was saved with {_described(stored)}, but this run is one with {_described(current)}. "
+            f"{checkpoint} was saved with {_described(stored)}, but this run has {_described(current)}. "
             "Resume with the options of that run."
         )
 

@@ -9,7 +9,7 @@ from ...modeling_lgi_former.classification_loss import check_probabilities, prob
 
 
 def predicts_one_class(config: PreTrainedConfig) -> bool:
-    """Return whether a clip or video has one of several classes."""
+    """Return whether the model predicts exactly one of several classes."""
     return problem_type_of(config) == "single_label_classification" and config.num_labels > 1
 
 

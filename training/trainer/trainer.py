@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from transformers import DataCollator, SchedulerType, Trainer, TrainingArguments
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput, SaveStrategy
 
 from ...hub.model_card import ModelFacts
 from ...modeling_lgi_former.classification_loss import classification_loss, problem_type_of
@@ -88,7 +88,8 @@ class LGIFormerTrainer(Trainer):
         self.loss_watch = StopAtNonFiniteLoss(self.accelerator)
         self.average = None if self.ema_decay is None else ExponentialMovingAverage(self.ema_decay)
         self.running_loss = RestoreRunningLoss(self)
-        callbacks = [self.loss_watch, FollowEpoch(), self.average, self.running_loss, SaveAfterEpochEnd()]
+        self.save_after_epoch_end = SaveAfterEpochEnd()
+        callbacks = [self.loss_watch, FollowEpoch(), self.average, self.running_loss, self.save_after_epoch_end]
         for callback in filter(None, callbacks):
             self.add_callback(callback)
 
@@ -100,7 +101,9 @@ class LGIFormerTrainer(Trainer):
             )
         check_sharding(self)
         if self.ema_decay is not None and (self.is_fsdp_enabled or self.is_deepspeed_enabled):
-            raise ValueError("ema_decay needs the whole weights on each device. Leave it out, or FSDP/DeepSpeed.")
+            raise ValueError(
+                "ema_decay needs the whole weights on each device. Do not set it together with FSDP or DeepSpeed."
+            )
 
     # Data
 
@@ -270,6 +273,13 @@ class LGIFormerTrainer(Trainer):
             if state_dict_type(self) == SHARDED_STATE_DICT:
                 self._save(output_dir, state_dict=self.accelerator.get_state_dict(self.model))
             super().save_model(output_dir, _internal_call)
+
+    def _determine_best_metric(self, metrics, trial):
+        """Return whether a model is the best. With `save_strategy="best"`, return whether to save it now."""
+        is_best = super()._determine_best_metric(metrics, trial)
+        if is_best and self.args.save_strategy == SaveStrategy.BEST:
+            return not self.save_after_epoch_end.postpone()
+        return is_best
 
     def _save_checkpoint(self, model, trial):
         folder = Path(self._get_output_dir(trial=trial), f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}")

@@ -130,13 +130,13 @@ def checkpoint_to_resume(output_dir: str, resume_from_checkpoint: str | os.PathL
     if resume_from_checkpoint is True:
         newest = newest_whole_checkpoint(output_dir)
         if newest is None:
-            raise ValueError(f"There is no whole checkpoint in {output_dir} to resume from.")
+            raise ValueError(f"There is no complete checkpoint in {output_dir} to resume from.")
         return str(newest)
     missing = missing_part(resume_from_checkpoint)
     if missing:
         raise ValueError(
-            f"{resume_from_checkpoint} is not a whole checkpoint of this trainer: {missing}. Resume from an earlier "
-            "one, or from the newest whole one with resume_from_checkpoint=True."
+            f"{resume_from_checkpoint} is not a complete checkpoint of this trainer: {missing}. Resume from an "
+            "earlier one, or from the newest complete one with resume_from_checkpoint=True."
         )
     return str(resume_from_checkpoint)
 
@@ -152,5 +152,5 @@ def newest_whole_checkpoint(output_dir: str | os.PathLike) -> Path | None:
         missing = missing_part(folder)
         if missing is None:
             return folder
-        logger.warning(f"Skipping {folder}, which is not a whole checkpoint: {missing}.")
+        logger.warning(f"Skipping {folder}, which is not a complete checkpoint: {missing}.")
     return None

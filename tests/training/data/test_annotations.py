@@ -158,7 +158,7 @@ def test_lists_without_an_existing_video_are_refused(annotate, tmp_path):
     check_that_videos_are_there(load_annotations(annotate("a\nb")))
     check_that_videos_are_there(load_annotations(annotate("a\nhf://b")))
     videos = load_annotations(annotate("\n".join(f"{number}.mp4" for number in range(1500))))
-    with pytest.raises(AnnotationError, match=r"None of the 750 videos that were looked for is there, .*0\.mp4"):
+    with pytest.raises(AnnotationError, match=r"None of the 750 checked videos exists, .*0\.mp4"):
         check_that_videos_are_there(videos)
 
 

@@ -90,5 +90,5 @@ def test_a_pretraining_run_has_a_card_without_classes(tiny_run, tmp_path):
 
 
 def test_there_is_no_card_before_the_model_is_saved(tiny_run, tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"has no config\.json: save the model there"):
+    with pytest.raises(FileNotFoundError, match=r"has no config\.json: save the model before its card"):
         tiny_run.pretraining(tmp_path / "run").create_model_card()

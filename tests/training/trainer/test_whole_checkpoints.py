@@ -64,7 +64,7 @@ def test_no_checkpoint(tiny_run, tmp_path):
     (tmp_path / "checkpoint-best").mkdir()
     assert newest_whole_checkpoint(tmp_path) is None
     assert newest_whole_checkpoint(tmp_path / "nowhere") is None
-    with pytest.raises(ValueError, match="There is no whole checkpoint in"):
+    with pytest.raises(ValueError, match="There is no complete checkpoint in"):
         tiny_run.finetuning(tmp_path).train(resume_from_checkpoint=True)
     with pytest.raises(ValueError, match="there is no such folder"):
         tiny_run.finetuning(tmp_path).train(resume_from_checkpoint=tmp_path / "checkpoint-3")

@@ -28,7 +28,7 @@ def encode_video(video: RowVideo, size: int | None, frame_order: str = "natural"
     """Convert a video to one file. The same video always gives the same bytes.
 
     With `size`, every video becomes an H.264 file. Without `size`, files are copied, and the images of a folder go
-    into a zip archive without compression, so that a reader decodes only the frames that it needs.
+    into a zip archive. The archive is not compressed, so a reader decodes only the frames that it needs.
 
     Args:
         video: The video of a row.

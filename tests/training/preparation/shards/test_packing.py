@@ -165,7 +165,7 @@ def test_only_damaged_shards_are_written_again(pack, tmp_path, monkeypatch):
 
 
 def test_with_a_wrong_root_nothing_is_written(pack, tmp_path):
-    with pytest.raises(AnnotationError, match=r"None of the 9 videos is there, such as '.*nowhere/.*--data_root"):
+    with pytest.raises(AnnotationError, match=r"None of the 9 videos exists, such as '.*nowhere/.*--data_root"):
         pack(root=tmp_path / "nowhere")
     assert not (tmp_path / "shards").exists()
     assert pack().num_found == 0
