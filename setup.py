@@ -62,11 +62,18 @@ DEMO = [
 PEFT = ["peft>=0.18"]  # LoRA and other adapters
 UMAP = ["umap-learn>=0.5.7"]  # `visualize embeddings --method umap`
 TORCHCODEC = ["torchcodec"]  # `--backend torchcodec`. Its release must match torch's, so `all` leaves it out.
+DOCS = [
+    "mkdocs-material>=9.7",  # the documentation site; it needs mkdocs
+    "mkdocstrings[python]>=1.0",  # its Python reference, from docstrings
+    # mkdocstrings for Python 3.10 fails with a newer release.
+    "pymdown-extensions<11; python_version < '3.11'",
+]
 ALL = sorted({*TRAIN, *DEMO, *PEFT, *UMAP})
 DEV = [
     *TRAIN,
     *DEMO,
     *PEFT,
+    *DOCS,
     "codespell>=2.4",  # spelling
     "grimp>=3.5",  # tests of the import layers
     "mypy>=2.4",  # types
@@ -126,6 +133,7 @@ setup(
         "peft": PEFT,
         "torchcodec": TORCHCODEC,
         "umap": UMAP,
+        "docs": DOCS,
         "all": ALL,
         "dev": DEV,
     },

@@ -19,93 +19,97 @@ class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
 
     Clip and tokens:
 
-    image_size (`int`, defaults to 160):
-        Height and width of a frame in pixels. A multiple of `patch_size`.
-    patch_size (`int`, defaults to 16):
-        Height and width of a tubelet in pixels.
-    num_channels (`int`, defaults to 3):
-        Channels of a frame.
-    num_frames (`int`, defaults to 16):
-        Frames of a clip. A multiple of `tubelet_size`.
-    tubelet_size (`int`, defaults to 2):
-        Frames of a tubelet, the unit that becomes one local token.
-    region_size (`tuple[int, int, int]`, defaults to `(2, 5, 10)`):
-        Local tokens of a region along time, height and width. Each must divide the token grid
-        `(num_frames / tubelet_size, image_size / patch_size, image_size / patch_size)`.
+    Args:
+        image_size (`int`, defaults to 160):
+            Height and width of a frame in pixels. A multiple of `patch_size`.
+        patch_size (`int`, defaults to 16):
+            Height and width of a tubelet in pixels.
+        num_channels (`int`, defaults to 3):
+            Channels of a frame.
+        num_frames (`int`, defaults to 16):
+            Frames of a clip. A multiple of `tubelet_size`.
+        tubelet_size (`int`, defaults to 2):
+            Frames of a tubelet, the unit that becomes one local token.
+        region_size (`tuple[int, int, int]`, defaults to `(2, 5, 10)`):
+            Local tokens of a region along time, height and width. Each must divide the token grid
+            `(num_frames / tubelet_size, image_size / patch_size, image_size / patch_size)`.
 
     Encoder:
 
-    hidden_size (`int`, defaults to 512):
-        Width of local and representative tokens. A multiple of `num_attention_heads`.
-    num_hidden_layers (`int`, defaults to 16):
-        Number of LGI-Former layers.
-    num_attention_heads (`int`, defaults to 8):
-        Heads of each of the three attentions of a layer.
-    intermediate_size (`int`, defaults to 2048):
-        Width of the feed-forward network.
-    hidden_act (`str`, defaults to `"gelu"`):
-        Activation of the feed-forward network, a name of `transformers.activations.ACT2FN`.
-    hidden_dropout_prob (`float`, defaults to 0.0):
-        Dropout on the output of each attention and feed-forward network.
-    attention_probs_dropout_prob (`float`, defaults to 0.0):
-        Dropout on attention probabilities.
-    drop_path_rate (`float`, defaults to 0.0):
-        Stochastic depth of the last encoder layer. It grows linearly from 0 at the first layer.
-    initializer_range (`float`, defaults to 0.02):
-        Standard deviation of the truncated normal for representative tokens and the mask token. Encoders and
-        classifiers use it for linear weights, too.
-    layer_norm_eps (`float`, defaults to 1e-6):
-        Epsilon of every layer norm.
-    qkv_bias (`bool`, defaults to `True`):
-        Whether queries and values have a bias. Keys have none, because it does not change the softmax.
-    intra_region_attention (`"self"` or `"cross"`, defaults to `"self"`):
-        S1. `"self"`: all tokens of a region attend to one another. `"cross"`: only the representative token attends
-        to the local tokens of its region.
-    inter_region_attention (`bool`, defaults to `True`):
-        S2: whether representative tokens attend to one another.
-    local_global_interaction (`"cross"`, `"self"` or `None`, defaults to `"cross"`):
-        S3. `"cross"`: local tokens query all representative tokens. `"self"`: a second attention inside each region.
-        `None`: no S3.
-    attention_sharing (`"none"`, `"intra_and_interaction"` or `"all"`, defaults to `"none"`):
-        Which attentions of a layer share weights: none, S1 with S3, or all three.
+    Args:
+        hidden_size (`int`, defaults to 512):
+            Width of local and representative tokens. A multiple of `num_attention_heads`.
+        num_hidden_layers (`int`, defaults to 16):
+            Number of LGI-Former layers.
+        num_attention_heads (`int`, defaults to 8):
+            Heads of each of the three attentions of a layer.
+        intermediate_size (`int`, defaults to 2048):
+            Width of the feed-forward network.
+        hidden_act (`str`, defaults to `"gelu"`):
+            Activation of the feed-forward network, a name of `transformers.activations.ACT2FN`.
+        hidden_dropout_prob (`float`, defaults to 0.0):
+            Dropout on the output of each attention and feed-forward network.
+        attention_probs_dropout_prob (`float`, defaults to 0.0):
+            Dropout on attention probabilities.
+        drop_path_rate (`float`, defaults to 0.0):
+            Stochastic depth of the last encoder layer. It grows linearly from 0 at the first layer.
+        initializer_range (`float`, defaults to 0.02):
+            Standard deviation of the truncated normal for representative tokens and the mask token. Encoders and
+            classifiers use it for linear weights, too.
+        layer_norm_eps (`float`, defaults to 1e-6):
+            Epsilon of every layer norm.
+        qkv_bias (`bool`, defaults to `True`):
+            Whether queries and values have a bias. Keys have none, because it does not change the softmax.
+        intra_region_attention (`"self"` or `"cross"`, defaults to `"self"`):
+            S1. `"self"`: all tokens of a region attend to one another. `"cross"`: only the representative token
+            attends to the local tokens of its region.
+        inter_region_attention (`bool`, defaults to `True`):
+            S2: whether representative tokens attend to one another.
+        local_global_interaction (`"cross"`, `"self"` or `None`, defaults to `"cross"`):
+            S3. `"cross"`: local tokens query all representative tokens. `"self"`: a second attention inside each
+            region. `None`: no S3.
+        attention_sharing (`"none"`, `"intra_and_interaction"` or `"all"`, defaults to `"none"`):
+            Which attentions of a layer share weights: none, S1 with S3, or all three.
 
     Classification:
 
-    pooling (`"representative"`, `"local"` or `"all"`, defaults to `"representative"`):
-        Tokens whose normalised mean is the feature of a clip. With `frame_level` the local tokens are used.
-    frame_level (`bool`, defaults to `False`):
-        Whether features and logits are per frame. Local tokens are averaged over space, then upsampled from tubelets
-        to frames.
-    head_activation (`None`, `"sigmoid"`, `"relu"` or `"tanh"`, defaults to `None`):
-        Activation of the logits, for regression targets of a known range.
-    classifier_init_scale (`float`, defaults to 0.001):
-        Factor of the initial weights of the classification head.
+    Args:
+        pooling (`"representative"`, `"local"` or `"all"`, defaults to `"representative"`):
+            Tokens whose normalised mean is the feature of a clip. With `frame_level` the local tokens are used.
+        frame_level (`bool`, defaults to `False`):
+            Whether features and logits are per frame. Local tokens are averaged over space, then upsampled from
+            tubelets to frames.
+        head_activation (`None`, `"sigmoid"`, `"relu"` or `"tanh"`, defaults to `None`):
+            Activation of the logits, for regression targets of a known range.
+        classifier_init_scale (`float`, defaults to 0.001):
+            Factor of the initial weights of the classification head.
 
     Pre-training:
 
-    mask_ratio (`float`, defaults to 0.9):
-        Share of local tokens that is masked: `int(mask_ratio * h * w)` tokens of each window of `region_size`.
-    decoder_hidden_size (`int`, defaults to 384):
-        Width of the decoder. A multiple of `decoder_num_attention_heads`.
-    decoder_num_hidden_layers (`int`, defaults to 4):
-        Number of decoder layers.
-    decoder_num_attention_heads (`int`, defaults to 6):
-        Heads of the decoder's attention.
-    decoder_intermediate_size (`int`, defaults to 1536):
-        Width of the decoder's feed-forward network.
-    decoder_position_order (`"raster"` or `"region"`, defaults to `"raster"`):
-        How visible tokens get their positions in the decoder. `"raster"`: each token gets its own position.
-        `"region"`: tokens in region order get positions in raster order, as in the published code. Released
-        pre-training checkpoints were trained like this, and conversion sets it.
-    norm_pix_loss (`bool`, defaults to `True`):
-        Whether targets are normalised per tubelet and channel.
-    motion_target (`bool`, defaults to `True`):
-        Whether each frame of a group except the first is reconstructed as its difference to the first.
-    motion_group_size (`int`, defaults to 2):
-        Frames of such a group.
-    motion_loss_weight (`float`, *optional*):
-        Weight w of motion frames in the loss, (1 - w) x appearance + w x motion. It needs groups of 2. Without it,
-        all pixels have the same weight.
+    Args:
+        mask_ratio (`float`, defaults to 0.9):
+            Share of local tokens that is masked: `int(mask_ratio * h * w)` tokens of each window of `region_size`.
+        decoder_hidden_size (`int`, defaults to 384):
+            Width of the decoder. A multiple of `decoder_num_attention_heads`.
+        decoder_num_hidden_layers (`int`, defaults to 4):
+            Number of decoder layers.
+        decoder_num_attention_heads (`int`, defaults to 6):
+            Heads of the decoder's attention.
+        decoder_intermediate_size (`int`, defaults to 1536):
+            Width of the decoder's feed-forward network.
+        decoder_position_order (`"raster"` or `"region"`, defaults to `"raster"`):
+            How visible tokens get their positions in the decoder. `"raster"`: each token gets its own position.
+            `"region"`: tokens in region order get positions in raster order, as in the published code. Released
+            pre-training checkpoints were trained like this, and conversion sets it.
+        norm_pix_loss (`bool`, defaults to `True`):
+            Whether targets are normalised per tubelet and channel.
+        motion_target (`bool`, defaults to `True`):
+            Whether each frame of a group except the first is reconstructed as its difference to the first.
+        motion_group_size (`int`, defaults to 2):
+            Frames of such a group.
+        motion_loss_weight (`float`, *optional*):
+            Weight w of motion frames in the loss, (1 - w) x appearance + w x motion. It needs groups of 2. Without it,
+            all pixels have the same weight.
 
     Raises:
         ValueError: If fields clash, for example a region that does not divide the token grid. The message says which

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import lgi_former
 from lgi_former import LGIFormerForPreTraining
 from lgi_former.hub.loading import load_classifier
 from lgi_former.image_processing.faces import face_cropping
@@ -135,12 +136,13 @@ def test_the_sample_clip_has_a_moving_face(clip):
 def test_the_readme_predicts(clip, tmp_path, monkeypatch, capsys, tiny_model, tiny_processor):
     readme = Path(__file__).parents[2].joinpath("README.md").read_text(encoding="utf-8")
     first_block = re.search(r"```py(?:thon)?\n(.*?)```", readme, re.DOTALL)[1]
-    video, model = re.search(r'"([^"]+\.mp4)"', first_block)[1], re.search(r'model="([^"]+)"', first_block)[1]
+    video, model = re.search(r'"([^"]+\.mp4)"', first_block)[1], re.search(r'download\("([^"]+)"\)', first_block)[1]
     monkeypatch.chdir(tmp_path)
     Path(video).write_bytes(Path(clip).read_bytes())
     tiny_model().save_pretrained(model)
     tiny_processor().save_pretrained(model)
     face = np.array([[25, 10, 135, 150, 0.9]])  # the drawn face, which the detector does not find
     monkeypatch.setattr(face_cropping, "CenterFaceDetector", lambda: lambda image: face)
+    monkeypatch.setattr(lgi_former, "download", Path, raising=False)  # the folder of the tiny model
     exec(first_block, {})
     assert re.search(r"happy|sad|neutral", capsys.readouterr().out)
