@@ -25,7 +25,7 @@ PLAINER = {
     r"(?i:takes what)": "takes the ... that",
     r"(?i:(?!there)[\w`']+ (is|was|are|were) no (files?|folders?|director(y|ies)))": "is not a ...",
     r"(?i:whatever|wherever)": "any ...",
-    r"(?i:forgetting|make way|naming)": "delete, remove, name",
+    r"(?i:forgetting|make way|naming(?=\())": "delete, remove, name",
     r"Of(?=\s)": "a sentence that begins with its subject",
     r"Tell(?=[A-Z])": "Report...",
 }
