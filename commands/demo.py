@@ -51,15 +51,17 @@ def run(args) -> int:
     that can be uploaded as a Space."""
     from huggingface_hub.errors import StrictDataclassError
 
+    from ..conversion import model_folder
     from ..inference.demo import UploadLimits, export_space, launch_demo
 
     silence_libraries()
     limits = UploadLimits(args.max_megabytes, args.max_seconds)
     try:
+        model = model_folder(args.model)
         if not args.export_space:
-            launch_demo(args.model, limits, args.device, args.host, args.port, args.share)
+            launch_demo(model, limits, args.device, args.host, args.port, args.share)
             return 0
-        names = export_space(args.model, args.export_space, limits)
+        names = export_space(model, args.export_space, limits)
     except ImportError as error:
         return fail(str(error))
     except (OSError, ValueError, RuntimeError, MemoryError, StrictDataclassError) as error:

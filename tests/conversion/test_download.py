@@ -159,6 +159,9 @@ def test_the_command_lists_and_downloads(drive, checkpoint, capsys):
         ["embed", "a.mp4", "--output", "a.npy", "--model", NAME],
         ["reconstruct", "a.mp4", "--output", "a.png", "--model", NAME],
         ["evaluate", "--data", "test.csv", "--model", NAME],
+        ["predict", "a.mp4", "--no_crop_faces", "--model", NAME],
+        ["visualize", "attention", "a.mp4", "--output", "a.png", "--model", NAME],
+        ["demo", "--model", NAME],
     ],
 )
 def test_commands_take_the_name_of_a_released_model(command, drive, tmp_path, monkeypatch, capsys):
