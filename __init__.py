@@ -1,7 +1,7 @@
 """LGI-Former for Transformers: MAE-DFER (Sun et al., ACM MM 2023, https://arxiv.org/abs/2307.02227).
 
 Importing this package registers the model family `lgi_former` with the Auto classes and pipelines of Transformers.
-For that, it imports torch and Transformers. Only the command `lgi-former` imports them later, so that its help is fast.
+For that, it imports torch and Transformers. Only the command `lgi-former` imports them later: its help is fast.
 """
 
 import importlib
