@@ -93,7 +93,7 @@ def test_return_dict_false_and_attentions(model_and_inputs):
 @pytest.mark.parametrize("request_", ["all", ["last"], [True], [0.0], 1.5, [None]])
 def test_what_names_no_states_is_refused(model_and_inputs, request_):
     model, inputs = model_and_inputs
-    with pytest.raises(ValueError, match=r"output_hidden_states=.* must be True, False, or a list of whole numbers"):
+    with pytest.raises(ValueError, match=r"output_hidden_states=.* must be True, False, or a list of indices"):
         model(**inputs, output_hidden_states=request_)
 
 
