@@ -50,7 +50,7 @@ def test_what_cannot_be_masked_is_refused(tiny_config):
         RegionTubeMasking(tiny_config(mask_ratio=0.1))
     with pytest.raises(ValueError, match="symmetry='diagonal' is not one of"):
         RegionTubeMasking(tiny_config(), "diagonal")
-    with pytest.raises(ValueError, match="half has room"):
+    with pytest.raises(ValueError, match="at most half of the tokens visible"):
         RegionTubeMasking(tiny_config(mask_ratio=0.4), "local")
     with pytest.raises(ValueError, match="even width"):
         RegionTubeMasking(tiny_config(region_size=(2, 4, 1)), "local")

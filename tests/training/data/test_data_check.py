@@ -15,7 +15,7 @@ def test_broken_videos_are_listed_in_order(num_workers, rough_corpus, tmp_path, 
     assert all(reason in problem for problem, reason in zip(broken.values(), corpus.BROKEN.values(), strict=True))
     with (tmp_path / "new" / "bad.csv").open(newline="") as file:
         assert [row["path"] for row in csv.DictReader(file)] == list(broken)
-    assert "15/15" in capsys.readouterr().err
+    assert capsys.readouterr().err == ""  # no progress bar without a terminal
 
 
 def test_good_videos_leave_an_empty_list(rough_corpus, tmp_path, corpus):
