@@ -76,9 +76,9 @@ DEV = [
     *DOCS,
     "codespell>=2.4",  # spelling
     "grimp>=3.5",  # tests of the import layers
-    "ipykernel>=7.0",  # runs the cells of the notebooks in tests
+    "ipykernel>=7.4",  # runs the cells of the notebooks in tests
     "mypy>=2.4",  # types
-    "nbclient>=0.10.2",  # executes the notebooks in tests
+    "nbclient>=0.11",  # executes the notebooks in tests
     "pre-commit>=4.0",  # checks before each commit
     "pytest>=8",  # tests
     "pytest-xdist>=3.8",  # tests in several processes
