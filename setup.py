@@ -76,7 +76,9 @@ DEV = [
     *DOCS,
     "codespell>=2.4",  # spelling
     "grimp>=3.5",  # tests of the import layers
+    "ipykernel>=7.1",  # runs the cells of the notebooks in tests
     "mypy>=2.4",  # types
+    "nbclient>=0.11",  # executes the notebooks in tests
     "pre-commit>=4.0",  # checks before each commit
     "pytest>=8",  # tests
     "pytest-xdist>=3.8",  # tests in several processes

@@ -38,13 +38,14 @@ def test_the_wheel_holds_the_package_only(built):
     files = {name.removeprefix("lgi_former/") for name in in_wheel if name.startswith("lgi_former/")}
     assert {"py.typed", "configuration/recipes/finetune_dfew.yaml", "training/quickstart/run.py"} <= files
     assert "setup.py" not in files
-    assert not {name.partition("/")[0] for name in files} & {"tests", "benchmarks", "docs"}
+    assert not {name.partition("/")[0] for name in files} & {"tests", "benchmarks", "docs", "examples"}
 
 
 def test_the_source_distribution_holds_tests_and_documents(built):
     _, in_source = built
     expected = {"setup.py", "CHANGELOG.md", "CITATION.cff", "docs/testing.md", "docs/figures/reconstruction.png"}
     expected |= {".ci/run", "tests/conftest.py", "tests/golden/optimization.json", "benchmarks/model_speed.py"}
+    expected |= {"examples/analyse_a_video.ipynb", "examples/fine_tune_on_your_own_videos.ipynb"}
     assert expected <= in_source
     assert not [name for name in in_source if name.endswith(".pyc")]
 

@@ -10,6 +10,7 @@ import lgi_former
 
 ROOT = Path(lgi_former.__file__).parent
 NOT_SOURCE = {"build", "dist", "outputs", "quickstart"}  # folders that git ignores; a copy may have no git
+SUFFIXES = {".ipynb", ".md", ".py", ".sbatch", ".toml", ".yaml"}
 # Regular expressions and their plainer equivalents. A space also matches underscores and the start of a new line.
 PLAINER = {
     r"(?i:told|untold)": "reported",
@@ -44,9 +45,7 @@ def texts():
     """The contents of all Python files, documents and configurations by relative path."""
     entries = [path for path in ROOT.iterdir() if path.name not in NOT_SOURCE and not path.name.startswith(".")]
     files = [file for path in entries for file in ([path] if path.is_file() else path.rglob("*"))]
-    files = [
-        file for file in files if file.suffix in (".md", ".py", ".sbatch", ".toml", ".yaml") and file != Path(__file__)
-    ]
+    files = [file for file in files if file.suffix in SUFFIXES and file != Path(__file__)]
     return {str(file.relative_to(ROOT)): file.read_text(encoding="utf-8") for file in sorted(files)}
 
 
