@@ -19,6 +19,7 @@ from .options import (
 
 
 SUMMARY = "expressions in videos, over time"
+MODEL_NAMES = "its folder, a Hub repository, or a name that `lgi-former download` lists"
 EXAMPLE = "lgi-former predict videos/ a.mp4 --model outputs/finetuned --output results --annotate"
 
 
@@ -30,7 +31,7 @@ def add_arguments(parser):
         help="video file, image, URL or folder; several at once. A folder with images in it is one video: its frames. "
         "A folder without images stands for all videos in it and in its subfolders",
     )
-    parser.add_argument("--model", metavar="DIR_OR_REPO", help="directory or Hub repository of a fine-tuned model")
+    parser.add_argument("--model", metavar="DIR_OR_REPO", help=f"a fine-tuned model: {MODEL_NAMES}")
     parser.add_argument("--sample", action="store_true", help="predict on a drawn clip, to try a model")
     add_device(parser)
     _add_analysis_arguments(parser.add_argument_group("analysis"))
@@ -116,10 +117,14 @@ def run(args) -> int:
 def _check(args):
     if sys.stdout is None:
         args.parser.error("stdout is closed: redirect the results to a file, or to /dev/null if you do not need them")
+    if not (args.sample or args.videos) and isinstance(args.annotate, str):
+        args.parser.error(
+            f"no video is given: --annotate takes '{args.annotate}' as the file to write. Name the videos first"
+        )
     if args.sample == bool(args.videos):
         args.parser.error("give either videos or --sample")
     if args.model is None:
-        args.parser.error("--model is needed: the directory or Hub repository of a fine-tuned model")
+        args.parser.error(f"--model is needed, a fine-tuned model: {MODEL_NAMES}")
     over_time = [
         f"--{name}" for name in ("window", "stride", "timeline", "annotate") if getattr(args, name) is not None
     ]

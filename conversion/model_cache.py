@@ -22,6 +22,7 @@ from .released_models import ReleasedModel, released_models
 CACHE_FOLDER = "lgi_former"
 RETRIES = 3
 TIMEOUT = 60  # seconds without an answer
+UNREACHABLE = ("NameResolutionError", "NewConnectionError")  # errors of urllib3 in the messages of gdown
 
 
 class DownloadError(OSError):
@@ -140,8 +141,11 @@ def _download_file(model: ReleasedModel, checkpoint: Path, folder: Path):
             ) from error
         except (GdownError, OSError, KeyError) as error:  # KeyError: an answer without a Content-Type
             reason = str(error).partition("\n")[0].rstrip(".")
+            if any(name in reason for name in UNREACHABLE):
+                reason = "drive.google.com cannot be reached. Check the network and the proxy"
             raise DownloadError(
-                f"The download of {model.name} failed: {reason}. Run the command again: it resumes. Or: {by_hand}"
+                f"The download of {model.name} failed: {reason}. Run the command again: it resumes. If that "
+                f"fails, do this. {by_hand}"
             ) from error
     if not zipfile.is_zipfile(checkpoint):
         checkpoint.unlink()

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
+from huggingface_hub.errors import RepositoryNotFoundError
 from transformers import (
     CONFIG_MAPPING,
     MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING,
@@ -21,6 +22,7 @@ from transformers import (
     PreTrainedConfig,
     PreTrainedModel,
 )
+from transformers.utils import CONFIG_NAME
 from transformers.video_processing_utils import BaseVideoProcessor
 
 from ..configuration import LGIFormerConfig
@@ -110,6 +112,11 @@ def load_config(model_name_or_path: str | os.PathLike) -> PreTrainedConfig:
     """
     check_model_name(model_name_or_path)
     with loading_errors(model_name_or_path):
+        if os.path.isdir(model_name_or_path) and not os.path.isfile(os.path.join(model_name_or_path, CONFIG_NAME)):
+            raise FileNotFoundError(
+                f"{model_name_or_path} is not the folder of a model: it has no {CONFIG_NAME}. Give a folder that "
+                "training, `lgi-former convert` or `save_pretrained` wrote."
+            )
         fields, _ = PreTrainedConfig.get_config_dict(model_name_or_path)
         if fields.get("auto_map") and fields.get("model_type") not in CONFIG_MAPPING:
             raise ValueError(
@@ -191,6 +198,11 @@ def loading_errors(model_name_or_path: str | os.PathLike):
         yield
     except OSError as error:
         message = str(error)
+        if type(error.__cause__) is RepositoryNotFoundError:
+            raise OSError(
+                f"There is no folder '{model_name_or_path}' here, and no model of that name on the Hub. Check the "
+                "spelling. If the model is private, run `hf auth login`, or set HF_TOKEN."
+            ) from error
         if str(model_name_or_path) in message:
             raise
         model = model_name_or_path

@@ -29,7 +29,12 @@ from .trainer import LGIFormerTrainer
 class EvaluationArguments:
     """Options of an evaluation: the model, the videos, how frames are sampled."""
 
-    model: str | None = field(default=None, metadata={"help": "Directory or Hub repository of a fine-tuned model."})
+    model: str | None = field(
+        default=None,
+        metadata={
+            "help": "A fine-tuned model: its folder, a Hub repository, or a name that `lgi-former download` lists."
+        },
+    )
     data: str | None = field(
         default=None,
         metadata={

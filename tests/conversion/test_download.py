@@ -81,6 +81,15 @@ def test_an_interrupted_download_resumes(drive, checkpoint, monkeypatch):
     assert drive.requests[-1][1] is not None  # a Range header
 
 
+def test_without_a_network_the_error_is_plain_and_names_the_next_step(drive, monkeypatch):
+    monkeypatch.setattr("lgi_former.conversion.model_cache.RETRIES", 0)
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")  # nothing listens there
+    with pytest.raises(DownloadError) as error:
+        download(NAME)
+    assert f"{NAME} failed: drive.google.com cannot be reached. Check the network" in str(error.value)
+    assert "HTTPSConnectionPool" not in str(error.value) and "lgi-former convert FILE" in str(error.value)
+
+
 def test_a_refusal_names_link_and_next_command(drive):
     with pytest.raises(DownloadError) as error:
         download(NAME)

@@ -3,7 +3,9 @@
 import builtins
 import json
 
+import httpx
 import pytest
+from huggingface_hub.errors import RepositoryNotFoundError
 from transformers import AutoConfig, VideoMAEConfig, VideoMAEForVideoClassification
 
 from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification
@@ -50,6 +52,19 @@ def test_a_missing_folder_is_named_before_the_hub(tmp_path):
         raise OSError("no network")
     with pytest.raises(OSError, match=f"^{tmp_path} cannot be loaded: no weights"), loading_errors(str(tmp_path)):
         raise OSError("no weights")
+
+
+def test_a_repository_that_does_not_exist_is_an_error_with_the_next_step():
+    response = httpx.Response(404, request=httpx.Request("GET", "https://hub/out/model"))
+    message = r"^There is no folder 'out/model' here, and no model .* Check the spelling\."
+    with pytest.raises(OSError, match=message), loading_errors("out/model"):
+        raise OSError("out/model is not a local folder") from RepositoryNotFoundError("404", response=response)
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path):
+    (tmp_path / "train").mkdir()
+    with pytest.raises(OSError, match=r"is not the folder of a model: it has no config\.json"):
+        load_config(tmp_path)
 
 
 @pytest.mark.parametrize("fields", [{"model_type": "evil"}, {}, {"model_type": None}, {"model_type": "LGI_former"}])

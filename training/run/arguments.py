@@ -37,8 +37,9 @@ class ModelArguments:
     model_name_or_path: str | None = field(
         default=None,
         metadata={
-            "help": "Model to start from: a directory or Hub repository of LGI-Former or VideoMAE, or a published "
-            ".pth file of MAE-DFER. Without it, --model_type is trained from scratch."
+            "help": "Model to start from, an LGI-Former or VideoMAE: its folder, a Hub repository, a name that "
+            "`lgi-former download` lists, or a published .pth file of MAE-DFER. Without it, --model_type is "
+            "trained from scratch."
         },
     )
     model_type: str = field(
