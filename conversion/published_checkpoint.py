@@ -97,14 +97,8 @@ class PublishedCheckpoint:
 
     def _fields_of_encoder(self):
         weights = self._encoder
-        hidden_size, num_channels, tubelet_size, patch_size, _ = weights["patch_embed.proj.weight"].shape
         return {
-            "hidden_size": hidden_size,
-            "num_channels": num_channels,
-            "tubelet_size": tubelet_size,
-            "patch_size": patch_size,
-            "num_hidden_layers": count_blocks(weights, r"blocks\.(\d+)\."),
-            "intermediate_size": weights["blocks.0.mlp.fc1.weight"].shape[0],
+            **encoder_sizes(weights),
             "qkv_bias": "blocks.0.first_attn.q_bias" in weights,
             "intra_region_attention": "cross" if "blocks.0.first_attn_norm1.weight" in weights else "self",
             "inter_region_attention": "blocks.0.second_attn.q.weight" in weights,
@@ -113,11 +107,8 @@ class PublishedCheckpoint:
         }
 
     def _fields_of_decoder(self):
-        weights = self.weights
         return {
-            "decoder_hidden_size": weights["mask_token"].shape[-1],
-            "decoder_num_hidden_layers": count_blocks(weights, r"decoder\.blocks\.(\d+)\."),
-            "decoder_intermediate_size": weights["decoder.blocks.0.mlp.fc1.weight"].shape[0],
+            **decoder_sizes(self.weights),
             # Published checkpoints were trained with this order.
             "decoder_position_order": "region",
         }
@@ -136,6 +127,32 @@ class PublishedCheckpoint:
         if not _equal(first, third):
             return "none"
         return "all" if _equal(first, second) else "intra_and_interaction"
+
+
+def encoder_sizes(weights: dict[str, torch.Tensor]) -> dict[str, int]:
+    """Sizes of an encoder of either family, by field of the configuration.
+
+    Args:
+        weights: Tensors by published name, without the prefix `encoder.`.
+    """
+    hidden_size, num_channels, tubelet_size, patch_size, _ = weights["patch_embed.proj.weight"].shape
+    return {
+        "hidden_size": hidden_size,
+        "num_channels": num_channels,
+        "tubelet_size": tubelet_size,
+        "patch_size": patch_size,
+        "num_hidden_layers": _count_blocks(weights, r"blocks\.(\d+)\."),
+        "intermediate_size": weights["blocks.0.mlp.fc1.weight"].shape[0],
+    }
+
+
+def decoder_sizes(weights: dict[str, torch.Tensor]) -> dict[str, int]:
+    """Sizes of a decoder of either family, by field of the configuration."""
+    return {
+        "decoder_hidden_size": weights["mask_token"].shape[-1],
+        "decoder_num_hidden_layers": _count_blocks(weights, r"decoder\.blocks\.(\d+)\."),
+        "decoder_intermediate_size": weights["decoder.blocks.0.mlp.fc1.weight"].shape[0],
+    }
 
 
 def published_heads(path, inferred: dict, fields: dict) -> dict[str, int]:
@@ -158,8 +175,7 @@ def published_heads(path, inferred: dict, fields: dict) -> dict[str, int]:
     return numbers
 
 
-def count_blocks(weights, pattern):
-    """Number of blocks, whose index is the group of `pattern`."""
+def _count_blocks(weights, pattern):
     return 1 + max(int(match[1]) for name in weights if (match := re.match(pattern, name)))
 
 

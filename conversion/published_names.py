@@ -15,8 +15,8 @@ def classifier_names(config: LGIFormerConfig) -> dict[str, list[str]]:
     """
     return {
         **_prefixed("", "lgi_former.", _encoder_names(config)),
-        **_module("fc_norm", "lgi_former.pooler.layernorm"),
-        **_module("head", "classifier"),
+        **module_names("fc_norm", "lgi_former.pooler.layernorm"),
+        **module_names("head", "classifier"),
     }
 
 
@@ -32,7 +32,7 @@ def pretraining_names(config: LGIFormerConfig) -> dict[str, list[str]]:
 
 def encoder_names(config: LGIFormerConfig) -> dict[str, list[str]]:
     """Names as in `classifier_names`, for the encoder of published pre-training, which has a final norm."""
-    return {**_encoder_names(config), **_module("norm", "layernorm")}
+    return {**_encoder_names(config), **module_names("norm", "layernorm")}
 
 
 def from_published(
@@ -82,7 +82,7 @@ def to_published(state_dict: dict[str, torch.Tensor], names: dict[str, list[str]
 def _encoder_names(config):
     names = {
         "lg_region_tokens": ["embeddings.representative_tokens"],
-        **_module("patch_embed.proj", "embeddings.projection"),
+        **module_names("patch_embed.proj", "embeddings.projection"),
     }
     for index in range(config.num_hidden_layers):
         names |= _prefixed(f"blocks.{index}.", f"encoder.layers.{index}.", _layer_names(config))
@@ -101,38 +101,44 @@ def _layer_names(config):
         if not present[order]:
             continue
         owner = "intra_region" if order in shared_with_first[config.attention_sharing] else step
-        names |= _module(f"{order}_attn_norm0", f"{step}_norm")
+        names |= module_names(f"{order}_attn_norm0", f"{step}_norm")
         if present[order] == "cross":
-            names |= _module(f"{order}_attn_norm1", f"{step}_context_norm")
+            names |= module_names(f"{order}_attn_norm1", f"{step}_context_norm")
         published, ours = f"{order}_attn.", f"{owner}_attention."
         names |= {f"{published}q.weight": [f"{ours}q_proj.weight"]}
         names |= {f"{published}kv.weight": [f"{ours}k_proj.weight", f"{ours}v_proj.weight"]}
         names |= _attention_rest(config, published, ours)
-    return names | _module("norm2", "mlp_norm") | _module("mlp.fc1", "mlp.fc1") | _module("mlp.fc2", "mlp.fc2")
+    return (
+        names
+        | module_names("norm2", "mlp_norm")
+        | module_names("mlp.fc1", "mlp.fc1")
+        | module_names("mlp.fc2", "mlp.fc2")
+    )
 
 
 def _decoder_names(config):
     layer = {
-        **_module("norm1", "attention_norm"),
+        **module_names("norm1", "attention_norm"),
         "attn.qkv.weight": [f"attention.{part}_proj.weight" for part in "qkv"],
         **_attention_rest(config, "attn.", "attention."),
-        **_module("norm2", "mlp_norm"),
-        **_module("mlp.fc1", "mlp.fc1"),
-        **_module("mlp.fc2", "mlp.fc2"),
+        **module_names("norm2", "mlp_norm"),
+        **module_names("mlp.fc1", "mlp.fc1"),
+        **module_names("mlp.fc2", "mlp.fc2"),
     }
     names = {}
     for index in range(config.decoder_num_hidden_layers):
         names |= _prefixed(f"blocks.{index}.", f"layers.{index}.", layer)
-    return names | _module("norm", "norm") | _module("head", "head")
+    return names | module_names("norm", "norm") | module_names("head", "head")
 
 
 def _attention_rest(config, published, ours):
     """Names of biases and output projection, which are the same for encoder and decoder."""
     biases = {f"{published}{part}_bias": [f"{ours}{part}_proj.bias"] for part in "qv"} if config.qkv_bias else {}
-    return biases | _module(f"{published}proj", f"{ours}o_proj")
+    return biases | module_names(f"{published}proj", f"{ours}o_proj")
 
 
-def _module(published, ours):
+def module_names(published: str, ours: str) -> dict[str, list[str]]:
+    """Names of weight and bias of a module, from the published to ours."""
     return {f"{published}.{part}": [f"{ours}.{part}"] for part in ("weight", "bias")}
 
 

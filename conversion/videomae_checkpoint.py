@@ -5,7 +5,7 @@ The authors of MAE-DFER trained VideoMAE as a baseline, with the code of `pretra
 
 from transformers import VideoMAEConfig
 
-from .published_checkpoint import count_blocks, published_heads
+from .published_checkpoint import decoder_sizes, encoder_sizes, published_heads
 from .published_file import PublishedFile
 
 
@@ -73,21 +73,8 @@ class VideoMAECheckpoint:
         inferred |= published_heads(self.path, inferred, fields)
         return VideoMAEConfig(**{**inferred, **fields})
 
-    def _sizes(self) -> dict:
-        weights, prefix = self.weights, "encoder." if self.kind == "pretraining" else ""
-        hidden_size, num_channels, tubelet_size, patch_size, _ = weights[f"{prefix}patch_embed.proj.weight"].shape
-        sizes = {
-            "hidden_size": hidden_size,
-            "num_channels": num_channels,
-            "tubelet_size": tubelet_size,
-            "patch_size": patch_size,
-            "num_hidden_layers": count_blocks(weights, rf"{prefix}blocks\.(\d+)\."),
-            "intermediate_size": weights[f"{prefix}blocks.0.mlp.fc1.weight"].shape[0],
-        }
-        if self.kind == "pretraining":
-            sizes |= {
-                "decoder_hidden_size": weights["mask_token"].shape[-1],
-                "decoder_num_hidden_layers": count_blocks(weights, r"decoder\.blocks\.(\d+)\."),
-                "decoder_intermediate_size": weights["decoder.blocks.0.mlp.fc1.weight"].shape[0],
-            }
-        return sizes
+    def _sizes(self) -> dict[str, int]:
+        if self.kind == "classification":
+            return encoder_sizes(self.weights)
+        encoder = {name.removeprefix("encoder."): weight for name, weight in self.weights.items()}
+        return encoder_sizes(encoder) | decoder_sizes(self.weights)

@@ -2,6 +2,8 @@
 
 from transformers import VideoMAEConfig
 
+from .published_names import module_names
+
 
 def videomae_names(config: VideoMAEConfig, kind: str) -> dict[str, list[str]]:
     """Map the name of each published weight to the names of its parts in Transformers, stacked along dimension 0.
@@ -11,17 +13,17 @@ def videomae_names(config: VideoMAEConfig, kind: str) -> dict[str, list[str]]:
     """
     published = "encoder." if kind == "pretraining" else ""
     names = {
-        **_module(f"{published}patch_embed.proj", "videomae.embeddings.patch_embeddings.projection"),
+        **module_names(f"{published}patch_embed.proj", "videomae.embeddings.patch_embeddings.projection"),
         **_layers(f"{published}blocks", "videomae.encoder.layer", config.num_hidden_layers),
     }
     if kind == "classification":
-        return names | _module("fc_norm", "fc_norm") | _module("head", "classifier")
+        return names | module_names("fc_norm", "fc_norm") | module_names("head", "classifier")
     return {
         **names,
-        **_module("encoder.norm", "videomae.layernorm"),
+        **module_names("encoder.norm", "videomae.layernorm"),
         **_layers("decoder.blocks", "decoder.decoder_layers", config.decoder_num_hidden_layers),
-        **_module("decoder.norm", "decoder.norm"),
-        **_module("decoder.head", "decoder.head"),
+        **module_names("decoder.norm", "decoder.norm"),
+        **module_names("decoder.head", "decoder.head"),
         "encoder_to_decoder.weight": ["encoder_to_decoder.weight"],
         "mask_token": ["mask_token"],
     }
@@ -40,13 +42,9 @@ def _layer(published: str, ours: str) -> dict[str, list[str]]:
         f"{published}.attn.qkv.weight": [f"{attention}.{part}.weight" for part in ("query", "key", "value")],
         f"{published}.attn.q_bias": [f"{attention}.query.bias"],
         f"{published}.attn.v_bias": [f"{attention}.value.bias"],
-        **_module(f"{published}.attn.proj", f"{ours}.attention.output.dense"),
-        **_module(f"{published}.norm1", f"{ours}.layernorm_before"),
-        **_module(f"{published}.norm2", f"{ours}.layernorm_after"),
-        **_module(f"{published}.mlp.fc1", f"{ours}.intermediate.dense"),
-        **_module(f"{published}.mlp.fc2", f"{ours}.output.dense"),
+        **module_names(f"{published}.attn.proj", f"{ours}.attention.output.dense"),
+        **module_names(f"{published}.norm1", f"{ours}.layernorm_before"),
+        **module_names(f"{published}.norm2", f"{ours}.layernorm_after"),
+        **module_names(f"{published}.mlp.fc1", f"{ours}.intermediate.dense"),
+        **module_names(f"{published}.mlp.fc2", f"{ours}.output.dense"),
     }
-
-
-def _module(published: str, ours: str) -> dict[str, list[str]]:
-    return {f"{published}.{part}": [f"{ours}.{part}"] for part in ("weight", "bias")}
