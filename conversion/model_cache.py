@@ -1,6 +1,5 @@
 """Download of the models that the authors of MAE-DFER released."""
 
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -14,7 +13,7 @@ from huggingface_hub.utils import tqdm
 from huggingface_hub.utils.sha import sha_fileobj
 
 from ..hub.model_card import ModelFacts
-from ..messages import nearest
+from ..messages import nearest, note, shows_progress
 from .convert import convert_checkpoint
 from .released_models import ReleasedModel, released_models
 
@@ -83,10 +82,9 @@ def is_downloaded(name: str) -> bool:
 def _download_and_convert(model: ReleasedModel, folder: Path):
     """Write the folder of a model. It gets its name when it is complete."""
     checkpoint = folder.with_suffix(".pth")
-    print(
+    note(
         f"Downloading {model.name} from {model.link}: {model.kind} on {model.corpus}, by the authors of MAE-DFER. "
-        f"It is stored in {folder}.",
-        file=sys.stderr,
+        f"It is stored in {folder}."
     )
     _download_file(model, checkpoint, folder)
     with checkpoint.open("rb") as file:
@@ -117,8 +115,7 @@ def _download_file(model: ReleasedModel, checkpoint: Path, folder: Path):
         f"Download the file with a browser from {model.link}, then run: lgi-former convert FILE {folder}\n"
         f"After that, {model.name} is loaded from there."
     )
-    # `disable=None` hides the bar where the output is not a terminal.
-    with tqdm(desc=model.name, unit="B", unit_scale=True, disable=None) as bar:
+    with tqdm(desc=model.name, unit="B", unit_scale=True, disable=not shows_progress()) as bar:
 
         def show(received: int, total: int | None):
             bar.total = total
