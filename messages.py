@@ -184,6 +184,20 @@ def silence_progress_bars():
     disable_progress_bars()
 
 
+def silence_what_is_not_shown():
+    """Silence the libraries' progress bars if output is not a terminal, and also their warnings if it is quiet.
+
+    Commands that train call this.
+    """
+    import datasets
+
+    if not shows_progress():
+        silence_progress_bars()
+        datasets.disable_progress_bars()
+    if is_quiet():
+        silence_libraries()
+
+
 @contextlib.contextmanager
 def quiet(wanted: bool = True) -> Iterator[None]:
     """Inside this context, the command prints only results and errors. Nothing changes if `wanted` is False."""

@@ -4,7 +4,7 @@ import os
 import shlex
 
 from ..extras import require_extra
-from ..messages import fail, first_line
+from ..messages import fail, first_line, silence_what_is_not_shown
 
 
 SUMMARY = "the whole method on drawn faces, in minutes"
@@ -30,6 +30,7 @@ def run(args) -> int:
     from ..training.quickstart.report import REPORT_FILE, print_results, summary
     from ..training.quickstart.run import quickstart
 
+    silence_what_is_not_shown()
     try:
         outcome = quickstart(args.output, args.seed, args.quick, args.resume)
     except ValueError as error:

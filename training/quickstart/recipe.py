@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from transformers import PreTrainedModel, TrainerCallback, set_seed
 
 from ...configuration import LGIFormerConfig
+from ...hub.load_report import without_load_report
 from ...hub.model_card import ModelFacts
 from ...image_processing import processor_for
 from ...modeling_lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification
@@ -141,7 +142,10 @@ def new_classifier(seed: int) -> LGIFormerForVideoClassification:
 def pretrained_classifier(pretrained_dir: str | Path, seed: int) -> LGIFormerForVideoClassification:
     """Make a classifier with a pre-trained encoder."""
     set_seed(seed)
-    return LGIFormerForVideoClassification.from_pretrained(pretrained_dir, **CLASSIFIER, attn_implementation=ATTENTION)
+    with without_load_report():  # the decoder is not used, and the head is new
+        return LGIFormerForVideoClassification.from_pretrained(
+            pretrained_dir, **CLASSIFIER, attn_implementation=ATTENTION
+        )
 
 
 def training_arguments(output_dir: str | Path, steps: int, seed: int, **fields) -> RecipeTrainingArguments:

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable
 
-import datasets
 from accelerate import PartialState
 from transformers.utils import logging
 
@@ -14,12 +13,9 @@ from ...messages import (
     fail,
     first_line,
     is_out_of_memory,
-    is_quiet,
     out_of_memory_sentence,
     quiet,
-    shows_progress,
-    silence_libraries,
-    silence_progress_bars,
+    silence_what_is_not_shown,
     wants_quiet,
 )
 from ..data.skipped_videos import TooManySkippedVideosError
@@ -54,7 +50,7 @@ def run_entry_point(
     try:
         require_extra("train")
         with quiet(wants_quiet(argv)):
-            _silence_what_is_not_shown()
+            silence_what_is_not_shown()
             return run(*parser.parse(argv))
     except (ValueError, OSError, MissingExtraError, TooManySkippedVideosError, NonFiniteLossError) as error:
         logger.debug("Traceback of the error:", exc_info=True)
@@ -67,12 +63,3 @@ def run_entry_point(
         return fail(out_of_memory_sentence(error, memory_advice))
     finally:
         PartialState().destroy_process_group()
-
-
-def _silence_what_is_not_shown():
-    """Silence the libraries' progress bars if output is not a terminal, and also their warnings if it is quiet."""
-    if not shows_progress():
-        silence_progress_bars()
-        datasets.disable_progress_bars()
-    if is_quiet():
-        silence_libraries()

@@ -7,6 +7,7 @@ import torch
 from huggingface_hub import ModelCard
 from safetensors.torch import load_file
 from transformers import AutoModelForVideoClassification, AutoVideoProcessor
+from transformers.utils import logging as transformers_logging
 
 from lgi_former import LGIFormerForPreTraining
 from lgi_former.commands.cli import main
@@ -187,3 +188,15 @@ def test_a_misspelt_option_names_the_nearest(capsys):
     with pytest.raises(SystemExit):
         main(["quickstart", "--resum"])
     assert "did you mean --resume?" in capsys.readouterr().err
+
+
+def test_a_new_classifier_prints_no_load_report(capfd, caplog):
+    recipe.new_classifier(0)
+    assert "LOAD REPORT" not in capfd.readouterr().err + caplog.text
+
+
+def test_logs_get_no_progress_bars_of_libraries(tmp_path):
+    transformers_logging.enable_progress_bar()
+    (tmp_path / "file").touch()
+    assert main(["quickstart", "--output", str(tmp_path)]) == 2
+    assert not transformers_logging.is_progress_bar_enabled()
