@@ -18,10 +18,7 @@ from .metrics import compute_figures
 
 
 with needs_extra("train"):
-    from matplotlib.figure import Figure
-    from sklearn.metrics import ConfusionMatrixDisplay
-
-    from ...figures.style import drawable
+    from ...figures import draw_confusion_matrix
 
 
 METRICS_FILE = "metrics.json"
@@ -75,22 +72,6 @@ def read_predictions(output_dir: str | Path) -> tuple[list[str], np.ndarray, np.
     label_names = [name.removeprefix("probability_") for name in header[3:]]
     labels = np.array([label_names.index(row[1]) for row in rows])
     return [row[0] for row in rows], labels, np.array([row[3:] for row in rows], dtype=float), label_names
-
-
-def draw_confusion_matrix(matrix: np.ndarray, label_names: Sequence[str]) -> Figure:
-    """Draw the counts of a confusion matrix, int (true classes, predicted classes), coloured by recall."""
-    side = 2.5 + 0.55 * len(label_names)
-    figure = Figure(figsize=(side + 0.6, side), layout="constrained")
-    axes = figure.subplots()
-    recalls = matrix / matrix.sum(axis=1, keepdims=True).clip(min=1)
-    display = ConfusionMatrixDisplay(recalls, display_labels=list(map(drawable, label_names)))
-    display.plot(ax=axes, cmap="cividis", include_values=False, xticks_rotation=45, im_kw={"vmin": 0, "vmax": 1})
-    for (row, column), count in np.ndenumerate(matrix):
-        axes.text(
-            column, row, count, ha="center", va="center", color="black" if recalls[row, column] > 0.5 else "white"
-        )
-    display.im_.colorbar.set_label("share of the true class")
-    return figure
 
 
 def print_evaluation(figures: dict):
