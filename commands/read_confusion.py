@@ -6,11 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..training.evaluation.report import METRICS_FILE, PREDICTIONS_FILE
-
-
-COLUMNS = ("path", "label", "prediction")
-PROBABILITY = "probability_"
+from ..training.evaluation.report import METRICS_FILE, PREDICTIONS_FILE, read_predictions
 
 
 def read_confusion(source: str | Path) -> tuple[np.ndarray, list[str]]:
@@ -62,25 +58,10 @@ def _read_metrics(file: Path) -> tuple[np.ndarray, list[str]]:
 
 
 def _read_predictions(file: Path) -> tuple[np.ndarray, list[str]]:
-    with file.open(newline="", encoding="utf-8-sig") as text:
-        reader = csv.reader(text)
-        header = next(reader, [])
-        names = [title.removeprefix(PROBABILITY) for title in header[len(COLUMNS) :]]
-        if tuple(header[: len(COLUMNS)]) != COLUMNS or not names or header[len(COLUMNS)] == names[0]:
-            raise ValueError(
-                f"'{file}' is not the {PREDICTIONS_FILE} of an evaluation: its columns are not {', '.join(COLUMNS)} "
-                f"and {PROBABILITY}... for each class. A table of `lgi-former predict` has no true classes."
-            )
-        matrix = np.zeros((len(names), len(names)), dtype=np.int64)
-        for row in reader:
-            if not row:
-                continue
-            if len(row) != len(header):
-                raise ValueError(f"'{file}', line {reader.line_num}: {len(row)} values, but {len(header)} columns.")
-            for name in row[1:3]:
-                if name not in names:
-                    raise ValueError(f"'{file}', line {reader.line_num}: '{name}' is not one of the classes.")
-            matrix[names.index(row[1]), names.index(row[2])] += 1
-    if not matrix.sum():
+    predictions = read_predictions(file)
+    if not predictions.videos:
         raise ValueError(f"'{file}' holds no video.")
-    return matrix, names
+    classes = len(predictions.label_names)
+    matrix = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(matrix, (predictions.labels, predictions.predicted), 1)
+    return matrix, predictions.label_names

@@ -90,7 +90,7 @@ def _embed_evaluation(args):
         raise ValueError(f"'{args.source}' holds no {PREDICTIONS_FILE}: it is not the folder of an evaluation.")
     if args.model is None:
         raise ValueError("An evaluation holds no embeddings: name with --model a model that embeds its videos.")
-    videos, labels, _, label_names = read_predictions(args.source)
+    videos, labels, _, label_names, _ = read_predictions(args.source)
     model, processor = load_encoder(model_folder(args.model), args.device)
     set_reading(processor, args.backend, args.frame_order)
     failures = []

@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from rich import box
@@ -25,6 +26,8 @@ METRICS_FILE = "metrics.json"
 PREDICTIONS_FILE = "predictions.csv"
 CONFUSION_MATRIX_FILE = "confusion_matrix.png"
 EVALUATION_FILES = (METRICS_FILE, PREDICTIONS_FILE, CONFUSION_MATRIX_FILE)
+_COLUMNS = ["path", "label", "prediction"]
+_PROBABILITY = "probability_"
 
 
 def write_evaluation(
@@ -65,13 +68,70 @@ def write_evaluation(
     return figures
 
 
-def read_predictions(output_dir: str | Path) -> tuple[list[str], np.ndarray, np.ndarray, list[str]]:
-    """Read the videos, labels, probabilities and label names that `write_evaluation` wrote."""
-    with Path(output_dir, PREDICTIONS_FILE).open(newline="", encoding="utf-8") as file:
-        header, *rows = csv.reader(file)
-    label_names = [name.removeprefix("probability_") for name in header[3:]]
-    labels = np.array([label_names.index(row[1]) for row in rows])
-    return [row[0] for row in rows], labels, np.array([row[3:] for row in rows], dtype=float), label_names
+class Predictions(NamedTuple):
+    """The content of a `predictions.csv`.
+
+    Attributes:
+        videos (`list[str]`): Paths.
+        labels (`np.ndarray`): Indices of the true classes, int (videos,).
+        probabilities (`np.ndarray`): float (videos, classes).
+        label_names (`list[str]`): The classes.
+        predicted (`np.ndarray`): Indices of the predicted classes, int (videos,).
+    """
+
+    videos: list[str]
+    labels: np.ndarray
+    probabilities: np.ndarray
+    label_names: list[str]
+    predicted: np.ndarray
+
+
+def read_predictions(source: str | Path) -> Predictions:
+    """Read the predictions that `write_evaluation` wrote.
+
+    Args:
+        source: The folder of an evaluation, or its `predictions.csv`.
+
+    Raises:
+        ValueError: If the file is not the `predictions.csv` of an evaluation.
+        OSError: If the file cannot be read.
+    """
+    file = Path(source)
+    file = file / PREDICTIONS_FILE if file.is_dir() else file
+    with file.open(newline="", encoding="utf-8-sig") as text:
+        reader = csv.reader(text)
+        header = next(reader, [])
+        titles = header[len(_COLUMNS) :]
+        if header[: len(_COLUMNS)] != _COLUMNS or not titles or not titles[0].startswith(_PROBABILITY):
+            raise ValueError(
+                f"'{file}' is not the {PREDICTIONS_FILE} of an evaluation: its columns are not {', '.join(_COLUMNS)} "
+                f"and {_PROBABILITY}... for each class. A table of `lgi-former predict` has no true classes."
+            )
+        names = [title.removeprefix(_PROBABILITY) for title in titles]
+        rows = []
+        for row in filter(None, reader):
+            try:
+                rows.append(_parsed_row(row, names))
+            except ValueError as error:
+                raise ValueError(f"'{file}', line {reader.line_num}: {error}") from error
+    videos, labels, predicted, probabilities = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return Predictions(
+        list(videos),
+        np.array(labels, dtype=np.int64),
+        np.array(probabilities, dtype=float).reshape(-1, len(names)),
+        names,
+        np.array(predicted, dtype=np.int64),
+    )
+
+
+def _parsed_row(row: list[str], names: list[str]) -> tuple[str, int, int, list[float]]:
+    if len(row) != len(_COLUMNS) + len(names):
+        raise ValueError(f"{len(row)} values, but {len(_COLUMNS) + len(names)} columns.")
+    video, label, prediction, *probabilities = row
+    for name in (label, prediction):
+        if name not in names:
+            raise ValueError(f"'{name}' is not one of the classes.")
+    return video, names.index(label), names.index(prediction), [float(value) for value in probabilities]
 
 
 def print_evaluation(figures: dict):
@@ -93,7 +153,7 @@ _AVERAGES = ("weighted", "micro", "macro")
 def _write_predictions(path, videos, labels, probabilities, label_names):
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["path", "label", "prediction", *(f"probability_{name}" for name in label_names)])
+        writer.writerow([*_COLUMNS, *(f"{_PROBABILITY}{name}" for name in label_names)])
         for video, label, row in zip(videos, labels, probabilities, strict=True):
             if label != UNREADABLE_LABEL:
                 prediction = label_names[row.argmax()]

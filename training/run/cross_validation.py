@@ -92,13 +92,13 @@ def write_cross_validation(folders: dict[int, Path], parent: Path) -> dict:
     """
     figures = {fold: json.loads(Path(folder, METRICS_FILE).read_text()) for fold, folder in folders.items()}
     of_folds = {fold: {name: figures[fold][name] for name in FIGURES} for fold in folders}
-    videos, labels, probabilities, label_names = zip(*map(read_predictions, folders.values()), strict=True)
+    read = [read_predictions(folder) for folder in folders.values()]
     pooled = write_evaluation(
         Path(parent, POOLED_FOLDER),
-        [video for of_fold in videos for video in of_fold],
-        np.concatenate(labels),
-        np.concatenate(probabilities),
-        label_names[0],
+        [video for predictions in read for video in predictions.videos],
+        np.concatenate([predictions.labels for predictions in read]),
+        np.concatenate([predictions.probabilities for predictions in read]),
+        read[0].label_names,
     )
     table = {
         "folds": of_folds,

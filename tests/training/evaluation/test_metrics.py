@@ -102,3 +102,18 @@ def test_metrics_for_trainer_are_numbers_and_skip_unreadable_videos():
     }
     with pytest.raises(ValueError, match="none could be read"):
         compute_metrics(EvalPrediction(predictions=scores, label_ids=np.full(4, -100)))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path,label\na.mp4,x\n", "is not the predictions.csv of an evaluation"),
+        ("path,label,prediction,probability_x\na.mp4,x,x\n", "line 2: 3 values, but 4 columns"),
+        ("path,label,prediction,probability_x\na.mp4,y,x,1\n", "line 2: 'y' is not one of the classes"),
+        ("path,label,prediction,probability_x\na.mp4,x,x,high\n", "line 2: .*'high'"),
+    ],
+)
+def test_other_tables_are_not_read_as_predictions(text, message, tmp_path):
+    (tmp_path / "predictions.csv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_predictions(tmp_path)
