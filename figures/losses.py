@@ -67,7 +67,8 @@ def plot_losses(axes: Axes, histories: dict[str, list[dict]]):
             axes.plot(steps, losses, style, color=colour, marker="o", markerfacecolor="white", label=label)
     axes.set(xlabel="step", ylabel="loss")
     axes.grid(alpha=0.3)
-    axes.legend()
+    # Below the axes, the legend hides no curve.
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2, frameon=False)
 
 
 def _state_in(folder: Path) -> Path:
