@@ -15,8 +15,8 @@ class FoundVideo:
 
     Attributes:
         video (`str`): Path or address.
-        name (`str`): The path below the folder in which the video was found. For other arguments the last part of
-            the path or address.
+        name (`str`): For a video in a folder argument, its path below that folder. For other arguments, the last
+            part of the path or address.
         problem (`str`, *optional*): Why the argument or folder gives no video. None if it may be read.
     """
 

@@ -49,7 +49,7 @@ class ReleasedModel(NamedTuple):
 
 @functools.cache
 def released_models() -> Mapping[str, ReleasedModel]:
-    """All released models by name, in the order in which they are listed."""
+    """All released models by name, in the order of the list."""
     listed = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))["models"]
     return MappingProxyType({fields["name"]: ReleasedModel(**fields) for fields in listed})
 

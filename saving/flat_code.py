@@ -214,7 +214,7 @@ def _origins(module: Path, statement: ast.ImportFrom) -> list[tuple[Path, str]]:
 
 
 def _defining_module(path: Path, name: str) -> Path:
-    """The module at `path`. If that is a room, the module from which its `__init__` imports `name`."""
+    """The module at `path`. If `path` is a room, the module that its `__init__` imports `name` from."""
     if not path.is_dir():
         return path.with_suffix(".py")
     for node in ast.parse((path / "__init__.py").read_text(encoding="utf-8")).body:

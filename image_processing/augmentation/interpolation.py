@@ -18,7 +18,7 @@ ROWS_COPIED_AT_ONCE = 10  # they fit into the cache of a processor
 
 
 def pixel_by_pixel(clip: torch.Tensor) -> torch.Tensor:
-    """Copy a uint8 clip (frames, 3, height, width) to the layout in which the data of a pixel is contiguous."""
+    """Copy a uint8 clip (frames, 3, height, width) to a layout with contiguous pixels."""
     # NumPy transposes bytes 2.6 times as fast as PyTorch.
     pixels = np.ascontiguousarray(rearrange(clip, "t c h w -> (h w c) t").numpy())
     return rearrange(torch.from_numpy(pixels), "(h w c) t -> t c h w", c=clip.shape[1], h=clip.shape[2])

@@ -26,7 +26,7 @@ MAX_THREADS = 16  # recommended by FFmpeg
 ATTACHED_PICTURE = 1024  # FFmpeg's flag of a stream that is a cover picture
 
 SEEKABLE = (MOV, MATROSKA, FLV)
-"""Containers in which FFmpeg finds a keyframe by the time at which it is shown."""
+"""FFmpeg finds keyframes of these containers by their display time."""
 
 SKIPPABLE = {"h264": "NONREF"}
 """Frames that each codec may skip without decoding. HEVC is missing: frames of a higher temporal layer may refer to
@@ -113,7 +113,7 @@ class SameSize:
 
 
 def decoded_frames(packets: VideoPackets) -> Iterator:
-    """The frames of a file in the order in which they are shown. Damaged packets are skipped, as in players.
+    """The frames of a file in display order. Damaged packets are skipped, as in players.
 
     Raises:
         ValueError: If there is no frame.

@@ -69,7 +69,7 @@ def _light_table(transfer: str) -> np.ndarray:
 
 @functools.cache
 def _compression() -> tuple[np.ndarray, np.ndarray]:
-    """Ascending light (1 is the white of standard range), and the factor by which BT.2390 multiplies it."""
+    """Ascending light (1 is the white of standard range), and BT.2390's factor for it."""
     source_peak, target_peak = _nits_to_pq(PEAK), _nits_to_pq(SDR_WHITE)
     light = _pq_to_nits(np.linspace(1e-3, 1, 4096))
     before = np.minimum(_nits_to_pq(light) / source_peak, 1)

@@ -98,7 +98,7 @@ def clips(device):
 
 @pytest.fixture
 def never_waiting(device):
-    """Context manager in which waiting for the GPU raises an error. On a processor it does nothing."""
+    """Context manager. Inside it, waiting for the GPU raises an error. On a processor it does nothing."""
 
     @contextlib.contextmanager
     def context():
