@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from record import record
+from measuring import record
 
 
 COLUMNS = ("seed", "pre-trained", "from scratch", "difference", "CPU seconds", "minutes")
