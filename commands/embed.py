@@ -82,7 +82,7 @@ def _listed(args) -> tuple[list[str], list | None]:
 
     from ..training.data.annotations import load_annotations
 
-    annotations = load_annotations(args.data, args.data_root, one_label=False)
+    annotations = load_annotations(args.data, args.data_root, one_label=False, may_be_columns=False)
     if "label" not in annotations.column_names:
         return list(annotations["video"]), None
     labels, feature = list(annotations["label"]), annotations.features["label"]
