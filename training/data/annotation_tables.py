@@ -109,7 +109,8 @@ def _label_columns(names: list[str], wanted: Wanted, place: str) -> list[int]:
     if wanted.task == "single_label" or (wanted.task is None and (label or not wanted.may_be_columns)):
         return label
     asked = _lower(wanted.label_names or ())
-    if asked and (found := [name for name in asked if name in names]):
+    found = [name for name in asked if name in names]
+    if asked and (found or wanted.task is not None):
         if len(found) < len(asked) and not label:
             missing = [name for name in wanted.label_names if name.lower() not in names]
             raise AnnotationError(f"{place}: no column is called {shown(missing[0])}, a name of --labels.")

@@ -153,8 +153,11 @@ def _check_repeated(annotations: Annotations, labels: pa.Array | None, one_label
         pairs = zip(labels.take(repeated).to_pylist(), labels.take(firsts[repeated]).to_pylist(), strict=True)
         if (pair := next((number for number, (label, first) in enumerate(pairs) if label != first), None)) is not None:
             row, first = repeated[pair].item(), firsts[repeated[pair]].item()
-            written = annotations.labels if annotations.frame_counts is None else None
-            one, other = (labels if written is None else written)[row], (labels if written is None else written)[first]
+            if annotations.labels is None or annotations.frame_counts is not None:
+                raise AnnotationError(
+                    f"{place(row)} gives '{annotations.paths[row]}' another label than {place(first)}. Leave one line."
+                )
+            one, other = annotations.labels[row], annotations.labels[first]
             raise AnnotationError(
                 f"{place(row)} gives '{annotations.paths[row]}' two labels, one of them '{one}': {place(first)} says "
                 f"'{other}'. Leave one line."

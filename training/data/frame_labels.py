@@ -14,7 +14,7 @@ from .tasks import Wanted
 _LIST = r"^(\[.*\]|\S+(\s+\S+)+)$"
 _BRACKETS = r"^\[.*\]$"
 _NUMBERS = r"^[+\-\d.eE,;\s]+$"
-_TWO_SEPARATORS = r"[^,;\s],[^,;\s].*[^,;\s]\s+[^,;\s]|[^,;\s]\s+[^,;\s].*[^,;\s],[^,;\s]"
+_COMMA, _SPACE = r"[^,;\s],[^,;\s]", r"[^,;\s]\s+[^,;\s]"  # between two values, without another separator
 
 
 def by_frames(annotations: Annotations, wanted: Wanted) -> Annotations:
@@ -89,7 +89,8 @@ def _grouped(annotations: Annotations) -> Annotations:
 def _split(annotations: Annotations, lists: dict[str, pa.ChunkedArray], wanted: Wanted) -> Annotations:
     for column in lists.values():
         problem = ": {} has two kinds of separators. Separate numbers by spaces, and write decimals with a point."
-        refuse_first(pc.match_substring_regex(column, _TWO_SEPARATORS), column, annotations.place, problem)
+        has_both = pc.and_(pc.match_substring_regex(column, _COMMA), pc.match_substring_regex(column, _SPACE))
+        refuse_first(has_both, column, annotations.place, problem)
     split = {name: _parts(column) for name, column in lists.items()}
     counts = [pc.list_value_length(parts).to_numpy() for parts in split.values()]
     for other in counts[1:]:

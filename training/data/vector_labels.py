@@ -20,8 +20,9 @@ ONE_NUMBER = "value"
 SEPARATORS = r"[;|,]"
 """Characters between the classes of a value such as `happy;surprised`."""
 
-NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
+NUMBER = rf"[+{MINUS}-]?(\d+\.?\d*|\.\d+)([eE][+{MINUS}-]?\d+)?"
 _DECIMAL_COMMA = r"[+-]?\d*,\d+"
+_INFINITE = r"(?i:[+-]?inf(inity)?)"
 _TRUTH = {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0, "false": 0.0, "true": 1.0}
 
 Place = Callable[[int], str]
@@ -80,17 +81,13 @@ def _named_columns(annotations: Annotations, label_names: Sequence[str] | None, 
 
 
 def looks_like_numbers(column: pa.Array | pa.ChunkedArray) -> bool:
-    """Whether most values of a column, but for missing ones, are numbers. Wrong ones are then errors, not names."""
+    """Whether half of the values of a column are numbers, apart from missing ones. Other values are then errors."""
     if not pa.types.is_string(column.type):
         return True
     written = [value for value in distinct(column)[0].to_pylist() if not is_missing(value)]
-    numbers = [
-        value
-        for value in written
-        if re.fullmatch(NUMBER, value.replace(MINUS, "-")) or re.match(_DECIMAL_COMMA, value)
-    ]
+    numbers = [value for value in written if re.fullmatch(f"{NUMBER}|{_DECIMAL_COMMA}|{_INFINITE}", value)]
     truth = [value for value in written if value.lower() in _TRUTH]
-    return len(written) > 0 and 2 * max(len(numbers), len(truth)) > len(written)
+    return len(written) > 0 and 2 * max(len(numbers), len(truth)) >= len(written)
 
 
 def numbers_of(column: pa.Array | pa.ChunkedArray, name: str, place: Place) -> np.ndarray:
