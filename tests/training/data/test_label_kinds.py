@@ -266,7 +266,7 @@ def test_labels_that_are_refused(text, options, message, tmp_path):
 def test_class_folders_have_one_class(tmp_path):
     (tmp_path / "happy").mkdir()
     (tmp_path / "happy" / "a.mp4").touch()
-    with pytest.raises(AnnotationError, match="give each video one class. Write a list for --task regression"):
+    with pytest.raises(AnnotationError, match=r"give each video one class\. Write a list for --task regression"):
         load_annotations(tmp_path, task="regression")
 
 
