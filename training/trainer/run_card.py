@@ -6,7 +6,6 @@ from transformers import PreTrainedModel, Trainer
 from transformers.modelcard import extract_hyperparameters_from_trainer
 
 from ...hub.model_card import ModelFacts, write_model_card
-from ...modeling_lgi_former.classification_loss import problem_type_of
 
 
 def write_run_card(
@@ -60,14 +59,13 @@ def facts_of_run(trainer: Trainer) -> ModelFacts:
 
     Hyper-parameters have the names that they have on the cards of `Trainer`.
     """
-    args, given, kind = trainer.args, trainer.model_facts, problem_type_of(trainer.model.config)
+    args, given = trainer.args, trainer.model_facts
     ours = {
         "base_learning_rate": trainer.base_learning_rate,
         "lr_scheduler_kwargs": args.lr_scheduler_kwargs,
         "layer_decay": trainer.layer_decay,
         "weight_decay": args.weight_decay,
         "ema_decay": trainer.ema_decay,
-        "regression_loss": trainer.regression_loss if kind == "regression" else None,
         "max_grad_norm": args.max_grad_norm,
         "bf16": args.bf16,
     }
