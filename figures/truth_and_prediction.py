@@ -12,7 +12,7 @@ from .style import WIDTH, colour_of, drawable
 
 PANELS_IN_A_ROW = 3
 PANEL = WIDTH / PANELS_IN_A_ROW  # inches
-LETTERS_IN_A_TITLE = 26  # fit into the width of a panel
+LETTERS_IN_A_TITLE = 20  # fit into the width of a panel
 MANY_POINTS = 500  # more points are drawn smaller and paler
 
 
