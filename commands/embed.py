@@ -1,13 +1,24 @@
 """`lgi-former embed`."""
 
+import json
 import sys
 
 from ..messages import LOADING_LIBRARIES, announce_if_slow, fail, first_line, shows_progress, silence_libraries
-from .options import add_device, add_output, add_reading, add_videos, check_output, positive_int, whole_number
+from .options import (
+    MODEL_NAMES,
+    add_device,
+    add_output,
+    add_reading,
+    add_videos,
+    check_output,
+    positive_int,
+    whole_number,
+)
 
 
 SUMMARY = "embeddings of videos, for other models"
 EXAMPLE = "lgi-former embed videos/*.mp4 --model outputs/pretrained --output embeddings.npy"
+SEPARATOR = ";"  # between several labels, as in lists of videos
 LEVELS = ("clip", "region", "token")  # as in `inference.embedding`, which takes seconds to import
 
 
@@ -22,7 +33,10 @@ def add_arguments(parser):
         "--data_root", metavar="DIR", help="folder of the relative paths in --data (default: the folder of the list)"
     )
     parser.add_argument(
-        "--model", required=True, metavar="DIR_OR_REPO", help="any LGI-Former: pre-trained, fine-tuned or bare"
+        "--model",
+        required=True,
+        metavar="DIR_OR_REPO",
+        help=f"any LGI-Former, pre-trained, fine-tuned or bare: {MODEL_NAMES}",
     )
     add_output(
         parser, "file.npy, with a table of its rows in file.rows.csv; or file.parquet, one table with everything"
@@ -76,20 +90,45 @@ def run(args) -> int:
     return _embed_each(model, processor, videos, labels, args)
 
 
-def _listed(args) -> tuple[list[str], list | None]:
-    """The videos of the list and their labels, by name if the list has names. The labels are None if it has none."""
-    from datasets import ClassLabel
-
+def _listed(args) -> tuple[list[str], list[dict] | None]:
+    """The videos of the list and the columns of their labels. The columns are None if the list has no labels."""
     from ..training.data.annotations import load_annotations
 
     annotations = load_annotations(args.data, args.data_root, one_label=False)
     if "label" not in annotations.column_names:
         return list(annotations["video"]), None
-    labels, feature = list(annotations["label"]), annotations.features["label"]
-    return list(annotations["video"]), feature.int2str(labels) if isinstance(feature, ClassLabel) else labels
+    feature = annotations.features["label"]
+    return list(annotations["video"]), [label_columns(label, feature) for label in annotations["label"]]
 
 
-def _embed_each(model, processor, videos: list[str], labels: list | None, args) -> int:
+def label_columns(label, feature) -> dict:
+    """The columns of a label: one for each quantity or share, otherwise `label`, with `;` between several classes.
+
+    Args:
+        label: A label of `load_annotations`.
+        feature: Its type, as `datasets` has it.
+    """
+    if isinstance(feature, dict):
+        taken = ("video", "view", "embedding")
+        titles = {name: f"value of {name}" if name in taken else name for name in feature}
+        return {title: float(f"{label[name]:.6g}") for name, title in titles.items()}
+    return {"label": _cell(label, feature)}
+
+
+def _cell(label, feature):
+    """A label by name. Labels of frames that are more than a name or number each are JSON."""
+    from datasets import ClassLabel, List
+
+    if isinstance(feature, ClassLabel):
+        return feature.int2str(label)
+    if not isinstance(feature, List):
+        return label
+    if isinstance(feature.feature, (List, dict)):
+        return json.dumps([label_columns(each, feature.feature) for each in label])
+    return SEPARATOR.join(str(_cell(each, feature.feature)) for each in label)
+
+
+def _embed_each(model, processor, videos: list[str], labels: list[dict] | None, args) -> int:
     from tqdm import tqdm
 
     from ..inference import embed_videos
@@ -115,7 +154,7 @@ def _embed_each(model, processor, videos: list[str], labels: list | None, args) 
             for embedding in embeddings:
                 columns = {"video": embedding.video}
                 if labels is not None:
-                    columns["label"] = labels[embedding.index]
+                    columns |= labels[embedding.index]
                 if args.keep_views:
                     for view, values in enumerate(embedding.views):
                         writer.write(values, **columns, view=view)
