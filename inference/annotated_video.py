@@ -33,6 +33,7 @@ DOTS_PER_INCH = 100
 LEGEND_FONT_SIZE, LEGEND_ROW = 12, 18  # pixels
 FARTHEST_BOX = 0.5  # seconds; no box is drawn if the nearest known box is farther than this and than a step
 TIME_BASE = Fraction(1, 1000)
+MOST_ANSWERS = 4  # lines beside a face; more would hide it
 NEUTRAL = (0.25, 0.25, 0.25)  # RGB of a box without a predicted label
 PLATE = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # makes text legible on any colour
 
@@ -193,7 +194,9 @@ class _Painter:
                 return
             draw.rectangle(box, outline=colour, width=self.line_width)
             corner = box[:2]
-        text = self._wrapped(f"person {shown_number(track.person)}: {self._answer(scores)}")
+        lines = self._answer(scores)
+        lines[0] = f"person {shown_number(track.person)}: {lines[0]}"
+        text = "\n".join(part for line in lines for part in self._wrapped(line))
         left, top, right, bottom = draw.textbbox((0, 0), text, self.font)
         margin = 2 * self.line_width
         place = (
@@ -203,14 +206,17 @@ class _Painter:
         draw.rectangle(draw.textbbox(place, text, self.font), fill=colour)
         draw.text(place, text, text_colour_on(fill), self.font)
 
-    def _answer(self, scores: dict[str, float]) -> str:
+    def _answer(self, scores: dict[str, float]) -> list[str]:
+        """A line for each predicted label or quantity, at most `MOST_ANSWERS`."""
         labels = self.kind.top(scores) if self.kind.is_probability else self.kind.labels
-        return ", ".join(f"{label} {self.kind.short(scores[label])}" for label in labels) or self.kind.none
+        lines = [f"{label} {self.kind.short(scores[label])}" for label in labels] or [self.kind.none]
+        hidden = len(lines) - MOST_ANSWERS
+        return lines if hidden <= 0 else [*lines[:MOST_ANSWERS], f"and {hidden} more"]
 
-    def _wrapped(self, text: str) -> str:
-        """The text on lines that fit into the picture."""
-        letters = int((self.width - 4 * self.line_width) / (self.font.getlength(text) / len(text)))
-        return "\n".join(wrap(text, max(letters, 1)))
+    def _wrapped(self, line: str) -> list[str]:
+        """The parts of a line that fit into the picture."""
+        letters = int((self.width - 4 * self.line_width) / (self.font.getlength(line) / len(line)))
+        return wrap(line, max(letters, 1))
 
     def _draw_strips(self, result: dict) -> Image.Image:
         people = people_to_draw(result)

@@ -150,7 +150,7 @@ def _panels_of(kind: AnswerKind) -> list[list[str]]:
 def _draw_scale(axes: Axes, kind: AnswerKind, values: list[list[float]], labels: list[str]):
     """Set the axis of `values` (labels, windows) and draw lines that help to read them."""
     low, high = _limits(kind, values)
-    margin = 0.02 * (high - low)
+    margin = (0.02 if kind.is_probability else 0.06) * (high - low)
     axes.set_ylim(low - margin, high + margin)
     axes.grid(axis="y", alpha=0.4)
     unit = kind.units.get(labels[0], kind.word)
