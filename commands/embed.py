@@ -1,6 +1,5 @@
 """`lgi-former embed`."""
 
-import json
 import sys
 
 from ..messages import LOADING_LIBRARIES, announce_if_slow, fail, first_line, shows_progress, silence_libraries
@@ -18,7 +17,6 @@ from .options import (
 
 SUMMARY = "embeddings of videos, for other models"
 EXAMPLE = "lgi-former embed videos/*.mp4 --model outputs/pretrained --output embeddings.npy"
-SEPARATOR = ";"  # between several labels, as in lists of videos
 LEVELS = ("clip", "region", "token")  # as in `inference.embedding`, which takes seconds to import
 
 
@@ -90,45 +88,20 @@ def run(args) -> int:
     return _embed_each(model, processor, videos, labels, args)
 
 
-def _listed(args) -> tuple[list[str], list[dict] | None]:
-    """The videos of the list and the columns of their labels. The columns are None if the list has no labels."""
+def _listed(args) -> tuple[list[str], list | None]:
+    """The videos of the list and their labels, by name if the list has names. The labels are None if it has none."""
+    from datasets import ClassLabel
+
     from ..training.data.annotations import load_annotations
 
     annotations = load_annotations(args.data, args.data_root, one_label=False)
     if "label" not in annotations.column_names:
         return list(annotations["video"]), None
-    feature = annotations.features["label"]
-    return list(annotations["video"]), [label_columns(label, feature) for label in annotations["label"]]
+    labels, feature = list(annotations["label"]), annotations.features["label"]
+    return list(annotations["video"]), feature.int2str(labels) if isinstance(feature, ClassLabel) else labels
 
 
-def label_columns(label, feature) -> dict:
-    """The columns of a label: one for each quantity or share, otherwise `label`, with `;` between several classes.
-
-    Args:
-        label: A label of `load_annotations`.
-        feature: Its type, as `datasets` has it.
-    """
-    if isinstance(feature, dict):
-        taken = ("video", "view", "embedding")
-        titles = {name: f"value of {name}" if name in taken else name for name in feature}
-        return {title: float(f"{label[name]:.6g}") for name, title in titles.items()}
-    return {"label": _cell(label, feature)}
-
-
-def _cell(label, feature):
-    """A label by name. Labels of frames that are more than a name or number each are JSON."""
-    from datasets import ClassLabel, List
-
-    if isinstance(feature, ClassLabel):
-        return feature.int2str(label)
-    if not isinstance(feature, List):
-        return label
-    if isinstance(feature.feature, (List, dict)):
-        return json.dumps([label_columns(each, feature.feature) for each in label])
-    return SEPARATOR.join(str(_cell(each, feature.feature)) for each in label)
-
-
-def _embed_each(model, processor, videos: list[str], labels: list[dict] | None, args) -> int:
+def _embed_each(model, processor, videos: list[str], labels: list | None, args) -> int:
     from tqdm import tqdm
 
     from ..inference import embed_videos
@@ -154,7 +127,7 @@ def _embed_each(model, processor, videos: list[str], labels: list[dict] | None, 
             for embedding in embeddings:
                 columns = {"video": embedding.video}
                 if labels is not None:
-                    columns |= labels[embedding.index]
+                    columns["label"] = labels[embedding.index]
                 if args.keep_views:
                     for view, values in enumerate(embedding.views):
                         writer.write(values, **columns, view=view)

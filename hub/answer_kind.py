@@ -124,7 +124,7 @@ class AnswerKind:
     def top(self, scores: dict[str, float]) -> list[str]:
         """The predicted labels: the best one, or all above `THRESHOLD` in the order of the model. None for values."""
         if self.sums_to_1:
-            return [max(scores, key=scores.get)]
+            return [max(scores, key=lambda label: scores[label])]
         return [label for label in self.labels if self.is_probability and scores.get(label, 0) > THRESHOLD]
 
     def exact(self, number: float) -> str:

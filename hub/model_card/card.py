@@ -125,8 +125,7 @@ def _card_data(config, facts, model_name, given):
 
 
 def _eval_results(facts, task, dataset_args):
-    if not facts.figures:
-        return None
+    measured = facts.figures or facts.metrics
     return [
         EvalResult(
             task_type=task,
@@ -136,7 +135,7 @@ def _eval_results(facts, task, dataset_args):
             dataset_args=dataset_args,
             metric_type=metric.hub_type,
             metric_name=metric.title,
-            metric_value=facts.figures[name],
+            metric_value=measured[name],
         )
-        for name, metric in metrics_in(facts.figures).items()
+        for name, metric in metrics_in(measured).items()
     ]

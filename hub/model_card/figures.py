@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from .facts import ModelFacts
+
 
 class Metric(NamedTuple):
     """How a card shows a metric.
@@ -34,16 +36,10 @@ METRICS = {
 }
 """Metrics by their names in `metrics.json`."""
 
-THRESHOLD = "threshold"  # a setting of `metrics.json`, not a metric
-
 
 def metrics_in(figures: dict) -> dict[str, Metric]:
-    """The metrics over all labels that an evaluation has: those of `METRICS` in their order, then those of users."""
-    known = {name: metric for name, metric in METRICS.items() if figures.get(name) is not None}
-    others = [
-        name for name, value in figures.items() if isinstance(value, float) and name not in (*METRICS, THRESHOLD)
-    ]
-    return known | {name: Metric(title_of_metric(name), name, False) for name in others}
+    """The metrics of `METRICS` that an evaluation has, in their order."""
+    return {name: metric for name, metric in METRICS.items() if figures.get(name) is not None}
 
 
 def title_of_metric(name: str) -> str:
@@ -54,22 +50,15 @@ def title_of_metric(name: str) -> str:
     return f"{METRICS[metric].title} of {label}" if metric in METRICS and label else name
 
 
-def figures_text(figures: dict | None, selected_by: str | None) -> str:
-    """Tables of the metrics: over all labels, and of each label.
-
-    Args:
-        figures: The content of `metrics.json`.
-        selected_by: The metric that selected the best checkpoint on the evaluated videos.
-    """
+def figures_text(facts: ModelFacts) -> str:
+    """Tables of the metrics of an evaluation: over all labels, and of each label."""
+    figures = facts.figures
     if not figures:
         return ""
-    counts = [f"{figures[f'num_{what}']} {what}" for what in ("videos", "frames") if f"num_{what}" in figures]
-    of_data = f"the {' with '.join(counts)} of the evaluation data" if counts else "the evaluation data"
-    lines = [f"Measured on {of_data}:", ""]
+    frames = f" ({figures['num_frames']} frames)" if "num_frames" in figures else ""
+    lines = [f"Measured on the {figures['num_videos']} videos{frames} of the evaluation data:", ""]
     lines += _quantities(figures) if "quantities" in figures else _overall(figures)
-    if selected_by:
-        title = title_of_metric(selected_by.removeprefix("eval_"))
-        lines += ["", f"The best checkpoint was selected by {title} on the same videos."]
+    lines += _selection(facts)
     if "labels" in figures:
         lines += ["", *_labels(figures)]
     if "confusion_matrix" in figures:
@@ -77,11 +66,25 @@ def figures_text(figures: dict | None, selected_by: str | None) -> str:
     return "\n".join([*lines, *(f"\n{note}" for note in figures.get("notes", []))])
 
 
+def metrics_text(facts: ModelFacts) -> str:
+    """A table of the metrics of a training run."""
+    if not facts.metrics:
+        return ""
+    rows = [[title_of_metric(name), f"{value:.4g}"] for name, value in facts.metrics.items()]
+    step = f"Measured in the evaluation of the training run, at step {facts.metrics_step}:"
+    return "\n".join([step, "", *_table("", rows), *_selection(facts)])
+
+
+def _selection(facts: ModelFacts) -> Iterator[str]:
+    if facts.selected_by:
+        title = title_of_metric(facts.selected_by.removeprefix("eval_"))
+        yield from ("", f"The best checkpoint was selected by {title} on the same videos.")
+
+
 def _overall(figures: dict) -> Iterator[str]:
     metrics = metrics_in(figures)
-    shares = [[metric.title, _percent(figures[name])] for name, metric in metrics.items() if metric.is_share]
-    if shares:
-        yield from _table("%", shares)
+    shares = ([metric.title, _percent(figures[name])] for name, metric in metrics.items() if metric.is_share)
+    yield from _table("%", shares)
     for name, metric in metrics.items():
         if not metric.is_share:
             yield from ("", f"{metric.title}: {figures[name]:.4f}")
@@ -89,13 +92,15 @@ def _overall(figures: dict) -> Iterator[str]:
 
 def _quantities(figures: dict) -> Iterator[str]:
     names = [name for name, metric in METRICS.items() if not metric.is_share and name in figures]
-    rows = {"mean": figures} | figures["quantities"]
+    rows = list(figures["quantities"].items())
+    if len(rows) > 1:
+        rows.insert(0, ("mean", figures))
     titles = " | ".join(METRICS[name].title for name in names)
-    yield from _table(titles, ([label, *(_number(row[name]) for name in names)] for label, row in rows.items()))
+    yield from _table(titles, ([label, *(_number(row[name]) for name in names)] for label, row in rows))
 
 
 def _labels(figures: dict) -> Iterator[str]:
-    yield f"Average precision, F1 of scores from {figures[THRESHOLD]:g} on, and videos of each label:"
+    yield f"Average precision, F1 of scores from {figures['threshold']:g} on, and videos of each label:"
     yield ""
     rows = (
         [label, _percent(row["average_precision"]), _percent(row["f1"]), str(row["support"])]
@@ -117,7 +122,7 @@ def _confusion(figures: dict) -> Iterator[str]:
 
 def _table(titles: str, rows: Iterable[list[str]]) -> Iterator[str]:
     """A table whose first column has names and no title."""
-    yield f"| | {titles} |"
+    yield f"| | {titles} |" if titles else "| | |"
     yield f"| --- |{' ---: |' * (titles.count(' | ') + 1)}"
     for name, *cells in rows:
         yield f"| {_cell(name)} | {' | '.join(cells)} |"

@@ -9,7 +9,7 @@ from transformers import PreTrainedConfig
 
 from ..answer_kind import AnswerKind
 from .facts import ModelFacts
-from .figures import figures_text, title_of_metric
+from .figures import figures_text, metrics_text, title_of_metric
 
 
 FAMILIES = {
@@ -121,7 +121,7 @@ for scores in frames.tolist():
 
 def results(config: PreTrainedConfig, facts: ModelFacts) -> str:
     """Metrics of the evaluation, in all and by label, and losses."""
-    figures = figures_text(facts.figures, facts.selected_by)
+    figures = figures_text(facts) or metrics_text(facts)
     text = "\n\n".join(filter(None, [_reported(facts), figures, _losses(config, facts)]))
     return text and f"## Results\n\n{text}"
 

@@ -5,11 +5,9 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from datasets import ClassLabel, List, Value
 
 from lgi_former import LGIFormerVideoProcessor
 from lgi_former.commands.cli import main
-from lgi_former.commands.embed import label_columns
 
 
 def _embed(*arguments):
@@ -42,27 +40,6 @@ def test_labels_may_be_numbers_or_missing(finetuned, video, tmp_path):
         assert _embed(*arguments, "--output", tmp_path / f"{name}.parquet") == 0
     assert pd.read_parquet(tmp_path / "labelled.parquet")["label"].tolist() == [3]
     assert list(pd.read_parquet(tmp_path / "unlabelled.parquet")) == ["video", "embedding"]
-
-
-CLASSES = ClassLabel(names=["happy", "sad"])
-VALENCE = {"valence": Value("float32")}
-
-
-@pytest.mark.parametrize(
-    ("label", "feature", "columns"),
-    [
-        (1, CLASSES, {"label": "sad"}),
-        (3, Value("int64"), {"label": 3}),
-        ([0, 1], List(CLASSES), {"label": "happy;sad"}),
-        ([], List(CLASSES), {"label": ""}),
-        ({"valence": np.float32(-0.1).item()}, VALENCE, {"valence": -0.1}),
-        ({"view": 2.0}, {"view": Value("float32")}, {"value of view": 2.0}),
-        ([[0], [0, 1]], List(List(CLASSES)), {"label": '[{"label": "happy"}, {"label": "happy;sad"}]'}),
-        ([{"valence": 1.0}, {"valence": 2.0}], List(VALENCE), {"label": '[{"valence": 1.0}, {"valence": 2.0}]'}),
-    ],
-)
-def test_labels_of_each_kind_have_columns(label, feature, columns):
-    assert label_columns(label, feature) == columns
 
 
 def test_views_are_averaged_or_written(finetuned, video, tmp_path):

@@ -6,6 +6,7 @@ from transformers import PreTrainedModel, Trainer
 from transformers.modelcard import extract_hyperparameters_from_trainer
 
 from ...hub.model_card import ModelFacts, write_model_card
+from ...modeling_lgi_former.classification_loss import problem_type_of
 
 
 def write_run_card(
@@ -68,20 +69,15 @@ def facts_of_run(trainer: Trainer) -> ModelFacts:
         "ema_decay": trainer.ema_decay,
         "max_grad_norm": args.max_grad_norm,
         "bf16": args.bf16,
-        "regression_loss": _regression_loss(trainer),
     }
+    if problem_type_of(trainer.model.config) == "regression":
+        ours["regression_loss"] = getattr(trainer, "regression_loss", None)
     hyperparameters = extract_hyperparameters_from_trainer(trainer) | ours | given.hyperparameters
     return dataclasses.replace(
         given,
         losses=_last_losses(trainer.state.log_history) | given.losses,
         hyperparameters={name: value for name, value in hyperparameters.items() if value is not None},
     )
-
-
-def _regression_loss(trainer: Trainer) -> str | None:
-    """The loss of a model that predicts numbers, if the arguments name one."""
-    is_regression = getattr(trainer.model.config, "problem_type", None) == "regression"
-    return getattr(trainer.args, "regression_loss", None) if is_regression else None
 
 
 def _last_losses(log_history):

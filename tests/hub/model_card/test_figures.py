@@ -42,7 +42,6 @@ DISTRIBUTION = {
     "num_frames": 96,
     **COUNTS,
 }
-USERS = {"my_score": 0.125, "uar": 0.5}
 
 
 @pytest.mark.parametrize(
@@ -83,23 +82,15 @@ USERS = {"my_score": 0.125, "uar": 0.5}
             DISTRIBUTION,
             "kl",
             [
-                "Measured on the 12 videos with 96 frames of the evaluation data:",
+                "Measured on the 12 videos (96 frames) of the evaluation data:",
                 "| UAR | 50.00 |",
                 "KL divergence (nats): 0.2500",
                 "| happy | 1 | 1 | 50.00 |",
             ],
             {"UAR": 0.5, "WAR": 0.6, "KL divergence (nats)": 0.25},
         ),
-        (
-            None,
-            ["happy", "sad"],
-            USERS,
-            "my_score",
-            ["Measured on the evaluation data:", "| UAR | 50.00 |", "my_score: 0.1250"],
-            {"UAR": 0.5, "my_score": 0.125},
-        ),
     ],
-    ids=["regression", "several labels", "distribution", "metrics of a user"],
+    ids=["regression", "several labels", "distribution"],
 )
 def test_the_metrics_of_each_kind_are_on_the_card(
     problem_type, labels, figures, selected_by, lines, metrics, save_tiny_model, tmp_path
@@ -113,6 +104,22 @@ def test_the_metrics_of_each_kind_are_on_the_card(
     assert {result.task_type for result in results} == {"video-classification"}
     table = [line for line in card.splitlines() if line.startswith("|")]
     assert all(line.endswith("|") for line in table) and ("%" in "".join(table)) == (problem_type != "regression")
+
+
+def test_metrics_of_a_training_run_are_on_the_card(save_tiny_model, tmp_path):
+    save_tiny_model(LGIFormerForVideoClassification, tmp_path, ["happy", "sad"])
+    metrics = {"my_score": 0.125, "uar": 0.5, "ccc_valence": -0.25}
+    write_model_card(tmp_path, ModelFacts(metrics=metrics, metrics_step=9, selected_by="eval_my_score"))
+    card = (tmp_path / "README.md").read_text()
+    for line in (
+        "Measured in the evaluation of the training run, at step 9:",
+        "| my_score | 0.125 |",
+        "| UAR | 0.5 |",
+        "| CCC of valence | -0.25 |",
+        "The best checkpoint was selected by my_score on the same videos.",
+    ):
+        assert f"\n{line}\n" in card
+    assert {each.metric_name: each.metric_value for each in ModelCard(card).data.eval_results} == {"UAR": 0.5}
 
 
 @pytest.mark.parametrize("loss", ["mse", "mae", "ccc"])
