@@ -76,9 +76,16 @@ def finetuning_trainer(
         mixup_alpha, cutmix_alpha, task: As for `FinetuningCollator`.
         views: Videos to evaluate on during training.
         callbacks: Called during training, after those of the trainer.
+
+    Raises:
+        ValueError: If the model has the problem type of another task.
     """
     if model.config.problem_type is None:
         model.config.problem_type = PROBLEM_TYPES[task]
+    if model.config.problem_type != PROBLEM_TYPES[task]:
+        raise ValueError(
+            f"The task {task} does not fit the model, whose problem_type is {model.config.problem_type!r}."
+        )
     arguments, smoothing = _arguments_for(task, training, facts)
     return LGIFormerTrainer(
         model,

@@ -230,9 +230,9 @@ class LGIFormerTrainer(Trainer):
         """Evaluate the average of the weights, if there is one.
 
         The loss is that of all readable videos together. `Trainer` takes the mean of the batches' losses, which
-        depends on how videos fall into batches and processes. The loss of `compute_loss_func` is still
-        averaged so. During training, the global random generators are restored, so that dropout does not depend on
-        evaluations.
+        depends on how videos fall into batches and processes. That mean stays if labels are floats and the loss is
+        yours: `compute_loss_func`, or `compute_loss` of a subclass. During training, the global random generators are
+        restored, so that dropout does not depend on evaluations.
         """
         generators = restored_generators() if self.is_in_train else contextlib.nullcontext()
         with generators, average_of(self.average):
@@ -240,7 +240,9 @@ class LGIFormerTrainer(Trainer):
                 dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix
             )
         scores, labels = output.predictions, output.label_ids
-        if scores is not None and labels is not None and self.compute_loss_func is None:
+        has_indices = labels is not None and labels.dtype.kind == "i"
+        is_ours = self.compute_loss_func is None and type(self).compute_loss is LGIFormerTrainer.compute_loss
+        if scores is not None and labels is not None and (has_indices or is_ours):
             loss = loss_of_readable(torch.from_numpy(scores), torch.from_numpy(labels), self._loss_of_labels)
             output.metrics[f"{metric_key_prefix}_loss"] = loss.item()
         return output
