@@ -121,13 +121,16 @@ def _card_data(config, facts, model_name, given):
     tags += given.pop("tags", [])
     ours = {"library_name": "transformers", "base_model": facts.base_repository}
     if results := _eval_results(facts, task, given.pop("dataset_args", None)):
-        ours |= {"eval_results": results, "model_name": model_name, "metrics": sorted({*HUB_METRICS.values()})}
+        ours |= {
+            "eval_results": results,
+            "model_name": model_name,
+            "metrics": sorted({result.metric_type for result in results}),
+        }
     return ModelCardData(**ours | given, pipeline_tag=task, tags=tags)
 
 
 def _eval_results(facts, task, dataset_args):
-    if not facts.figures:
-        return None
+    measured = facts.figures or facts.metrics
     return [
         EvalResult(
             task_type=task,
@@ -137,7 +140,8 @@ def _eval_results(facts, task, dataset_args):
             dataset_args=dataset_args,
             metric_type=metric,
             metric_name=FIGURES[name],
-            metric_value=facts.figures[name],
+            metric_value=measured[name],
         )
         for name, metric in HUB_METRICS.items()
+        if name in measured
     ]

@@ -108,7 +108,7 @@ print(features.shape)
 
 def results(config: PreTrainedConfig, facts: ModelFacts) -> str:
     """Metrics, recall and confusion of the classes, and losses."""
-    text = "\n\n".join(filter(None, [_reported(facts), _figures(facts), _losses(config, facts)]))
+    text = "\n\n".join(filter(None, [_reported(facts), _figures(facts) or _metrics(facts), _losses(config, facts)]))
     return text and f"## Results\n\n{text}"
 
 
@@ -251,10 +251,26 @@ def _figures(facts):
     videos = facts.figures["num_videos"]
     rows = [f"Measured on the {videos} videos of the evaluation data:", "", "| | % |", "| --- | ---: |"]
     rows += [f"| {title} | {100 * facts.figures[name]:.2f} |" for name, title in FIGURES.items()]
+    return "\n".join([*rows, *_selection(facts), "", *_confusion(facts.figures)])
+
+
+def _metrics(facts):
+    if not facts.metrics:
+        return ""
+    rows = [
+        f"Measured in the evaluation of the training run, at step {facts.metrics_step}:",
+        "",
+        "| | |",
+        "| --- | ---: |",
+    ]
+    rows += [f"| {_cell(FIGURES.get(name, name))} | {value:.4g} |" for name, value in facts.metrics.items()]
+    return "\n".join([*rows, *_selection(facts)])
+
+
+def _selection(facts):
     if facts.selected_by:
         name = facts.selected_by.removeprefix("eval_")
-        rows += ["", f"The best checkpoint was selected by {FIGURES.get(name, name)} on the same videos."]
-    return "\n".join([*rows, "", *_confusion(facts.figures)])
+        yield from ("", f"The best checkpoint was selected by {FIGURES.get(name, name)} on the same videos.")
 
 
 def _confusion(figures):

@@ -30,7 +30,7 @@ _ABSOLUTE = rf"^(/|{_WINDOWS_ROOT})|{ADDRESS}"
 """Absolute paths of any system, and addresses."""
 
 
-def load_annotations(
+def load_videos(
     source: str | os.PathLike | Dataset,
     data_root: str | os.PathLike | None = None,
     label_names: Sequence[str] | None = None,
@@ -102,6 +102,10 @@ def load_annotations(
         _check_repeated(annotations, columns.get("label"), one_label)
     # `from_dict` would read every row.
     return Dataset(pa.table(columns, schema=features.arrow_schema))
+
+
+load_annotations = load_videos
+"""The name in earlier versions."""
 
 
 def check_that_videos_are_there(videos: Dataset):

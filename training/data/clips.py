@@ -139,17 +139,13 @@ class ViewDataset(torch.utils.data.Dataset):
         name = video_name(row["video"])
         labels = {"labels": row["label"]} if "label" in row else {}
         try:
-            with local_video(row["video"]) as path:
-                clips = self.processor(path, return_tensors="pt")["pixel_values"]
+            views, weights = read_views(row["video"], self.processor)
         except VideoReadError as error:
             self.skipped.skip(name, str(error))
             size = self.processor.size
             views = torch.zeros(1, self.processor.num_frames, 3, size["height"], size["width"])
             weights = torch.zeros(1)
             labels = dict.fromkeys(labels, UNREADABLE_LABEL)
-        else:
-            views, view_index = distinct_views(clips)
-            weights = torch.bincount(view_index) / len(clips)
         return {"pixel_values": views, "view_weights": weights, **labels, "video": name}
 
 
@@ -181,6 +177,21 @@ def read_clip(
         return transform(rearrange(torch.from_numpy(frames), "t h w c -> t c h w"), generator)
     except ValueError as error:  # the video can be read, so it must not be skipped
         raise ValueError(f"'{name or video_name(video)}': {error}") from error
+
+
+def read_views(video: RowVideo, processor: BaseVideoProcessor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Read the distinct views of a video.
+
+    Returns:
+        The views, float32 (views, frames, 3, height, width), and their weights, float32 (views,), with the sum 1.
+
+    Raises:
+        VideoReadError: If the video cannot be read.
+    """
+    with local_video(video) as path:
+        clips = processor(path, return_tensors="pt")["pixel_values"]
+    views, view_index = distinct_views(clips)
+    return views, torch.bincount(view_index) / len(clips)
 
 
 def derived_seeds(*keys: int) -> list[int]:

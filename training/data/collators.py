@@ -47,6 +47,9 @@ class FinetuningCollator:
     `pixel_values` (batch, frames, 3, height, width), soft `labels` float32 (batch, classes), whose rows sum to 1, and
     `videos`.
 
+    A plain `Trainer` has one collator. So items of `EvaluationTransform`, whose `seed` is None, become an
+    `evaluation_batch`.
+
     Args:
         num_labels: Number of classes.
         mixup_alpha: Shares of mixup are drawn from Beta(alpha, alpha). 0 switches mixup off.
@@ -67,6 +70,13 @@ class FinetuningCollator:
         self.ways = [(mix, alpha) for mix, alpha in ((mixup, mixup_alpha), (cutmix, cutmix_alpha)) if alpha > 0]
 
     def __call__(self, items: list[dict]) -> dict:
+        if all(item.get("seed", 0) is None for item in items):
+            return evaluation_batch(items)
+        if "view_weights" in items[0]:
+            raise ValueError(
+                "The items are views of videos. Give LGIFormerTrainer eval_data_collator=ViewCollator(). A plain "
+                "Trainer cannot average views, so its processor needs num_segments=1."
+            )
         batch = _stacked(items)
         labels = smoothed_labels([item["labels"] for item in items], self.num_labels, self.label_smoothing)
         if self.ways:
@@ -77,16 +87,27 @@ class FinetuningCollator:
         return {**batch, "labels": labels}
 
 
+def evaluation_batch(items: list[dict]) -> dict:
+    """Stack the clips (frames, 3, height, width) of items, without random changes.
+
+    A batch has `pixel_values` (batch, frames, 3, height, width), `videos` and, if known, `labels` int64 (batch,).
+    """
+    labels = {"labels": torch.tensor([item["labels"] for item in items])} if "labels" in items[0] else {}
+    return _stacked(items) | labels
+
+
 class ViewCollator:
     """Concatenates the views of several videos, which may have different numbers of views.
 
     Items have `pixel_values` (views, frames, 3, height, width), `view_weights` (views,), `video` and, if known,
     `labels` (int). A batch has `pixel_values` (clips, frames, 3, height, width), `video_index` int64 (clips,), the
     position of each clip's video in the batch, `view_weights` float (clips,), `videos` and, if known, `labels` int64
-    (videos,).
+    (videos,). Items without `view_weights` are single clips and become an `evaluation_batch`.
     """
 
     def __call__(self, items: list[dict]) -> dict:
+        if not any("view_weights" in item for item in items):
+            return evaluation_batch(items)
         views = torch.tensor([len(item["pixel_values"]) for item in items])
         batch = {
             "pixel_values": torch.cat([item["pixel_values"] for item in items]),
@@ -145,7 +166,7 @@ def _stacked(items: list[dict]) -> dict:
 
 def _mixed_seed(items: list[dict]) -> int:
     """One seed for all items. It differs from an item's seed, which the data set uses for other draws."""
-    if any("seed" not in item for item in items):
+    if any(item.get("seed") is None for item in items):
         raise ValueError(
             "An item of the data set has no 'seed', from which its batch makes all random draws. Add a whole number "
             "that depends on the run's seed, the epoch and the item's index."
