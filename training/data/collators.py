@@ -92,8 +92,10 @@ def evaluation_batch(items: list[dict]) -> dict:
 
     A batch has `pixel_values` (batch, frames, 3, height, width), `videos` and, if known, `labels` int64 (batch,).
     """
-    labels = {"labels": torch.tensor([item["labels"] for item in items])} if "labels" in items[0] else {}
-    return _stacked(items) | labels
+    batch = _stacked(items)
+    if "labels" in items[0]:
+        batch["labels"] = torch.stack([torch.as_tensor(item["labels"]) for item in items])
+    return batch
 
 
 class ViewCollator:

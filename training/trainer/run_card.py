@@ -61,7 +61,7 @@ def write_run_card(
 
 
 def facts_of_run(trainer: Trainer) -> ModelFacts:
-    """Return a copy of `model_facts` with the run's start, losses, metrics and the hyper-parameters that are set.
+    """Return a copy of `model_facts` with the run's losses, metrics and the hyper-parameters that are set.
 
     Losses and metrics of the evaluation are those of the best step if the best model was loaded, else the last ones.
     Hyper-parameters have the names that they have on the cards of `Trainer`.
@@ -81,10 +81,8 @@ def facts_of_run(trainer: Trainer) -> ModelFacts:
     losses = _last_loss(trainer.state.log_history)
     if "loss" in evaluation.figures:
         losses[f"in evaluation, at step {evaluation.step}"] = evaluation.figures.pop("loss")
-    start = trainer.accelerator.unwrap_model(trainer.model).name_or_path
     return dataclasses.replace(
         given,
-        base_model=given.base_model or start or None,
         losses=losses | given.losses,
         metrics=evaluation.figures | given.metrics,
         metrics_step=evaluation.step,
