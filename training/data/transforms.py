@@ -1,18 +1,23 @@
 """Transforms of rows into items, for `with_transform` of the library `datasets`."""
 
 import os
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping
 
 import torch
+from datasets import Features
 from torch.utils.data import get_worker_info
 from transformers import TrainerCallback
 from transformers.video_processing_utils import BaseVideoProcessor
+from transformers.video_utils import VideoMetadata
 
 from ...image_processing import LGIFormerVideoProcessor, reading_of
 from ...image_processing.augmentation import FinetuningAugmentation
 from ...image_processing.training_frame_sampling import finetuning_frame_indices
-from .clips import derived_seeds, read_clip, read_views
+from .clips import ClipLabel, derived_seeds, read_clip_and_metadata, read_views
+from .label_values import is_frame_level
+from .tasks import TASKS
 from .video_rows import RowVideo, content_digest, encoded_video, video_name
 
 
@@ -32,30 +37,83 @@ AUGMENTED = {
 _NO_EPOCH = -1
 
 
-class TrainingTransform(TrainerCallback):
+class RowTransform(ABC):
+    """The base class of `TrainingTransform` and `EvaluationTransform`, which describe the arguments."""
+
+    def __init__(self, processor: BaseVideoProcessor, task: str, features: Features | None):
+        if task not in TASKS:
+            raise ValueError(f"task={task!r} is unknown. Choose one of {', '.join(TASKS)}.")
+        if task != "single_label" and features is None:
+            raise ValueError(f"task={task!r} needs the names of the labels: give features=videos.features.")
+        self.processor = processor
+        self.task = task
+        self.feature = None if features is None else features.get("label")
+
+    def __call__(self, batch: dict) -> dict:
+        """Make the items of a batch of rows. Each value is a list with one entry a row."""
+        if "video" not in batch:
+            raise ValueError(
+                f"The rows have no column 'video', only {', '.join(batch)}. Set remove_unused_columns=False in "
+                "TrainingArguments, or rename the column of videos with `rename_column`."
+            )
+        columns = [batch[name] for name in ("video", "label") if name in batch]
+        items = [self._item(*row) for row in zip(*columns, strict=True)]
+        return {name: [item[name] for item in items] for name in (items[0] if items else ())}
+
+    def _item(self, video: RowVideo, *label) -> dict:
+        name = video_name(video)
+        item, metadata = self._read(video)
+        if label:
+            item["labels"] = self._labels(self._clip_label(*label, name), metadata, name)
+        return {**item, "video": name}
+
+    def _clip_label(self, label, name: str) -> ClipLabel:
+        is_index = isinstance(label, int) or (self.feature is not None and is_frame_level(self.feature, self.task))
+        if self.task == "single_label" and not is_index:
+            raise ValueError(
+                f"'{name}' has the label {label!r}, which is not the index of a class. Load the data set with "
+                "`load_videos`. If it has labels of another kind, give this transform its task and features."
+            )
+        return ClipLabel(label, self.feature, self.task)
+
+    @abstractmethod
+    def _read(self, video: RowVideo) -> tuple[dict, VideoMetadata]:
+        """Read the clips of a video: an item without labels and name, and the metadata of its (first) clip."""
+
+    @abstractmethod
+    def _labels(self, label: ClipLabel, metadata: VideoMetadata, name: str):
+        """The labels of an item."""
+
+
+class TrainingTransform(RowTransform, TrainerCallback):
     """Makes training clips: random frames of each video, augmented by `FinetuningAugmentation`.
 
     Use it with `dataset.with_transform(...)`, and set `remove_unused_columns=False` in `TrainingArguments`. The data
-    set comes from `load_videos`, or has a column `video` of `datasets.Video(decode=False)`, and a column `label` of
-    class indices. Only the frames of a clip are decoded.
+    set comes from `load_videos`, or has such columns: `video` of `datasets.Video(decode=False)`, and `label` if there
+    are labels. Only the frames of a clip are decoded.
 
     A clip depends on the seed, the epoch and its video alone: not on workers, processes and the order. A video is
     known by its path, or by a checksum of its bytes. `LGIFormerTrainer` sets the epoch. For a plain
     `transformers.Trainer`, pass the transform in `callbacks`, too. If nobody sets the epoch, clips still change, but
     then they depend on the workers.
 
-    Items are `pixel_values`, float32 (frames, 3, height, width); `labels`, int, if there are labels; `seed`, int, for
-    random draws of collators; and `video`, the video's name.
+    Items are `pixel_values`, float32 (frames, 3, height, width); `labels`, if there are labels, an int for the task
+    `"single_label"`, otherwise float32 (labels,); `seed`, int, for random draws of collators; and `video`, the video's
+    name. Labels of frames are those of the clip's frames.
 
     Args:
         processor: Its size, `num_frames`, `sampling_rate`, `backend` and `frame_order` are used.
         seed: The run's seed, a whole number of at least 0.
+        task: What labels are, as for `FinetuningCollator`: `"single_label"`, `"multi_label"`, `"regression"` or
+            `"distribution"`.
+        features: `features` of the data set. They are needed for every task but `"single_label"`, and for labels of
+            frames.
         **augmentation: Options of `FinetuningAugmentation`: `num_operations`, `crop_area`, `flip_probability` and
             `erasing_probability`.
 
     Raises:
-        ValueError: If the augmentation would make clips that differ from the processor's in size or normalisation, or
-            if a batch has no column `video`.
+        ValueError: If the augmentation would make clips that differ from the processor's in size or normalisation, if
+            a batch has no column `video`, or if a label does not fit the task.
         VideoReadError: From an item, if its video cannot be read. To skip such videos, use `ClipDataset` from
             `lgi_former.training.data.clips` instead, with the data set of `load_videos`.
 
@@ -75,8 +133,16 @@ class TrainingTransform(TrainerCallback):
     ```
     """
 
-    def __init__(self, processor: BaseVideoProcessor, seed: int = 0, **augmentation):
-        self.processor = processor
+    def __init__(
+        self,
+        processor: BaseVideoProcessor,
+        seed: int = 0,
+        *,
+        task: str = "single_label",
+        features: Features | None = None,
+        **augmentation,
+    ):
+        super().__init__(processor, task, features)
         self.seed = seed
         self.augmentation = FinetuningAugmentation(_image_size(processor), **augmentation)
         # In shared memory, so that persistent workers see a change.
@@ -94,14 +160,15 @@ class TrainingTransform(TrainerCallback):
         """Follow the epoch of a `Trainer`."""
         self.set_epoch(int(state.epoch))
 
-    def __call__(self, batch: dict) -> dict:
-        """Make the items of a batch of rows. Each value is a list with one entry a row."""
-        return _items(batch, self._clip)
-
-    def _clip(self, video: RowVideo) -> dict:
+    def _read(self, video: RowVideo) -> tuple[dict, VideoMetadata]:
         seed = self._seed_of(video)
-        reading = reading_of(self.processor)
-        return {"pixel_values": read_clip(video, self._frames, self.augmentation, seed, reading=reading), "seed": seed}
+        pixel_values, metadata = read_clip_and_metadata(
+            video, self._frames, self.augmentation, seed, reading=reading_of(self.processor)
+        )
+        return {"pixel_values": pixel_values, "seed": seed}, metadata
+
+    def _labels(self, label: ClipLabel, metadata: VideoMetadata, name: str):
+        return label.of_clip(metadata, name)
 
     def _frames(self, total_frames: int, generator: torch.Generator):
         processor = self.processor
@@ -120,35 +187,35 @@ class TrainingTransform(TrainerCallback):
         return [0 if worker is None else worker.seed, int(os.environ.get("RANK", 0)), self._visits[key]]
 
 
-class EvaluationTransform:
+class EvaluationTransform(RowTransform):
     """Makes the processor's clips of each video, for `dataset.with_transform(...)`.
 
-    The data set is as for `TrainingTransform`. Items are `pixel_values`, float32 (frames, 3, height, width); `labels`,
-    int, if there are labels; `video`, the video's name; and `seed`, None, by which `FinetuningCollator` knows that
-    nothing is drawn. If the processor's `num_segments` is more than 1, items are those of `ViewDataset`: give
-    `LGIFormerTrainer` a `ViewCollator` as `eval_data_collator`.
+    The data set is as for `TrainingTransform`. Items are `pixel_values`, float32 (frames, 3, height, width); `labels`
+    and `video` as there; and `seed`, None, by which `FinetuningCollator` knows that nothing is drawn. If the
+    processor's `num_segments` is more than 1, items are those of `ViewDataset`: give `LGIFormerTrainer` a
+    `ViewCollator` as `eval_data_collator`.
 
     Args:
         processor: Makes the clips.
+        task, features: As for `TrainingTransform`.
 
     Raises:
-        ValueError: If a batch has no column `video`.
+        ValueError: If a batch has no column `video`, or a label does not fit the task.
         VideoReadError: From an item, if its video cannot be read. To skip such videos, use `ViewDataset` from
             `lgi_former.training.data.clips` instead, with the data set of `load_videos`.
     """
 
-    def __init__(self, processor: BaseVideoProcessor):
-        self.processor = processor
+    def __init__(self, processor: BaseVideoProcessor, *, task: str = "single_label", features: Features | None = None):
+        super().__init__(processor, task, features)
 
-    def __call__(self, batch: dict) -> dict:
-        """Make the items of a batch of rows. Each value is a list with one entry a row."""
-        return _items(batch, self._views)
-
-    def _views(self, video: RowVideo) -> dict:
-        views, weights = read_views(video, self.processor)
+    def _read(self, video: RowVideo) -> tuple[dict, VideoMetadata]:
+        views, weights, metadata = read_views(video, self.processor)
         if getattr(self.processor, "num_segments", 1) > 1:
-            return {"pixel_values": views, "view_weights": weights}
-        return {"pixel_values": views[0], "seed": None}
+            return {"pixel_values": views, "view_weights": weights}, metadata
+        return {"pixel_values": views[0], "seed": None}, metadata
+
+    def _labels(self, label: ClipLabel, metadata: VideoMetadata, name: str):
+        return label.of_view(metadata, name)
 
 
 def transform_of(dataset) -> TrainingTransform | None:
@@ -156,27 +223,6 @@ def transform_of(dataset) -> TrainingTransform | None:
     form = getattr(dataset, "format", None)
     transform = form.get("format_kwargs", {}).get("transform") if isinstance(form, Mapping) else None
     return transform if isinstance(transform, TrainingTransform) else None
-
-
-def _items(batch: dict, read) -> dict:
-    if "video" not in batch:
-        raise ValueError(
-            f"The rows have no column 'video', only {', '.join(batch)}. Set remove_unused_columns=False in "
-            "TrainingArguments, or rename the column of videos with `rename_column`."
-        )
-    items = [{**read(video), "video": video_name(video)} for video in batch["video"]]
-    columns = {name: [item[name] for item in items] for name in (items[0] if items else ())}
-    return columns | ({"labels": _indices(batch)} if "label" in batch else {})
-
-
-def _indices(batch: dict) -> list[int]:
-    for video, label in zip(batch["video"], batch["label"], strict=True):
-        if not isinstance(label, int):
-            raise ValueError(
-                f"'{video_name(video)}' has the label {label!r}, which is not the index of a class. Load the data set "
-                "with `load_videos`."
-            )
-    return batch["label"]
 
 
 def _key(video: RowVideo) -> int:

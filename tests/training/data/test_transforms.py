@@ -7,7 +7,7 @@ from multiprocessing.reduction import ForkingPickler
 import numpy as np
 import pytest
 import torch
-from datasets import Dataset, Video
+from datasets import ClassLabel, Dataset, Features, List, Value, Video
 from torch.utils.data import DataLoader
 from transformers import AutoVideoProcessor, Trainer, TrainingArguments, VideoMAEImageProcessor, default_data_collator
 
@@ -56,6 +56,10 @@ def epoch_of(dataset, **options):
     return {item["video"]: item["pixel_values"] for items in loader for item in items}
 
 
+def seeds_of(dataset):
+    return set(dataset[:]["seed"])
+
+
 def same(clips, others):
     assert clips.keys() == others.keys()
     return [torch.equal(clips[name], others[name]) for name in clips]
@@ -102,9 +106,10 @@ def test_clips_follow_from_seed_epoch_and_video(videos, processor):
     assert all(same(first, epoch_of(copy.deepcopy(dataset), num_workers=2)))
     other = TrainingTransform(processor, seed=1)
     other.set_epoch(0)
-    assert not any(same(first, epoch_of(videos.with_transform(other))))
+    seeds = seeds_of(dataset)
+    assert len(seeds) == 6 and seeds.isdisjoint(seeds_of(videos.with_transform(other)))
     transform.set_epoch(1)
-    assert not any(same(first, epoch_of(dataset)))
+    assert seeds.isdisjoint(seeds_of(dataset))
     transform.set_epoch(0)
     assert all(same(first, epoch_of(dataset)))
 
@@ -197,6 +202,54 @@ def test_a_saved_processor_fits_and_others_are_refused(processor, tmp_path):
     assert TrainingTransform(AutoVideoProcessor.from_pretrained(tmp_path)).augmentation.image_size == 16
     with pytest.raises(ValueError, match="A VideoMAEImageProcessor has no sampling_rate"):
         TrainingTransform(VideoMAEImageProcessor())
+
+
+LABELS = {
+    "single_label": (Value("int64"), 1, 1),
+    "multi_label": (List(ClassLabel(names=["a", "b", "c"])), [0, 2], [1, 0, 1]),
+    "regression": (
+        {"valence": Value("float32"), "arousal": Value("float32")},
+        {"valence": 0.5, "arousal": -1},
+        [0.5, -1],
+    ),
+    "distribution": ({"a": Value("float32"), "b": Value("float32")}, {"a": 1, "b": 3}, [0.25, 0.75]),
+}
+
+
+@pytest.mark.parametrize("task", LABELS)
+def test_labels_of_each_kind(task, videos, processor):
+    feature, label, values = LABELS[task]
+    features = Features({"video": Value("string"), "label": feature})
+    rows = Dataset.from_dict({"video": videos["video"][:2], "label": [label] * 2}, features=features)
+    for transform in (TrainingTransform, EvaluationTransform):
+        dataset = rows.with_transform(transform(processor, task=task, features=rows.features))
+        items = [dataset[0], dataset[1]]
+        assert np.array_equal(items[0]["labels"], values)
+        num_labels = 2 if task == "single_label" else len(values)
+        batch = FinetuningCollator(num_labels, task=task, mixup_alpha=0, cutmix_alpha=0, label_smoothing=0)(items)
+        expected = [0, 1] if (task, transform) == ("single_label", TrainingTransform) else values
+        assert np.array_equal(batch["labels"][1], expected)
+
+
+def test_labels_of_frames_are_those_of_the_clip(folder, processor):
+    path = str(min(folder.glob("*/*.mp4")))
+    features = Features({"video": Value("string"), "label": List(Value("int64"))})
+    rows = Dataset.from_dict({"video": [path], "label": [list(range(40))]}, features=features)
+    labels = rows.with_transform(EvaluationTransform(processor, features=rows.features))[0]["labels"]
+    clip = processor(path, return_metadata=True)["video_metadata"][0]
+    assert labels.tolist() == clip.frames_indices.tolist()
+    drawn = rows.with_transform(TrainingTransform(processor, features=rows.features))[0]["labels"]
+    assert drawn.shape == (4,) and (np.diff(drawn) >= 1).all()
+    with pytest.raises(ValueError, match="which is not the index of a class"):
+        rows.with_transform(TrainingTransform(processor))[0]
+
+
+def test_wrong_tasks_are_refused(processor):
+    for transform in (TrainingTransform, EvaluationTransform):
+        with pytest.raises(ValueError, match=r"task='numbers' is unknown\. Choose one of single_label,"):
+            transform(processor, task="numbers")
+        with pytest.raises(ValueError, match="task='regression' needs the names of the labels"):
+            transform(processor, task="regression")
 
 
 # Trainers
