@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import DataCollator, SchedulerType, Trainer, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput, SaveStrategy
 
+from ...configuration import LGIFormerConfig
 from ...hub.model_card import ModelFacts
 from ...messages import is_quiet
 from ...modeling_lgi_former.classification_loss import classification_loss, problem_type_of
@@ -207,6 +208,8 @@ class LGIFormerTrainer(Trainer):
                 loss = self.compute_loss(model, self._prepare_inputs(inputs))
             return loss.detach().mean(), None, None
         inputs = {name: value for name, value in inputs.items() if name != "videos"}
+        if ignore_keys is None:  # VideoMAE's configuration does not name them
+            ignore_keys = LGIFormerConfig.keys_to_ignore_at_inference
         return super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
 
     def _predict_from_views(self, model, inputs):
