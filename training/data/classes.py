@@ -7,6 +7,7 @@ import datasets
 import numpy as np
 from transformers.utils import logging
 
+from .joined_sources import JoinedVideos
 from .labels import refuse_repeated_names
 from .sharded_videos import ShardedVideos
 
@@ -19,8 +20,8 @@ SPLITS = {"train", "training", "val", "valid", "validation", "dev", "eval", "tes
 """Names of the parts of a data set, which are not classes."""
 SIMILAR = 0.8  # a name may be a misspelling of a name with at least this similarity in `difflib`
 
-Videos = datasets.Dataset | ShardedVideos | datasets.IterableDataset
-"""Videos with labels: a data set from `load_annotations`, shards, or a stream, whose labels are unknown."""
+Videos = datasets.Dataset | ShardedVideos | JoinedVideos | datasets.IterableDataset
+"""Videos with labels: a data set from `load_annotations`, shards, both, or a stream, whose labels are unknown."""
 
 
 def names_of_classes(source: str, videos: Videos) -> list[str]:
@@ -100,6 +101,8 @@ def _present(videos: Videos) -> set[int] | None:
         return None
     if isinstance(videos, ShardedVideos):
         return set(videos.labels)
+    if isinstance(videos, JoinedVideos):
+        return set().union(*map(_present, videos.datasets))
     return set(videos.select_columns("label").with_format("arrow")[:]["label"].unique().to_pylist())
 
 
