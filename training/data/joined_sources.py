@@ -63,7 +63,10 @@ def open_joined(
     unlabelled = [source for source, part in zip(sources, videos, strict=True) if "label" not in part.column_names]
     if not unlabelled:
         if label_names is None and (names := _names_of_all(sources, videos)) is not None:
-            videos = [open_source(source, label_names=names) for source in sources]
+            videos = [
+                part if _names(part) == names else open_source(source, label_names=names)
+                for source, part in zip(sources, videos, strict=True)
+            ]
         _refuse_other_kinds(sources, videos)
     elif len(unlabelled) < len(sources):
         logger.warning(f"The labels of train_data are not used, because '{unlabelled[0]}' has none.")

@@ -17,7 +17,7 @@ COLUMNS = ("path", "reason")
 VIDEOS_NAMED_IN_MESSAGE = 10
 
 ALWAYS_ALLOWED = 5
-"""Videos that may be skipped, whatever the share, if they are at most a tenth of the set."""
+"""Videos that may be skipped with any share above 0, if they are at most a tenth of the set."""
 
 
 class TooManySkippedVideosError(RuntimeError):

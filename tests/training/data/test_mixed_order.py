@@ -1,11 +1,15 @@
 """The order of several sources with shares."""
 
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
+from accelerate.data_loader import BatchSamplerShard
+from torch.utils.data import BatchSampler
 
 from lgi_former.training.data.mixed_order import MixedOrder
 from lgi_former.training.data.shard_order import ShardOrder
+from lgi_former.training.trainer.batches import TrainingBatches
 
 
 def mixed(lengths=(10, 25, 3), shares=(2, 1, 1), seed=0):
@@ -45,6 +49,17 @@ def test_order_follows_from_seed_and_epoch():
     assert list(order) == list(order) == second
     assert first != second and epochs(mixed(seed=1), 1) != [first]
     assert [item < 10 for item in first] != sorted((item < 10 for item in first), reverse=True)  # not in blocks
+
+
+def test_processes_divide_the_batches():
+    order = mixed((8, 20), (1, 1))
+    expected = list(BatchSampler(order, 2, False))
+    parts = [list(BatchSamplerShard(BatchSampler(mixed((8, 20), (1, 1)), 2, False), 2, rank)) for rank in range(2)]
+    assert [batch for pair in zip(*parts, strict=True) for batch in pair] == expected
+
+
+def test_the_trainer_counts_the_items_of_an_epoch():
+    assert len(TrainingBatches(SimpleNamespace(sampler=mixed()), list, 0)) == 20
 
 
 def test_a_share_of_less_than_one_item_is_one_item():

@@ -4,7 +4,9 @@ import io
 import json
 import tarfile
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from lgi_former.training.data.clip_stream import ClipStream, open_stream
 from lgi_former.training.data.skipped_videos import SkippedVideos
@@ -77,6 +79,20 @@ def test_compressed_tar_files(tar):
 def test_samples_that_are_not_clear_are_refused(files, message, tar):
     with pytest.raises(StreamError, match=message):
         open_stream(tar(files))
+
+
+def test_an_image_is_a_still(tar, tmp_path):
+    content = io.BytesIO()
+    Image.new("L", (6, 4), 80).save(content, "png")
+    clips = ClipStream(
+        open_stream(tar({"x.PNG": content.getvalue(), "x.cls": "1"})),
+        lambda total_frames, generator: np.zeros(3, dtype=int),
+        lambda clip, generator: clip,
+        seed=0,
+        skipped=SkippedVideos(tmp_path, 1),
+    )
+    item = next(iter(clips))
+    assert item["labels"] == 1 and item["pixel_values"].shape == (3, 3, 4, 6) and (item["pixel_values"] == 80).all()
 
 
 @pytest.mark.parametrize("with_labels", [True, False])
