@@ -42,7 +42,11 @@ class JoinedVideos(ConcatDataset):
 
 
 def open_joined(
-    sources: Sequence[str], open_source: Callable[..., Videos], label_names: Sequence[str] | None
+    sources: Sequence[str],
+    open_source: Callable[..., Videos],
+    label_names: Sequence[str] | None = None,
+    *,
+    with_labels: bool = True,
 ) -> Dataset | JoinedVideos:
     """Open several sources as one data set. Their classes are matched by name.
 
@@ -50,6 +54,7 @@ def open_joined(
         sources: As for `open_source`.
         open_source: `open_source(source, label_names=label_names)` opens one of them.
         label_names: The classes in the order of their indices, by default all names in alphabetical order.
+        with_labels: Whether the labels are needed. Otherwise they need not agree.
 
     Returns:
         Data set as from `load_annotations`, with the further column `source`, int64, the number of the source; or
@@ -60,22 +65,24 @@ def open_joined(
             two lists give a video two labels.
     """
     videos = [open_source(source, label_names=label_names) for source in sources]
-    unlabelled = [source for source, part in zip(sources, videos, strict=True) if "label" not in part.column_names]
-    if not unlabelled:
+    are_labelled = [with_labels and "label" in part.column_names for part in videos]
+    if all(are_labelled):
         if label_names is None and (names := _names_of_all(sources, videos)) is not None:
             videos = [
                 part if _names(part) == names else open_source(source, label_names=names)
                 for source, part in zip(sources, videos, strict=True)
             ]
         _refuse_other_kinds(sources, videos)
-    elif len(unlabelled) < len(sources):
-        logger.warning(f"The labels of train_data are not used, because '{unlabelled[0]}' has none.")
+    elif any(are_labelled):
+        logger.warning(
+            f"The labels of train_data are not used, because '{sources[are_labelled.index(False)]}' has none."
+        )
     if any(isinstance(part, ShardedVideos) for part in videos):
         return JoinedVideos(videos)
-    columns = ["video"] if unlabelled else ["video", "label"]
+    columns = ["video", "label"] if all(are_labelled) else ["video"]
     joined = concatenate_datasets([part.select_columns(columns) for part in videos])
     numbers = np.repeat(np.arange(len(videos)), [len(part) for part in videos])
-    if not unlabelled:
+    if all(are_labelled):
         _refuse_two_labels(joined, sources, numbers)
     return joined.add_column(SOURCE_COLUMN, numbers)
 

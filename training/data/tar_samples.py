@@ -122,6 +122,7 @@ def _files_in(url: str) -> Iterator[tuple[str, bytes]]:
                 name = entry.name.removeprefix("./")
                 if entry.isfile() and _suffix(name) in _READ and not PurePosixPath(name).name.startswith("."):
                     yield name, tar.extractfile(entry).read()
+                tar.members = []  # otherwise a large tar file fills the memory with its entries
     except FileNotFoundError as error:
         raise StreamError(f"There is no tar shard '{url}'. Check the path.") from error
 

@@ -36,7 +36,9 @@ ListedVideos = datasets.Dataset | ShardedVideos | JoinedVideos
 TrainingVideos = ListedVideos | datasets.IterableDataset
 
 
-def open_training_videos(arguments: DataArguments, label_names: list[str] | None = None) -> TrainingVideos:
+def open_training_videos(
+    arguments: DataArguments, label_names: list[str] | None = None, *, with_labels: bool = True
+) -> TrainingVideos:
     """Open the videos of `--train_data`, several sources as by `open_joined`.
 
     Raises:
@@ -52,7 +54,7 @@ def open_training_videos(arguments: DataArguments, label_names: list[str] | None
         return open_stream(arguments.train_data)
     open_source = functools.partial(open_videos, data_root=arguments.data_root)
     if len(arguments.train_data) > 1:
-        return open_joined(arguments.train_data, open_source, label_names)
+        return open_joined(arguments.train_data, open_source, label_names, with_labels=with_labels)
     return open_source(arguments.train_data[0], label_names=label_names)
 
 

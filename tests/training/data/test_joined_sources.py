@@ -16,7 +16,7 @@ from lgi_former.training.run.run_data import open_videos
 def join(tmp_path):
     """`join(*lists, label_names=None)`: lists in separate folders, each beside its videos."""
 
-    def open_lists(*lists, label_names=None):
+    def open_lists(*lists, label_names=None, **options):
         sources = []
         for number, text in enumerate(lists):
             folder = tmp_path / str(number)
@@ -25,7 +25,7 @@ def join(tmp_path):
                 (folder / line.split()[0]).touch()
             (folder / "list.txt").write_text(text)
             sources.append(str(folder / "list.txt"))
-        return open_joined(sources, functools.partial(open_videos, data_root=None), label_names)
+        return open_joined(sources, functools.partial(open_videos, data_root=None), label_names, **options)
 
     return open_lists
 
@@ -50,6 +50,11 @@ def test_numbers_stay_numbers(join):
 def test_labels_are_not_used_if_a_source_has_none(join, caplog):
     assert join("a.mp4 sad\n", "a.jpg\n").column_names == ["video", "source"]
     assert "labels of train_data are not used" in caplog.text and "1/list.txt' has none" in caplog.text
+
+
+def test_labels_need_not_agree_if_they_are_not_needed(join, caplog):
+    videos = join("a.mp4 sad\n", "a.jpg 1\n", "b.jpg\n", with_labels=False)
+    assert videos.column_names == ["video", "source"] and len(videos) == 3 and not caplog.text
 
 
 @pytest.mark.parametrize(
