@@ -90,7 +90,8 @@ def _embed_evaluation(args):
         raise ValueError(f"'{args.source}' holds no {PREDICTIONS_FILE}: it is not the folder of an evaluation.")
     if args.model is None:
         raise ValueError("An evaluation holds no embeddings: name with --model a model that embeds its videos.")
-    videos, labels, _, label_names, _ = read_predictions(args.source)
+    predictions = read_predictions(args.source)
+    videos, labels = predictions.videos, predictions.classes()[0]
     model, processor = load_encoder(model_folder(args.model), args.device)
     set_reading(processor, args.backend, args.frame_order)
     failures = []
@@ -107,7 +108,7 @@ def _embed_evaluation(args):
             raise ValueError(message)
         print(f"lgi-former: {message}", file=sys.stderr)
     indices = [embedding.index for embedding in embeddings]
-    return np.stack([embedding.mean for embedding in embeddings]), labels[indices], label_names
+    return np.stack([embedding.mean for embedding in embeddings]), labels[indices], predictions.label_names
 
 
 def _read_embeddings(file: str):

@@ -4,17 +4,20 @@ import sys
 from dataclasses import dataclass, field
 
 import datasets
-from transformers import set_seed
+from transformers import PreTrainedConfig, set_seed
 
 from ..hub.model_card import ModelFacts
 from ..image_processing import processor_for
 from ..image_processing.augmentation import FinetuningAugmentation
-from ..messages import announce_if_slow
+from ..messages import announce_if_slow, note
 from .data.classes import check_classes_to_train, names_of_classes, warn_of_empty_classes
 from .data.clip_stream import LABEL_COLUMNS
 from .data.clips import ViewDataset
+from .data.label_values import is_frame_level
+from .data.read_labels import task_of_videos, task_sentence
 from .data.sharded_videos import ShardedVideos
 from .data.skipped_videos import SkippedVideos
+from .data.tasks import TASKS
 from .evaluation.evaluate_views import evaluate_views
 from .run.arguments import DataArguments, ModelArguments, RecipeTrainingArguments
 from .run.cross_validation import cross_validate, refuse_placeholder
@@ -28,7 +31,7 @@ from .run.run_data import (
     open_videos,
     training_clips,
 )
-from .run.starting_model import load_model_to_finetune
+from .run.starting_model import load_model_to_finetune, predicts_frames
 from .run.trainers import finetuning_trainer
 
 
@@ -43,9 +46,20 @@ class FinetuningArguments(DataArguments):
     labels: list[str] | None = field(
         default=None,
         metadata={
-            "help": "Classes in the order of their indices (default: those of shards, or the names found, in "
-            "alphabetical order)."
+            "help": "Classes or quantities in their order (default: the columns of numbers, the classes of shards, or "
+            "the names found, in alphabetical order)."
         },
+    )
+    task: str | None = field(
+        default=None,
+        metadata={
+            "help": "What the labels are: one class, the classes that apply, numbers, or votes for classes (default: "
+            "inferred from the labels, and said).",
+            "choices": ["single_label", "multi_label", "regression", "distribution"],
+        },
+    )
+    label_units: list[str] | None = field(
+        default=None, metadata={"help": "Units of the quantities of --task regression, '' for none."}
     )
     num_segments: int = field(default=1, metadata={"help": "Number of clips of a video that evaluation averages."})
     folds: list[int] | None = field(
@@ -71,6 +85,13 @@ class FinetuningArguments(DataArguments):
     drop_path_rate: float = field(
         default=0.1, metadata={"help": "Stochastic depth: probability of skipping the last layer."}
     )
+    # Whether labels are of frames. The model decides it.
+    frame_level: bool | None = field(default=None, init=False)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.task not in (None, *TASKS):  # a recipe is not checked by the parser
+            raise ValueError(f"task={self.task!r} is unknown. Tasks are {', '.join(TASKS)}.")
 
 
 TrainingVideos = datasets.Dataset | ShardedVideos | datasets.IterableDataset
@@ -109,13 +130,20 @@ def finetune_once(
 ) -> int:
     """Train and evaluate once, without cross-validation; otherwise as `finetune`."""
     check_output_dir(training)
+    data.frame_level = predicts_frames(model_arguments)
     with announce_if_slow("Opening the videos ..."):
         videos, evaluated, label_names = open_labelled(data)
+    task = task_of_videos(videos)
+    if data.task is None and training.process_index == 0 and (sentence := task_sentence(videos)):
+        note(sentence)
     if data.check_data:
         return check_videos([videos, *evaluated], data, training)
     set_seed(training.seed)
     with announce_if_slow("Loading the model ..."):
-        model, stored_rate = load_model_to_finetune(model_arguments, label_names, data.drop_path_rate)
+        model, stored_rate = load_model_to_finetune(
+            model_arguments, label_names, data.drop_path_rate, task, data.label_units
+        )
+    check_frames("train_data", videos, task, model.config)
     sampling_rate = stored_rate if data.sampling_rate is None else data.sampling_rate
     skipped = SkippedVideos(
         training.output_dir, count_videos(videos, *evaluated, training=training), data.max_skipped_fraction
@@ -123,7 +151,7 @@ def finetune_once(
     processor = processor_for(
         model.config, sampling_rate=sampling_rate, num_segments=data.num_segments, **data.reading
     )
-    views = [ViewDataset(videos, processor, skipped=skipped) for videos in evaluated]
+    views = [ViewDataset(videos, processor, skipped=skipped, task=task) for videos in evaluated]
     clips = training_clips(
         videos,
         make_augmentation(model.config.image_size, data),
@@ -132,6 +160,7 @@ def finetune_once(
         arguments=data,
         training=training,
         skipped=skipped,
+        task=task,
     )
     trainer = finetuning_trainer(
         model,
@@ -169,11 +198,14 @@ def open_labelled(
     Raises:
         ValueError: If videos cannot be opened or have no labels, a label is unknown, or there is only one class.
     """
-    videos = open_training_videos(data, data.labels)
+    videos = open_training_videos(data, data.labels, task=data.task, frame_level=data.frame_level)
     check_labels("train_data", videos)
     label_names = data.labels or names_of_classes("train_data", videos)
     check_classes_to_train("train_data", videos, label_names)
-    evaluated = [] if data.eval_data is None else [open_videos(data.eval_data, data.data_root, label_names)]
+    task = task_of_videos(videos)
+    check_units(data.label_units, label_names, task)
+    options = {"task": task, "frame_level": data.frame_level}
+    evaluated = [] if data.eval_data is None else [open_videos(data.eval_data, data.data_root, label_names, **options)]
     for source in evaluated:
         check_labels("eval_data", source)
         warn_of_empty_classes("eval_data", source, label_names)
@@ -191,6 +223,40 @@ def check_labels(option: str, videos: TrainingVideos):
         raise ValueError(
             f"{option} has no labels, but fine-tuning needs them. Write 'path label' in each line, or name the "
             "column of labels 'label'."
+        )
+
+
+def check_units(label_units: list[str] | None, label_names: list[str], task: str):
+    """Check that `--label_units` fits the labels.
+
+    Raises:
+        ValueError: If the labels are no quantities, or the units are more or fewer.
+    """
+    if label_units is not None and task != "regression":
+        raise ValueError(f"label_units are for --task regression, but the task is {task}.")
+    if label_units is not None and len(label_units) != len(label_names):
+        raise ValueError(
+            f"label_units has the length {len(label_units)}, but the quantities are {', '.join(label_names)}."
+        )
+
+
+def check_frames(option: str, videos: TrainingVideos, task: str, config: PreTrainedConfig):
+    """Check that labels are of frames if the model predicts each frame, and of videos otherwise.
+
+    Raises:
+        ValueError: If one is so and the other is not.
+    """
+    feature = (videos.features or {}).get("label")
+    by_model, by_labels = getattr(config, "frame_level", False), is_frame_level(feature, task)
+    if by_labels and not by_model:
+        raise ValueError(
+            f"{option} has a label for each frame, but the model predicts one for a clip. Pass --config_overrides "
+            "'{\"frame_level\": true}'."
+        )
+    if by_model and not by_labels:
+        raise ValueError(
+            f"The model predicts each frame (frame_level=true), but {option} has one label for each video. Write a "
+            "label for each frame, see docs/datasets.md."
         )
 
 

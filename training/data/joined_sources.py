@@ -3,14 +3,16 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from datasets import ClassLabel, Dataset, Features, concatenate_datasets
+from datasets import Dataset, Features, concatenate_datasets
 from torch.utils.data import ConcatDataset
 from transformers.utils import logging
 
 from .clips import derived_seeds
 from .label_spelling import differ_in_spelling_only
+from .label_values import names_of_feature
 from .labels import AnnotationError, distinct
 from .mixed_order import MixedOrder
+from .read_labels import task_of_videos
 from .shard_order import ShardOrder
 from .sharded_videos import ShardedVideos
 
@@ -67,12 +69,13 @@ def open_joined(
     videos = [open_source(source, label_names=label_names) for source in sources]
     are_labelled = [with_labels and "label" in part.column_names for part in videos]
     if all(are_labelled):
+        _refuse_other_kinds(sources, [task_of_videos(part) for part in videos])
         if label_names is None and (names := _names_of_all(sources, videos)) is not None:
             videos = [
                 part if _names(part) == names else open_source(source, label_names=names)
                 for source, part in zip(sources, videos, strict=True)
             ]
-        _refuse_other_kinds(sources, videos)
+        _refuse_other_kinds(sources, [part.features["label"] for part in videos])
     elif any(are_labelled):
         logger.warning(
             f"The labels of train_data are not used, because '{sources[are_labelled.index(False)]}' has none."
@@ -114,14 +117,15 @@ def mixed_order(
 
 
 def _names(videos: Videos) -> list[str] | None:
-    """The names of the classes; None for labels without names."""
-    feature = videos.features["label"]
-    feature = getattr(feature, "feature", feature)  # a video may have a list of labels
-    return feature.names if isinstance(feature, ClassLabel) else None
+    """The names of the classes or quantities; None for labels without names."""
+    return names_of_feature(videos.features["label"])
 
 
 def _names_of_all(sources: Sequence[str], videos: Sequence[Videos]) -> list[str] | None:
-    """The names of all sources in alphabetical order; None if no source has names."""
+    """The names of all sources; None if no source has names.
+
+    Columns of numbers have the order of the first source, classes have alphabetical order.
+    """
     named = [_names(part) is not None for part in videos]
     if not any(named):
         return None
@@ -130,6 +134,8 @@ def _names_of_all(sources: Sequence[str], videos: Sequence[Videos]) -> list[str]
             f"'{sources[named.index(True)]}' has names of classes, but '{sources[named.index(False)]}' has numbers. "
             "Write all labels in one way, or name the classes with --labels."
         )
+    if task_of_videos(videos[0]) in ("regression", "distribution"):
+        return _names(videos[0])
     names = sorted({name for part in videos for name in _names(part)})
     if (pair := differ_in_spelling_only(names)) is not None:
         raise AnnotationError(
@@ -139,13 +145,18 @@ def _names_of_all(sources: Sequence[str], videos: Sequence[Videos]) -> list[str]
     return names
 
 
-def _refuse_other_kinds(sources: Sequence[str], videos: Sequence[Videos]):
-    kinds = [(part.features["label"], getattr(getattr(part, "info", None), "description", "")) for part in videos]
+def _refuse_other_kinds(sources: Sequence[str], kinds: Sequence):
+    """Refuse labels of different tasks, or of different types."""
     for source, kind in zip(sources, kinds, strict=True):
         if kind != kinds[0]:
             raise AnnotationError(
-                f"'{sources[0]}' and '{source}' have labels of different kinds. Give sources with labels of one kind."
+                f"'{sources[0]}' and '{source}' have labels of different kinds{_shown(kinds[0], kind)}. Give sources "
+                "with labels of one kind, or say with --task what they are."
             )
+
+
+def _shown(*kinds) -> str:
+    return f" ({' and '.join(kinds)})" if all(isinstance(kind, str) for kind in kinds) else ""
 
 
 def _refuse_two_labels(videos: Dataset, sources: Sequence[str], numbers: np.ndarray):

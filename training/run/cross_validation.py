@@ -11,7 +11,7 @@ from rich import box
 from rich.table import Table
 
 from ...messages import console, note
-from ..evaluation.report import EVALUATION_FILES, METRICS_FILE, read_predictions, write_evaluation
+from ..evaluation.report import METRICS_FILE, evaluation_files, pool_evaluations
 from .arguments import DataArguments, ModelArguments, RecipeTrainingArguments
 
 
@@ -65,7 +65,7 @@ def cross_validate(
     if PartialState().is_main_process:
         print_cross_validation(write_cross_validation(folders, parent))
         note(
-            f"Wrote '{Path(parent, CROSS_VALIDATION_FILE)}', and {', '.join(EVALUATION_FILES)} of all folds "
+            f"Wrote '{Path(parent, CROSS_VALIDATION_FILE)}', and {', '.join(evaluation_files())} of all folds "
             f"together in '{Path(parent, POOLED_FOLDER)}'."
         )
     return 0
@@ -94,14 +94,7 @@ def write_cross_validation(folders: dict[int, Path], parent: Path) -> dict:
     """
     figures = {fold: json.loads(Path(folder, METRICS_FILE).read_text()) for fold, folder in folders.items()}
     of_folds = {fold: {name: figures[fold][name] for name in FIGURES} for fold in folders}
-    read = [read_predictions(folder) for folder in folders.values()]
-    pooled = write_evaluation(
-        Path(parent, POOLED_FOLDER),
-        [video for predictions in read for video in predictions.videos],
-        np.concatenate([predictions.labels for predictions in read]),
-        np.concatenate([predictions.probabilities for predictions in read]),
-        read[0].label_names,
-    )
+    pooled = pool_evaluations(list(folders.values()), Path(parent, POOLED_FOLDER))
     table = {
         "folds": of_folds,
         "mean": {name: float(np.mean([row[name] for row in of_folds.values()])) for name in FIGURES},

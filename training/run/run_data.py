@@ -37,12 +37,17 @@ TrainingVideos = ListedVideos | datasets.IterableDataset
 
 
 def open_training_videos(
-    arguments: DataArguments, label_names: list[str] | None = None, *, with_labels: bool = True
+    arguments: DataArguments, label_names: list[str] | None = None, *, with_labels: bool = True, **label_options
 ) -> TrainingVideos:
     """Open the videos of `--train_data`, several sources as by `open_joined`.
 
+    Args:
+        with_labels: Whether the labels are needed.
+        label_options: `task` and `frame_level` of `load_annotations`.
+
     Raises:
-        ValueError: If `--train_data` is missing or cannot be understood, or `--mix` is given for a stream.
+        ValueError: If `--train_data` is missing or cannot be understood, `--mix` is given for a stream, or a stream
+            should have other labels than single ones.
     """
     if not arguments.train_data:
         raise ValueError("train_data is missing: say which videos to train on.")
@@ -51,26 +56,42 @@ def open_training_videos(
             raise ValueError(
                 "A stream cannot be mixed. Give lists, class folders or shards of `lgi-former prepare shards` for mix."
             )
+        refuse_other_tasks("A stream", **label_options)
         return open_stream(arguments.train_data)
-    open_source = functools.partial(open_videos, data_root=arguments.data_root)
+    open_source = functools.partial(
+        open_videos, data_root=arguments.data_root, may_be_columns=with_labels, **label_options
+    )
     if len(arguments.train_data) > 1:
         return open_joined(arguments.train_data, open_source, label_names, with_labels=with_labels)
     return open_source(arguments.train_data[0], label_names=label_names)
 
 
 def open_videos(
-    source: str, data_root: str | None = None, label_names: Sequence[str] | None = None
+    source: str, data_root: str | None = None, label_names: Sequence[str] | None = None, **label_options
 ) -> datasets.Dataset | ShardedVideos:
     """Open videos with random access: shards that have an index, or a list as for `load_annotations`.
 
+    Args:
+        source, data_root, label_names: As for `load_annotations`.
+        label_options: `task`, `frame_level` and `may_be_columns` of `load_annotations`.
+
     Raises:
-        ValueError: If the source cannot be understood, or no video of a list exists.
+        ValueError: If the source cannot be understood, no video of a list exists, or shards should have other labels
+            than single ones.
     """
     if (url := index_url(source)) is not None:
+        refuse_other_tasks(f"The index '{url}'", **label_options)
         return ShardedVideos(url, label_names)
-    videos = load_annotations(source, data_root, label_names)
+    videos = load_annotations(source, data_root, label_names, **label_options)
     check_that_videos_are_there(videos)
     return videos
+
+
+def refuse_other_tasks(source: str, task: str | None = None, frame_level: bool | None = None, **_):
+    """Raise a `ValueError` if shards or a stream should have other labels than one class for each video."""
+    if task not in (None, "single_label") or frame_level:
+        wanted = f"--task {task}" if task not in (None, "single_label") else "labels of frames"
+        raise ValueError(f"{source} has one class for each video, which does not fit {wanted}. Give a list instead.")
 
 
 def training_clips(
@@ -82,8 +103,9 @@ def training_clips(
     arguments: DataArguments,
     training: RecipeTrainingArguments,
     skipped: SkippedVideos,
+    task: str = "single_label",
 ) -> ClipDataset | ClipStream:
-    """Make the data set of random training clips."""
+    """Make the data set of random training clips. `task` is one of `TASKS`: what the labels of the videos are."""
     if isinstance(videos, datasets.IterableDataset):
         return ClipStream(
             videos,
@@ -103,6 +125,7 @@ def training_clips(
         seed=training.seed,
         skipped=skipped,
         sampler=_order_of(videos, arguments, training),
+        task=task,
         reading=arguments.reading,
     )
 
