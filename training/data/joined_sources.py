@@ -122,9 +122,9 @@ def _names(videos: Videos) -> list[str] | None:
 
 
 def _names_of_all(sources: Sequence[str], videos: Sequence[Videos]) -> list[str] | None:
-    """The names of all sources; None if no source has names.
+    """The names of all sources, classes in alphabetical order, columns of numbers in the order of the first source.
 
-    Columns of numbers have the order of the first source, classes have alphabetical order.
+    None if no source has names, or sources have different columns of numbers.
     """
     named = [_names(part) is not None for part in videos]
     if not any(named):
@@ -135,7 +135,8 @@ def _names_of_all(sources: Sequence[str], videos: Sequence[Videos]) -> list[str]
             "Write all labels in one way, or name the classes with --labels."
         )
     if task_of_videos(videos[0]) in ("regression", "distribution"):
-        return _names(videos[0])
+        names = _names(videos[0])
+        return names if all(sorted(_names(part)) == sorted(names) for part in videos) else None
     names = sorted({name for part in videos for name in _names(part)})
     if (pair := differ_in_spelling_only(names)) is not None:
         raise AnnotationError(
@@ -150,13 +151,9 @@ def _refuse_other_kinds(sources: Sequence[str], kinds: Sequence):
     for source, kind in zip(sources, kinds, strict=True):
         if kind != kinds[0]:
             raise AnnotationError(
-                f"'{sources[0]}' and '{source}' have labels of different kinds{_shown(kinds[0], kind)}. Give sources "
-                "with labels of one kind, or say with --task what they are."
+                f"'{sources[0]}' and '{source}' have labels of different kinds. Give sources with labels of one kind, "
+                "or say with --task what they are."
             )
-
-
-def _shown(*kinds) -> str:
-    return f" ({' and '.join(kinds)})" if all(isinstance(kind, str) for kind in kinds) else ""
 
 
 def _refuse_two_labels(videos: Dataset, sources: Sequence[str], numbers: np.ndarray):

@@ -9,6 +9,7 @@ from lgi_former.commands.cli import main
 from lgi_former.training.data.classes import check_classes_to_train
 from lgi_former.training.data.joined_sources import mixed_order, open_joined
 from lgi_former.training.data.labels import AnnotationError
+from lgi_former.training.data.read_labels import task_of_videos
 from lgi_former.training.run.run_data import open_videos
 
 
@@ -16,13 +17,13 @@ from lgi_former.training.run.run_data import open_videos
 def join(tmp_path):
     """`join(*lists, label_names=None)`: lists in separate folders, each beside its videos."""
 
-    def open_lists(*lists, label_names=None, **options):
+    def open_lists(*lists, label_names=None, start=0, **options):
         sources = []
-        for number, text in enumerate(lists):
+        for number, text in enumerate(lists, start):
             folder = tmp_path / str(number)
             folder.mkdir()
             for line in text.splitlines():
-                (folder / line.split()[0]).touch()
+                (folder / line.replace(",", " ").split()[0]).touch()
             (folder / "list.txt").write_text(text)
             sources.append(str(folder / "list.txt"))
         return open_joined(sources, functools.partial(open_videos, data_root=None), label_names, **options)
@@ -63,6 +64,8 @@ def test_labels_need_not_agree_if_they_are_not_needed(join, caplog):
         (("a.mp4 sad\n", "a.jpg 1\n"), "0/list.txt' has names of classes, but .*1/list.txt' has numbers"),
         (("a.mp4 sad\n", "a.jpg Sad\n"), "'Sad' and 'sad'. Spell them in one way"),
         (("a.mp4 sad\n", "b.mp4 happy\n../0/a.mp4 sad\n"), None),
+        (("a.mp4 sad\n", "video,valence,arousal\na.jpg,0.25,0\n"), "have labels of different kinds"),
+        (("video,valence\na.mp4,0.5\n", "video,valence,arousal\na.jpg,0.25,0\n"), "have labels of different kinds"),
     ],
 )
 def test_classes_that_do_not_agree_are_refused(lists, message, join):
@@ -71,6 +74,24 @@ def test_classes_that_do_not_agree_are_refused(lists, message, join):
     else:
         with pytest.raises(AnnotationError, match=message):
             join(*lists)
+
+
+def test_labels_of_other_kinds(join):
+    lists = ("video,valence,arousal\na.mp4,0.5,-1\n", "video,arousal,valence\na.jpg,0,0.25\n")
+    videos = join(*lists)
+    assert task_of_videos(videos) == "regression"
+    assert videos["label"][:] == [{"valence": 0.5, "arousal": -1}, {"valence": 0.25, "arousal": 0}]
+    videos = join("c.mp4 happy;sad\nd.mp4 sad\n", "e.mp4 fear;sad\nf.mp4 sad\n", start=2)
+    assert task_of_videos(videos) == "multi_label" and videos["label"][:] == [[1, 2], [2], [0, 2], [2]]
+
+
+def test_a_list_and_class_folders(tmp_path):
+    for name in ("happy/a.jpg", "sad/b.png", "c.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "list.txt").write_text("c.mp4 fear\n")
+    videos = open_joined([str(tmp_path / "list.txt"), str(tmp_path)], open_videos)
+    assert videos.features["label"].names == ["fear", "happy", "sad"] and videos["label"][:] == [0, 1, 2]
 
 
 def test_two_labels_of_a_video_are_refused(tmp_path):
