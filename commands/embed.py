@@ -3,7 +3,16 @@
 import sys
 
 from ..messages import LOADING_LIBRARIES, announce_if_slow, fail, first_line, shows_progress, silence_libraries
-from .options import add_device, add_output, add_reading, add_videos, check_output, positive_int, whole_number
+from .options import (
+    MODEL_NAMES,
+    add_device,
+    add_output,
+    add_reading,
+    add_videos,
+    check_output,
+    positive_int,
+    whole_number,
+)
 
 
 SUMMARY = "embeddings of videos, for other models"
@@ -22,7 +31,10 @@ def add_arguments(parser):
         "--data_root", metavar="DIR", help="folder of the relative paths in --data (default: the folder of the list)"
     )
     parser.add_argument(
-        "--model", required=True, metavar="DIR_OR_REPO", help="any LGI-Former: pre-trained, fine-tuned or bare"
+        "--model",
+        required=True,
+        metavar="DIR_OR_REPO",
+        help=f"any LGI-Former, pre-trained, fine-tuned or bare: {MODEL_NAMES}",
     )
     add_output(
         parser, "file.npy, with a table of its rows in file.rows.csv; or file.parquet, one table with everything"

@@ -54,7 +54,12 @@ def _add_embeddings_arguments(parser):
     parser.add_argument(
         "source", metavar="FILE_OR_DIR", help="a file that `lgi-former embed` wrote, or the folder of an evaluation"
     )
-    parser.add_argument("--model", metavar="DIR_OR_REPO", help="model that embeds the videos of an evaluation")
+    parser.add_argument(
+        "--model",
+        metavar="DIR_OR_REPO",
+        help="model that embeds the videos of an evaluation: its folder, a Hub repository, or a name that `lgi-former "
+        "download` lists",
+    )
     add_output(parser, FIGURE_HELP)
     parser.add_argument(
         "--method", choices=tuple(METHODS), default="tsne", help="umap needs umap-learn (default: %(default)s)"
@@ -127,7 +132,11 @@ def _read_embeddings(file: str):
 def _add_attention_arguments(parser):
     parser.add_argument("video", metavar="VIDEO", help="video file, folder of frames, image or URL")
     parser.add_argument(
-        "--model", required=True, metavar="DIR_OR_REPO", help="any LGI-Former: pre-trained, fine-tuned or bare"
+        "--model",
+        required=True,
+        metavar="DIR_OR_REPO",
+        help="any LGI-Former, pre-trained, fine-tuned or bare: its folder, a Hub repository, or a name that "
+        "`lgi-former download` lists",
     )
     add_output(parser, FIGURE_HELP)
     parser.add_argument(

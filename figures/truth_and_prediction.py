@@ -12,7 +12,7 @@ from .style import WIDTH, colour_of, drawable
 
 PANELS_IN_A_ROW = 3
 PANEL = WIDTH / PANELS_IN_A_ROW  # inches
-LETTERS_IN_A_TITLE = 26  # fit into the width of a panel
+LETTERS_IN_A_TITLE = 20  # fit into the width of a panel
 MANY_POINTS = 500  # more points are drawn smaller and paler
 
 
@@ -21,7 +21,7 @@ def draw_truth_and_prediction(
     predictions: np.ndarray,
     names: Sequence[str],
     concordances: Sequence[float | None] | None = None,
-    units: Sequence[str] | None = None,
+    units: Sequence[str | None] | None = None,
 ) -> Figure:
     """Draw a panel for each quantity, with a point for each video. On the dashed line, both numbers are equal.
 
@@ -29,7 +29,7 @@ def draw_truth_and_prediction(
         labels, predictions: float (videos, quantities).
         names: Names of the quantities.
         concordances: CCC of each quantity for its title; None if it is undefined.
-        units: Units of the quantities; empty for a quantity without unit.
+        units: Units of the quantities; None or empty for a quantity without unit.
     """
     columns = min(len(names), PANELS_IN_A_ROW)
     rows = math.ceil(len(names) / columns)

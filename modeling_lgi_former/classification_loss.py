@@ -57,7 +57,7 @@ def classification_loss(
         _check_shape(labels, logits, fits, "as many numbers as the logits")
         return regression_loss(logits, labels.to(logits.dtype).reshape(logits.shape))
     if problem_type == "multi_label_classification":
-        if config.head_activation is not None:
+        if getattr(config, "head_activation", None) is not None:  # VideoMAE has no such field
             raise ValueError(
                 f"config.head_activation={config.head_activation!r} clashes with "
                 "problem_type='multi_label_classification', whose loss applies the sigmoid itself. Use None."

@@ -22,7 +22,7 @@ from .evaluation.report import METRICS_FILE, evaluation_files
 from .run.arguments import RecipeTrainingArguments, check_reading
 from .run.entry_point import run_entry_point
 from .run.lifecycle import report_skipped
-from .run.run_data import open_videos
+from .run.run_data import check_frames, open_videos
 from .trainer import LGIFormerTrainer
 
 
@@ -128,9 +128,11 @@ def evaluate(arguments: EvaluationArguments) -> int:
     task = task_to_evaluate(arguments, model.config)
     label_names = labels_of(model.config)
     with announce_if_slow("Opening the videos ..."):
-        videos = open_videos(arguments.data, arguments.data_root, label_names)
+        frame_level = getattr(model.config, "frame_level", False)
+        videos = open_videos(arguments.data, arguments.data_root, label_names, task=task, frame_level=frame_level)
     if "label" not in videos.column_names:
         raise ValueError(f"'{arguments.data}' has no labels to evaluate on: write 'path label' in each line.")
+    check_frames(f"'{arguments.data}'", videos, task, model.config)
     warn_of_empty_classes(f"'{arguments.data}'", videos, label_names)
     skipped = SkippedVideos(arguments.output_dir, count_distinct([videos]), arguments.max_skipped_fraction)
     trainer = LGIFormerTrainer(
@@ -148,7 +150,7 @@ def evaluate(arguments: EvaluationArguments) -> int:
     if trainer.is_world_process_zero():
         skipped.clear()
     trainer.accelerator.wait_for_everyone()
-    views = ViewDataset(videos, processor, skipped=skipped)
+    views = ViewDataset(videos, processor, skipped=skipped, task=task)
     evaluate_views(trainer, views, arguments.output_dir, label_names, task, arguments.threshold)
     report_skipped(trainer, skipped)
     if trainer.is_world_process_zero():

@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass, field
 
 import datasets
-from transformers import PreTrainedConfig, set_seed
+from transformers import set_seed
 
 from ..hub.model_card import ModelFacts
 from ..image_processing import processor_for
@@ -13,7 +13,6 @@ from ..messages import announce_if_slow, note
 from .data.classes import check_classes_to_train, names_of_classes, warn_of_empty_classes
 from .data.clip_stream import LABEL_COLUMNS
 from .data.clips import ViewDataset
-from .data.label_values import is_frame_level
 from .data.read_labels import task_of_videos, task_sentence
 from .data.sharded_videos import ShardedVideos
 from .data.skipped_videos import SkippedVideos
@@ -24,6 +23,7 @@ from .run.cross_validation import cross_validate, refuse_placeholder
 from .run.entry_point import run_entry_point
 from .run.lifecycle import check_output_dir, publish, report_skipped, report_written, train_and_save
 from .run.run_data import (
+    check_frames,
     check_videos,
     count_videos,
     finetuning_sampling,
@@ -171,12 +171,13 @@ def finetune_once(
         known_facts(model_arguments, data, training, sampling_rate),
         mixup_alpha=data.mixup_alpha,
         cutmix_alpha=data.cutmix_alpha,
+        task=task,
         views=views[0] if views else None,
     )
     train_and_save(trainer)
-    publish(trainer, evaluate_views(trainer, views[0], training.output_dir, label_names) if views else None)
+    publish(trainer, evaluate_views(trainer, views[0], training.output_dir, label_names, task) if views else None)
     report_skipped(trainer, skipped)
-    report_written(training, bool(views), *_next_command(training.output_dir, evaluated=bool(views)))
+    report_written(training, bool(views), *_next_command(training.output_dir, evaluated=bool(views)), task=task)
     return 0
 
 
@@ -237,26 +238,6 @@ def check_units(label_units: list[str] | None, label_names: list[str], task: str
     if label_units is not None and len(label_units) != len(label_names):
         raise ValueError(
             f"label_units has the length {len(label_units)}, but the quantities are {', '.join(label_names)}."
-        )
-
-
-def check_frames(option: str, videos: TrainingVideos, task: str, config: PreTrainedConfig):
-    """Check that labels are of frames if the model predicts each frame, and of videos otherwise.
-
-    Raises:
-        ValueError: If one is so and the other is not.
-    """
-    feature = (videos.features or {}).get("label")
-    by_model, by_labels = getattr(config, "frame_level", False), is_frame_level(feature, task)
-    if by_labels and not by_model:
-        raise ValueError(
-            f"{option} has a label for each frame, but the model predicts one for a clip. Pass --config_overrides "
-            "'{\"frame_level\": true}'."
-        )
-    if by_model and not by_labels:
-        raise ValueError(
-            f"The model predicts each frame (frame_level=true), but {option} has one label for each video. Write a "
-            "label for each frame, see docs/datasets.md."
         )
 
 

@@ -60,6 +60,14 @@ class ClipLabel(NamedTuple):
             )
         return values[np.asarray(metadata.frames_indices)]
 
+    def of_view(self, metadata: VideoMetadata, name: str) -> int | np.ndarray:
+        """As `of_clip`, but a frame that repeats the one before is unreadable, so that metrics count it once."""
+        values = self.of_clip(metadata, name)
+        if is_frame_level(self.feature, self.task):
+            repeats = np.diff(metadata.frames_indices, prepend=-1) == 0
+            values[repeats] = unreadable_values(self.feature, self.task, len(values))[repeats]
+        return values
+
 
 @dataclass(eq=False, repr=False)
 class RandomClips:
@@ -197,7 +205,7 @@ class ViewDataset(torch.utils.data.Dataset):
             views, view_index = distinct_views(clips)
             weights = torch.bincount(view_index) / len(clips)
             if label is not None:
-                labels["labels"] = label.of_clip(inputs["video_metadata"][0], name)
+                labels["labels"] = label.of_view(inputs["video_metadata"][0], name)
         return {"pixel_values": views, "view_weights": weights, **labels, "video": name}
 
 

@@ -179,8 +179,18 @@ def is_readable(labels: np.ndarray, task: str) -> np.ndarray:
     Args:
         labels: Class indices, with -100 for unreadable videos, or float (..., labels), with NaN for them.
         task: One of `TASKS`.
+
+    Raises:
+        ValueError: If labels of single_label are not whole numbers.
     """
-    return labels != UNREADABLE_LABEL if task == "single_label" else ~np.isnan(labels).all(axis=-1)
+    if task != "single_label":
+        return ~np.isnan(labels).all(axis=-1)
+    if labels.dtype.kind == "f":
+        raise ValueError(
+            f"The labels are fractions of shape {labels.shape}, but a single label is a whole number. Name the task "
+            "of the labels, such as distribution."
+        )
+    return labels != UNREADABLE_LABEL
 
 
 def make_compute_metrics(

@@ -36,9 +36,6 @@ TITLES = {
     "weighted_f1": "weighted F1",
     "micro_f1": "micro F1",
     "macro_f1": "macro F1",
-    "map": "mAP",
-    "average_precision": "AP",
-    "f1": "F1",
     "ccc": "CCC",
     "pearson": "Pearson",
     "mae": "MAE",
@@ -63,7 +60,7 @@ def write_evaluation(
     task: str = "single_label",
     *,
     threshold: float = 0.5,
-    units: Sequence[str] | None = None,
+    units: Sequence[str | None] | None = None,
 ) -> dict:
     """Write the `evaluation_files`: `metrics.json`, `predictions.csv` and a picture.
 
@@ -76,11 +73,11 @@ def write_evaluation(
         label_names: Names of the classes or quantities.
         task: One of `TASKS`.
         threshold: As for `figures_of_task`.
-        units: Units of the quantities of regression, for the picture.
+        units: Units of the quantities of regression. A quantity without unit has an empty one.
 
     Returns:
         The metrics of `figures_of_task`, `num_videos` and `num_unreadable_videos`. With frame-level labels, the
-        metrics are those of frames, and there is `num_frames`.
+        metrics are those of frames, and there is `num_frames`. Quantities with a unit have it as `unit`.
 
     Raises:
         ValueError: If no video could be read, or labels are impossible.
@@ -105,12 +102,14 @@ def write_report(
     num_unreadable_videos: int,
     *,
     threshold: float = 0.5,
-    units: Sequence[str] | None = None,
+    units: Sequence[str | None] | None = None,
 ) -> dict:
     """Write the report of predictions; otherwise as `write_evaluation`."""
     figures = figures_of_task(
         predictions.task, predictions.values, predictions.labels, predictions.label_names, threshold
     )
+    for row, unit in zip(figures.get("quantities", {}).values(), units or (), strict=False):
+        row |= {"unit": unit} if unit else {}
     num_rows = len(predictions.videos)
     if predictions.frames is None:
         figures |= {"num_videos": num_rows}
@@ -120,21 +119,19 @@ def write_report(
     output_dir = Path(output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)
     write_predictions(output_dir / PREDICTIONS_FILE, predictions)
-    _draw(predictions, figures, units).savefig(output_dir / PICTURES[predictions.task], dpi=150)
+    _draw(predictions, figures).savefig(output_dir / PICTURES[predictions.task], dpi=150)
     # This file is the last: if it exists, the others exist, too.
     with whole_file(output_dir / METRICS_FILE) as file:
         file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     return figures
 
 
-def pool_evaluations(
-    folders: Sequence[str | Path], output_dir: str | Path, units: Sequence[str] | None = None
-) -> dict:
+def pool_evaluations(folders: Sequence[str | Path], output_dir: str | Path) -> dict:
     """Write the report of the predictions of several evaluations together, such as the folds of a cross-validation.
 
     Args:
         folders: Folders of `write_evaluation`.
-        output_dir, units: As for `write_evaluation`.
+        output_dir: As for `write_evaluation`.
 
     Returns:
         As `write_evaluation`.
@@ -160,7 +157,12 @@ def pool_evaluations(
         None if first.frames is None else np.concatenate([predictions.frames for predictions in read]),
     )
     num_unreadable = sum(figures["num_unreadable_videos"] for figures in metrics)
-    return write_report(output_dir, pooled, num_unreadable, threshold=metrics[0].get("threshold", 0.5), units=units)
+    threshold = metrics[0].get("threshold", 0.5)
+    return write_report(output_dir, pooled, num_unreadable, threshold=threshold, units=_units_in(metrics[0]))
+
+
+def _units_in(figures: dict) -> list[str | None]:
+    return [row.get("unit") for row in figures.get("quantities", {}).values()]
 
 
 def _kind(predictions: Predictions, figures: dict) -> str:
@@ -176,7 +178,8 @@ def print_evaluation(figures: dict):
     if task == "regression":
         table = _table("", *(TITLES[name] for name in REGRESSION_METRICS))
         for name, row in figures["quantities"].items():
-            table.add_row(Text(name), *(_number(row[metric]) for metric in REGRESSION_METRICS))
+            title = f"{name} ({row['unit']})" if "unit" in row else name
+            table.add_row(Text(title), *(_number(row[metric]) for metric in REGRESSION_METRICS))
         if len(figures["quantities"]) > 1:
             table.add_section()
             table.add_row("mean", *(_number(figures[metric]) for metric in REGRESSION_METRICS))
@@ -219,11 +222,13 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4g}"
 
 
-def _draw(predictions: Predictions, figures: dict, units: Sequence[str] | None) -> Figure:
+def _draw(predictions: Predictions, figures: dict) -> Figure:
     names = predictions.label_names
     if predictions.task == "regression":
         concordances = [row["ccc"] for row in figures["quantities"].values()]
-        return draw_truth_and_prediction(predictions.labels, predictions.values, names, concordances, units)
+        return draw_truth_and_prediction(
+            predictions.labels, predictions.values, names, concordances, _units_in(figures)
+        )
     if predictions.task == "multi_label":
         return draw_precision_recall(predictions.labels, predictions.values, names)
     return draw_confusion_matrix(np.array(figures["confusion_matrix"]), names)

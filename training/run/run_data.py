@@ -15,6 +15,7 @@ from ..data.clip_stream import ClipStream, open_stream
 from ..data.clips import ClipDataset, ClipTransform
 from ..data.data_check import check_data
 from ..data.joined_sources import JoinedVideos, mixed_order, open_joined
+from ..data.label_values import is_frame_level
 from ..data.mixed_order import MixedOrder
 from ..data.shard_index import index_url
 from ..data.shard_order import ShardOrder
@@ -92,6 +93,26 @@ def refuse_other_tasks(source: str, task: str | None = None, frame_level: bool |
     if task not in (None, "single_label") or frame_level:
         wanted = f"--task {task}" if task not in (None, "single_label") else "labels of frames"
         raise ValueError(f"{source} has one class for each video, which does not fit {wanted}. Give a list instead.")
+
+
+def check_frames(source: str, videos: TrainingVideos, task: str, config: PreTrainedConfig):
+    """Check that labels are of frames if the model predicts each frame, and of videos otherwise.
+
+    Raises:
+        ValueError: If one is so and the other is not.
+    """
+    feature = (videos.features or {}).get("label")
+    by_model, by_labels = getattr(config, "frame_level", False), is_frame_level(feature, task)
+    if by_labels and not by_model:
+        raise ValueError(
+            f"{source} has a label for each frame, but the model predicts one for a clip. Train one with "
+            "--config_overrides '{\"frame_level\": true}'."
+        )
+    if by_model and not by_labels:
+        raise ValueError(
+            f"The model predicts each frame (frame_level=true), but {source} has one label for each video. Write a "
+            "label for each frame, see docs/datasets.md."
+        )
 
 
 def training_clips(

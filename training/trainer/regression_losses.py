@@ -17,7 +17,7 @@ def concordance_loss(predictions: torch.Tensor, labels: torch.Tensor) -> torch.T
     CCC is the concordance correlation coefficient (Lin, https://doi.org/10.2307/2532051):
     2 covariance / (variance of predictions + variance of labels + (difference of the means)^2), with variances over
     the clips (and frames) of the batch. So a batch needs several clips; a single clip has the loss 1 and no gradient.
-    With several processes, each computes the CCC of the clips that it has.
+    Each process and each step of gradient accumulation computes the CCC of its clips only.
 
     Args:
         predictions, labels: float (..., quantities).

@@ -126,6 +126,11 @@ def test_frames_count_as_videos_do():
     assert metrics["war"] == 0.5
 
 
+def test_shares_are_not_taken_for_single_labels():
+    with pytest.raises(ValueError, match="Name the task of the labels"):
+        make_compute_metrics(["a", "b"])(EvalPrediction(np.eye(2), np.array([[0.5, 0.5], [1, 0]])))
+
+
 @pytest.mark.parametrize(
     ("task", "wanted", "chosen", "error"),
     [

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lgi_former import LGIFormerConfig
+from lgi_former.training.evaluate import EvaluationArguments, task_to_evaluate
 from lgi_former.training.evaluation.report import (
     evaluation_files,
     pool_evaluations,
@@ -64,11 +66,13 @@ def test_files_of_each_task(task, tmp_path, capsys):
     print_evaluation(figures)
     table = capsys.readouterr().out
     assert all(title in table for title in ("x", "y", {"regression": "CCC", "multi_label": "mAP"}.get(task, "UAR")))
+    assert ("y (Hz)" in table) == (task == "regression")
     # Twice the same videos have the same metrics.
     pooled = pool_evaluations([tmp_path / "one", tmp_path / "one"], tmp_path / "both")
     assert (pooled.pop("num_videos"), pooled.pop("num_unreadable_videos")) == (4, 2)
     for name in ("uar", "kl", "map", "ccc"):
         assert pooled.get(name) == pytest.approx(figures.get(name)), name
+    assert task != "regression" or pooled["quantities"]["y"]["unit"] == "Hz"
 
 
 def test_predicted_classes_are_read_where_there_are_any(tmp_path):
@@ -107,3 +111,25 @@ def test_other_columns_are_refused(header, tmp_path):
     (tmp_path / "predictions.csv").write_text(header + "\n")
     with pytest.raises(ValueError, match=r"is not the predictions.csv of an evaluation"):
         read_predictions(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("problem_type", "options", "task"),
+    [
+        (None, {}, "single_label"),
+        ("single_label_classification", {"task": "distribution"}, "distribution"),
+        ("regression", {}, "regression"),
+        ("multi_label_classification", {"threshold": 0.2}, "multi_label"),
+        (None, {"task": "regression"}, "--task regression does not fit 'm'"),
+        ("multi_label_classification", {"task": "distribution"}, "Evaluate it with --task multi_label"),
+        ("regression", {"threshold": 0.2}, "--threshold is for models that predict several labels"),
+        (None, {"threshold": 1.5}, "threshold=1.5 must be between 0 and 1"),
+    ],
+)
+def test_the_task_of_an_evaluation(problem_type, options, task):
+    config = LGIFormerConfig(num_labels=3, problem_type=problem_type)
+    if " " in task:
+        with pytest.raises(ValueError, match=task):
+            task_to_evaluate(EvaluationArguments(model="m", data="d", **options), config)
+    else:
+        assert task_to_evaluate(EvaluationArguments(model="m", data="d", **options), config) == task

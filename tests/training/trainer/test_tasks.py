@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
+from transformers import VideoMAEForVideoClassification
 
-from lgi_former.training.data.collators import FinetuningCollator
+from lgi_former.training.data.collators import FinetuningCollator, ViewCollator
 from lgi_former.training.data.tasks import PROBLEM_TYPES
 from lgi_former.training.evaluation.metrics import make_compute_metrics
 from lgi_former.training.trainer import LGIFormerTrainer, LGIFormerTrainingArguments
@@ -92,6 +93,21 @@ def test_each_task_trains_with_its_loss(tiny_run, tmp_path, task):
     trainer.train()
     losses = list(tiny_run.losses(trainer).values())
     assert all(map(math.isfinite, losses)) and np.mean(losses[-6:]) < np.mean(losses[:6])
+
+
+@pytest.mark.parametrize("task", LOSSES)
+def test_videomae_learns_each_task_too(tiny_run, tmp_path, videomae_config, task):
+    trainer = trainer_of(tiny_run, tmp_path, task, max_steps=2)
+    videomae_config.problem_type = PROBLEM_TYPES[task]
+    videomae = LGIFormerTrainer(
+        VideoMAEForVideoClassification(videomae_config),
+        trainer.args,
+        data_collator=trainer.data_collator,
+        eval_data_collator=ViewCollator(),
+        train_dataset=trainer.train_dataset,
+    )
+    videomae.train()
+    assert math.isfinite(videomae.evaluate(trainer.eval_dataset)["eval_loss"])
 
 
 @pytest.mark.parametrize("task", ["multi_label", "regression"])
