@@ -77,6 +77,8 @@ def of_fold(fold: int, options):
     for name, value in vars(options).items():
         if isinstance(value, str) and FOLD in value:  # enumerations are strings too and must not change
             setattr(options, name, value.replace(FOLD, str(fold)))
+        elif name == "train_data":
+            options.train_data = [source.replace(FOLD, str(fold)) for source in value]
     return options
 
 
@@ -137,5 +139,5 @@ def _check(data, training):
         )
     for name in ("train_data", "eval_data"):
         path = getattr(data, name)
-        if path is None or FOLD not in path:
+        if FOLD not in str(path):
             raise ValueError(f"{name}={path!r} must contain {FOLD}, which is replaced by the number of each fold.")
