@@ -2,7 +2,8 @@
 
 import copy
 import json
-from collections.abc import Callable, Sequence
+import statistics
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,21 +13,22 @@ from rich.table import Table
 
 from ...messages import console, note
 from ..evaluation.report import EVALUATION_FILES, METRICS_FILE, read_predictions, write_evaluation
-from .arguments import DataArguments, ModelArguments, RecipeTrainingArguments
+from .arguments import LabelledDataArguments, ModelArguments, RecipeTrainingArguments
 
 
 FOLD = "{fold}"
 CROSS_VALIDATION_FILE = "cross_validation.json"
 POOLED_FOLDER = "all_folds"
 FIGURES = ("uar", "war")
+SUMMARIES = {"mean": "mean", "standard_deviation": "standard deviation (n - 1)", "pooled": "pooled"}
+"""Titles of the rows below the folds."""
 
 
 def cross_validate(
-    run: Callable[[ModelArguments, DataArguments, RecipeTrainingArguments], int],
-    check: Callable[[DataArguments], object],
-    folds: Sequence[int],
+    run: Callable[[ModelArguments, LabelledDataArguments, RecipeTrainingArguments], int],
+    check: Callable[[LabelledDataArguments, RecipeTrainingArguments], object],
     model_arguments: ModelArguments,
-    data: DataArguments,
+    data: LabelledDataArguments,
     training: RecipeTrainingArguments,
 ) -> int:
     """Train and evaluate every fold, and write `cross_validation.json` beside the folds' folders.
@@ -39,23 +41,24 @@ def cross_validate(
     Args:
         run: Trains and evaluates one fold, into `training.output_dir`; returns an exit status.
         check: Raises a ValueError if the data of a fold are wrong. All folds are checked before the first is trained.
-        folds: Numbers that replace `{fold}` in the data's and the model's paths, in `output_dir` and `hub_model_id`.
-        model_arguments, data, training: The options of `run`, with `{fold}`.
+        model_arguments, data, training: The options of `run`. The numbers `data.folds` replace `{fold}` in the data's
+            and the model's paths, in `output_dir` and `hub_model_id`. If `train_data` has no `{fold}`, it is divided
+            into as many folds as the only number of `data.folds` says.
 
     Raises:
         ValueError: If a path lacks `{fold}`, there is no data to evaluate on, or data are wrong.
     """
-    _check(data, training)
+    folds = _check(data, training)
     if FOLD not in training.output_dir:
         training.output_dir = str(Path(training.output_dir, f"fold_{FOLD}"))
     parts = Path(training.output_dir).parts
     parent = Path(*parts[: next(index for index, part in enumerate(parts) if FOLD in part)])
-    for fold in folds[1:]:  # `run` checks the first before it writes anything
-        check(of_fold(fold, data))
+    options_of_folds = {fold: _options_of(fold, model_arguments, data, training) for fold in folds}
+    # Without a checkpoint, `run` checks the first fold before it writes anything.
+    for fold in folds if training.resume_from_checkpoint else folds[1:]:
+        check(*options_of_folds[fold][1:])
     folders = {}
-    for fold in folds:
-        options = [of_fold(fold, kind) for kind in (model_arguments, data, training)]
-        options[1].folds = [fold]
+    for fold, options in options_of_folds.items():
         folders[fold] = Path(options[-1].output_dir)
         if training.resume_from_checkpoint and Path(folders[fold], METRICS_FILE).is_file():
             continue
@@ -69,6 +72,12 @@ def cross_validate(
             f"together in '{Path(parent, POOLED_FOLDER)}'."
         )
     return 0
+
+
+def _options_of(fold, model_arguments, data, training):
+    options = [of_fold(fold, kind) for kind in (model_arguments, data, training)]
+    options[1].folds = [fold]
+    return options
 
 
 def of_fold(fold: int, options):
@@ -88,7 +97,8 @@ def write_cross_validation(folders: dict[int, Path], parent: Path) -> dict:
         parent: Where `cross_validation.json` and the folder `all_folds` go.
 
     Returns:
-        `folds`: UAR and WAR of each; `mean` and `standard_deviation` of them; `pooled`: figures of all predictions.
+        `folds`: UAR and WAR of each; `mean` and `standard_deviation` (divided by n - 1; None for one fold) of them;
+        `pooled`: figures of all predictions.
     """
     figures = {fold: json.loads(Path(folder, METRICS_FILE).read_text()) for fold, folder in folders.items()}
     of_folds = {fold: {name: figures[fold][name] for name in FIGURES} for fold in folders}
@@ -102,8 +112,11 @@ def write_cross_validation(folders: dict[int, Path], parent: Path) -> dict:
     )
     table = {
         "folds": of_folds,
-        "mean": {name: float(np.mean([row[name] for row in of_folds.values()])) for name in FIGURES},
-        "standard_deviation": {name: float(np.std([row[name] for row in of_folds.values()])) for name in FIGURES},
+        "mean": {name: statistics.mean(row[name] for row in of_folds.values()) for name in FIGURES},
+        "standard_deviation": {
+            name: statistics.stdev(row[name] for row in of_folds.values()) if len(of_folds) > 1 else None
+            for name in FIGURES
+        },
         "pooled": pooled,
     }
     Path(parent, CROSS_VALIDATION_FILE).write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
@@ -118,12 +131,13 @@ def print_cross_validation(figures: dict):
     for fold, row in figures["folds"].items():
         table.add_row(str(fold), *(f"{100 * row[name]:.2f}" for name in FIGURES))
     table.add_section()
-    for title in ("mean", "standard_deviation", "pooled"):
-        table.add_row(title.replace("_", " "), *(f"{100 * figures[title][name]:.2f}" for name in FIGURES))
+    for name, title in SUMMARIES.items():
+        if figures[name][FIGURES[0]] is not None:
+            table.add_row(title, *(f"{100 * figures[name][figure]:.2f}" for figure in FIGURES))
     console().print(table)
 
 
-def refuse_placeholder(data: DataArguments):
+def refuse_placeholder(data: LabelledDataArguments):
     """Check that no path has `{fold}` in it when no fold was chosen.
 
     Raises:
@@ -137,12 +151,20 @@ def refuse_placeholder(data: DataArguments):
             )
 
 
-def _check(data, training):
+def _check(data: LabelledDataArguments, training: RecipeTrainingArguments) -> list[int]:
+    """Return the numbers of the folds, and set `data.num_folds` if `--train_data` is divided into folds."""
     if training.push_to_hub and FOLD not in (training.hub_model_id or ""):
         raise ValueError(
             f"hub_model_id={training.hub_model_id!r} must contain {FOLD}, because each fold has its own repository."
         )
+    if FOLD not in (data.train_data or "") and len(data.folds) == 1 and data.folds[0] > 1:
+        data.num_folds = data.folds[0]
+        return list(range(1, data.num_folds + 1))
     for name in ("train_data", "eval_data"):
         path = getattr(data, name)
         if path is None or FOLD not in path:
-            raise ValueError(f"{name}={path!r} must contain {FOLD}, which is replaced by the number of each fold.")
+            raise ValueError(
+                f"{name}={path!r} must contain {FOLD}, which is replaced by the number of each fold. To divide one "
+                "list into folds, give their number alone, such as --folds 5."
+            )
+    return data.folds

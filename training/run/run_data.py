@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import datasets
 import torch
+from torch.utils.data import Sampler
 from transformers import PreTrainedConfig
 
 from ...image_processing.training_frame_sampling import finetuning_frame_indices, pretraining_frame_indices
@@ -67,8 +68,9 @@ def training_clips(
     arguments: DataArguments,
     training: RecipeTrainingArguments,
     skipped: SkippedVideos,
+    order: Sampler | None = None,
 ) -> ClipDataset | ClipStream:
-    """Make the data set of random training clips."""
+    """Make the data set of random training clips. `order` replaces the random order of a list or of shards."""
     if isinstance(videos, datasets.IterableDataset):
         return ClipStream(
             videos,
@@ -82,8 +84,7 @@ def training_clips(
             label_names=label_names,
             reading=arguments.reading,
         )
-    order = None
-    if isinstance(videos, ShardedVideos):
+    if order is None and isinstance(videos, ShardedVideos):
         order = ShardOrder(videos.counts, training.seed, _shuffle_buffer(arguments, SHARD_SHUFFLE_BUFFER))
     return ClipDataset(
         *(videos, sample_indices, transform),

@@ -13,6 +13,7 @@ from ..data.clips import ViewDataset
 from ..data.collators import FinetuningCollator, PretrainingCollator, ViewCollator
 from ..evaluation.metrics import make_compute_metrics
 from ..trainer import LGIFormerTrainer
+from ..trainer.early_stopping import ResumableEarlyStopping
 from .arguments import RecipeTrainingArguments
 
 
@@ -35,7 +36,12 @@ def pretraining_trainer(
         processor: Saved beside the model.
         facts: For the model's card.
         callbacks: Called during training, after those of the trainer.
+
+    Raises:
+        ValueError: If the run should stop early.
     """
+    if training.early_stopping_patience is not None:
+        raise ValueError("Pre-training has no evaluation, so early_stopping_patience has no effect. Leave it out.")
     return LGIFormerTrainer(
         model,
         training,
@@ -57,6 +63,7 @@ def finetuning_trainer(
     *,
     mixup_alpha: float,
     cutmix_alpha: float,
+    class_weights: Sequence[float] | None = None,
     views: ViewDataset | None = None,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> LGIFormerTrainer:
@@ -70,9 +77,17 @@ def finetuning_trainer(
         processor: Saved beside the model.
         facts: For the model's card.
         mixup_alpha, cutmix_alpha: As for `FinetuningCollator`.
+        class_weights: As for `LGIFormerTrainer`.
         views: Videos to evaluate on during training.
         callbacks: Called during training, after those of the trainer.
+
+    Raises:
+        ValueError: If the run should be evaluated, but there are no views.
     """
+    if views is None and training.eval_strategy != "no":
+        raise ValueError("Evaluation in training needs videos: give --eval_data, or --eval_split 0.2 to hold some out.")
+    if training.early_stopping_patience is not None:
+        callbacks = [*callbacks, ResumableEarlyStopping(training.early_stopping_patience)]
     if model.config.problem_type is None:
         model.config.problem_type = "single_label_classification"
     arguments = copy.copy(training)
@@ -88,6 +103,7 @@ def finetuning_trainer(
             cutmix_alpha=cutmix_alpha,
             label_smoothing=training.label_smoothing_factor,
         ),
+        class_weights=class_weights,
         eval_data_collator=ViewCollator(),
         compute_metrics=make_compute_metrics(list(label_names)),
         processing_class=processor,

@@ -66,6 +66,7 @@ def facts_of_run(trainer: Trainer) -> ModelFacts:
         "layer_decay": trainer.layer_decay,
         "weight_decay": args.weight_decay,
         "ema_decay": trainer.ema_decay,
+        "class_weights": _named(trainer.class_weights, trainer.model.config),
         "max_grad_norm": args.max_grad_norm,
         "bf16": args.bf16,
     }
@@ -75,6 +76,12 @@ def facts_of_run(trainer: Trainer) -> ModelFacts:
         losses=_last_losses(trainer.state.log_history) | given.losses,
         hyperparameters={name: value for name, value in hyperparameters.items() if value is not None},
     )
+
+
+def _named(weights, config):
+    if weights is None:
+        return None
+    return ", ".join(f"{config.id2label[index]} {weight:.3g}" for index, weight in enumerate(weights.tolist()))
 
 
 def _last_losses(log_history):

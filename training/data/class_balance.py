@@ -1,0 +1,67 @@
+"""The videos of each class, and the weights that balance classes of different sizes."""
+
+import datasets
+import numpy as np
+
+from .sharded_videos import ShardedVideos
+
+
+EFFECTIVE_BETA = 0.999
+"""Beta of the effective number of videos (Cui et al., https://arxiv.org/abs/1901.05555)."""
+
+Videos = datasets.Dataset | ShardedVideos
+
+
+def label_shares(videos: Videos, num_labels: int) -> np.ndarray:
+    """How far each label applies to each video: float32 (videos, num_labels).
+
+    A class is 1 and the others are 0. Of several labels, each that applies is 1.
+    """
+    if isinstance(videos, ShardedVideos):
+        labels = videos.labels_of_videos()
+    else:
+        labels = videos.select_columns("label").with_format("numpy")[:]["label"]
+    return np.eye(num_labels, dtype=np.float32)[labels]
+
+
+def balancing_weights(counts: np.ndarray, rule: str) -> np.ndarray:
+    """Weights of classes, whose mean over all videos is 1.
+
+    - `"balanced"`: videos / (classes x videos of the class), as scikit-learn computes them.
+    - `"effective"`: proportional to (1 - beta) / (1 - beta ^ videos of the class), with beta = `EFFECTIVE_BETA`.
+
+    A class without a video has weight 1. Only label smoothing gives it a share of the loss.
+
+    Args:
+        counts: Number of videos of each class, float (classes,). Votes may give fractions.
+        rule: `"balanced"` or `"effective"`.
+    """
+    weights = np.ones(len(counts))
+    present = counts > 0
+    inverse = 1 / _effective_number(counts[present], rule)
+    weights[present] = inverse * counts.sum() / (inverse * counts[present]).sum()
+    return weights
+
+
+def positive_weights(counts: np.ndarray, num_videos: int, rule: str) -> np.ndarray:
+    """Weights of present labels against absent ones, for labels of which several may apply: float (labels,).
+
+    The weight is the number of videos without the label over the number with it, or the same with effective numbers. A
+    label that no video or every video has gets weight 1.
+
+    Args:
+        counts: Number of videos with each label, (labels,).
+        num_videos: Number of all videos.
+        rule: As for `balancing_weights`.
+    """
+    weights = np.ones(len(counts))
+    varies = (counts > 0) & (counts < num_videos)
+    present = counts[varies]
+    weights[varies] = _effective_number(num_videos - present, rule) / _effective_number(present, rule)
+    return weights
+
+
+def _effective_number(counts: np.ndarray, rule: str) -> np.ndarray:
+    if rule == "balanced":
+        return counts
+    return (1 - EFFECTIVE_BETA**counts) / (1 - EFFECTIVE_BETA)
