@@ -36,7 +36,7 @@ CLASSES = {"dark": 40, "light": 200}
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory, load_module):
-    """A folder with 12 videos of four people, their list, and a list with 20 videos of one class and one of another."""
+    """A folder with 12 videos of four people, their list, and a list with 20 videos of one class and 1 of another."""
     folder = tmp_path_factory.mktemp("workplace")
     write_clip = load_module(Path(__file__).with_name("rough_corpus.py")).write_clip
     rows = [("path", "label", "person")]

@@ -21,8 +21,8 @@ def held_out(
 ) -> np.ndarray:
     """Choose the videos to evaluate on.
 
-    Without groups, each stratum gives the share, rounded to whole videos: at least one video, and not all of them. With
-    groups, whole groups are chosen so that the share of each stratum is as near as possible.
+    Without groups, each stratum gives the share, rounded to whole videos: at least one video, and not all of them.
+    With groups, whole groups are chosen so that the share of each stratum is as near as possible.
 
     Args:
         share: Share of the videos that are held out, between 0 and 1.

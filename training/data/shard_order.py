@@ -66,8 +66,8 @@ class BalancedOrder(ShardOrder):
     """Draws each class equally often. An epoch has as many items as there are videos.
 
     Classes without a video are left out. If the items cannot be divided equally, some classes, which are drawn in each
-    epoch, get one item more. Within a class, no video is drawn twice before all were drawn once. So a large class gives
-    other videos in each epoch, and the videos of a small class are repeated.
+    epoch, get one item more. Within a class, no video is drawn twice before all were drawn once. So a large class
+    gives other videos in each epoch, and the videos of a small class are repeated.
 
     Args:
         labels: Class of each video, int (videos,).
@@ -84,7 +84,9 @@ class BalancedOrder(ShardOrder):
     ):
         labels = np.asarray(labels, dtype=np.int64)
         super().__init__(
-            [len(labels)] if counts is None else counts, seed, len(labels) if shuffle_buffer is None else shuffle_buffer
+            [len(labels)] if counts is None else counts,
+            seed,
+            len(labels) if shuffle_buffer is None else shuffle_buffer,
         )
         self.classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
         self.name = f"balanced (labels {zlib.crc32(labels.tobytes()):08x})"

@@ -87,8 +87,8 @@ def warn_of_selection(training: RecipeTrainingArguments):
     """Warn that the evaluated videos select the model, if they do."""
     if training.load_best_model_at_end:
         logger.warning(
-            "The best checkpoint is chosen on the videos that are evaluated, so its figures are too good. The published "
-            "runs did the same on the test list. Evaluate the model on other videos too."
+            "The best checkpoint is chosen on the videos that are evaluated, so its figures are too good. The "
+            "published code also chooses on the test list. Evaluate the model on other videos too."
         )
 
 

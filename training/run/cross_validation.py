@@ -19,7 +19,13 @@ from .arguments import LabelledDataArguments, ModelArguments, RecipeTrainingArgu
 FOLD = "{fold}"
 CROSS_VALIDATION_FILE = "cross_validation.json"
 POOLED_FOLDER = "all_folds"
-FIGURES = ("uar", "war")
+FIGURES = {
+    "single_label": ("uar", "war"),
+    "distribution": ("uar", "war"),
+    "multi_label": ("map", "macro_f1", "micro_f1"),
+    "regression": ("ccc", "pearson", "mae"),
+}
+"""The figures of the table for each task."""
 SUMMARIES = {"mean": "mean", "standard_deviation": "standard deviation (n - 1)", "pooled": "pooled"}
 """Titles of the rows below the folds."""
 
@@ -33,7 +39,7 @@ def cross_validate(
 ) -> int:
     """Train and evaluate every fold, and write `cross_validation.json` beside the folds' folders.
 
-    UAR and WAR are the means over the folds, as in the paper. The folder `all_folds` has the metrics and the confusion
+    The figures are the means over the folds, as in the paper. The folder `all_folds` has the metrics and the confusion
     matrix of the pooled predictions of all folds.
 
     A resumed run skips the folds that were evaluated already.
@@ -97,11 +103,12 @@ def write_cross_validation(folders: dict[int, Path], parent: Path) -> dict:
         parent: Where `cross_validation.json` and the folder `all_folds` go.
 
     Returns:
-        `folds`: UAR and WAR of each; `mean` and `standard_deviation` (divided by n - 1; None for one fold) of them;
+        `folds`: the `FIGURES` of each; `mean` and `standard_deviation` (divided by n - 1; None for one fold) of them;
         `pooled`: figures of all predictions.
     """
     figures = {fold: json.loads(Path(folder, METRICS_FILE).read_text()) for fold, folder in folders.items()}
-    of_folds = {fold: {name: figures[fold][name] for name in FIGURES} for fold in folders}
+    names = FIGURES[next(iter(figures.values())).get("task", "single_label")]
+    of_folds = {fold: {name: figures[fold][name] for name in names} for fold in folders}
     read = [read_predictions(folder) for folder in folders.values()]
     pooled = write_evaluation(
         Path(parent, POOLED_FOLDER),
@@ -112,29 +119,41 @@ def write_cross_validation(folders: dict[int, Path], parent: Path) -> dict:
     )
     table = {
         "folds": of_folds,
-        "mean": {name: statistics.mean(row[name] for row in of_folds.values()) for name in FIGURES},
-        "standard_deviation": {
-            name: statistics.stdev(row[name] for row in of_folds.values()) if len(of_folds) > 1 else None
-            for name in FIGURES
-        },
+        "mean": _over_folds(statistics.mean, of_folds),
+        "standard_deviation": _over_folds(statistics.stdev, of_folds),
         "pooled": pooled,
     }
     Path(parent, CROSS_VALIDATION_FILE).write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
     return table
 
 
+def _over_folds(function: Callable[[list[float]], float], of_folds: dict[int, dict]) -> dict[str, float | None]:
+    """A statistic of each figure over the folds: None for the deviation of one fold, and for undefined figures."""
+    columns = {name: [row[name] for row in of_folds.values()] for name in next(iter(of_folds.values()))}
+    return {
+        name: None if None in column or (function is statistics.stdev and len(column) < 2) else function(column)
+        for name, column in columns.items()
+    }
+
+
 def print_cross_validation(figures: dict):
-    """Print the table of all folds in per cent."""
+    """Print the table of all folds, in per cent except for numbers (regression)."""
+    names = list(figures["mean"])
     table = Table("fold", box=box.SIMPLE)
-    for name in FIGURES:
-        table.add_column(name.upper(), justify="right")
+    for name in names:
+        table.add_column(name.upper().replace("_", " "), justify="right")
     for fold, row in figures["folds"].items():
-        table.add_row(str(fold), *(f"{100 * row[name]:.2f}" for name in FIGURES))
+        table.add_row(str(fold), *(_shown(name, row[name]) for name in names))
     table.add_section()
-    for name, title in SUMMARIES.items():
-        if figures[name][FIGURES[0]] is not None:
-            table.add_row(title, *(f"{100 * figures[name][figure]:.2f}" for figure in FIGURES))
+    for key, title in SUMMARIES.items():
+        table.add_row(title, *(_shown(name, figures[key][name]) for name in names))
     console().print(table)
+
+
+def _shown(name: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if name in FIGURES["regression"] else f"{100 * value:.2f}"
 
 
 def refuse_placeholder(data: LabelledDataArguments):
@@ -157,12 +176,12 @@ def _check(data: LabelledDataArguments, training: RecipeTrainingArguments) -> li
         raise ValueError(
             f"hub_model_id={training.hub_model_id!r} must contain {FOLD}, because each fold has its own repository."
         )
-    if FOLD not in (data.train_data or "") and len(data.folds) == 1 and data.folds[0] > 1:
+    if FOLD not in str(data.train_data) and len(data.folds) == 1 and data.folds[0] > 1:
         data.num_folds = data.folds[0]
         return list(range(1, data.num_folds + 1))
     for name in ("train_data", "eval_data"):
         path = getattr(data, name)
-        if path is None or FOLD not in path:
+        if FOLD not in str(path):
             raise ValueError(
                 f"{name}={path!r} must contain {FOLD}, which is replaced by the number of each fold. To divide one "
                 "list into folds, give their number alone, such as --folds 5."

@@ -85,7 +85,9 @@ def finetuning_trainer(
         ValueError: If the run should be evaluated, but there are no views.
     """
     if views is None and training.eval_strategy != "no":
-        raise ValueError("Evaluation in training needs videos: give --eval_data, or --eval_split 0.2 to hold some out.")
+        raise ValueError(
+            "Evaluation in training needs videos: give --eval_data, or --eval_split 0.2 to hold some out."
+        )
     if training.early_stopping_patience is not None:
         callbacks = [*callbacks, ResumableEarlyStopping(training.early_stopping_patience)]
     if model.config.problem_type is None:

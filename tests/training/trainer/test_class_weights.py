@@ -15,9 +15,7 @@ LOGITS = torch.tensor([[1.0, 0.0, -1.0], [0.5, 0.5, 2.0]])
 
 def test_soft_labels_are_weighted_by_class():
     soft = torch.tensor([[0.7, 0.2, 0.1], [0.0, 0.5, 0.5]])
-    expected = sum(
-        WEIGHTS[c] * soft[row, c] * -LOGITS[row].log_softmax(-1)[c] for row in range(2) for c in range(3)
-    )
+    expected = sum(WEIGHTS[c] * soft[row, c] * -LOGITS[row].log_softmax(-1)[c] for row in range(2) for c in range(3))
     torch.testing.assert_close(weighted_loss(LOGITS, soft, WEIGHTS, SINGLE), expected / 2)
 
 

@@ -104,7 +104,9 @@ def assert_same_run(resumed, whole):
 # The same batches
 
 
-@pytest.mark.parametrize("data", ["list", "drawing", "balanced", "stream", pytest.param("shards", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "data", ["list", "drawing", "balanced", "stream", pytest.param("shards", marks=pytest.mark.slow)]
+)
 def test_persistent_workers(make, tmp_path, data):
     """Resumed in the middle of the first epoch and at its end. Workers end with the training."""
     whole = make("whole", data, **PERSISTENT)
