@@ -96,7 +96,7 @@ def main():
 
 
 def in_new_process(function, *arguments):
-    """Call a function in a process of its own, so that the peak of its memory is its own."""
+    """Call a function in a new process, whose peak of memory is then that of the function."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
 

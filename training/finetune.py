@@ -189,7 +189,7 @@ def open_labelled(
     for source in evaluated:
         check_labels("eval_data", source)
         warn_of_empty_classes("eval_data", source, label_names)
-    return videos, evaluated, label_names
+    return videos, evaluated, label_names, division
 
 
 def check_labels(option: str, videos: TrainingVideos):

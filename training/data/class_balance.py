@@ -15,7 +15,7 @@ Videos = datasets.Dataset | ShardedVideos
 def label_shares(videos: Videos, num_labels: int) -> np.ndarray:
     """How far each label applies to each video: float32 (videos, num_labels).
 
-    A class is 1 and the others are 0. Of several labels, each that applies is 1.
+    The class of a video is 1, and the others are 0.
     """
     if isinstance(videos, ShardedVideos):
         labels = videos.labels_of_videos()
@@ -44,7 +44,7 @@ def balancing_weights(counts: np.ndarray, rule: str) -> np.ndarray:
 
 
 def positive_weights(counts: np.ndarray, num_videos: int, rule: str) -> np.ndarray:
-    """Weights of present labels against absent ones, for labels of which several may apply: float (labels,).
+    """Weights of present labels against absent ones, if a video may have several labels: float (labels,).
 
     The weight is the number of videos without the label over the number with it, or the same with effective numbers. A
     label that no video or every video has gets weight 1.

@@ -129,7 +129,7 @@ def _list_text(videos: datasets.Dataset, column: str | None, groups: list[str] |
 
 def _summary(parts: dict[str, np.ndarray], column: str | None, groups: list[str] | None, asked: str | None) -> str:
     train, evaluated = (
-        f"{len(rows)} videos" + ("" if groups is None else f" of {len({groups[row] for row in rows})} groups")
+        f"{len(rows)} videos" + ("" if groups is None else f" (groups: {len({groups[row] for row in rows})})")
         for rows in parts.values()
     )
     sentence = f"{train} to train on and {evaluated} to evaluate on"
