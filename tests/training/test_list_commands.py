@@ -59,8 +59,8 @@ COMMANDS = {
     ("content", "message"),
     [
         ('path,label\na.mp4,happy\n"b.mp4,sad\nc.mp4,sad\n"d.mp4,happy\n', "line 3: there is a stray quotation mark"),
-        ("path,label\na.mp4,0.35\nb.mp4,-0.2\n", "line 2: the label '0.35' is a real number"),
-        ("path,label\na.mp4,happy;sad\nb.mp4,happy\n", "line 2: the label 'happy;sad' looks like several labels"),
+        ("path,label\na.mp4,0.35\nb.mp4,1\n", "line 2: the label '0.35' is a real number"),
+        ("path,label\na.mp4,happy;sad\nb.mp4,neutral\n", "line 2: the label 'happy;sad' looks like several labels"),
         ("a.mp4 happy\nb.mp4 99999999999999999999\n", "line 2: the label 99999999999999999999 is"),
     ],
 )

@@ -184,9 +184,48 @@ def test_a_starting_model_of_another_size_is_reported(tmp_path, caplog):
 )
 def test_options_that_clash_are_refused(options, message, capsys, tmp_path):
     assert finetune(*options, "--output_dir", tmp_path / "new") == 2
-    error = capsys.readouterr().err
+    error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("lgi-former: ") and message in error
     assert not (tmp_path / "new").exists()
+
+
+def write_rows(path, *columns):
+    """Write a list with further columns after the path and the person of each video."""
+    rows = rows_of("list.csv")
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "person", *(name for name, _ in columns)])
+        writer.writerows(
+            [str(Path(row["path"]).absolute()), row["person"], *(value(index) for _, value in columns)]
+            for index, row in enumerate(rows)
+        )
+    return path
+
+
+def test_folds_of_numbers(tmp_path, capsys):
+    numbers = [("valence", lambda index: index / 12 - 0.4), ("arousal", lambda index: (index * 5 % 12) / 12)]
+    source = write_rows(tmp_path / "numbers.csv", *numbers)
+    options = ["--train_data", source, "--max_steps", 1, "--output_dir", tmp_path / "run"]
+    assert finetune(*options, "--folds", 2) == 0
+    table = json.loads((tmp_path / "run" / "cross_validation.json").read_text())
+    assert set(table["mean"]) == {"ccc", "pearson", "mae"} and table["pooled"]["num_videos"] == 12
+    assert "truth_and_prediction.png" in capsys.readouterr().err
+    lists = [load_annotations(tmp_path / f"run/fold_1/{part}_split.csv") for part in ("train", "eval")]
+    assert list(lists[0].features["label"]) == ["valence", "arousal"] and sum(map(len, lists)) == 12
+    for option, message in (
+        (["--class_weight", "balanced"], "class_weight=balanced needs classes, but the labels are numbers"),
+        (["--sampler", "balanced"], "sampler=balanced needs one class for each video"),
+    ):
+        assert finetune(*options[:-1], tmp_path / "refused", *option) == 2
+        assert message in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_weights_of_several_labels(tmp_path):
+    labels = [("happy", lambda index: str(index < 3).lower()), ("sad", lambda index: str(index % 2 == 0).lower())]
+    source = write_rows(tmp_path / "several.csv", *labels)
+    options = ["--train_data", source, "--class_weight", "balanced", "--max_steps", 1, "--mixup_alpha", 0]
+    assert finetune(*options, "--output_dir", tmp_path / "run") == 0
+    assert "- class_weights: happy 3, sad 1\n" in (tmp_path / "run" / "README.md").read_text()
 
 
 def test_shards_and_streams(tmp_path, capsys):

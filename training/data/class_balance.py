@@ -3,6 +3,7 @@
 import datasets
 import numpy as np
 
+from .label_values import is_frame_level, label_values
 from .sharded_videos import ShardedVideos
 
 
@@ -12,16 +13,37 @@ EFFECTIVE_BETA = 0.999
 Videos = datasets.Dataset | ShardedVideos
 
 
-def label_shares(videos: Videos, num_labels: int) -> np.ndarray:
-    """How far each label applies to each video: float32 (videos, num_labels).
+def label_shares(videos: Videos, num_labels: int, task: str = "single_label") -> np.ndarray:
+    """How far each label applies to each video: float32 (videos, num_labels), or (frames of all videos, num_labels).
 
-    The class of a video is 1, and the others are 0.
+    The class of a video is 1, and the others are 0. Of several labels, those that apply are 1. Votes are shares of 1.
+
+    Args:
+        videos: Videos with labels.
+        num_labels: Number of labels.
+        task: One of `TASKS`, except for regression.
     """
     if isinstance(videos, ShardedVideos):
-        labels = videos.labels_of_videos()
-    else:
-        labels = videos.select_columns("label").with_format("numpy")[:]["label"]
-    return np.eye(num_labels, dtype=np.float32)[labels]
+        return np.eye(num_labels, dtype=np.float32)[videos.labels_of_videos()]
+    feature = videos.features["label"]
+    values = np.stack if not is_frame_level(feature, task) else np.concatenate
+    values = values([np.asarray(label_values(label, feature, task)) for label in videos["label"]])
+    return np.eye(num_labels, dtype=np.float32)[values] if task == "single_label" else values
+
+
+def strata_of(videos: Videos, num_labels: int, task: str) -> np.ndarray:
+    """The class by which a list is stratified, int (videos,).
+
+    It is the class with most votes, or the combination of several labels; combinations of one video are one class.
+    Numbers and labels of frames have one class.
+    """
+    if task == "regression" or (videos.features is not None and is_frame_level(videos.features["label"], task)):
+        return np.zeros(len(videos), dtype=np.int64)
+    shares = label_shares(videos, num_labels, task)
+    if task != "multi_label":
+        return shares.argmax(axis=1)
+    _, combinations, counts = np.unique(shares, axis=0, return_inverse=True, return_counts=True)
+    return np.where(counts[combinations] > 1, combinations + 1, 0)
 
 
 def balancing_weights(counts: np.ndarray, rule: str) -> np.ndarray:

@@ -7,15 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...messages import nearest
-from .annotation_tables import DELIMITERS, VIDEO_COLUMNS
+from .annotation_tables import DELIMITERS, GROUP_COLUMNS, VIDEO_COLUMNS
 from .labels import AnnotationError
 from .list_text import read_lines
 
 
 NO_GROUPS = "none"
-GROUP_COLUMNS = tuple(f"{name}{end}" for name in ("person", "subject", "actor", "speaker") for end in ("", "_id"))
-"""Names of columns, in lower case, that group videos if no other column is asked for."""
-
 _NO_ROW = r"\s*(#+(\s|$)|\"?sep=.?\"?\s*$)"  # comments, and a line that Excel adds
 
 

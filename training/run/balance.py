@@ -12,7 +12,8 @@ from transformers.utils import logging
 
 from ...configuration import DATASET_LABELS
 from ...messages import console, is_quiet
-from ..data.class_balance import Videos, balancing_weights, label_shares
+from ..data.class_balance import Videos, balancing_weights, label_shares, positive_weights
+from ..data.label_values import is_frame_level
 from ..data.shard_order import BalancedOrder
 from ..data.sharded_videos import ShardedVideos
 from .arguments import LabelledDataArguments, RecipeTrainingArguments
@@ -23,23 +24,29 @@ logger = logging.get_logger(__name__)
 
 
 def class_weights_of(
-    videos: Videos | datasets.IterableDataset, data: LabelledDataArguments, label_names: Sequence[str]
+    videos: Videos | datasets.IterableDataset, data: LabelledDataArguments, label_names: Sequence[str], task: str
 ) -> np.ndarray | None:
     """Compute the weights of `--class_weight`, float (classes,), and print them with the sizes of the classes.
 
     Returns None without this option.
 
     Raises:
-        ValueError: If the videos are a stream.
+        ValueError: If the videos are a stream, or have numbers instead of classes.
     """
     if data.class_weight is None:
         return None
     _refuse_stream(videos, f"class_weight={data.class_weight}")
-    counts = label_shares(videos, len(label_names)).sum(axis=0)
-    weights = balancing_weights(counts, data.class_weight)
+    if task == "regression":
+        raise ValueError(f"class_weight={data.class_weight} needs classes, but the labels are numbers. Leave it out.")
+    shares = label_shares(videos, len(label_names), task)
+    counts = shares.sum(axis=0, dtype=np.float64)
+    if task == "multi_label":
+        weights = positive_weights(counts, len(shares), data.class_weight)
+    else:
+        weights = balancing_weights(counts, data.class_weight)
     if PartialState().is_main_process and not is_quiet():
         table = Table("class", box=box.SIMPLE)
-        table.add_column("videos", justify="right")
+        table.add_column("videos" if len(shares) == len(videos) else "frames", justify="right")
         table.add_column(f"{data.class_weight} weight", justify="right")
         for name, count, weight in zip(label_names, counts, weights, strict=True):
             table.add_row(Text(name), f"{count:g}", f"{weight:.3g}")
@@ -51,17 +58,20 @@ def order_of(
     videos: Videos | datasets.IterableDataset,
     data: LabelledDataArguments,
     label_names: Sequence[str],
+    task: str,
     training: RecipeTrainingArguments,
 ) -> BalancedOrder | None:
-    """Make the order of `--sampler balanced`; None for other samplers.
+    """Make the order of `--sampler balanced`, by the class with most votes; None for other samplers.
 
     Raises:
-        ValueError: If the videos are a stream.
+        ValueError: If the videos are a stream, or do not have one class each.
     """
     if data.sampler != "balanced":
         return None
     _refuse_stream(videos, "sampler=balanced")
-    labels = label_shares(videos, len(label_names)).argmax(axis=1)
+    if task not in ("single_label", "distribution") or is_frame_level(videos.features["label"], task):
+        raise ValueError("sampler=balanced needs one class for each video, but the labels are others. Leave it out.")
+    labels = label_shares(videos, len(label_names), task).argmax(axis=1)
     seed = training.seed if training.data_seed is None else training.data_seed
     if not isinstance(videos, ShardedVideos):
         return BalancedOrder(labels, seed)

@@ -6,13 +6,12 @@ import statistics
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 from accelerate import PartialState
 from rich import box
 from rich.table import Table
 
 from ...messages import console, note
-from ..evaluation.report import EVALUATION_FILES, METRICS_FILE, read_predictions, write_evaluation
+from ..evaluation.report import METRICS_FILE, evaluation_files, pool_evaluations
 from .arguments import LabelledDataArguments, ModelArguments, RecipeTrainingArguments
 
 
@@ -32,7 +31,7 @@ SUMMARIES = {"mean": "mean", "standard_deviation": "standard deviation (n - 1)",
 
 def cross_validate(
     run: Callable[[ModelArguments, LabelledDataArguments, RecipeTrainingArguments], int],
-    check: Callable[[LabelledDataArguments, RecipeTrainingArguments], object],
+    check: Callable[[ModelArguments, LabelledDataArguments, RecipeTrainingArguments], object],
     model_arguments: ModelArguments,
     data: LabelledDataArguments,
     training: RecipeTrainingArguments,
@@ -62,7 +61,7 @@ def cross_validate(
     options_of_folds = {fold: _options_of(fold, model_arguments, data, training) for fold in folds}
     # Without a checkpoint, `run` checks the first fold before it writes anything.
     for fold in folds if training.resume_from_checkpoint else folds[1:]:
-        check(*options_of_folds[fold][1:])
+        check(*options_of_folds[fold])
     folders = {}
     for fold, options in options_of_folds.items():
         folders[fold] = Path(options[-1].output_dir)
@@ -72,9 +71,11 @@ def cross_validate(
         if status or data.check_data:
             return status
     if PartialState().is_main_process:
-        print_cross_validation(write_cross_validation(folders, parent))
+        figures = write_cross_validation(folders, parent)
+        print_cross_validation(figures)
+        files = evaluation_files(figures["pooled"].get("task", "single_label"))
         note(
-            f"Wrote '{Path(parent, CROSS_VALIDATION_FILE)}', and {', '.join(EVALUATION_FILES)} of all folds "
+            f"Wrote '{Path(parent, CROSS_VALIDATION_FILE)}', and {', '.join(files)} of all folds "
             f"together in '{Path(parent, POOLED_FOLDER)}'."
         )
     return 0
@@ -107,16 +108,9 @@ def write_cross_validation(folders: dict[int, Path], parent: Path) -> dict:
         `pooled`: figures of all predictions.
     """
     figures = {fold: json.loads(Path(folder, METRICS_FILE).read_text()) for fold, folder in folders.items()}
-    names = FIGURES[next(iter(figures.values())).get("task", "single_label")]
-    of_folds = {fold: {name: figures[fold][name] for name in names} for fold in folders}
-    read = [read_predictions(folder) for folder in folders.values()]
-    pooled = write_evaluation(
-        Path(parent, POOLED_FOLDER),
-        [video for predictions in read for video in predictions.videos],
-        np.concatenate([predictions.labels for predictions in read]),
-        np.concatenate([predictions.probabilities for predictions in read]),
-        read[0].label_names,
-    )
+    task = next(iter(figures.values())).get("task", "single_label")
+    of_folds = {fold: {name: figures[fold][name] for name in FIGURES[task]} for fold in folders}
+    pooled = pool_evaluations(list(folders.values()), Path(parent, POOLED_FOLDER))
     table = {
         "folds": of_folds,
         "mean": _over_folds(statistics.mean, of_folds),

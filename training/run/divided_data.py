@@ -1,7 +1,5 @@
 """Divides `--train_data` for `--eval_split` and `--folds`, and writes the lists of the parts."""
 
-import csv
-import io
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -11,11 +9,12 @@ import numpy as np
 
 from ...files import whole_file
 from ...messages import note
-from ..data.class_balance import label_shares
+from ..data.class_balance import strata_of
 from ..data.division import fold_of_each, held_out
 from ..data.groups import groups_of
 from ..data.sharded_videos import ShardedVideos
-from ..data.video_rows import holds_paths, is_address
+from ..data.video_rows import holds_paths
+from ..data.written_lists import list_text
 from .arguments import LabelledDataArguments
 
 
@@ -61,6 +60,7 @@ def divide(
     videos: datasets.Dataset | ShardedVideos | datasets.IterableDataset,
     data: LabelledDataArguments,
     label_names: list[str],
+    task: str,
     seed: int,
 ) -> Division:
     """Divide the videos of `--train_data`, stratified by class, with each group in one part.
@@ -75,14 +75,14 @@ def divide(
         )
     paths = list(videos["video"])
     column, groups = groups_of(data.train_data, paths, data.group_column)
-    strata = label_shares(videos, len(label_names)).argmax(axis=1)
+    strata = strata_of(videos, len(label_names), task)
     if data.num_folds is None:
         is_evaluated = held_out(data.eval_split, paths, strata, groups, seed)
     else:
         is_evaluated = fold_of_each(data.num_folds, paths, strata, groups, seed) == data.folds[0]
     parts = {TRAIN_SPLIT_FILE: np.flatnonzero(~is_evaluated), EVAL_SPLIT_FILE: np.flatnonzero(is_evaluated)}
     lists = {
-        name: _list_text(videos.select(rows), column, groups and [groups[row] for row in rows])
+        name: list_text(videos.select(rows), task, column, groups and [groups[row] for row in rows])
         for name, rows in parts.items()
     }
     summary = _summary(parts, column, groups, data.group_column)
@@ -111,20 +111,6 @@ def write_lists(folder: str | os.PathLike, division: Division):
         with whole_file(Path(folder, name)) as file:
             file.write_text(text, encoding="utf-8")
     note(f"{division.summary} The lists are in '{folder}'.")
-
-
-def _list_text(videos: datasets.Dataset, column: str | None, groups: list[str] | None) -> str:
-    feature = videos.features["label"]
-    names = feature.names if isinstance(feature, datasets.ClassLabel) else None
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["path", "label", *([] if groups is None else [column])])
-    for index, row in enumerate(videos):
-        # The lists are in another folder than the list that was divided.
-        path = row["video"] if is_address(row["video"]) else os.path.abspath(row["video"])
-        label = row["label"] if names is None else names[row["label"]]
-        writer.writerow([path, label, *([] if groups is None else [groups[index]])])
-    return text.getvalue()
 
 
 def _summary(parts: dict[str, np.ndarray], column: str | None, groups: list[str] | None, asked: str | None) -> str:

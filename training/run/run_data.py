@@ -14,6 +14,7 @@ from ..data.annotations import check_that_videos_are_there, load_annotations
 from ..data.clip_stream import ClipStream, open_stream
 from ..data.clips import ClipDataset, ClipTransform
 from ..data.data_check import check_data
+from ..data.label_values import is_frame_level
 from ..data.shard_index import index_url
 from ..data.shard_order import ShardOrder
 from ..data.sharded_videos import ShardedVideos
@@ -30,33 +31,73 @@ SHARD_SHUFFLE_BUFFER = 10_000
 
 
 def open_training_videos(
-    arguments: DataArguments, label_names: list[str] | None = None
+    arguments: DataArguments, label_names: list[str] | None = None, **label_options
 ) -> datasets.Dataset | ShardedVideos | datasets.IterableDataset:
-    """Open the videos of `--train_data`.
+    """Open the videos of `--train_data`. `label_options` are those of `open_videos`.
 
     Raises:
-        ValueError: If `--train_data` is missing or cannot be understood.
+        ValueError: If `--train_data` is missing or cannot be understood, or a stream should have other labels than
+            single ones.
     """
     if arguments.train_data is None:
         raise ValueError("train_data is missing: say which videos to train on.")
     if arguments.streaming or PurePosixPath(arguments.train_data).suffix == ".tar":
+        refuse_other_tasks("A stream", **label_options)
         return open_stream(arguments.train_data)
-    return open_videos(arguments.train_data, arguments.data_root, label_names)
+    return open_videos(arguments.train_data, arguments.data_root, label_names, **label_options)
 
 
 def open_videos(
-    source: str, data_root: str | None = None, label_names: Sequence[str] | None = None
+    source: str, data_root: str | None = None, label_names: Sequence[str] | None = None, **label_options
 ) -> datasets.Dataset | ShardedVideos:
     """Open videos with random access: shards that have an index, or a list as for `load_annotations`.
 
+    Args:
+        source, data_root, label_names: As for `load_annotations`.
+        label_options: `task`, `frame_level` and `may_be_columns` of `load_annotations`.
+
     Raises:
-        ValueError: If the source cannot be understood, or no video of a list exists.
+        ValueError: If the source cannot be understood, no video of a list exists, or shards should have other labels
+            than single ones.
     """
     if (url := index_url(source)) is not None:
+        refuse_other_tasks(f"The index '{url}'", **label_options)
         return ShardedVideos(url, label_names)
-    videos = load_annotations(source, data_root, label_names)
+    videos = load_annotations(source, data_root, label_names, **label_options)
     check_that_videos_are_there(videos)
     return videos
+
+
+def refuse_other_tasks(source: str, task: str | None = None, frame_level: bool | None = None, **_):
+    """Raise a `ValueError` if shards or a stream should have other labels than one class for each video."""
+    if task not in (None, "single_label") or frame_level:
+        wanted = f"--task {task}" if task not in (None, "single_label") else "labels of frames"
+        raise ValueError(f"{source} has one class for each video, which does not fit {wanted}. Give a list instead.")
+
+
+def check_frames(
+    source: str,
+    videos: datasets.Dataset | ShardedVideos | datasets.IterableDataset,
+    task: str,
+    config: PreTrainedConfig,
+):
+    """Check that labels are of frames if the model predicts each frame, and of videos otherwise.
+
+    Raises:
+        ValueError: If one is so and the other is not.
+    """
+    feature = (videos.features or {}).get("label")
+    by_model, by_labels = getattr(config, "frame_level", False), is_frame_level(feature, task)
+    if by_labels and not by_model:
+        raise ValueError(
+            f"{source} has a label for each frame, but the model predicts one for a clip. Train one with "
+            "--config_overrides '{\"frame_level\": true}'."
+        )
+    if by_model and not by_labels:
+        raise ValueError(
+            f"The model predicts each frame (frame_level=true), but {source} has one label for each video. Write a "
+            "label for each frame, see docs/datasets.md."
+        )
 
 
 def training_clips(
@@ -68,9 +109,15 @@ def training_clips(
     arguments: DataArguments,
     training: RecipeTrainingArguments,
     skipped: SkippedVideos,
+    task: str = "single_label",
     order: Sampler | None = None,
 ) -> ClipDataset | ClipStream:
-    """Make the data set of random training clips. `order` replaces the random order of a list or of shards."""
+    """Make the data set of random training clips.
+
+    Args:
+        task: One of `TASKS`: what the labels of the videos are.
+        order: Replaces the random order of a list or of shards.
+    """
     if isinstance(videos, datasets.IterableDataset):
         return ClipStream(
             videos,
@@ -91,6 +138,7 @@ def training_clips(
         seed=training.seed,
         skipped=skipped,
         sampler=order,
+        task=task,
         reading=arguments.reading,
     )
 

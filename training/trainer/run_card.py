@@ -6,6 +6,7 @@ from transformers import PreTrainedModel, Trainer
 from transformers.modelcard import extract_hyperparameters_from_trainer
 
 from ...hub.model_card import ModelFacts, write_model_card
+from ...modeling_lgi_former.classification_loss import problem_type_of
 
 
 def write_run_card(
@@ -70,6 +71,8 @@ def facts_of_run(trainer: Trainer) -> ModelFacts:
         "max_grad_norm": args.max_grad_norm,
         "bf16": args.bf16,
     }
+    if problem_type_of(trainer.model.config) == "regression":
+        ours["regression_loss"] = getattr(trainer, "regression_loss", None)
     hyperparameters = extract_hyperparameters_from_trainer(trainer) | ours | given.hyperparameters
     return dataclasses.replace(
         given,

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from datasets import ClassLabel, Dataset, Features, Value
+from datasets import ClassLabel, Dataset, Features, List, Value
 from sklearn.utils.class_weight import compute_class_weight
 
-from lgi_former.training.data.class_balance import balancing_weights, label_shares, positive_weights
+from lgi_former.training.data.class_balance import balancing_weights, label_shares, positive_weights, strata_of
 from lgi_former.training.data.sharded_videos import ShardedVideos
 
 
@@ -44,6 +44,28 @@ def test_shares_of_a_list(feature):
         {"video": ["x", "y"], "label": [2, 0]}, features=Features({"video": Value("string"), "label": feature})
     )
     assert label_shares(videos, 3).tolist() == [[0, 0, 1], [1, 0, 0]]
+
+
+SEVERAL = List(ClassLabel(names=["a", "b"]))
+VOTES = {"a": Value("float32"), "b": Value("float32")}
+
+
+@pytest.mark.parametrize(
+    ("task", "feature", "labels", "shares", "strata"),
+    [
+        ("multi_label", SEVERAL, [[0], [], [0, 1], [0]], [[1, 0], [0, 0], [1, 1], [1, 0]], [1, 0, 0, 1]),
+        ("distribution", VOTES, [{"a": 1, "b": 3}, {"a": 2, "b": 0}], [[0.25, 0.75], [1, 0]], [1, 0]),
+        ("single_label", List(ClassLabel(names=["a", "b"])), [[0, 1], [1]], [[1, 0], [0, 1], [0, 1]], [0, 0]),
+        ("regression", VOTES, [{"a": 0.5, "b": 3}, {"a": 2, "b": 0}], None, [0, 0]),
+    ],
+)
+def test_shares_and_strata_of_labels_of_every_kind(task, feature, labels, shares, strata):
+    features = Features({"video": Value("string"), "label": feature})
+    videos = Dataset.from_dict({"video": [str(index) for index in range(len(labels))], "label": labels}, features)
+    if shares is not None:
+        assert label_shares(videos, 2, task).tolist() == shares
+    found = strata_of(videos, 2, task)
+    assert [strata.index(value) for value in strata] == [found.tolist().index(value) for value in found]
 
 
 def test_shares_of_shards(tiny_shards):

@@ -205,12 +205,6 @@ def test_views_without_metrics_give_the_loss(tiny_run, tmp_path):
     assert trainer.evaluate(tiny_run.Views(6))["eval_loss"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_views_of_videos_with_several_classes_are_refused(tiny_run, tmp_path):
-    trainer = tiny_run.finetuning(tmp_path, model_fields={"problem_type": "multi_label_classification"})
-    with pytest.raises(ValueError, match="Evaluate it on single clips"):
-        tiny_run.evaluate_views(trainer)
-
-
 def test_each_data_set_is_evaluated_and_only_the_own_one_keeps_its_workers(tiny_run, tmp_path):
     """`Trainer` evaluates the first data set again if workers persist."""
     trainer = tiny_run.finetuning(tmp_path, dataloader_num_workers=1, dataloader_persistent_workers=True)
