@@ -239,7 +239,7 @@ def test_shards_and_streams(tmp_path, capsys):
     for option, message in (
         (["--sampler", "balanced"], "sampler=balanced needs the classes of all videos, which a stream does not list"),
         (["--class_weight", "balanced"], "class_weight=balanced needs the classes of all videos"),
-        (["--eval_split", 0.5], "cannot be divided, because it is a stream or shards"),
+        (["--eval_split", 0.5], "cannot be divided, because it is not one list or class folder"),
     ):
         assert finetune("--max_steps", 2, *stream, *option) == 2
         assert message in capsys.readouterr().err

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
+from ...image_processing.decoding.frame_folders import IMAGE_SUFFIXES
 from ...image_processing.decoding.video_decoding import VIDEO_SUFFIXES
 from .labels import AnnotationError
 from .list_text import Annotations, Lines, shown
@@ -29,7 +30,7 @@ DELIMITERS = (",", "\t", ";", "|")
 VIDEO_WORDS = (*VIDEO_COLUMNS, "file", "filename", "filepath", "file_path", "video_path", "clip", "name", "image")
 LABEL_WORDS = (LABEL_COLUMN, "labels", "class", "category", "emotion", "expression", "target")
 
-VIDEO_SUFFIX = f"({'|'.join(map(re.escape, VIDEO_SUFFIXES))})"
+VIDEO_SUFFIX = f"({'|'.join(map(re.escape, (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES)))})"
 ENDS_AS_VIDEO = f"(?i){VIDEO_SUFFIX}$"
 _VIDEO_AND_LABEL = rf"(?i){VIDEO_SUFFIX}\s+[^\s,;|]+\s*$"
 

@@ -3,6 +3,7 @@
 import datasets
 import numpy as np
 
+from .joined_sources import JoinedVideos
 from .label_values import is_frame_level, label_values
 from .sharded_videos import ShardedVideos
 
@@ -10,7 +11,7 @@ from .sharded_videos import ShardedVideos
 EFFECTIVE_BETA = 0.999
 """Beta of the effective number of videos (Cui et al., https://arxiv.org/abs/1901.05555)."""
 
-Videos = datasets.Dataset | ShardedVideos
+Videos = datasets.Dataset | ShardedVideos | JoinedVideos
 
 
 def label_shares(videos: Videos, num_labels: int, task: str = "single_label") -> np.ndarray:
@@ -23,6 +24,8 @@ def label_shares(videos: Videos, num_labels: int, task: str = "single_label") ->
         num_labels: Number of labels.
         task: One of `TASKS`, except for regression.
     """
+    if isinstance(videos, JoinedVideos):
+        return np.concatenate([label_shares(part, num_labels, task) for part in videos.datasets])
     if isinstance(videos, ShardedVideos):
         return np.eye(num_labels, dtype=np.float32)[videos.labels_of_videos()]
     feature = videos.features["label"]

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field, fields
 import torch
 from transformers import HfArgumentParser
 
+from ...files import PATHS, expand_path, expand_paths_of
 from ...image_processing.decoding.decoder_backends import chosen_backend
 from ...image_processing.decoding.frame_folders import check_frame_order
 from ...messages import CommandParser, nearest, shows_progress, spell_with_underscores
+from ..data.mixed_order import check_shares
 from ..trainer.arguments import LGIFormerTrainingArguments
 from .help import help_of
 from .precision import device_has_bf16
@@ -73,12 +75,20 @@ class ModelArguments:
 class DataArguments:
     """The videos to train on, and how frames are sampled."""
 
-    train_data: str | None = field(
+    train_data: list[str] | None = field(
         default=None,
         metadata={
-            "help": "Videos to train on: a file with a line 'path label' each, a CSV file, a folder of class folders, "
-            "shards of `lgi-former prepare shards` (their folder or index.json, or its URL: hf://, s3://), or other "
-            "tar shards in the format of WebDataset ('shards/*.tar'), which are streamed."
+            "help": "Videos and images to train on: a file with a line 'path label' each, a CSV file, a folder of "
+            "class folders, shards of `lgi-former prepare shards` (their folder or index.json, or its URL: hf://, "
+            "s3://), or other tar shards in the format of WebDataset ('shards/*.tar'), which are streamed. Several "
+            "sources are joined."
+        },
+    )
+    mix: list[float] | None = field(
+        default=None,
+        metadata={
+            "help": "Shares of the sources of --train_data: '1 2' draws two items of the second for one of the first. "
+            "An epoch reads the first source once (default: all sources once)."
         },
     )
     data_root: str | None = field(
@@ -122,7 +132,11 @@ class DataArguments:
         },
     )
     max_skipped_fraction: float = field(
-        default=0.01, metadata={"help": "Share of unreadable videos at which the run stops."}
+        default=0.01,
+        metadata={
+            "help": "Share of videos that may be unreadable; with more, the run stops. Five always may, or a tenth of "
+            "fewer than 50; with 0, none may."
+        },
     )
     check_data: bool = field(
         default=False,
@@ -131,6 +145,11 @@ class DataArguments:
 
     def __post_init__(self):
         check_reading(self.backend, self.frame_order)
+        if isinstance(self.train_data, str):  # from a recipe
+            self.train_data = [self.train_data]
+        if self.mix is not None:
+            self.mix = self.mix if isinstance(self.mix, list) else [self.mix]
+            check_shares(self.mix, len(self.train_data or []))
 
     @property
     def reading(self) -> dict:
@@ -300,6 +319,7 @@ class RecipeParser(CommandParser, HfArgumentParser):
         super().__init__(dataclass_types, prog=prog, allow_abbrev=False)
         self.usage = f"{prog} [RECIPE] [--option value ...]"  # a list of all options would hide the error
         self.add_argument("recipe", nargs="?")
+        expand_paths_of(self)  # also in the string of a recipe, which `argparse` converts
 
     def format_help(self) -> str:
         return help_of(self.prog.split()[-1])
@@ -316,6 +336,7 @@ class RecipeParser(CommandParser, HfArgumentParser):
         arguments, unknown = self.parse_known_args(argv)
         if unknown:
             self.refuse_unknown(unknown)
+        self._refuse_recipe_among_values(arguments)
         if arguments.recipe is not None:
             self.set_defaults(**self._read_options(arguments.recipe))
         *parsed, _ = self.parse_args_into_dataclasses(argv, look_for_args_file=False)
@@ -328,13 +349,27 @@ class RecipeParser(CommandParser, HfArgumentParser):
             if name not in known:
                 hint = self._other_command(recipe) or nearest(str(name), known)
                 raise RecipeError(f"The recipe '{recipe}' has an unknown option {name!r}{hint}")
-        return {name: json.dumps(value) if isinstance(value, dict) else value for name, value in options.items()}
+        return {name: _as_default(name, value) for name, value in options.items()}
+
+    def _refuse_recipe_among_values(self, arguments):
+        for name, values in vars(arguments).items():
+            if arguments.recipe is None and isinstance(values, list) and values and values[-1] in shipped():
+                raise RecipeError(
+                    f"'{values[-1]}' follows --{name}, which takes several values. Write the recipe first."
+                )
 
     def _other_command(self, recipe: str) -> str:
         """The end of an error message if the recipe belongs to another command."""
         if recipe not in shipped() or command_of(recipe) == self.prog:
             return ""
         return f"; it is a recipe of `{command_of(recipe)}`."
+
+
+def _as_default(name: str, value):
+    """A value of a recipe as `argparse` takes defaults."""
+    if isinstance(value, dict):
+        return json.dumps(value)
+    return [expand_path(str(path)) for path in value] if name in PATHS and isinstance(value, list) else value
 
 
 def _parsed_fields(text: str | None) -> dict:

@@ -69,6 +69,8 @@ def order_of(
     if data.sampler != "balanced":
         return None
     _refuse_stream(videos, "sampler=balanced")
+    if data.mix:
+        raise ValueError("sampler=balanced and mix both say how often videos are drawn. Leave one of the two out.")
     if task not in ("single_label", "distribution") or is_frame_level(videos.features["label"], task):
         raise ValueError("sampler=balanced needs one class for each video, but the labels are others. Leave it out.")
     labels = label_shares(videos, len(label_names), task).argmax(axis=1)

@@ -68,13 +68,13 @@ def divide(
     Raises:
         ValueError: If they are not a list, have no such column of groups, or cannot be divided.
     """
-    if not holds_paths(videos):
+    if len(data.train_data) > 1 or not holds_paths(videos):
         raise ValueError(
-            f"'{data.train_data}' cannot be divided, because it is a stream or shards. Give a list or class folders, "
+            f"'{' '.join(data.train_data)}' cannot be divided, because it is not one list or class folder. Give one, "
             "or the videos of each part in --train_data and --eval_data."
         )
     paths = list(videos["video"])
-    column, groups = groups_of(data.train_data, paths, data.group_column)
+    column, groups = groups_of(data.train_data[0], paths, data.group_column)
     strata = strata_of(videos, len(label_names), task)
     if data.num_folds is None:
         is_evaluated = held_out(data.eval_split, paths, strata, groups, seed)

@@ -18,7 +18,7 @@ DATA_ORDER_FILE = "data_order.json"
 RANDOM = "random"
 
 
-def data_order(trainer: Trainer) -> dict[str, int | None]:
+def data_order(trainer: Trainer) -> dict[str, int | str | None]:
     """Return what determines the batches of all processes."""
     args, dataset = trainer.args, trainer.train_dataset
     if isinstance(dataset, IterableDataset):
@@ -30,14 +30,15 @@ def data_order(trainer: Trainer) -> dict[str, int | None]:
             "batch of a process": args.train_batch_size,
         }
     sampler = getattr(dataset, "sampler", None)
+    num_videos = len(dataset if sampler is None else sampler)
     return {
         "seed": args.seed,
         "data_seed": args.data_seed,
         "sampler": getattr(sampler, "name", RANDOM),
         "shuffle_buffer": getattr(sampler, "shuffle_buffer", None),
-        "number of videos": len(dataset),
+        "number of videos": num_videos,
         "total batch": trainer.get_total_train_batch_size(args),
-        "steps an epoch": _steps_per_epoch(args, len(dataset)),
+        "steps an epoch": _steps_per_epoch(args, num_videos),
     }
 
 

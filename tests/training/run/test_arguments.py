@@ -34,6 +34,39 @@ def test_the_command_line_wins_over_the_recipe(tmp_path):
     assert data.folds == [1]
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("faces", ["faces"]), ("~/$CORPUS", ["/home/me/dfew"]), ("[~/a.csv, images]", ["/home/me/a.csv", "images"])],
+)
+def test_sources_and_paths_of_a_recipe(value, expected, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("CORPUS", "dfew")
+    recipe = write(tmp_path, f"train_data: {value}\noutput_dir: ~/out\nmodel_name_or_path: $CORPUS/model\n")
+    model, data, training = parse(recipe)
+    assert data.train_data == expected
+    assert (training.output_dir, model.model_name_or_path) == ("/home/me/out", "dfew/model")
+    data = parse(recipe, "--train_data", "$CORPUS/x", "y", "--mix", "1", "0.5", "--data_root=~/clips")[1]
+    assert (data.train_data, data.mix, data.data_root) == (["dfew/x", "y"], [1, 0.5], "/home/me/clips")
+
+
+@pytest.mark.parametrize("options", [["--train_data", "a"], [], ["--train_data", "a", "b", "c"]])
+def test_shares_need_as_many_sources(options):
+    with pytest.raises(ValueError, match="needs one number for each of several sources"):
+        parse("--output_dir", "out", *options, "--mix", "1", "2")
+
+
+def test_a_recipe_after_the_sources_is_refused():
+    with pytest.raises(RecipeError, match=r"'finetune_dfew' follows --train_data.*Write the recipe first"):
+        parse("--output_dir", "out", "--train_data", "a", "finetune_dfew")
+
+
+def test_an_unset_variable_is_an_error(tmp_path, capsys):
+    for argv in (["--output_dir", "$NOWHERE"], [write(tmp_path, "output_dir: out\neval_data: $NOWHERE/x\n")]):
+        with pytest.raises(SystemExit):
+            parse(*argv)
+        assert "the environment variable $NOWHERE in the path" in capsys.readouterr().err
+
+
 def test_a_dictionary_of_the_recipe_reaches_training_arguments(tmp_path):
     recipe = write(tmp_path, "output_dir: out\nlr_scheduler_kwargs: {min_lr: 1.0e-6}\n")
     assert parse(recipe)[2].lr_scheduler_kwargs == {"min_lr": 1e-6}
