@@ -115,11 +115,3 @@ def test_shards_count_from_zero(folder, is_refused):
     is_refused(
         main(["prepare", "shards", "list.txt", "out"]), "The list has the labels 1, 2, but classes count from 0"
     )
-
-
-def test_a_model_without_classes_is_not_evaluated(tiny_run, folder, is_refused):
-    config = tiny_run.tiny_config(num_labels=1)
-    LGIFormerForVideoClassification(config).save_pretrained("model")
-    processor_for(config, sampling_rate=1).save_pretrained("model")
-    (folder / "list.csv").write_text("a.mp4 0\n")
-    is_refused(COMMANDS["evaluate"](), "'model' has one output and no classes")

@@ -80,7 +80,7 @@ def _warn_of_misspelt_names(source: str, videos: datasets.Dataset, names: Sequen
 def check_classes_to_train(source: str, videos: Videos, label_names: Sequence[str]):
     """Raise a `ValueError` for one class only or a repeated name, and warn of classes without a video.
 
-    Quantities and labels of which several may apply need no second one.
+    Regression and multi_label need no second one.
     """
     refuse_repeated_names(label_names)
     present = _present(videos)

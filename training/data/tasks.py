@@ -21,7 +21,7 @@ PROBLEM_TYPES = {
 
 
 def task_of(config: PreTrainedConfig) -> str:
-    """The task of a model. A model of distributions cannot be told from one of single labels: `"single_label"`."""
+    """The task of a model. It is `"single_label"` for a model of distributions, which has the same configuration."""
     problem_type = problem_type_of(config)
     return next(task for task in TASKS if PROBLEM_TYPES[task] == problem_type)
 
