@@ -306,10 +306,10 @@ def test_images_alone_train_and_are_evaluated(images, tmp_path):
 def test_cross_validation_writes_the_table_of_all_folds(pretrained, tmp_path, capsys):
     output = str(tmp_path / "fold_{fold}")
     options = ["--model_name_or_path", pretrained, "--folds", "1", "2", "--max_steps", "20", "--output_dir", output]
-    options += ["--dataset_name", "dfew"]
+    options += ["--dataset_name", "my-faces"]
     assert finetune(*options, fold="{fold}") == 0
     table = json.loads((tmp_path / "cross_validation.json").read_text())
-    assert "fine-tuned on DFEW, fold 2\n" in (tmp_path / "fold_2" / "README.md").read_text()
+    assert "fine-tuned on my-faces, fold 2\n" in (tmp_path / "fold_2" / "README.md").read_text()
     uars = [table["folds"][fold]["uar"] for fold in ("1", "2")]
     assert table["mean"]["uar"] == pytest.approx(np.mean(uars))
     assert len(rows_of(tmp_path / "all_folds" / "predictions.csv")) == 8 == table["pooled"]["num_videos"]

@@ -21,6 +21,8 @@ VIDEO_COLUMNS = ("video", "path", "video_name", "file_name")
 LABEL_COLUMN = "label"
 FRAME_COLUMN = "frame"
 UNNAMED_COLUMNS = ("", "#")  # row numbers
+GROUP_COLUMNS = tuple(f"{name}{end}" for name in ("person", "subject", "actor", "speaker") for end in ("", "_id"))
+"""Names of columns, in lower case, that say who is in a video. They are no labels."""
 
 DELIMITERS = (",", "\t", ";", "|")
 
@@ -123,7 +125,7 @@ def _label_columns(names: list[str], wanted: Wanted, place: str) -> list[int]:
         return label
     if asked:
         return []
-    skipped = (*VIDEO_COLUMNS, FRAME_COLUMN, *UNNAMED_COLUMNS)
+    skipped = (*VIDEO_COLUMNS, FRAME_COLUMN, *UNNAMED_COLUMNS, *GROUP_COLUMNS)
     return [index for index, name in enumerate(names) if name not in skipped]
 
 

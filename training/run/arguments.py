@@ -158,6 +158,61 @@ class DataArguments:
 
 
 @dataclass
+class LabelledDataArguments(DataArguments):
+    """How labelled videos are divided, and how classes of different sizes are balanced."""
+
+    folds: list[int] | None = field(
+        default=None,
+        metadata={
+            "help": "Cross-validate: train and evaluate each of these folds. The fold's number replaces {fold} in "
+            "--train_data, --eval_data, --model_name_or_path and --output_dir. If --train_data has no {fold}, give "
+            "one number: --train_data is divided into so many folds."
+        },
+    )
+    eval_split: float | None = field(
+        default=None,
+        metadata={
+            "help": "Share of --train_data to evaluate on instead of --eval_data, such as 0.2. Each class gives this "
+            "share."
+        },
+    )
+    group_column: str | None = field(
+        default=None,
+        metadata={
+            "help": "Column of --train_data with the person in each video. --eval_split and --folds put no person "
+            "into two parts (default: a column called person, subject, actor, speaker or similar; none: do not "
+            "group)."
+        },
+    )
+    class_weight: str | None = field(
+        default=None,
+        metadata={
+            "help": "Weights of the classes in the training loss: 'balanced' (videos / (classes x videos of the "
+            "class)) or 'effective' (Cui et al., 2019, beta 0.999). The mean weight of a video is 1.",
+            "choices": ["balanced", "effective"],
+        },
+    )
+    sampler: str = field(
+        default="random",
+        metadata={
+            "help": "Videos of an epoch: 'random' (each once) or 'balanced' (each class equally often, as many videos "
+            "in all).",
+            "choices": ["random", "balanced"],
+        },
+    )
+    # Set for each fold if --train_data is divided into folds.
+    num_folds: int | None = field(default=None, init=False)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.eval_split is not None and not 0 < self.eval_split < 1:
+            raise ValueError(f"eval_split={self.eval_split:g} must be a share between 0 and 1, such as 0.2.")
+        for name, choices in (("class_weight", (None, "balanced", "effective")), ("sampler", ("random", "balanced"))):
+            if getattr(self, name) not in choices:  # recipes are not checked by the parser
+                raise ValueError(f"{name}={getattr(self, name)!r} must be {' or '.join(filter(None, choices))}.")
+
+
+@dataclass
 class RecipeTrainingArguments(LGIFormerTrainingArguments):
     """Options of training with the defaults of the commands."""
 
@@ -171,10 +226,34 @@ class RecipeTrainingArguments(LGIFormerTrainingArguments):
     disable_tqdm: bool | None = field(
         default=None, metadata={"help": "Show no progress bars (default: where the output is not a terminal)."}
     )
+    early_stopping_patience: int | None = field(
+        default=None,
+        metadata={
+            "help": "Stop after so many evaluations without a better --metric_for_best_model (default: the loss). "
+            "Evaluates and saves after each epoch, and loads the best model at the end."
+        },
+    )
     # None means that the user did not choose.
     bf16: bool = field(
         default=None,
         metadata={"help": "Mixed precision with bfloat16 (default: where the device has it, unless --fp16)."},
+    )
+    eval_strategy: str | None = field(
+        default=None,
+        metadata={"help": "When to evaluate: no, steps or epoch (default: no; epoch with --early_stopping_patience)."},
+    )
+    save_strategy: str | None = field(
+        default=None,
+        metadata={
+            "help": "When to save a checkpoint: no, steps, epoch or best (default: steps; as --eval_strategy with "
+            "--early_stopping_patience)."
+        },
+    )
+    load_best_model_at_end: bool | None = field(
+        default=None,
+        metadata={
+            "help": "Load the best checkpoint at the end (default: false; true with --early_stopping_patience)."
+        },
     )
     ddp_find_unused_parameters: bool | None = field(
         default=False, metadata={"help": "As in TrainingArguments. LGI-Former has no parameters without gradients."}
@@ -201,7 +280,36 @@ class RecipeTrainingArguments(LGIFormerTrainingArguments):
             self.disable_tqdm = not shows_progress()
         if self.bf16 is None:
             self.bf16 = not self.fp16 and device_has_bf16(self.use_cpu)
+        self._choose_strategies()
         super().__post_init__()
+
+    def _choose_strategies(self):
+        """Set the defaults of evaluation and saving.
+
+        Raises:
+            ValueError: If a choice clashes with `early_stopping_patience`.
+        """
+        stops_early = self.early_stopping_patience is not None
+        if self.eval_strategy is None:
+            self.eval_strategy = "epoch" if stops_early else "no"
+        if self.save_strategy is None:
+            self.save_strategy = self.eval_strategy if stops_early else "steps"
+        if self.load_best_model_at_end is None:
+            self.load_best_model_at_end = stops_early
+        if not stops_early:
+            return
+        if self.early_stopping_patience < 1:
+            raise ValueError(f"early_stopping_patience={self.early_stopping_patience} must be at least 1.")
+        for name, clashes in (
+            ("eval_strategy", self.eval_strategy == "no"),
+            ("save_strategy", self.save_strategy == "no"),
+            ("load_best_model_at_end", not self.load_best_model_at_end),
+        ):
+            if clashes:
+                raise ValueError(
+                    f"{name}={str(getattr(self, name)).lower()} clashes with early_stopping_patience, which needs "
+                    f"evaluations and the best model. Leave out {name} or early_stopping_patience."
+                )
 
 
 class RecipeParser(CommandParser, HfArgumentParser):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import datasets
 import torch
+from torch.utils.data import Sampler
 from transformers import PreTrainedConfig
 
 from ...image_processing.training_frame_sampling import finetuning_frame_indices, pretraining_frame_indices
@@ -125,8 +126,14 @@ def training_clips(
     training: RecipeTrainingArguments,
     skipped: SkippedVideos,
     task: str = "single_label",
+    order: Sampler | None = None,
 ) -> ClipDataset | ClipStream:
-    """Make the data set of random training clips. `task` is one of `TASKS`: what the labels of the videos are."""
+    """Make the data set of random training clips.
+
+    Args:
+        task: One of `TASKS`: what the labels of the videos are.
+        order: Replaces the random order of a list or of shards.
+    """
     if isinstance(videos, datasets.IterableDataset):
         return ClipStream(
             videos,
@@ -141,11 +148,13 @@ def training_clips(
             with_labels=label_names is not None,
             reading=arguments.reading,
         )
+    if order is None:
+        order = _order_of(videos, arguments, training)
     return ClipDataset(
         *(videos, sample_indices, transform),
         seed=training.seed,
         skipped=skipped,
-        sampler=_order_of(videos, arguments, training),
+        sampler=order,
         task=task,
         reading=arguments.reading,
     )
