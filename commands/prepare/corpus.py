@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ...messages import fail, first_line, note, print_step
+from ...messages import note, print_step
 from ..options import num_cpus, positive_int, share
 
 
@@ -72,9 +72,7 @@ class CorpusPreparation:
             return _prepare(corpus, options, args, is_labelled=self.name not in UNLABELLED)
         except ListsNotWrittenError as error:
             _report_missing(corpus, error.found, options, are_listed=False)
-            return fail(first_line(error))
-        except (ValueError, OSError) as error:
-            return fail(first_line(error))
+            raise
 
 
 def _prepare(corpus, options, args: argparse.Namespace, is_labelled: bool) -> int:

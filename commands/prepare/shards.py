@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from ...messages import fail, first_line, note, suggest
+from ...messages import fail, note, suggest
 from ..options import add_frame_order, num_cpus, positive_int, whole_number
 
 
@@ -61,20 +61,17 @@ def run(args) -> int:
     from ...training.preparation.shards.packing import pack_shards, verify_shards
 
     index = os.path.join(args.output_dir, INDEX_FILE)
-    try:
-        packed = pack_shards(
-            load_annotations(args.annotations, args.data_root, args.labels),
-            args.output_dir,
-            root=_root(args),
-            clips_per_shard=args.clips_per_shard,
-            size=args.size,
-            seed=args.seed,
-            num_workers=args.num_workers,
-            frame_order=args.frame_order or "natural",
-        )
-        problems = verify_shards(index) if args.verify else []
-    except (ValueError, OSError) as error:
-        return fail(first_line(error))
+    packed = pack_shards(
+        load_annotations(args.annotations, args.data_root, args.labels),
+        args.output_dir,
+        root=_root(args),
+        clips_per_shard=args.clips_per_shard,
+        size=args.size,
+        seed=args.seed,
+        num_workers=args.num_workers,
+        frame_order=args.frame_order or "natural",
+    )
+    problems = verify_shards(index) if args.verify else []
     shards = packed.index.shards
     print(
         f"{sum(shard.nsamples for shard in shards)} videos in {len(shards)} shards, "
