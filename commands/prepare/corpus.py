@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from ...messages import note, print_step
-from ..options import num_cpus, positive_int, share
+from ..options import add_num_workers, share
 
 
 # As in the descriptions of the corpora, which take seconds to import.
@@ -49,12 +49,7 @@ class CorpusPreparation:
             parser.add_argument(
                 "--no_check", action="store_true", help="do not read the videos; then only empty files are skipped"
             )
-            parser.add_argument(
-                "--num_workers",
-                type=positive_int,
-                default=num_cpus(),
-                help="processes that read videos (default: the CPUs that the command may use)",
-            )
+            add_num_workers(parser)
 
     def run(self, args: argparse.Namespace) -> int:
         """Write the lists of clips that training reads, with paths relative to --root. The corpus may be as its owners

@@ -3,7 +3,7 @@
 import os
 
 from ...messages import suggest
-from ..options import add_frame_order, at_least_one, num_cpus, positive_int
+from ..options import add_frame_order, add_num_workers, at_least_one, positive_int
 
 
 SUMMARY = "the main face of each video, as a folder of square frames"
@@ -24,12 +24,7 @@ def add_arguments(parser):
         help="side of the square, as a multiple of the longer side of the detected face (default: %(default)s)",
     )
     add_frame_order(parser, "natural")
-    parser.add_argument(
-        "--num_workers",
-        type=positive_int,
-        default=num_cpus(),
-        help="processes (default: the CPUs that the command may use)",
-    )
+    add_num_workers(parser)
 
 
 def run(args) -> int:

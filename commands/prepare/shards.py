@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from ...messages import fail, note, suggest
-from ..options import add_frame_order, num_cpus, positive_int, whole_number
+from ..options import add_frame_order, add_num_workers, positive_int, whole_number
 
 
 SUMMARY = "tar shards with an index, for training from few large files, local or remote"
@@ -41,12 +41,7 @@ def add_arguments(parser):
     )
     add_frame_order(parser, "natural; used with --size only, because an archive holds the file names")
     parser.add_argument("--seed", type=whole_number, default=0, help="random seed of the order (default: %(default)s)")
-    parser.add_argument(
-        "--num_workers",
-        type=whole_number,
-        default=num_cpus(),
-        help="processes (default: the CPUs that the command may use)",
-    )
+    add_num_workers(parser, whole_number)
     parser.add_argument("--verify", action="store_true", help="read all shards again when they are done")
 
 
