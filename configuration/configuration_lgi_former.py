@@ -131,6 +131,7 @@ class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
     """
 
     model_type = "lgi_former"
+    keys_to_ignore_at_inference = ["hidden_states", "attentions"]  # `Trainer.predict` returns logits only
 
     image_size: int = 160
     patch_size: int = 16

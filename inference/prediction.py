@@ -8,6 +8,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.video_processing_utils import BaseVideoProcessor
 
 from ..hub.answer_kind import AnswerKind
+from ..image_processing.decoding.local_videos import video_name
 from ..image_processing.distinct_views import distinct_views
 
 
@@ -16,7 +17,7 @@ class VideoPrediction:
     """Scores of one video.
 
     Attributes:
-        video (`str`): The video, as it was given.
+        video (`str`): The path or URL of the video; a digest of its content if it is bytes.
         scores (`dict[str, float]`): Score of every label, highest first. Scores sum to 1, unless the model has
             `problem_type="multi_label_classification"`: then each label has its own probability. For `"regression"`,
             the value of every quantity, in the order of the model.
@@ -52,7 +53,7 @@ def predict_video(
     distinct, view_index = distinct_views(views)
     scores = score_clips(model, distinct.to(model.device))[view_index].mean(dim=0)
     scores = kind.ordered(dict(zip(kind.labels, scores.tolist(), strict=True)))
-    return VideoPrediction(video=str(video), scores=scores, num_views=len(distinct))
+    return VideoPrediction(video=video_name(video), scores=scores, num_views=len(distinct))
 
 
 def answer_kind(config: PreTrainedConfig) -> AnswerKind:

@@ -131,8 +131,6 @@ def finetune_once(
     with announce_if_slow("Opening the videos ..."):
         videos, evaluated, label_names, division = open_labelled(model_arguments, data, training)
     task = task_of_videos(videos)
-    if data.task is None and training.process_index == 0 and (sentence := task_sentence(videos)):
-        note(sentence)
     if data.check_data:
         return check_videos([videos, *evaluated], data, training)
     set_seed(training.seed)
@@ -141,6 +139,8 @@ def finetune_once(
             model_arguments, label_names, data.drop_path_rate, task, data.label_units
         )
     check_frames("train_data", videos, task, model.config)
+    if data.task is None and training.process_index == 0 and (sentence := task_sentence(videos)):
+        note(sentence)
     sampling_rate = stored_rate if data.sampling_rate is None else data.sampling_rate
     skipped = SkippedVideos(
         training.output_dir, count_videos(videos, *evaluated, training=training), data.max_skipped_fraction

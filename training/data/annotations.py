@@ -35,7 +35,7 @@ _ABSOLUTE = rf"^(/|{_WINDOWS_ROOT})|{ADDRESS}"
 """Absolute paths of any system, and addresses."""
 
 
-def load_annotations(
+def load_videos(
     source: str | os.PathLike | Dataset,
     data_root: str | os.PathLike | None = None,
     label_names: Sequence[str] | None = None,
@@ -110,6 +110,10 @@ def load_annotations(
     labels = read_labels(annotations, wanted)
     _check_repeated(annotations, None if labels is None else labels.values, one_label)
     return labelled_videos(_located(_expanded(annotations, data_root), data_root), labels)
+
+
+load_annotations = load_videos
+"""The name in earlier versions."""
 
 
 def check_that_videos_are_there(videos: Dataset):

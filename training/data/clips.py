@@ -191,8 +191,7 @@ class ViewDataset(torch.utils.data.Dataset):
         label = ClipLabel(row["label"], self.videos.features["label"], self.task) if "label" in row else None
         labels = {}
         try:
-            with local_video(row["video"]) as path:
-                inputs = self.processor(path, return_tensors="pt", return_metadata=True)
+            views, weights, metadata = read_views(row["video"], self.processor)
         except VideoReadError as error:
             self.skipped.skip(name, str(error))
             size = self.processor.size
@@ -201,11 +200,8 @@ class ViewDataset(torch.utils.data.Dataset):
             if label is not None:
                 labels["labels"] = unreadable_values(label.feature, self.task, self.processor.num_frames)
         else:
-            clips = inputs["pixel_values"]
-            views, view_index = distinct_views(clips)
-            weights = torch.bincount(view_index) / len(clips)
             if label is not None:
-                labels["labels"] = label.of_view(inputs["video_metadata"][0], name)
+                labels["labels"] = label.of_view(metadata, name)
         return {"pixel_values": views, "view_weights": weights, **labels, "video": name}
 
 
@@ -245,6 +241,22 @@ def read_clip_and_metadata(
         return transform(rearrange(torch.from_numpy(frames), "t h w c -> t c h w"), generator), metadata
     except ValueError as error:  # the video can be read, so it must not be skipped
         raise ValueError(f"'{name or video_name(video)}': {error}") from error
+
+
+def read_views(video: RowVideo, processor: BaseVideoProcessor) -> tuple[torch.Tensor, torch.Tensor, VideoMetadata]:
+    """Read the distinct views of a video.
+
+    Returns:
+        The views, float32 (views, frames, 3, height, width); their weights, float32 (views,), with the sum 1; and the
+        metadata with the number of frames and the indices of the frames of the processor's first clip.
+
+    Raises:
+        VideoReadError: If the video cannot be read.
+    """
+    with local_video(video) as path:
+        inputs = processor(path, return_tensors="pt", return_metadata=True)
+    views, view_index = distinct_views(inputs["pixel_values"])
+    return views, torch.bincount(view_index) / len(view_index), inputs["video_metadata"][0]
 
 
 def derived_seeds(*keys: int) -> list[int]:

@@ -54,6 +54,9 @@ class FinetuningCollator:
     has `pixel_values` (batch, frames, 3, height, width), `labels` float32 (batch, `num_labels`), or (batch, frames,
     `num_labels`) if items have labels for each frame, and `videos`.
 
+    A plain `Trainer` has one collator. So items of `EvaluationTransform`, whose `seed` is None, become an
+    `evaluation_batch`.
+
     Args:
         num_labels: Number of classes or quantities.
         task: One of `TASKS`: what the labels of items are.
@@ -87,6 +90,13 @@ class FinetuningCollator:
         self.ways = [(mix, alpha) for mix, alpha in ((mixup, mixup_alpha), (cutmix, cutmix_alpha)) if alpha > 0]
 
     def __call__(self, items: list[dict]) -> dict:
+        if all(item.get("seed", 0) is None for item in items):
+            return evaluation_batch(items)
+        if "view_weights" in items[0]:
+            raise ValueError(
+                "The items are views of videos. Give LGIFormerTrainer eval_data_collator=ViewCollator(). A plain "
+                "Trainer cannot average views, so its processor needs num_segments=1."
+            )
         batch = _stacked(items)
         labels = self._smoothed(torch.stack([self._target(item) for item in items]))
         if self.ways:
@@ -139,16 +149,30 @@ RULES = {
 """What labels of each task must be, and the same in words."""
 
 
+def evaluation_batch(items: list[dict]) -> dict:
+    """Stack the clips (frames, 3, height, width) of items, without random changes.
+
+    A batch has `pixel_values` (batch, frames, 3, height, width), `videos` and, if known, `labels` as `ViewCollator`.
+    """
+    batch = _stacked(items)
+    if "labels" in items[0]:
+        batch["labels"] = torch.stack([torch.as_tensor(item["labels"]) for item in items])
+    return batch
+
+
 class ViewCollator:
     """Concatenates the views of several videos, which may have different numbers of views.
 
     Items have `pixel_values` (views, frames, 3, height, width), `view_weights` (views,), `video` and, if known,
     `labels` as from `label_values`. A batch has `pixel_values` (clips, frames, 3, height, width), `video_index` int64
     (clips,), the position of each clip's video in the batch, `view_weights` float (clips,), `videos` and, if known,
-    `labels`: int64 (videos,) of one class, float32 (videos, labels) otherwise, or with frames between.
+    `labels`: int64 (videos,) of one class, float32 (videos, labels) otherwise, or with frames between. Items
+    without `view_weights` are single clips and become an `evaluation_batch`.
     """
 
     def __call__(self, items: list[dict]) -> dict:
+        if not any("view_weights" in item for item in items):
+            return evaluation_batch(items)
         views = torch.tensor([len(item["pixel_values"]) for item in items])
         batch = {
             "pixel_values": torch.cat([item["pixel_values"] for item in items]),
@@ -201,7 +225,7 @@ def _stacked(items: list[dict]) -> dict:
 
 def _mixed_seed(items: list[dict]) -> int:
     """One seed for all items. It differs from an item's seed, which the data set uses for other draws."""
-    if any("seed" not in item for item in items):
+    if any(item.get("seed") is None for item in items):
         raise ValueError(
             "An item of the data set has no 'seed', from which its batch makes all random draws. Add a whole number "
             "that depends on the run's seed, the epoch and the item's index."

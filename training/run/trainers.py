@@ -86,7 +86,8 @@ def finetuning_trainer(
         callbacks: Called during training, after those of the trainer.
 
     Raises:
-        ValueError: If the run should be evaluated, but there are no views.
+        ValueError: If the model has the problem type of another task, or the run should be evaluated, but there are no
+            views.
     """
     if views is None and training.eval_strategy != "no":
         raise ValueError(
@@ -96,6 +97,10 @@ def finetuning_trainer(
         callbacks = [*callbacks, ResumableEarlyStopping(training.early_stopping_patience)]
     if model.config.problem_type is None:
         model.config.problem_type = PROBLEM_TYPES[task]
+    if model.config.problem_type != PROBLEM_TYPES[task]:
+        raise ValueError(
+            f"The task {task} does not fit the model, whose problem_type is {model.config.problem_type!r}."
+        )
     arguments, smoothing = _arguments_for(task, training, facts)
     return LGIFormerTrainer(
         model,

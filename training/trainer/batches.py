@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch.utils.data import Dataset, IterableDataset
 
+from ..data.transforms import transform_of
 from .failed_batches import failed_batch, is_failed
 from .global_generators import seeded_generators
 
@@ -83,8 +84,9 @@ class TrainingBatches(SeededBatches):
         epoch = self._epoch.item()
         if epoch != self._followed_epoch:
             self._followed_epoch = epoch
-            if hasattr(self.items, "set_epoch"):
-                self.items.set_epoch(epoch)
+            for part in (self.items, transform_of(self.items)):
+                if hasattr(part, "set_epoch"):
+                    part.set_epoch(epoch)
         return epoch
 
 

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import DataCollator, SchedulerType, Trainer, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput, SaveStrategy
 
+from ...configuration import LGIFormerConfig
 from ...hub.model_card import ModelFacts
 from ...messages import is_quiet
 from ...modeling_lgi_former.classification_loss import classification_loss, problem_type_of
@@ -216,6 +217,8 @@ class LGIFormerTrainer(Trainer):
                 loss = self.compute_loss(model, self._prepare_inputs(inputs))
             return loss.detach().mean(), None, None
         inputs = {name: value for name, value in inputs.items() if name != "videos"}
+        if ignore_keys is None:  # VideoMAE's configuration does not name them
+            ignore_keys = LGIFormerConfig.keys_to_ignore_at_inference
         return super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
 
     def _predict_from_views(self, model, inputs):
@@ -239,9 +242,9 @@ class LGIFormerTrainer(Trainer):
         """Evaluate the average of the weights, if there is one.
 
         The loss is that of all readable videos together. `Trainer` takes the mean of the batches' losses, which
-        depends on how videos fall into batches and processes. The loss of `compute_loss_func` is still
-        averaged so. During training, the global random generators are restored, so that dropout does not depend on
-        evaluations.
+        depends on how videos fall into batches and processes. That mean stays if labels are floats and the loss is
+        yours: `compute_loss_func`, or `compute_loss` of a subclass. During training, the global random generators are
+        restored, so that dropout does not depend on evaluations.
         """
         generators = restored_generators() if self.is_in_train else contextlib.nullcontext()
         with generators, average_of(self.average):
@@ -249,7 +252,9 @@ class LGIFormerTrainer(Trainer):
                 dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix
             )
         scores, labels = output.predictions, output.label_ids
-        if scores is not None and labels is not None and self.compute_loss_func is None:
+        has_indices = labels is not None and labels.dtype.kind == "i"
+        is_ours = self.compute_loss_func is None and type(self).compute_loss is LGIFormerTrainer.compute_loss
+        if scores is not None and labels is not None and (has_indices or is_ours):
             loss = loss_of_readable(torch.from_numpy(scores), torch.from_numpy(labels), self._loss_of_labels)
             output.metrics[f"{metric_key_prefix}_loss"] = loss.item()
         return output

@@ -58,6 +58,18 @@ def test_batches_do_not_depend_on_the_number_of_workers(masking, items):
             assert all(torch.equal(batch[name], same[name]) for name in batch)
 
 
+def test_items_of_evaluation_are_only_stacked(items):
+    """A plain `Trainer` has one collator. `EvaluationTransform` gives the seed None."""
+    for collate in (FinetuningCollator(num_labels=5), ViewCollator()):
+        batch = collate([{**item, "seed": None} for item in items])
+        assert set(batch) == {"pixel_values", "labels", "videos"}
+        assert torch.equal(batch["pixel_values"], torch.stack([item["pixel_values"] for item in items]))
+        assert batch["labels"].tolist() == [0, 1, 2, 3, 4]
+        assert "labels" not in collate([{"pixel_values": torch.zeros(2, 3, 2, 2), "seed": None, "video": "a.mp4"}])
+    with pytest.raises(ValueError, match="has no 'seed'"):
+        FinetuningCollator(num_labels=5)([{**items[0], "seed": None}, items[1]])
+
+
 def test_items_without_a_seed_are_refused(masking, items):
     del items[1]["seed"]
     for collate in (PretrainingCollator(masking), FinetuningCollator(num_labels=5)):
