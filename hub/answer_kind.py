@@ -58,13 +58,18 @@ class AnswerKind:
     def of_result(cls, result: dict) -> "AnswerKind":
         """The kind of a result of `FacialExpressionPipeline`.
 
-        Results of earlier versions have no `problem_type`. Numbers outside of 0 to 1 are then quantities.
+        Results of earlier versions have no `problem_type`. Numbers outside of 0 to 1 are then quantities, and scores
+        that do not sum to 1 are those of several labels.
         """
         scores = [entry["scores"] for entry in result["timeline"]]
-        is_share = all(0 <= score <= 1 for each in scores for score in each.values())
-        by_range = "single_label_classification" if is_share else "regression"
+        if not all(0 <= score <= 1 for each in scores for score in each.values()):
+            guess = "regression"
+        elif all(abs(sum(each.values()) - 1) < 1e-3 for each in scores):
+            guess = "single_label_classification"
+        else:
+            guess = "multi_label_classification"
         labels = list(scores[0]) if scores else []
-        return cls(result.get("problem_type", by_range), labels, result.get("units", {}))
+        return cls(result.get("problem_type", guess), labels, result.get("units", {}))
 
     def fields(self) -> dict:
         """The fields of a result that `of_result` reads: `problem_type`, and `units` if the model names them."""

@@ -89,7 +89,7 @@ def draw_strip(axes: Axes, result: dict, person: int):
         return
     by_label = dict(zip(colours, scores, strict=True))
     for labels in _panels_of(kind):
-        low, high = _limits(kind, [by_label[label] for label in labels])
+        low, high = _limits(kind, [[entry["scores"][label] for entry in result["timeline"]] for label in labels])
         for label in labels:
             axes.plot(times, (by_label[label] - low) / (high - low), color=colours[label])
         if _has_rule(kind, low):

@@ -87,7 +87,11 @@ class EvaluationArguments:
     batch_size: int = field(default=8, metadata={"help": "Videos that a device evaluates at once."})
     num_workers: int = field(default=0, metadata={"help": "Processes that read videos, for each device."})
     max_skipped_fraction: float = field(
-        default=0.01, metadata={"help": "Share of unreadable videos at which the run stops."}
+        default=0.01,
+        metadata={
+            "help": "Share of videos that may be unreadable; with more, the run stops. Five always may, or a tenth of "
+            "fewer than 50; with 0, none may."
+        },
     )
     use_cpu: bool = field(default=False, metadata={"help": "Use the CPU, also if there is an accelerator."})
     bf16: bool = field(default=None, metadata={"help": "Mixed precision (default: where the device has bfloat16)."})

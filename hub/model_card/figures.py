@@ -110,7 +110,8 @@ def _labels(figures: dict) -> Iterator[str]:
 
 
 def _confusion(figures: dict) -> Iterator[str]:
-    yield "Videos by true class (rows) and predicted class (columns), and the recall of each class:"
+    winner = " The true class is the one with the largest share." if figures.get("task") == "distribution" else ""
+    yield f"Videos by true class (rows) and predicted class (columns), and the recall of each class.{winner}"
     yield ""
     accuracies = figures["class_accuracy"].items()
     rows = (

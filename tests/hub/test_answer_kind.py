@@ -82,6 +82,18 @@ def test_units_are_named(units, words):
     assert kind_of("multi_label_classification", units=units).units_in_words == ""
 
 
+@pytest.mark.parametrize(
+    ("scores", "problem_type"),
+    [
+        ({"a": 0.3, "b": 0.7}, "single_label_classification"),
+        ({"a": 0.3, "b": 0.9}, "multi_label_classification"),
+        ({"a": -0.3, "b": 1.3}, "regression"),
+    ],
+)
+def test_the_kind_of_an_earlier_result_is_inferred(scores, problem_type):
+    assert AnswerKind.of_result({"timeline": [{"scores": scores}]}).problem_type == problem_type
+
+
 @pytest.mark.parametrize("problem_type", ["single_label_classification", "multi_label_classification", "regression"])
 @pytest.mark.parametrize("units", [None, ["points", "mV"]])
 def test_a_result_says_its_kind(problem_type, units):

@@ -67,3 +67,13 @@ def test_a_hub_that_does_not_answer_is_asked_once(command, monkeypatch, capsys, 
 def test_commands_name_the_missing_folder(command, capsys):
     assert main([*command, "--model", "outputs/pretraind"]) == 2
     assert "did you mean outputs/pretrained?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", ["predict", "embed", "demo", "reconstruct", "visualize attention", "visualize embeddings"]
+)
+def test_help_mentions_released_models(command, capsys):
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--help"])
+    shown = "".join(capsys.readouterr().out.split())  # lines also break at hyphens
+    assert "anamethat`lgi-formerdownload`lists" in shown

@@ -13,8 +13,12 @@ from lgi_former.inference.prediction import labels_of
 
 NUM_VIDEOS, NUM_FRAMES = 6, 5  # frames of a video; a clip has 4
 TINY = {
-    **{"patch_size": 4, "region_size": [2, 2, 4], "hidden_size": 16, "num_hidden_layers": 1},
-    **{"num_attention_heads": 2, "intermediate_size": 16},
+    "patch_size": 4,
+    "region_size": [2, 2, 4],
+    "hidden_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
 }
 BY_FRAMES = json.dumps(TINY | {"frame_level": True})
 KINDS = {  # the task, the lines of a list for grey levels from 0 to 1, the labels, metrics

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
+from ...image_processing.decoding.frame_folders import IMAGE_SUFFIXES
 from ...image_processing.decoding.video_decoding import VIDEO_SUFFIXES
 from .labels import AnnotationError
 from .list_text import Annotations, Lines, shown
@@ -20,6 +21,8 @@ VIDEO_COLUMNS = ("video", "path", "video_name", "file_name")
 LABEL_COLUMN = "label"
 FRAME_COLUMN = "frame"
 UNNAMED_COLUMNS = ("", "#")  # row numbers
+GROUP_COLUMNS = tuple(f"{name}{end}" for name in ("person", "subject", "actor", "speaker") for end in ("", "_id"))
+"""Names of columns, in lower case, that say who is in a video. They are no labels."""
 
 DELIMITERS = (",", "\t", ";", "|")
 
@@ -27,7 +30,7 @@ DELIMITERS = (",", "\t", ";", "|")
 VIDEO_WORDS = (*VIDEO_COLUMNS, "file", "filename", "filepath", "file_path", "video_path", "clip", "name", "image")
 LABEL_WORDS = (LABEL_COLUMN, "labels", "class", "category", "emotion", "expression", "target")
 
-VIDEO_SUFFIX = f"({'|'.join(map(re.escape, VIDEO_SUFFIXES))})"
+VIDEO_SUFFIX = f"({'|'.join(map(re.escape, (*VIDEO_SUFFIXES, *IMAGE_SUFFIXES)))})"
 ENDS_AS_VIDEO = f"(?i){VIDEO_SUFFIX}$"
 _VIDEO_AND_LABEL = rf"(?i){VIDEO_SUFFIX}\s+[^\s,;|]+\s*$"
 
@@ -122,7 +125,9 @@ def _label_columns(names: list[str], wanted: Wanted, place: str) -> list[int]:
         return label
     if asked:
         return []
-    skipped = (*VIDEO_COLUMNS, FRAME_COLUMN, *UNNAMED_COLUMNS)
+    skipped = (*VIDEO_COLUMNS, FRAME_COLUMN, *UNNAMED_COLUMNS, *GROUP_COLUMNS)
+    if wanted.task == "distribution":  # the column `label` has the class with most votes
+        skipped = (*skipped, LABEL_COLUMN)
     return [index for index, name in enumerate(names) if name not in skipped]
 
 

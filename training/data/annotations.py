@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from datasets import Dataset, Video
 from transformers.utils import logging
 
+from ...files import UnsetVariableError, expand_path
 from .annotation_files import read_annotation_file
 from .class_folders import list_class_folders
 from .dataset_labels import labels_in_rows
@@ -51,7 +52,8 @@ def load_videos(
             one column for each label; a folder of class folders; or a `datasets.Dataset` with the column `video`
             (paths or `datasets.Video`) and, if there are labels, `label`. docs/datasets.md describes the formats.
         data_root: Folder of relative paths in a list, by default the folder of the list. URLs, absolute paths of any
-            system, class folders and videos inside a data set do not change.
+            system, class folders and videos inside a data set do not change. `~` and environment variables in paths
+            are replaced, unless a file has this name.
         label_names: The classes or quantities in their order. Labels may then be names or indices, counted from 0.
             Without it, a column of `ClassLabel` keeps its classes, other names get indices in alphabetical order, and
             numbers do not change. Quantities have the names of their columns.
@@ -107,7 +109,7 @@ def load_videos(
     annotations = by_frames(annotations, wanted)
     labels = read_labels(annotations, wanted)
     _check_repeated(annotations, None if labels is None else labels.values, one_label)
-    return labelled_videos(_located(annotations.paths, data_root), labels)
+    return labelled_videos(_located(_expanded(annotations, data_root), data_root), labels)
 
 
 load_annotations = load_videos
@@ -134,6 +136,21 @@ def _what_to_do(missing: str) -> str:
         return "This is a path of Windows. Write the path on this machine, or a path relative to --data_root."
     backslash = " and write / between folders" if os.sep == "/" and "\\" in missing else ""
     return f"Say with --data_root in which folder the paths of the list begin{backslash}."
+
+
+def _expanded(annotations: Annotations, data_root: str | os.PathLike) -> pa.Array | pa.ChunkedArray:
+    """The paths of a list with `expand_path`. Names of existing files do not change."""
+    has_sign = pc.fill_null(pc.match_substring_regex(annotations.paths, r"^~|\$"), False)
+    if not pc.any(has_sign).as_py():
+        return annotations.paths
+    paths = annotations.paths.to_pylist()
+    for row in np.flatnonzero(has_sign).tolist():
+        if not os.path.lexists(os.path.join(data_root, paths[row])):
+            try:
+                paths[row] = expand_path(paths[row])
+            except UnsetVariableError as error:
+                raise AnnotationError(f"{annotations.place(row)}: {error}") from error
+    return pa.array(paths, pa.string())
 
 
 def _located(paths: pa.Array, data_root: str | os.PathLike) -> pa.Array:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from transformers.utils import logging
 
+from .joined_sources import JoinedVideos
 from .label_values import names_of_feature
 from .labels import refuse_repeated_names
 from .read_labels import task_of_videos
@@ -23,8 +24,8 @@ SPLITS = {"train", "training", "val", "valid", "validation", "dev", "eval", "tes
 """Names of the parts of a data set, which are not classes."""
 SIMILAR = 0.8  # a name may be a misspelling of a name with at least this similarity in `difflib`
 
-Videos = datasets.Dataset | ShardedVideos | datasets.IterableDataset
-"""Videos with labels: a data set from `load_annotations`, shards, or a stream, whose labels are unknown."""
+Videos = datasets.Dataset | ShardedVideos | JoinedVideos | datasets.IterableDataset
+"""Videos with labels: a data set from `load_annotations`, shards, both, or a stream, whose labels are unknown."""
 
 
 def names_of_classes(source: str, videos: Videos) -> list[str]:
@@ -116,6 +117,8 @@ def _present(videos: Videos) -> set[int] | None:
         return None
     if isinstance(videos, ShardedVideos):
         return set(videos.labels)
+    if isinstance(videos, JoinedVideos):
+        return set().union(*map(_present, videos.datasets))
     labels = _flat_labels(videos)
     if pa.types.is_struct(labels.type):
         return {index for index, votes in enumerate(labels.flatten()) if (pc.max(votes).as_py() or 0) > 0}

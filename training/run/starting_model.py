@@ -183,6 +183,7 @@ def _load(
     with _as_directory(arguments.model_name_or_path) as path:
         stored = load_config(path)
         config = _config_with(stored, _without_units(stored, fields))
+        _report_other_size(stored, config)
         set_options(config)
         model, missing = load_weights(auto_class, path, config, dtype=torch.float32, ignore_mismatched_sizes=True)
         sampling_rate = _stored_sampling_rate(path)
@@ -235,6 +236,16 @@ def _check_fields(config: PreTrainedConfig, fields: dict):
     for name in fields:
         if name not in known:
             raise ValueError(f"{type(config).__name__} has no field {name!r}{nearest(name, list(known))}")
+
+
+def _report_other_size(stored: PreTrainedConfig, config: PreTrainedConfig):
+    sizes = [(size.num_frames, size.image_size) for size in (stored, config)]
+    if sizes[0] != sizes[1]:
+        was, becomes = (f"{frames} frames of {pixels} x {pixels} pixels" for frames, pixels in sizes)
+        logger.warning(
+            f"The starting model takes {was}. It is trained with {becomes}, because the options num_frames and "
+            "image_size say so."
+        )
 
 
 def _refuse_missing(names: Sequence[str], model_name_or_path: str, may_be_new: tuple[str, ...]):

@@ -15,6 +15,7 @@ from ..data.collators import FinetuningCollator, PretrainingCollator, ViewCollat
 from ..data.tasks import PROBLEM_TYPES
 from ..evaluation.metrics import best_metric, is_error, make_compute_metrics
 from ..trainer import LGIFormerTrainer
+from ..trainer.early_stopping import ResumableEarlyStopping
 from .arguments import RecipeTrainingArguments
 
 
@@ -37,7 +38,12 @@ def pretraining_trainer(
         processor: Saved beside the model.
         facts: For the model's card.
         callbacks: Called during training, after those of the trainer.
+
+    Raises:
+        ValueError: If the run should stop early.
     """
+    if training.early_stopping_patience is not None:
+        raise ValueError("Pre-training has no evaluation, so early_stopping_patience has no effect. Leave it out.")
     return LGIFormerTrainer(
         model,
         training,
@@ -60,6 +66,7 @@ def finetuning_trainer(
     mixup_alpha: float,
     cutmix_alpha: float,
     task: str = "single_label",
+    class_weights: Sequence[float] | None = None,
     views: ViewDataset | None = None,
     callbacks: Sequence[TrainerCallback] = (),
 ) -> LGIFormerTrainer:
@@ -74,11 +81,26 @@ def finetuning_trainer(
         processor: Saved beside the model.
         facts: For the model's card.
         mixup_alpha, cutmix_alpha, task: As for `FinetuningCollator`.
+        class_weights: As for `LGIFormerTrainer`.
         views: Videos to evaluate on during training.
         callbacks: Called during training, after those of the trainer.
+
+    Raises:
+        ValueError: If the model has the problem type of another task, or the run should be evaluated, but there are no
+            views.
     """
+    if views is None and training.eval_strategy != "no":
+        raise ValueError(
+            "Evaluation in training needs videos: give --eval_data, or --eval_split 0.2 to hold some out."
+        )
+    if training.early_stopping_patience is not None:
+        callbacks = [*callbacks, ResumableEarlyStopping(training.early_stopping_patience)]
     if model.config.problem_type is None:
         model.config.problem_type = PROBLEM_TYPES[task]
+    if model.config.problem_type != PROBLEM_TYPES[task]:
+        raise ValueError(
+            f"The task {task} does not fit the model, whose problem_type is {model.config.problem_type!r}."
+        )
     arguments, smoothing = _arguments_for(task, training, facts)
     return LGIFormerTrainer(
         model,
@@ -92,6 +114,7 @@ def finetuning_trainer(
             cutmix_alpha=cutmix_alpha,
             label_smoothing=smoothing,
         ),
+        class_weights=class_weights,
         eval_data_collator=ViewCollator(),
         compute_metrics=make_compute_metrics(list(label_names), task),
         processing_class=processor,

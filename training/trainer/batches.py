@@ -69,6 +69,11 @@ class TrainingBatches(SeededBatches):
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # persistent workers see it change
         self._followed_epoch = None
 
+    def __len__(self) -> int:
+        """The number of items in an epoch."""
+        sampler = getattr(self.items, "sampler", None)
+        return len(self.items if sampler is None else sampler)
+
     def set_epoch(self, epoch: int):
         """Make the batches of another epoch. Call it before the data loader is iterated."""
         self._epoch.fill_(epoch)

@@ -74,6 +74,7 @@ def facts_of_run(trainer: Trainer) -> ModelFacts:
         "layer_decay": trainer.layer_decay,
         "weight_decay": args.weight_decay,
         "ema_decay": trainer.ema_decay,
+        "class_weights": _named(trainer.class_weights, trainer.model.config),
         "max_grad_norm": args.max_grad_norm,
         "bf16": args.bf16,
     }
@@ -134,6 +135,12 @@ def _evaluation_of_weights(trainer: Trainer) -> _Evaluation:
 def _last_loss(log_history):
     logs = [log for log in log_history if "loss" in log]
     return {f"in training, at step {logs[-1]['step']}": logs[-1]["loss"]} if logs else {}
+
+
+def _named(weights, config):
+    if weights is None:
+        return None
+    return ", ".join(f"{config.id2label[index]} {weight:.3g}" for index, weight in enumerate(weights.tolist()))
 
 
 def _as_list(value):

@@ -1,6 +1,7 @@
 """The Trainer of LGI-Former: `transformers.Trainer` with the parts of MAE-DFER's recipe that it lacks."""
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from ...hub.model_card import ModelFacts
 from ...messages import is_quiet
 from ...modeling_lgi_former.classification_loss import classification_loss, problem_type_of
 from .arguments import recipe_option
+from .class_weights import checked_class_weights, weighted_loss
 from .data_loading import evaluation_loader, stop_workers, training_loader
 from .data_order import check_data_order, save_data_order
 from .ema import ExponentialMovingAverage, average_of, check_average
@@ -57,13 +59,15 @@ class LGIFormerTrainer(Trainer):
         layer_decay: See `parameter_groups`. None: as in `args`.
         ema_decay: Decay of a moving average of the weights, which is evaluated and saved. See
             `ExponentialMovingAverage`. None: as in `args`.
+        class_weights: Weights of the classes in the training loss, see `weighted_loss`. The evaluation has no weights.
         eval_data_collator: Makes the batches of `evaluate` and `predict`, such as `ViewCollator` (default:
             `data_collator`).
         model_facts: Facts for the model's card that the trainer does not know, such as the name of the dataset.
 
     Raises:
         ValueError: If `args` ask for label smoothing, which the collator does. If they ask for an average of weights
-            that are spread over devices, or for FSDP that the optimiser or Accelerate does not support.
+            that are spread over devices, or for FSDP that the optimiser or Accelerate does not support. If
+            `class_weights` do not fit the model, or `compute_loss_func` computes the loss.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class LGIFormerTrainer(Trainer):
         base_learning_rate: float | None = None,
         layer_decay: float | None = None,
         ema_decay: float | None = None,
+        class_weights: Sequence[float] | None = None,
         eval_data_collator: DataCollator | None = None,
         model_facts: ModelFacts | None = None,
         **kwargs,
@@ -83,6 +88,7 @@ class LGIFormerTrainer(Trainer):
         self.layer_decay = recipe_option(self.args, "layer_decay", layer_decay)
         self.ema_decay = recipe_option(self.args, "ema_decay", ema_decay)
         self.regression_loss = recipe_option(self.args, "regression_loss")
+        self.class_weights = checked_class_weights(class_weights, self)
         self._check_options()
         self.args.remove_unused_columns = False
         self.args.logging_nan_inf_filter = False
@@ -180,7 +186,10 @@ class LGIFormerTrainer(Trainer):
             labels = inputs.pop("labels")
             check_labels(labels, self.model.config)
             outputs = model(**inputs)
-            loss = self._loss_of_labels(outputs.logits, labels)
+            if model.training and self.class_weights is not None:
+                loss = weighted_loss(outputs.logits, labels, self.class_weights, self.model.config)
+            else:
+                loss = self._loss_of_labels(outputs.logits, labels)
         else:
             loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
         if model.training:
@@ -233,9 +242,9 @@ class LGIFormerTrainer(Trainer):
         """Evaluate the average of the weights, if there is one.
 
         The loss is that of all readable videos together. `Trainer` takes the mean of the batches' losses, which
-        depends on how videos fall into batches and processes. The loss of `compute_loss_func` is still
-        averaged so. During training, the global random generators are restored, so that dropout does not depend on
-        evaluations.
+        depends on how videos fall into batches and processes. That mean stays if labels are floats and the loss is
+        yours: `compute_loss_func`, or `compute_loss` of a subclass. During training, the global random generators are
+        restored, so that dropout does not depend on evaluations.
         """
         generators = restored_generators() if self.is_in_train else contextlib.nullcontext()
         with generators, average_of(self.average):
@@ -243,7 +252,9 @@ class LGIFormerTrainer(Trainer):
                 dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix
             )
         scores, labels = output.predictions, output.label_ids
-        if scores is not None and labels is not None and self.compute_loss_func is None:
+        has_indices = labels is not None and labels.dtype.kind == "i"
+        is_ours = self.compute_loss_func is None and type(self).compute_loss is LGIFormerTrainer.compute_loss
+        if scores is not None and labels is not None and (has_indices or is_ours):
             loss = loss_of_readable(torch.from_numpy(scores), torch.from_numpy(labels), self._loss_of_labels)
             output.metrics[f"{metric_key_prefix}_loss"] = loss.item()
         return output

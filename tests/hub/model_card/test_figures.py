@@ -86,6 +86,8 @@ DISTRIBUTION = {
                 "| UAR | 50.00 |",
                 "KL divergence (nats): 0.2500",
                 "| happy | 1 | 1 | 50.00 |",
+                "Videos by true class (rows) and predicted class (columns), and the recall of each class. "
+                "The true class is the one with the largest share.",
             ],
             {"UAR": 0.5, "WAR": 0.6, "KL divergence (nats)": 0.25},
         ),

@@ -70,6 +70,14 @@ def test_a_recipe_of_classes_fits_other_labels(classifier, tmp_path, capsys, tas
     notes = capsys.readouterr().err
     assert said in notes and ("Numbers are not smoothed" in notes) == (task == "regression")
     assert training.metric_for_best_model == wanted  # the options stay
+    other = "single_label" if task in ("regression", "multi_label") else "regression"
+    with pytest.raises(ValueError, match=f"The task {other} does not fit the model"):
+        finetuning_trainer(
+            *(classifier, training, [], ["a", "b"], processor_for(classifier.config), facts),
+            mixup_alpha=0,
+            cutmix_alpha=0,
+            task=other,
+        )
 
 
 def test_the_quickstart_trains_with_the_same_functions(classifier, tmp_path, monkeypatch):

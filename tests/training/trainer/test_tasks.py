@@ -81,6 +81,14 @@ def test_views_are_averaged_in_the_space_of_the_task(tiny_run, tmp_path, task):
     assert metrics[{"multi_label": "eval_map", "regression": "eval_ccc"}.get(task, "eval_kl")] is not None
 
 
+def test_a_loss_of_ones_own_stays_the_loss(tiny_run, tmp_path):
+    """`Trainer` averages it over the batches."""
+    trainer = trainer_of(tiny_run, tmp_path, "regression")
+    trainer.compute_loss_func = lambda outputs, labels, **_: outputs.logits.sum() * 0 + 7
+    trainer.eval_dataset, trainer.eval_data_collator = trainer.train_dataset, trainer.data_collator
+    assert trainer.evaluate()["eval_loss"] == 7
+
+
 @pytest.mark.parametrize("task", LOSSES)
 def test_each_task_trains_with_its_loss(tiny_run, tmp_path, task):
     trainer = trainer_of(tiny_run, tmp_path, task, max_steps=30, learning_rate=3e-3)
