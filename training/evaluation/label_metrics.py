@@ -7,10 +7,6 @@ import numpy as np
 from ...extras import needs_extra
 
 
-with needs_extra("train"):
-    from sklearn.metrics import average_precision_score
-
-
 REGRESSION_METRICS = ("ccc", "pearson", "mae", "rmse", "mse")
 
 
@@ -78,6 +74,9 @@ def multi_label_figures(
     Raises:
         ValueError: If a label is not 0 or 1, or a probability is not finite.
     """
+    with needs_extra("train"):
+        from sklearn.metrics import average_precision_score
+
     if not np.isin(labels, (0, 1)).all():
         raise ValueError("Labels of several classes must be 0 or 1 for each class.")
     _check_finite(probabilities, "predictions")

@@ -9,13 +9,9 @@ import numpy as np
 import torch
 from transformers import EvalPrediction
 
-from ...extras import needs_extra
+from ...extras import needs_extra, require_extra
 from ..data.labels import UNREADABLE_LABEL
 from .label_metrics import mean_kl, multi_label_figures, regression_figures
-
-
-with needs_extra("train"):
-    from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
 
 NO_VIDEO = "There is no video to compute metrics of: none was given, or none could be read."
@@ -94,7 +90,11 @@ def compute_figures(
 
     Raises:
         ValueError: If there are no videos, or a class is outside of `num_classes`.
+        MissingExtraError: If the extra `train` is not installed.
     """
+    with needs_extra("train"):
+        from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+
     predictions, references = np.asarray(predictions), np.asarray(references)
     if not references.size:
         raise ValueError(NO_VIDEO)
@@ -210,7 +210,11 @@ def make_compute_metrics(
     Args:
         label_names: Names of the classes or quantities.
         task: One of `TASKS`.
+
+    Raises:
+        MissingExtraError: If the extra `train` is not installed.
     """
+    require_extra("train")
 
     def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
         labels, values = prediction.label_ids, prediction.predictions

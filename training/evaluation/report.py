@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 from rich import box
 from rich.table import Table
 from rich.text import Text
@@ -19,6 +18,8 @@ from .predictions_file import PREDICTIONS_FILE, Predictions, read_predictions, w
 
 
 with needs_extra("train"):
+    from matplotlib.figure import Figure
+
     from ...figures import draw_confusion_matrix, draw_precision_recall, draw_truth_and_prediction
 
 
