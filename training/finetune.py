@@ -139,7 +139,7 @@ def finetune_once(
             model_arguments, label_names, data.drop_path_rate, task, data.label_units
         )
     check_frames("train_data", videos, task, model.config)
-    if data.task is None and training.process_index == 0 and (sentence := task_sentence(videos)):
+    if None in (data.task, data.labels) and training.process_index == 0 and (sentence := task_sentence(videos)):
         note(sentence)
     sampling_rate = stored_rate if data.sampling_rate is None else data.sampling_rate
     skipped = SkippedVideos(

@@ -129,6 +129,11 @@ def _select_columns(annotations: Annotations, header: Header, wanted: Wanted, pl
             for name, column in annotations.columns.items()
             if looks_like_numbers(column) or (not by_frames and holds_lists(column, wanted))
         }
+    found = [name.lower() for name in annotations.columns]
+    if LABEL_COLUMN in found and len(found) > 1:
+        raise AnnotationError(
+            f"{place}: the columns {', '.join(annotations.columns)} hold numbers. Say with --labels which are labels."
+        )
     other = [name for name in header.names if name not in ("", *VIDEO_COLUMNS)]
     if not annotations.columns and other:
         logger.warning(

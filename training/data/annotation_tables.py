@@ -126,6 +126,8 @@ def _label_columns(names: list[str], wanted: Wanted, place: str) -> list[int]:
     if asked:
         return []
     skipped = (*VIDEO_COLUMNS, FRAME_COLUMN, *UNNAMED_COLUMNS, *GROUP_COLUMNS)
+    if wanted.task == "distribution":  # the column `label` has the class with most votes
+        skipped = (*skipped, LABEL_COLUMN)
     return [index for index, name in enumerate(names) if name not in skipped]
 
 

@@ -59,9 +59,8 @@ def _grouped(annotations: Annotations) -> Annotations:
     if len(first_rows) == len(annotations.paths):
         return annotations
     numbers = annotations.frame_numbers
-    for row, number in enumerate(numbers.to_pylist()):
-        if not number.isdecimal():
-            raise AnnotationError(f"{annotations.place(row)}: the frame {shown(number)} is not a whole number from 0.")
+    is_number = pc.match_substring_regex(numbers, r"^\d{1,18}$")
+    refuse_first(pc.invert(is_number), numbers, annotations.place, ": the frame {} is not a whole number from 0.")
     frames = pc.cast(numbers, pa.int64()).to_numpy()
     order = np.lexsort([frames, videos])
     counts = np.bincount(videos)

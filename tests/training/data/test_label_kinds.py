@@ -99,7 +99,7 @@ SHARES = ("distribution", ["happy", "sad", "fear"], [[0.75, 0.25, 0], [0, 0.4, 0
     ("text", "options"),
     [
         ("path,happy,sad,fear\na b.mp4,3,1,0\nc.mp4,0,2,3\n", {"task": "distribution"}),
-        ("path,happy,sad,fear,label\na b.mp4,3,1,0,happy\nc.mp4,0,2,3,fear\n", {"task": "distribution"}),
+        ("path,happy,sad,fear,label\na b.mp4,3,1,0,0\nc.mp4,0,2,3,2\n", {"task": "distribution"}),
         ("path,happy,sad,fear\na b.mp4,0.75,0.25,0\nc.mp4,0,.4,0.6\n", {}),
         (
             "path,sad,unknown,fear,happy\na b.mp4,1,6,0,3\nc.mp4,2,5,3,0\n",
@@ -203,6 +203,7 @@ def test_the_task_is_said(tmp_path):
         ("path,v\na.mp4,1\n", {"task": "regression", "label_names": VA}, "line 1: no column is called 'valence'"),
         ("path,label\na.mp4,1\n", {"task": "regression", "label_names": VA}, "names valence, arousal, which are 2"),
         ("path,name\na.mp4,x\n", {"task": "regression"}, None),
+        ("path,label,v\na.mp4,1,0.5\n", {"task": "regression"}, "line 1: the columns label, v hold numbers. Say with"),
         # classes that apply
         ("path,label\na.mp4,happy;\nb.mp4,sad\n", {"task": "multi_label"}, "line 2: .*'happy;' has an empty part"),
         ("a.mp4 happy;happy\n", {"task": "multi_label"}, "line 1: .* repeats a class"),
