@@ -422,6 +422,7 @@ def test_class_folders_and_videomae(tmp_path, monkeypatch, capsys):
 def test_errors_are_one_line(run, message, capsys, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     assert run() == 2
-    error = capsys.readouterr().err
-    assert error.startswith("lgi-former: ") and message in error and error.count("\n") == 1
+    lines = capsys.readouterr().err.splitlines()
+    (error,) = [line for line in lines if not line.endswith(" ...")]  # notes of a slow machine, such as "Loading ..."
+    assert error.startswith("lgi-former: ") and message in error
     assert not Path("new").exists()
