@@ -29,8 +29,8 @@ class LoadsAdapters:
     def from_pretrained(cls, pretrained_model_name_or_path, *model_args, config=None, **kwargs):
         """Load a model as Transformers does, or an adapter with its base model.
 
-        The base model and the adapter are loaded as by `load_adapter`. If the adapter belongs to another class, such
-        as a classifier whose encoder is loaded, it is merged into the weights.
+        The adapter is merged into the weights, so the model is as fast as its base. It may also be the adapter of
+        another class: `LGIFormerModel` loads the encoder of an adapted classifier.
 
         Raises:
             ImportError: If the adapter needs PEFT, which is not installed.
@@ -46,15 +46,13 @@ class LoadsAdapters:
             kwargs.pop(option, None)
         if config is None or name != pretrained_model_name_or_path:  # an Auto class gave that of the base model
             config, kwargs = config_and_options(cls.config_class, folder, kwargs)
-        adapter_name = kwargs.pop("adapter_name", "default")
         wants_info = kwargs.pop("output_loading_info", False)
         trained = getattr(sys.modules[cls.__module__], (config.architectures or [cls.__name__])[0], cls)
-        model, info = load_base(super(LoadsAdapters, trained).from_pretrained, folder, config, **kwargs)
-        if trained is cls:
-            model.load_adapter(str(folder), adapter_name)
-        else:
-            kwargs["state_dict"] = merged(model, folder).state_dict()
-            model, info = super().from_pretrained(None, config=config, output_loading_info=True, **kwargs)
+        base, info = load_base(super(LoadsAdapters, trained).from_pretrained, folder, config, **kwargs)
+        model = merged(base, folder)
+        if trained is not cls:
+            kwargs |= {"config": config, "state_dict": model.state_dict(), "output_loading_info": True}
+            model, info = super().from_pretrained(None, **kwargs)
         return (model, info) if wants_info else model
 
 
@@ -148,9 +146,12 @@ def _missing_weights(model: PreTrainedModel, info: dict, settings: dict) -> list
 
 
 def merged(base: PreTrainedModel, adapter: Path) -> PreTrainedModel:
-    """Merge an adapter into the weights of its base model, in place."""
+    """Merge an adapter into the weights of its base model, in place. All weights can be trained.
+
+    `load_adapter` of Transformers 5.17 would leave out the modules that the adapter saved whole.
+    """
     try:  # without it, Transformers would ask all users of a model's code to install PEFT
         from peft import PeftModel
     except ImportError as error:
         raise ImportError(f"{adapter} {_NEEDS_PEFT}") from error
-    return PeftModel.from_pretrained(base, str(adapter)).merge_and_unload()
+    return PeftModel.from_pretrained(base, str(adapter)).merge_and_unload().requires_grad_(True).eval()

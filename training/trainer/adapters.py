@@ -36,7 +36,7 @@ def check_adapter(trainer: Trainer):
             "load_best_model_at_end=True cannot load an adapter that model.add_adapter() added. Make the model with "
             "peft.get_peft_model() instead."
         )
-    for base in _bases(model):
+    for base in bases_of(model):
         if not base:
             logger.warning(
                 "The base model of the adapter was not loaded from a folder or repository. Save it, and load it "
@@ -50,14 +50,16 @@ def check_adapter_to_upload(model: nn.Module):
     Raises:
         ValueError: If it is a folder.
     """
-    for base in _bases(model):
+    for base in bases_of(model):
         if is_local(base):
             raise ValueError(f"push_to_hub=True would upload an adapter that names {LOCAL_BASE.format(base=base)}")
 
 
-def _bases(model: nn.Module) -> list[str | None]:
-    """The base models that the adapters of a model name."""
-    return [settings.base_model_name_or_path for settings in getattr(model, "peft_config", {}).values()]
+def bases_of(model: nn.Module) -> list[str | None]:
+    """Return the base models that the adapters of a model name; none if it has no adapter."""
+    if model_in(model) is model and not getattr(model, "_hf_peft_config_loaded", False):  # set by `add_adapter`
+        return []
+    return [settings.base_model_name_or_path for settings in model.peft_config.values()]
 
 
 @contextlib.contextmanager
@@ -68,7 +70,7 @@ def complete_adapter(trainer: Trainer, folder: Path) -> Iterator[None]:
     `create_model_card` writes one.
     """
     model = trainer.accelerator.unwrap_model(trainer.model)
-    if not trainer.args.should_save or not getattr(model, "peft_config", None):
+    if not trainer.args.should_save or not bases_of(model):
         yield
         return
     path = folder / REPOCARD_NAME
