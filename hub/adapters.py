@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from transformers import AutoModel, AutoModelForPreTraining, AutoModelForVideoClassification, PreTrainedConfig
 
 from ..extras import require_extra
-from ..modeling_lgi_former.adapters import adapter_folder, load_base, merged
+from ..modeling_lgi_former.adapters import adapter_folder, class_of, load_base, merged
 
 
 @contextlib.contextmanager
@@ -29,15 +29,15 @@ def whole_model(model_name_or_path: str | os.PathLike, config: PreTrainedConfig)
         return
     require_extra("peft")
     own_config = type(config).from_pretrained(folder)
-    base, _ = load_base(_auto_class(own_config).from_pretrained, folder, own_config, trust_remote_code=False)
+    auto_class = _auto_class(class_of(folder, own_config))
+    base, _ = load_base(auto_class.from_pretrained, folder, own_config, trust_remote_code=False)
     with tempfile.TemporaryDirectory() as whole:
         merged(base, folder).save_pretrained(whole)
         yield whole
 
 
-def _auto_class(config: PreTrainedConfig):
-    """The Auto class of the model that was saved with a configuration."""
-    architecture = (config.architectures or [""])[0]
+def _auto_class(architecture: str):
+    """The Auto class of a model class."""
     if architecture.endswith("ForVideoClassification"):
         return AutoModelForVideoClassification
     return AutoModelForPreTraining if architecture.endswith("ForPreTraining") else AutoModel

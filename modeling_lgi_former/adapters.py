@@ -1,7 +1,7 @@
 """Loading an adapter of PEFT with its own configuration.
 
-Transformers loads an adapter with the configuration of its base model, which has other classes. An adapter that is
-saved with this package has a `config.json` beside it.
+Transformers loads an adapter with the configuration of its base model, which has other classes. An adapter that this
+package saves has a `config.json` beside it.
 """
 
 import json
@@ -23,7 +23,7 @@ _WHOLE_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_
 
 
 class LoadsAdapters:
-    """Base class whose `from_pretrained` also loads an adapter with a `config.json` beside it."""
+    """Base class whose `from_pretrained` also loads an adapter, with the `config.json` beside it."""
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path, *model_args, config=None, **kwargs):
@@ -44,10 +44,12 @@ class LoadsAdapters:
             return super().from_pretrained(pretrained_model_name_or_path, *model_args, config=config, **kwargs)
         for option in ("adapter_kwargs", "revision", "subfolder"):  # of the adapter, not of its base
             kwargs.pop(option, None)
-        if config is None or name != pretrained_model_name_or_path:  # an Auto class gave that of the base model
-            config, kwargs = config_and_options(cls.config_class, folder, kwargs)
+        has_config = (folder / "config.json").is_file()
+        # An Auto class gives the configuration of the base model if it does not look at that of the adapter.
+        if config is None or (has_config and name != pretrained_model_name_or_path):
+            config, kwargs = config_and_options(cls.config_class, folder if has_config else base_of(folder), kwargs)
         wants_info = kwargs.pop("output_loading_info", False)
-        trained = getattr(sys.modules[cls.__module__], (config.architectures or [cls.__name__])[0], cls)
+        trained = getattr(sys.modules[cls.__module__], class_of(folder, config if has_config else None), cls)
         base, info = load_base(super(LoadsAdapters, trained).from_pretrained, folder, config, **kwargs)
         model = merged(base, folder)
         if trained is not cls:
@@ -57,27 +59,25 @@ class LoadsAdapters:
 
 
 def adapter_folder(name: str | os.PathLike | None, **hub_options) -> Path | None:
-    """The local folder of an adapter with a `config.json` beside it. A repository of the Hub is downloaded.
+    """The local folder of an adapter. A repository of the Hub is downloaded.
 
     Returns:
-        None if there is no such adapter, or if whole weights are beside it.
+        None if there is no adapter, or if whole weights are beside it.
     """
     if name is None:
         return None
     if os.path.isdir(name):
         folder = Path(name, hub_options.get("subfolder") or "")
-        is_one = (folder / ADAPTER_CONFIG).is_file() and (folder / "config.json").is_file()
-        return folder if is_one and not any((folder / weights).exists() for weights in _WHOLE_WEIGHTS) else None
+        has_weights = any((folder / weights).exists() for weights in _WHOLE_WEIGHTS)
+        return folder if (folder / ADAPTER_CONFIG).is_file() and not has_weights else None
     if os.path.exists(name) or not is_peft_available():
         return None
     found = find_adapter_config_file(str(name), **hub_options)
     if found is None:
         return None
-    optional = {"_raise_exceptions_for_missing_entries": False}
-    files = [
-        cached_file(name, file, **hub_options, **optional) for file in ("config.json", "adapter_model.safetensors")
-    ]
-    return Path(found).parent if all(files) else None
+    for file in ("config.json", "adapter_model.safetensors"):
+        cached_file(name, file, **hub_options, _raise_exceptions_for_missing_entries=False)
+    return Path(found).parent
 
 
 def load_base(
@@ -100,8 +100,7 @@ def load_base(
     """
     if not is_peft_available():
         raise ImportError(f"{adapter} {_NEEDS_PEFT}")
-    settings = json.loads((adapter / ADAPTER_CONFIG).read_text(encoding="utf-8"))
-    base = _base_named_in(settings, adapter)
+    settings, base = settings_of(adapter), base_of(adapter)
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # Transformers would advise to train the weights that the adapter brings
     try:
@@ -121,9 +120,20 @@ def load_base(
     return model, {**info, "missing_keys": set(), "mismatched_keys": set()}
 
 
-def _base_named_in(settings: dict, adapter: Path) -> str:
-    """The base model in the configuration of an adapter. Raises a FileNotFoundError if it is a missing folder."""
-    base = settings.get("base_model_name_or_path") or ""
+def settings_of(adapter: Path) -> dict:
+    """The configuration of PEFT in the folder of an adapter."""
+    return json.loads((adapter / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+
+
+def class_of(adapter: Path, config: PreTrainedConfig | None) -> str:
+    """The name of the model class that an adapter was trained with, as PEFT or the adapter's configuration says."""
+    mapping = settings_of(adapter).get("auto_mapping") or {}
+    return mapping.get("base_model_class") or (getattr(config, "architectures", None) or [""])[0]
+
+
+def base_of(adapter: Path) -> str:
+    """The base model of an adapter, a folder or a repository. Raises a FileNotFoundError if the folder is missing."""
+    base = settings_of(adapter).get("base_model_name_or_path") or ""
     is_repository = base.count("/") == 1 and not os.path.isdir(base.split("/")[0])
     if os.path.isdir(base) or is_repository:
         return base
@@ -149,9 +159,31 @@ def merged(base: PreTrainedModel, adapter: Path) -> PreTrainedModel:
     """Merge an adapter into the weights of its base model, in place. All weights can be trained.
 
     `load_adapter` of Transformers 5.17 would leave out the modules that the adapter saved whole.
+
+    Raises:
+        ImportError: If PEFT is not installed.
+        ValueError: If the adapter does not fit the model.
     """
     try:  # without it, Transformers would ask all users of a model's code to install PEFT
-        from peft import PeftModel
+        from peft import PeftModel, get_peft_model_state_dict
+        from safetensors import safe_open
     except ImportError as error:
         raise ImportError(f"{adapter} {_NEEDS_PEFT}") from error
-    return PeftModel.from_pretrained(base, str(adapter)).merge_and_unload().requires_grad_(True).eval()
+    try:
+        model = PeftModel.from_pretrained(base, str(adapter))
+    except RuntimeError as error:  # weights of another shape
+        shapes = " ".join(str(error).splitlines()[-1].split())
+        raise ValueError(
+            f"{adapter} does not fit its base model with {base.config.num_labels} labels ({shapes}) Save the "
+            "config.json of the trained model beside the adapter, or pass its id2label."
+        ) from error
+    weights = adapter / "adapter_model.safetensors"
+    if weights.is_file():
+        with safe_open(weights, "pt") as saved:  # PEFT only warns of missing weights
+            different = get_peft_model_state_dict(model, save_embedding_layers=False).keys() ^ set(saved.keys())
+        if different:
+            raise ValueError(
+                f"{adapter} is the adapter of another model: they differ in {min(different)}. Write the base model "
+                f"that the adapter was trained on as base_model_name_or_path in {ADAPTER_CONFIG}."
+            )
+    return model.merge_and_unload().requires_grad_(True).eval()

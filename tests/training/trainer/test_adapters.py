@@ -211,6 +211,27 @@ def test_an_adapter_is_trained_further_by_peft(trained, pretrained):
     assert any(weight.requires_grad for weight in model.parameters())
 
 
+def test_an_adapter_that_peft_saved(trained, tmp_path):
+    """Without a configuration, the caller says which classes there are, as elsewhere in Transformers."""
+    model = trained[0].model
+    model.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"does not fit its base model with 2 labels \(size mismatch for .*id2label"):
+        AutoModelForVideoClassification.from_pretrained(tmp_path)
+    loaded = AutoModelForVideoClassification.from_pretrained(tmp_path, id2label=dict(enumerate(LABELS)))
+    torch.testing.assert_close(logits_of(loaded), logits_of(model))
+    loaded = LGIFormerForVideoClassification.from_pretrained(tmp_path, num_labels=3)
+    torch.testing.assert_close(logits_of(loaded), logits_of(model))
+    encoder, expected = AutoModel.from_pretrained(tmp_path, num_labels=3), AutoModel.from_pretrained(trained[1])
+    torch.testing.assert_close(list(encoder.parameters()), list(expected.parameters()))
+
+    config = LGIFormerForVideoClassification.config_class.from_pretrained(trained[1])
+    config.architectures = ["LGIFormerForPreTraining"]  # that of the base model, which stays in its configuration
+    config.save_pretrained(tmp_path)
+    LGIFormerVideoProcessor.from_pretrained(trained[1]).save_pretrained(tmp_path)
+    for loaded in (AutoModelForVideoClassification.from_pretrained(tmp_path), load_classifier(tmp_path, "cpu")[0]):
+        torch.testing.assert_close(logits_of(loaded), logits_of(model))
+
+
 @pytest.mark.parametrize(
     ("problem_type", "label"),
     [
@@ -361,6 +382,16 @@ def test_a_base_model_of_another_width(load, adapter, tmp_path):
     LGIFormerForVideoClassification(config).save_pretrained(tmp_path / "narrow")
     set_base(adapter, str(tmp_path / "narrow"))
     with pytest.raises(ValueError, match=r"neither of them has weights of the right shape for .*embeddings"):
+        load(str(adapter))
+
+
+@pytest.mark.parametrize("load", LOADERS.values(), ids=LOADERS)
+def test_a_base_model_with_other_layers(load, adapter, tmp_path):
+    config = LGIFormerForVideoClassification.config_class.from_pretrained(adapter, num_hidden_layers=2)
+    LGIFormerForVideoClassification(config).save_pretrained(tmp_path / "deep")
+    config.save_pretrained(adapter)
+    set_base(adapter, str(tmp_path / "deep"))
+    with pytest.raises(ValueError, match=r"is the adapter of another model: they differ in .*layers\.1"):
         load(str(adapter))
 
 
