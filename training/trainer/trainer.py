@@ -226,7 +226,7 @@ class LGIFormerTrainer(Trainer):
     ) -> EvalLoopOutput:
         """Evaluate the average of the weights, if there is one.
 
-        The loss of class labels is the mean over all videos. `Trainer` takes the mean of the batches' means, which
+        The loss is that of all videos together. `Trainer` takes the mean of the batches' means, which
         depends on how videos fall into batches and processes. During training, the global random generators are
         restored, so that dropout does not depend on evaluations.
         """
@@ -236,8 +236,12 @@ class LGIFormerTrainer(Trainer):
                 dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix
             )
         scores, labels = output.predictions, output.label_ids
-        if scores is not None and labels is not None and labels.dtype.kind == "i" and scores.ndim == labels.ndim + 1:
-            loss = mean_cross_entropy(torch.from_numpy(scores), torch.from_numpy(labels))
+        if scores is not None and labels is not None and self.compute_loss_func is None:
+            scores, labels = torch.from_numpy(scores), torch.from_numpy(labels)
+            if labels.is_floating_point():
+                loss = classification_loss(scores, labels, self.model.config, problem_type_of(self.model.config))
+            else:
+                loss = mean_cross_entropy(scores, labels)
             output.metrics[f"{metric_key_prefix}_loss"] = loss.item()
         return output
 
