@@ -27,7 +27,7 @@ def whole_model(model_name_or_path: str | os.PathLike, config: PreTrainedConfig)
     if folder is None:
         yield model_name_or_path
         return
-    require_extra("peft")
+    require_extra("peft", f"{model_name_or_path} is an adapter.")
     own_config = type(config).from_pretrained(folder)
     auto_class = _auto_class(class_of(folder, own_config))
     base, _ = load_base(auto_class.from_pretrained, folder, own_config, trust_remote_code=False)

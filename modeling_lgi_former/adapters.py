@@ -172,9 +172,9 @@ def merged(base: PreTrainedModel, adapter: Path) -> PreTrainedModel:
     try:
         model = PeftModel.from_pretrained(base, str(adapter))
     except RuntimeError as error:  # weights of another shape
-        shapes = " ".join(str(error).splitlines()[-1].split())
+        shapes = " ".join(str(error).splitlines()[-1].split()).rstrip(".")
         raise ValueError(
-            f"{adapter} does not fit its base model with {base.config.num_labels} labels ({shapes}) Save the "
+            f"{adapter} does not fit its base model with {base.config.num_labels} labels ({shapes}). Save the "
             "config.json of the trained model beside the adapter, or pass its id2label."
         ) from error
     weights = adapter / "adapter_model.safetensors"
