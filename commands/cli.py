@@ -13,6 +13,7 @@ import sys
 import textwrap
 
 from ..extras import MissingExtraError
+from ..files import expand_paths_of
 from ..messages import (
     LOADING_LIBRARIES,
     QUIET,
@@ -101,6 +102,7 @@ class _Parser(CommandParser):
         add_arguments, self._add_arguments = self._add_arguments, None
         if add_arguments is not None:
             add_arguments(self)
+            expand_paths_of(self)
 
 
 class _MainParser(_Parser):

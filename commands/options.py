@@ -39,6 +39,7 @@ def num_cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
+MODEL_NAMES = "its folder, a Hub repository, or a name that `lgi-former download` lists"
 FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov")
 
