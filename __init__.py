@@ -1,7 +1,8 @@
 """LGI-Former for Transformers: MAE-DFER (Sun et al., ACM MM 2023, https://arxiv.org/abs/2307.02227).
 
 Importing this package registers the model family `lgi_former` with the Auto classes and pipelines of Transformers.
-For that, it imports torch and Transformers. Only the command `lgi-former` imports them later: its help is fast.
+For that, it imports torch and Transformers. Only the command `lgi-former`, or `python -m lgi_former`, imports them
+later: its help is fast.
 """
 
 import importlib
@@ -51,8 +52,14 @@ def __dir__():
 
 
 def _is_the_command():
-    """Whether the script `lgi-former` runs. It registers the family before it needs a model (`commands/cli.py`)."""
-    return os.path.splitext(os.path.basename((sys.argv or [""])[0]))[0] == "lgi-former"
+    """Whether the script `lgi-former` or `python -m lgi_former` runs.
+
+    The command registers the family before it needs a model (`commands/cli.py`).
+    """
+    argv = sys.argv or [""]
+    if argv[0] == "-m":  # Python imports the package to find the module, whose name comes before the arguments
+        return sys.orig_argv[-len(argv) :][:1] == [__name__]
+    return os.path.splitext(os.path.basename(argv[0]))[0] == "lgi-former"
 
 
 # A test runner may import this file again, under the name of the checkout's folder. Then nothing is registered.

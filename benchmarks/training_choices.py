@@ -16,6 +16,7 @@ Prints a Markdown table for each experiment and writes `results/training_choices
 import multiprocessing
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -30,6 +31,7 @@ from torch.utils.data import Dataset
 from transformers import set_seed
 
 from lgi_former import LGIFormerForVideoClassification
+from lgi_former.hub.load_report import without_load_report
 from lgi_former.hub.model_card import ModelFacts
 from lgi_former.image_processing import processor_for
 from lgi_former.training.data.class_balance import balancing_weights
@@ -140,7 +142,7 @@ def run_lora(variant: str, parts: dict, plan: Plan, seed: int, folder: Path, out
         model, options = get_peft_model(model, LORA), {"learning_rate": LORA_RATE, "layer_decay": 1.0}
     trainer = trainer_of(model, decoded(parts["labelled"], seed), plan, seed, output, **options)
     trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
-    return {**evaluated(trainer, parts["test"], output), "trained_weights": trained}
+    return with_recalls(evaluated(trainer, parts["test"], output)) | {"trained_weights": trained}
 
 
 def run_imbalance(variant: str, parts: dict, plan: Plan, seed: int, folder: Path, output: Path) -> dict[str, float]:
@@ -156,9 +158,8 @@ def run_imbalance(variant: str, parts: dict, plan: Plan, seed: int, folder: Path
         options["class_weights"] = balancing_weights(np.bincount(clips.labels).astype(float), variant.split()[0])
     model = quickstart.pretrained_classifier(folder / "pretrained", seed)
     figures = evaluated(trainer_of(model, clips, plan, seed, output, **options), parts["test"], output)
-    recalls = np.array(figures.pop("recalls"))
-    is_rare = np.isin(np.arange(len(recalls)), RARE)
-    return {**figures, "rare_recall": recalls[is_rare].mean(), "frequent_recall": recalls[~is_rare].mean()}
+    frequent = [label for label in range(len(quickstart.LABEL_NAMES)) if label not in RARE]
+    return with_recalls(figures, rare_recall=RARE, frequent_recall=frequent)
 
 
 def run_images(variant: str, parts: dict, plan: Plan, seed: int, folder: Path, output: Path) -> dict[str, float]:
@@ -177,9 +178,8 @@ def run_images(variant: str, parts: dict, plan: Plan, seed: int, folder: Path, o
         clips.labels, clips.paths = clips.labels + stills.labels, clips.paths + stills.paths
     model = quickstart.pretrained_classifier(folder / "pretrained", seed)
     figures = evaluated(trainer_of(model, clips, plan, seed, output), parts["test"], output)
-    recalls = np.array(figures.pop("recalls"))
-    shows = np.isin(np.arange(num_labels), of_stills)
-    return {**figures, "stills_recall": recalls[shows].mean(), "time_order_recall": recalls[~shows].mean()}
+    others = [label for label in range(num_labels) if label not in of_stills]
+    return with_recalls(figures, stills_recall=of_stills, time_order_recall=others)
 
 
 RUNS = {"lora": run_lora, "imbalance": run_imbalance, "images": run_images}
@@ -189,14 +189,15 @@ def run_valence(variant: str, plan: Plan, seed: int, folder: Path, output: Path)
     """Train on drawn valences with one of two losses, and measure on other people."""
     train, test = (DrawnValences(NUM_VALENCES, 2 * seed + part) for part in (0, 1))
     set_seed(seed)
-    model = LGIFormerForVideoClassification.from_pretrained(
-        folder / "pretrained",
-        id2label={0: "valence"},
-        label2id={"valence": 0},
-        problem_type="regression",
-        drop_path_rate=0.1,
-        attn_implementation=quickstart.ATTENTION,
-    )
+    with without_load_report():
+        model = LGIFormerForVideoClassification.from_pretrained(
+            folder / "pretrained",
+            id2label={0: "valence"},
+            label2id={"valence": 0},
+            problem_type="regression",
+            drop_path_rate=0.1,
+            attn_implementation=quickstart.ATTENTION,
+        )
     trainer = trainer_of(
         model, train, plan, seed, output, task="regression", regression_loss=variant, label_smoothing_factor=0.0
     )
@@ -273,6 +274,14 @@ def evaluated(trainer: LGIFormerTrainer, videos: datasets.Dataset, output: Path)
     views = ViewDataset(videos, processor_for(trainer.model.config, sampling_rate=1), skipped=skipped)
     figures = evaluate_views(trainer, views, output / "evaluation", quickstart.LABEL_NAMES)
     return {"uar": figures["uar"], "recalls": list(figures["class_accuracy"].values())}
+
+
+def with_recalls(figures: dict, **labels_of: Sequence[int]) -> dict[str, float]:
+    """UAR, and the mean recall of each named group of classes."""
+    means = {
+        name: float(np.mean([figures["recalls"][label] for label in labels])) for name, labels in labels_of.items()
+    }
+    return {"uar": figures["uar"], **means}
 
 
 def print_table(experiment: str, variants: dict[str, list[dict]]):

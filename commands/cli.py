@@ -9,12 +9,14 @@ Each command is a file of this room or, if `accelerate launch -m` can start it, 
 import functools
 import importlib
 import inspect
+import logging
 import sys
 import textwrap
 
 from ..extras import MissingExtraError
 from ..files import expand_paths_of
 from ..messages import (
+    ADVICE,
     LOADING_LIBRARIES,
     QUIET,
     CommandParser,
@@ -22,8 +24,7 @@ from ..messages import (
     discard_stdout,
     escape_what_cannot_be_printed,
     fail,
-    is_out_of_memory,
-    out_of_memory_sentence,
+    first_line,
     quiet,
     spell_with_underscores,
     wants_quiet,
@@ -131,10 +132,6 @@ def main(argv: list[str] | None = None) -> int:
             return _run(argv)
     except MissingExtraError as error:
         return fail(str(error))
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        return fail(out_of_memory_sentence(error))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader of stdout, for example `head`, has ended
@@ -157,13 +154,26 @@ def _run(argv: list[str]) -> int:
     args, unknown = parser.parse_known_args(spell_with_underscores(argv))
     if unknown:
         args.parser.refuse_unknown(unknown)
-    if args.run is not completion.run:
+    if args.run is not completion.run and not download.only_lists(args):
         _register_family()
-    return args.run(args)
+    try:
+        return args.run(args)
+    except BrokenPipeError:
+        raise
+    except _reported_errors() as error:
+        logging.getLogger(__name__).debug("Traceback of the error:", exc_info=True)
+        return fail(first_line(error, args.memory_advice))
+
+
+def _reported_errors() -> tuple[type[Exception], ...]:
+    """Errors that a command reports in one sentence. It has exit status 2 then. Other errors have a traceback."""
+    from huggingface_hub.errors import StrictDataclassError  # a wrong value in a configuration
+
+    return OSError, ValueError, RuntimeError, MemoryError, StrictDataclassError
 
 
 def _register_family():
-    """Register the model family. The package does not do so for the script `lgi-former`, so that its help is fast."""
+    """Register the model family. The package does not do so for this command, so that its help is fast."""
     with announce_if_slow(LOADING_LIBRARIES):
         from ..registration import register_family
 
@@ -189,7 +199,8 @@ def _build_parser() -> _Parser:
             example=module.EXAMPLE,
             add_arguments=module.add_arguments,
         )
-        command.set_defaults(run=module.run, parser=command)
+        advice = getattr(module, "MEMORY_ADVICE", ADVICE)
+        command.set_defaults(run=module.run, parser=command, memory_advice=advice)
     for name, summary in TRAINING_COMMANDS.items():
         commands.add_parser(
             name,

@@ -5,15 +5,14 @@ import math
 import os
 import shlex
 
-from ..messages import fail, first_line, print_step, silence_libraries, suggest, words_to_finetune
+from ..configuration import DATASET_LABELS
+from ..messages import print_step, silence_libraries, suggest, words_to_finetune
 from .options import positive_int
 
 
 SUMMARY = "a published MAE-DFER checkpoint to a Transformers model"
 EXAMPLE = "lgi-former convert checkpoint.pth models/mae-dfer-dfew --dataset dfew"
 
-# As in `configuration`, which takes seconds to import.
-DATASETS = ("dfew", "ferv39k", "mafw", "crema-d", "ravdess", "enterface")
 _CONFIG_FIELDS = ("num_frames", "image_size", "region_size", "num_attention_heads", "decoder_num_attention_heads")
 
 
@@ -22,7 +21,7 @@ def add_arguments(parser):
     parser.add_argument("output_dir", metavar="OUTPUT_DIR", help="directory to write the model and its processor to")
     parser.add_argument(
         "--dataset",
-        choices=DATASETS,
+        choices=tuple(DATASET_LABELS),
         help="the data set of the fine-tuning, which names the classes (default: the checkpoint's own entry, if any)",
     )
     parser.add_argument("--labels", type=_names, metavar="A,B,C", help="names of the classes, in order")
@@ -60,25 +59,19 @@ def run(args) -> int:
 
     It contains config.json, model.safetensors, the video processor, and code for machines without this package.
     """
-    from huggingface_hub.errors import StrictDataclassError
-
-    from ..configuration import DATASET_LABELS
     from ..conversion.convert import convert_checkpoint
     from ..hub.model_card import ModelFacts
 
     silence_libraries()
-    try:
-        conversion = convert_checkpoint(
-            args.checkpoint,
-            args.output_dir,
-            ModelFacts(dataset=args.dataset),
-            config=None if args.config is None else _read_config(args.config),
-            labels=args.labels or DATASET_LABELS.get(args.dataset),
-            overwrite=args.overwrite,
-            **{name: getattr(args, name) for name in _CONFIG_FIELDS if hasattr(args, name)},
-        )
-    except (OSError, ValueError, StrictDataclassError) as error:
-        return fail(first_line(error))
+    conversion = convert_checkpoint(
+        args.checkpoint,
+        args.output_dir,
+        ModelFacts(dataset=args.dataset),
+        config=None if args.config is None else _read_config(args.config),
+        labels=args.labels or DATASET_LABELS.get(args.dataset),
+        overwrite=args.overwrite,
+        **{name: getattr(args, name) for name in _CONFIG_FIELDS if hasattr(args, name)},
+    )
     _print_conversion(conversion)
     return 0
 

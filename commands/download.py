@@ -1,6 +1,7 @@
 """`lgi-former download`."""
 
-from ..messages import console, fail, silence_libraries, suggest, words_to_finetune
+from ..configuration import DATASET_TERMS
+from ..messages import console, silence_libraries, suggest, words_to_finetune
 
 
 SUMMARY = "a model that the authors of MAE-DFER released"
@@ -16,19 +17,20 @@ def add_arguments(parser):
 def run(args) -> int:
     """List the models that the authors of MAE-DFER released, or download one and convert it. The model is stored in
     the cache below HF_HOME. `--model NAME` loads it in every command."""
-    silence_libraries()
-    if args.name is None:
+    if only_lists(args):
         print_released_models()
         return 0
     from ..conversion import download
 
-    try:
-        folder = download(args.name)
-    except (OSError, ValueError) as error:
-        return fail(str(error))
-    print(folder)
+    silence_libraries()
+    print(download(args.name))
     suggest(*next_command(args.name))
     return 0
+
+
+def only_lists(args) -> bool:
+    """Whether the arguments ask for the list of models only, which needs neither PyTorch nor Transformers."""
+    return args.run is run and args.name is None
 
 
 def next_command(name: str) -> list[str]:
@@ -46,8 +48,7 @@ def print_released_models():
     from rich import box
     from rich.table import Table
 
-    from ..configuration import DATASET_TERMS
-    from ..conversion import is_downloaded, released_models
+    from ..conversion import released_models
 
     table = Table("name", "trained on", box=box.SIMPLE)
     for title in ("UAR %", "WAR %"):
@@ -56,7 +57,7 @@ def print_released_models():
     for model in released_models().values():
         corpus = DATASET_TERMS[model.corpus].title
         figures = ["-" if figure is None else f"{figure:.2f}" for figure in (model.uar, model.war)]
-        table.add_row(model.name, f"{model.kind}, {corpus}", *figures, "yes" if is_downloaded(model.name) else "no")
+        table.add_row(model.name, f"{model.kind}, {corpus}", *figures, "yes" if model.folder.is_dir() else "no")
     console().print(table)
     print(
         "UAR and WAR are the authors' figures on the test data of the fold. The weights are under the MIT License of "

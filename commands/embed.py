@@ -71,20 +71,14 @@ def run(args) -> int:
         from ..inference.embedding_file import SUFFIXES, table_beside
 
     silence_libraries()
-    try:
-        check_output(args, SUFFIXES, [table_beside(args.output)] if args.output.endswith(".npy") else [])
-        videos, labels = _listed(args) if args.data else (args.videos, None)
-    except (OSError, ValueError) as error:
-        return fail(first_line(error))
+    check_output(args, SUFFIXES, [table_beside(args.output)] if args.output.endswith(".npy") else [])
+    videos, labels = _listed(args) if args.data else (args.videos, None)
     try:
         with announce_if_slow("Loading the model ..."):
             model, processor = load_encoder(model_folder(args.model), args.device)
     except Exception as error:  # many libraries take part in loading
         return fail(f"cannot load the model: {first_line(error)}")
-    try:
-        set_reading(processor, args.backend, args.frame_order)
-    except ValueError as error:
-        return fail(first_line(error))
+    set_reading(processor, args.backend, args.frame_order)
     return _embed_each(model, processor, videos, labels, args)
 
 
@@ -126,21 +120,18 @@ def _embed_each(model, processor, videos: list[str], labels: list | None, args) 
         num_workers=args.num_workers,
         on_failure=report,
     )
-    try:
-        with progress, embedding_writer(args.output) as writer:
-            for embedding in embeddings:
-                columns = {"video": embedding.video}
-                if labels is not None:
-                    label = labels[embedding.index]
-                    columns |= label if isinstance(label, dict) else {"label": label}
-                if args.keep_views:
-                    for view, values in enumerate(embedding.views):
-                        writer.write(values, **columns, view=view)
-                else:
-                    writer.write(embedding.mean, **columns)
-                progress.update()
-    except (OSError, ValueError, RuntimeError, MemoryError) as error:
-        return fail(first_line(error))
+    with progress, embedding_writer(args.output) as writer:
+        for embedding in embeddings:
+            columns = {"video": embedding.video}
+            if labels is not None:
+                label = labels[embedding.index]
+                columns |= label if isinstance(label, dict) else {"label": label}
+            if args.keep_views:
+                for view, values in enumerate(embedding.views):
+                    writer.write(values, **columns, view=view)
+            else:
+                writer.write(embedding.mean, **columns)
+            progress.update()
     if not writer.num_rows:
         return fail(f"none of the videos could be embedded, so {args.output} is not written")
     print(f"{args.output}: {' x '.join(map(str, (writer.num_rows, *writer.shape)))}")

@@ -34,9 +34,13 @@ positive_number = _number_type(float, lambda number: number > 0, "a positive num
 share = _number_type(float, lambda number: 0 <= number <= 1, "a share from 0 to 1")
 
 
-def num_cpus() -> int:
-    """Number of CPUs that this process may use. Schedulers such as SLURM may give it fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+def add_num_workers(parser: argparse.ArgumentParser, kind: Callable[[str], float] = positive_int):
+    """Add the option `--num_workers` of a preparation."""
+    # Schedulers such as SLURM may give the process fewer CPUs than the machine has.
+    num_cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    parser.add_argument(
+        "--num_workers", type=kind, default=num_cpus, help="processes (default: the CPUs that the command may use)"
+    )
 
 
 MODEL_NAMES = "its folder, a Hub repository, or a name that `lgi-former download` lists"

@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ..messages import console, fail, first_line, note, silence_libraries, suggest, words_to_finetune
+from ..messages import console, fail, note, silence_libraries, suggest, words_to_finetune
 
 
 SUMMARY = "a model to the Hugging Face Hub"
@@ -31,12 +31,9 @@ def run(args) -> int:
 
     silence_libraries()
     with tempfile.TemporaryDirectory() as staging:
-        try:
-            check_repo_id(args.repo_id)
-            check_logged_in()
-            files = files_to_upload(args.model_dir, args.repo_id, staging)
-        except (OSError, ValueError) as error:
-            return fail(first_line(error))
+        check_repo_id(args.repo_id)
+        check_logged_in()
+        files = files_to_upload(args.model_dir, args.repo_id, staging)
         config = json.loads(files["config.json"].read_text(encoding="utf-8")) if "config.json" in files else {}
         print_files(files, args.repo_id)
         if "config.json" in files and "video_preprocessor_config.json" not in files:

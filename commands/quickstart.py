@@ -4,7 +4,7 @@ import os
 import shlex
 
 from ..extras import require_extra
-from ..messages import fail, first_line, silence_what_is_not_shown
+from ..messages import silence_what_is_not_shown
 
 
 SUMMARY = "the whole method on drawn faces, in minutes"
@@ -33,8 +33,6 @@ def run(args) -> int:
     silence_what_is_not_shown()
     try:
         outcome = quickstart(args.output, args.seed, args.quick, args.resume)
-    except ValueError as error:
-        return fail(first_line(error))
     except KeyboardInterrupt:
         print(f"\nStopped. Go on with: lgi-former quickstart --resume --output {shlex.quote(args.output)}", flush=True)
         return 130

@@ -1,11 +1,12 @@
 """`lgi-former reconstruct`."""
 
-from ..messages import ADVICE_FOR_ONE_CLIP, LOADING_LIBRARIES, announce_if_slow, fail, first_line, silence_libraries
+from ..messages import ADVICE_FOR_ONE_CLIP, LOADING_LIBRARIES, announce_if_slow, silence_libraries
 from .options import FIGURE_SUFFIXES, add_device, add_output, add_reading, check_output, whole_number
 
 
 SUMMARY = "a figure of how a pre-trained model reconstructs a masked video"
 EXAMPLE = "lgi-former reconstruct video.mp4 --model outputs/pretrained --output reconstruction.png"
+MEMORY_ADVICE = ADVICE_FOR_ONE_CLIP
 
 
 def add_arguments(parser):
@@ -29,8 +30,6 @@ def add_arguments(parser):
 def run(args) -> int:
     """Mask a clip of a video and let a pre-trained model reconstruct it. Draw original, visible and reconstructed
     frames. For models that predict motion, also draw the differences between frames."""
-    from huggingface_hub.errors import StrictDataclassError
-
     with announce_if_slow(LOADING_LIBRARIES):
         from ..conversion import model_folder
         from ..figures import draw_reconstruction, reconstruct
@@ -38,15 +37,12 @@ def run(args) -> int:
         from ..hub.loading import load_autoencoder, set_reading
 
     silence_libraries()
-    try:
-        check_output(args, FIGURE_SUFFIXES)
-        with announce_if_slow("Loading the model ..."):
-            model, processor = load_autoencoder(model_folder(args.model), args.device)
-        set_reading(processor, args.backend, args.frame_order)
-        clip = processor(args.video, return_tensors="pt", num_segments=1)["pixel_values"]
-        reconstruction = reconstruct(model, clip, args.mask_ratio, args.seed)
-        save_figure(draw_reconstruction(reconstruction), args.output)
-    except (OSError, ValueError, RuntimeError, MemoryError, StrictDataclassError) as error:
-        return fail(first_line(error, ADVICE_FOR_ONE_CLIP))
+    check_output(args, FIGURE_SUFFIXES)
+    with announce_if_slow("Loading the model ..."):
+        model, processor = load_autoencoder(model_folder(args.model), args.device)
+    set_reading(processor, args.backend, args.frame_order)
+    clip = processor(args.video, return_tensors="pt", num_segments=1)["pixel_values"]
+    reconstruction = reconstruct(model, clip, args.mask_ratio, args.seed)
+    save_figure(draw_reconstruction(reconstruction), args.output)
     print(f"{args.output}: loss {reconstruction.loss:.4f}")
     return 0

@@ -4,7 +4,7 @@ import inspect
 import os
 import sys
 
-from ..messages import ADVICE_FOR_ONE_CLIP, announce_if_slow, fail, first_line, silence_libraries
+from ..messages import ADVICE_FOR_ONE_CLIP, announce_if_slow, silence_libraries
 from .options import FIGURE_SUFFIXES, add_device, add_output, add_reading, check_output, whole_number
 
 
@@ -16,6 +16,7 @@ EXAMPLES = {
     "confusion": "lgi-former visualize confusion outputs/finetuned --output confusion.png",
     "losses": EXAMPLE,
 }
+MEMORY_ADVICE = ADVICE_FOR_ONE_CLIP
 FIGURE_HELP = "the figure: .png, .pdf or .svg"
 # As in `figures.embedding_map` and `figures.attention`, which take seconds to import.
 METHODS = {"tsne": "t-SNE", "umap": "UMAP"}
@@ -40,12 +41,9 @@ def run(args) -> int:
     from ..figures.style import save_figure
 
     silence_libraries()
-    try:
-        check_output(args, FIGURE_SUFFIXES)
-        with announce_if_slow("Loading libraries and drawing ..."):
-            save_figure(args.draw(args), args.output)
-    except (OSError, ValueError, RuntimeError, MemoryError) as error:
-        return fail(first_line(error, ADVICE_FOR_ONE_CLIP))
+    check_output(args, FIGURE_SUFFIXES)
+    with announce_if_slow("Loading libraries and drawing ..."):
+        save_figure(args.draw(args), args.output)
     print(args.output)
     return 0
 

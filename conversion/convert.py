@@ -63,15 +63,14 @@ def convert_mae_dfer_checkpoint(
         FileExistsError: If `output_dir` is not empty and `overwrite` is not set.
         ValueError: If the checkpoint is truncated, unsafe, of another model, or does not fit configuration or labels.
     """
-    _check_dataset(dataset)
-    if labels is None and dataset is not None:
-        labels = DATASET_LABELS[dataset]
+    if dataset is not None and dataset not in DATASET_LABELS:
+        raise ValueError(f"dataset={dataset!r} is unknown. Known are {', '.join(DATASET_LABELS)}.")
     return convert_checkpoint(
         checkpoint_path,
         output_dir,
         ModelFacts(dataset=dataset),
         config=config,
-        labels=labels,
+        labels=DATASET_LABELS.get(dataset or "") if labels is None else labels,
         overwrite=overwrite,
         **config_fields,
     ).folder
@@ -150,11 +149,6 @@ def _check_fields(config_class, config_fields):
     unknown = sorted(set(config_fields) - set(config_class().to_dict()))
     if unknown:
         raise ValueError(f"{config_class.__name__} has no field {', '.join(unknown)}.")
-
-
-def _check_dataset(dataset):
-    if dataset is not None and dataset not in DATASET_LABELS:
-        raise ValueError(f"dataset={dataset!r} is unknown. Known are {', '.join(DATASET_LABELS)}.")
 
 
 def _dataset_of(checkpoint, config):

@@ -8,9 +8,11 @@ import gdown
 from filelock import FileLock
 from gdown.exceptions import DownloadError as GdownError
 from gdown.exceptions import FileURLRetrievalError
-from huggingface_hub import constants, is_offline_mode
+from huggingface_hub import is_offline_mode
 from huggingface_hub.utils import tqdm
 from huggingface_hub.utils.sha import sha_fileobj
+from requests.exceptions import ProxyError, SSLError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from ..hub.model_card import ModelFacts
 from ..messages import nearest, note, shows_progress
@@ -18,10 +20,17 @@ from .convert import convert_checkpoint
 from .released_models import ReleasedModel, released_models
 
 
-CACHE_FOLDER = "lgi_former"
 RETRIES = 3
 TIMEOUT = 60  # seconds without an answer
-UNREACHABLE = ("NameResolutionError", "NewConnectionError")  # errors of urllib3 in the messages of gdown
+UNREACHABLE = "drive.google.com cannot be reached. Check the network and the proxy"
+NETWORK_PROBLEMS = {
+    NewConnectionError: UNREACHABLE,
+    ConnectTimeoutError: UNREACHABLE,
+    ProxyError: UNREACHABLE,
+    SSLError: "the certificate of drive.google.com is not accepted. If a proxy has its own certificates, name their "
+    "file in REQUESTS_CA_BUNDLE",
+}
+"""What errors of requests and urllib3 mean. gdown raises its own errors from them."""
 
 
 class DownloadError(OSError):
@@ -48,19 +57,18 @@ def download(name: str) -> Path:
     models = released_models()
     if name not in models:
         raise ValueError(f"There is no released model {name!r}{nearest(name, list(models))}")
-    cache = Path(constants.HF_HOME) / CACHE_FOLDER
-    folder = cache / name
-    if is_downloaded(name):
+    folder = models[name].folder
+    if folder.is_dir():
         return folder
     if is_offline_mode():
         raise DownloadError(
-            f"{name} is not in {cache}, and HF_HUB_OFFLINE forbids to download it. "
+            f"{name} is not in {folder.parent}, and HF_HUB_OFFLINE forbids to download it. "
             "Unset HF_HUB_OFFLINE, or copy the folder from another machine."
         )
-    cache.mkdir(parents=True, exist_ok=True)
-    with FileLock(cache / f"{name}.lock"):
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_suffix(".lock")):
         if not folder.exists():  # another process may have downloaded it
-            _download_and_convert(models[name], folder)
+            _download_and_convert(models[name])
     return folder
 
 
@@ -74,22 +82,17 @@ def model_folder(model: str) -> str:
     return model
 
 
-def is_downloaded(name: str) -> bool:
-    """Whether the folder of a released model exists. It gets its name when it is complete."""
-    return (Path(constants.HF_HOME) / CACHE_FOLDER / name).is_dir()
-
-
-def _download_and_convert(model: ReleasedModel, folder: Path):
-    """Write the folder of a model. It gets its name when it is complete."""
-    checkpoint = folder.with_suffix(".pth")
+def _download_and_convert(model: ReleasedModel):
+    """Write the folder of a model."""
+    checkpoint = model.folder.with_suffix(".pth")
     note(
         f"Downloading {model.name} from {model.link}: {model.kind} on {model.corpus}, by the authors of MAE-DFER. "
-        f"It is stored in {folder}."
+        f"It is stored in {model.folder}."
     )
-    _download_file(model, checkpoint, folder)
+    _download_file(model, checkpoint)
     with checkpoint.open("rb") as file:
         checksum = sha_fileobj(file).hex()
-    with tempfile.TemporaryDirectory(dir=folder.parent) as staging:
+    with tempfile.TemporaryDirectory(dir=checkpoint.parent) as staging:
         conversion = convert_checkpoint(
             checkpoint,
             Path(staging) / model.name,
@@ -101,19 +104,19 @@ def _download_and_convert(model: ReleasedModel, folder: Path):
                 reported=model.reported,
             ),
         )
-        conversion.folder.rename(folder)
+        conversion.folder.rename(model.folder)
     checkpoint.unlink()
 
 
-def _download_file(model: ReleasedModel, checkpoint: Path, folder: Path):
+def _download_file(model: ReleasedModel, checkpoint: Path):
     """Download the `.pth` file. The bytes of an interrupted download are used again.
 
     Raises:
         DownloadError: If Google Drive refuses, the transfer ends early, or a web page comes instead of the file.
     """
     by_hand = (
-        f"Download the file with a browser from {model.link}, then run: lgi-former convert FILE {folder}\n"
-        f"After that, {model.name} is loaded from there."
+        f"You can also download the file with a browser from {model.link} and run: "
+        f"lgi-former convert FILE {model.folder}"
     )
     with tqdm(desc=model.name, unit="B", unit_scale=True, disable=not shows_progress()) as bar:
 
@@ -137,13 +140,20 @@ def _download_file(model: ReleasedModel, checkpoint: Path, folder: Path):
                 f"Google Drive refuses {model.name}: {error.__context__ or error} {by_hand}"
             ) from error
         except (GdownError, OSError, KeyError) as error:  # KeyError: an answer without a Content-Type
-            reason = str(error).partition("\n")[0].rstrip(".")
-            if any(name in reason for name in UNREACHABLE):
-                reason = "drive.google.com cannot be reached. Check the network and the proxy"
             raise DownloadError(
-                f"The download of {model.name} failed: {reason}. Run the command again: it resumes. If that "
-                f"fails, do this. {by_hand}"
+                f"The download of {model.name} failed: {_reason(error)}. Run the command again: it resumes. {by_hand}"
             ) from error
     if not zipfile.is_zipfile(checkpoint):
         checkpoint.unlink()
         raise DownloadError(f"Google Drive sent something else than a checkpoint for {model.name}. {by_hand}")
+
+
+def _reason(error: BaseException) -> str:
+    """Why a download failed, without a full stop: a known network problem, else the first line of the error."""
+    cause: BaseException | None = error
+    while cause is not None:
+        for kind, problem in NETWORK_PROBLEMS.items():
+            if isinstance(cause, kind):
+                return problem
+        cause = cause.__cause__ or cause.__context__
+    return str(error).partition("\n")[0].rstrip(".")

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
+from huggingface_hub import constants
+
 
 class ReleasedModel(NamedTuple):
     """
@@ -40,6 +42,11 @@ class ReleasedModel(NamedTuple):
         """The authors' figures in per cent, by name."""
         figures = {"uar": self.uar, "war": self.war}
         return {name: value for name, value in figures.items() if value is not None}
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the downloaded model, in the cache below `HF_HOME`. It gets its name when it is complete."""
+        return Path(constants.HF_HOME) / "lgi_former" / self.name
 
     @property
     def link(self) -> str:

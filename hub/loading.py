@@ -28,6 +28,7 @@ from transformers.video_processing_utils import BaseVideoProcessor
 from ..configuration import LGIFormerConfig
 from ..image_processing import LGIFormerVideoProcessor
 from ..image_processing.decoding.decoder_backends import chosen_backend
+from ..messages import announce_if_slow
 from ..modeling_lgi_former import LGIFormerForPreTraining, LGIFormerModel
 from ..modeling_lgi_former.adapters import ADAPTER_CONFIG
 from .adapters import whole_model
@@ -113,7 +114,9 @@ def load_config(model_name_or_path: str | os.PathLike) -> PreTrainedConfig:
         ValueError: If Transformers does not know the model's family. Code beside the model never runs.
     """
     check_model_name(model_name_or_path)
-    with loading_errors(model_name_or_path):
+    is_local = os.path.exists(model_name_or_path)
+    asking = contextlib.nullcontext() if is_local else announce_if_slow(f"Asking the Hub for {model_name_or_path} ...")
+    with loading_errors(model_name_or_path), asking:
         if os.path.isdir(model_name_or_path) and not os.path.isfile(os.path.join(model_name_or_path, CONFIG_NAME)):
             if os.path.isfile(os.path.join(model_name_or_path, ADAPTER_CONFIG)):
                 raise FileNotFoundError(

@@ -217,7 +217,7 @@ def _defining_module(path: Path, name: str) -> Path:
     """The module at `path`. If `path` is a room, the module that its `__init__` imports `name` from."""
     if not path.is_dir():
         return path.with_suffix(".py")
-    for node in ast.parse((path / "__init__.py").read_text(encoding="utf-8")).body:
+    for node in ast.walk(ast.parse((path / "__init__.py").read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and any((alias.asname or alias.name) == name for alias in node.names):
             return path.joinpath(*(node.module or "").split(".")).with_suffix(".py")
     raise ValueError(f"{path / '__init__.py'} does not import {name}.")

@@ -27,6 +27,28 @@ def load_module():
     return load
 
 
+@pytest.fixture(scope="module")
+def load_benchmark():
+    """Function from a file in `benchmarks/` to its module. Afterwards, nothing in `benchmarks/` is importable."""
+    folder, before = Path(__file__).parents[1] / "benchmarks", set(sys.modules)
+
+    def load(file):
+        parts = Path(file).with_suffix("").parts
+        if len(parts) > 1:  # in a package, whose files import each other by relative names
+            return importlib.import_module(".".join(parts))
+        spec = importlib.util.spec_from_file_location(f"benchmark_{parts[0]}", folder / file)
+        module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield load
+    for name in sys.modules.keys() - before:
+        if folder in Path(getattr(sys.modules[name], "__file__", None) or "").parents:
+            del sys.modules[name]
+
+
 @pytest.fixture(scope="session")
 def loopback_hub(load_module):
     """A Hub on this machine (`loopback_hub.py`) for processes started with its `environment`."""

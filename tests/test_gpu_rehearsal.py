@@ -1,6 +1,5 @@
 """Every section of `benchmarks/gpu.py` is rehearsed on the processor."""
 
-import importlib.util
 import json
 import os
 import re
@@ -26,17 +25,9 @@ TABLES = {
 
 
 @pytest.fixture(scope="module")
-def gpu():
-    """The module `benchmarks/gpu.py`, under a name that differs from the folder `tests/gpu`."""
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        spec = importlib.util.spec_from_file_location("gpu_benchmark", BENCHMARKS / "gpu.py")
-        module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        yield module
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-        sys.modules.pop("gpu_benchmark", None)
+def gpu(load_benchmark):
+    """The module `benchmarks/gpu.py`."""
+    return load_benchmark("gpu.py")
 
 
 @pytest.mark.slow

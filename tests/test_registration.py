@@ -5,32 +5,56 @@ import sys
 
 import pytest
 
+import lgi_former
 
-def test_the_help_of_the_command_imports_no_heavy_package():
-    code = """
-import sys
-sys.argv = ["/bin/lgi-former", "--help"]
-from lgi_former.commands.cli import main
-try:
-    main()
-except SystemExit:
-    print([name for name in ("torch", "transformers", "numpy") if name in sys.modules])
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
+
+SCRIPT = "import sys; sys.argv[0] = '/bin/lgi-former'; from lgi_former.commands.cli import main; sys.exit(main())"
+
+
+@pytest.mark.parametrize("start", [["-c", SCRIPT], ["-m", "lgi_former"]], ids=["script", "module"])
+@pytest.mark.parametrize(("command", "shown"), [("--help", "usage: lgi-former"), ("download", "mae-dfer-ferv39k")])
+def test_help_and_the_list_of_models_import_no_heavy_package(start, command, shown):
+    words = [sys.executable, "-X", "importtime", *start, command]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert shown in done.stdout and "lgi_former.commands.cli" in imported
+    assert not {"torch", "transformers", "numpy", "gdown"} & imported
+
+
+@pytest.mark.parametrize(
+    ("argv", "words", "is_the_command"),
+    [
+        (["/bin/lgi-former", "predict"], ["python", "/bin/lgi-former", "predict"], True),
+        ([r"C:\bin\lgi-former.exe"], ["python", r"C:\bin\lgi-former.exe"], sys.platform == "win32"),
+        (["-m", "predict"], ["python", "-m", "lgi_former", "predict"], True),
+        (["-m"], ["python", "-X", "dev", "-m", "lgi_former"], True),
+        (["-m", "lgi_former"], ["python", "-m", "pytest", "lgi_former"], False),
+        (["-m", "a.yaml"], ["python", "-m", "lgi_former.training.finetune", "a.yaml"], False),
+        (["-m", "a", "b", "c"], [], False),
+        (["train.py"], ["python", "train.py"], False),
+        ([], [], False),
+    ],
+)
+def test_the_command_is_recognised(argv, words, is_the_command, monkeypatch):
+    monkeypatch.setattr(sys, "argv", argv)
+    monkeypatch.setattr(sys, "orig_argv", words)
+    assert lgi_former._is_the_command() == is_the_command
 
 
 def test_the_command_registers_the_family(run_in_forks):
+    starts = [
+        'sys.argv = ["/bin/lgi-former", "predict"]',
+        'sys.argv, sys.orig_argv = ["-m", "predict"], ["python", "-m", "lgi_former", "predict"]',
+    ]
     code = f"""
-import sys
-sys.argv = ["/bin/lgi-former", "predict"]
 import lgi_former
 assert "transformers" not in sys.modules
 from lgi_former.commands.cli import main
 assert main(["predict", "a.mp4", "--model", "no/where/at/all"]) == 2
 {MODELS}{PROCESSOR}{PIPELINE}
 """
-    assert run_in_forks(PREPARATION, [code])[0][1] is None
+    outcomes = run_in_forks(PREPARATION, [f"import sys\n{start}{code}" for start in starts])
+    assert [error for _, error in outcomes] == [None, None]
 
 
 PREPARATION = """
@@ -126,8 +150,6 @@ def test_threads_that_start_at_once_know_the_family(run_in_forks):
 
 
 def test_public_names():
-    import lgi_former
-
     assert set(lgi_former.__all__) == {
         "EvaluationTransform",
         "FacialExpressionMetric",

@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from ...messages import fail, first_line, note, print_step
-from ..options import num_cpus, positive_int, share
+from ...messages import note, print_step
+from ..options import add_num_workers, share
 
 
 # As in the descriptions of the corpora, which take seconds to import.
@@ -49,12 +49,7 @@ class CorpusPreparation:
             parser.add_argument(
                 "--no_check", action="store_true", help="do not read the videos; then only empty files are skipped"
             )
-            parser.add_argument(
-                "--num_workers",
-                type=positive_int,
-                default=num_cpus(),
-                help="processes that read videos (default: the CPUs that the command may use)",
-            )
+            add_num_workers(parser)
 
     def run(self, args: argparse.Namespace) -> int:
         """Write the lists of clips that training reads, with paths relative to --root. The corpus may be as its owners
@@ -72,9 +67,7 @@ class CorpusPreparation:
             return _prepare(corpus, options, args, is_labelled=self.name not in UNLABELLED)
         except ListsNotWrittenError as error:
             _report_missing(corpus, error.found, options, are_listed=False)
-            return fail(first_line(error))
-        except (ValueError, OSError) as error:
-            return fail(first_line(error))
+            raise
 
 
 def _prepare(corpus, options, args: argparse.Namespace, is_labelled: bool) -> int:

@@ -2,8 +2,8 @@
 
 import os
 
-from ...messages import fail, first_line, suggest
-from ..options import add_frame_order, at_least_one, num_cpus, positive_int
+from ...messages import suggest
+from ..options import add_frame_order, add_num_workers, at_least_one, positive_int
 
 
 SUMMARY = "the main face of each video, as a folder of square frames"
@@ -24,12 +24,7 @@ def add_arguments(parser):
         help="side of the square, as a multiple of the longer side of the detected face (default: %(default)s)",
     )
     add_frame_order(parser, "natural")
-    parser.add_argument(
-        "--num_workers",
-        type=positive_int,
-        default=num_cpus(),
-        help="processes (default: the CPUs that the command may use)",
-    )
+    add_num_workers(parser)
 
 
 def run(args) -> int:
@@ -40,16 +35,10 @@ def run(args) -> int:
     from ...image_processing import CenterFaceDetector, FaceCropper
     from ...training.preparation.faces import CROPPED, FAILED, LIST_FILE, NO_FACE, crop_corpus
 
-    try:
-        detector = CenterFaceDetector(num_threads=1)
-        cropper = FaceCropper(detector, margin=args.margin)
-        outcomes = crop_corpus(
-            args.source, args.output_dir, cropper, args.size, args.num_workers, args.frame_order or "natural"
-        )
-    except (ValueError, OSError) as error:
-        return fail(first_line(error))
-    except ImportError as error:
-        return fail(str(error))
+    cropper = FaceCropper(CenterFaceDetector(num_threads=1), margin=args.margin)
+    outcomes = crop_corpus(
+        args.source, args.output_dir, cropper, args.size, args.num_workers, args.frame_order or "natural"
+    )
     numbers = {status: [o.status for o in outcomes].count(status) for status in (CROPPED, NO_FACE, FAILED)}
     print(", ".join(f"{status}: {number}" for status, number in numbers.items()))
     print(f"Each video is listed in {os.path.join(args.output_dir, LIST_FILE)}.")

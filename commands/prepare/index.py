@@ -2,7 +2,7 @@
 
 import os
 
-from ...messages import fail, first_line, suggest
+from ...messages import suggest
 
 
 SUMMARY = "one index for shards that were packed in parts"
@@ -20,10 +20,7 @@ def run(args) -> int:
     from ...training.data.shard_index import INDEX_FILE
     from ...training.preparation.shards.joining import join_parts
 
-    try:
-        joined = join_parts(args.parts, args.output_dir)
-    except (ValueError, OSError) as error:
-        return fail(first_line(error))
+    joined = join_parts(args.parts, args.output_dir)
     print(f"{sum(shard.nsamples for shard in joined.shards)} videos in {len(joined.shards)} shards.")
     index = os.path.join(args.output_dir, INDEX_FILE)
     print(f"The index is {index}.")

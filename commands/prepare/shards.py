@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from ...messages import fail, first_line, note, suggest
-from ..options import add_frame_order, num_cpus, positive_int, whole_number
+from ...messages import fail, note, suggest
+from ..options import add_frame_order, add_num_workers, positive_int, whole_number
 
 
 SUMMARY = "tar shards with an index, for training from few large files, local or remote"
@@ -41,12 +41,7 @@ def add_arguments(parser):
     )
     add_frame_order(parser, "natural; used with --size only, because an archive holds the file names")
     parser.add_argument("--seed", type=whole_number, default=0, help="random seed of the order (default: %(default)s)")
-    parser.add_argument(
-        "--num_workers",
-        type=whole_number,
-        default=num_cpus(),
-        help="processes (default: the CPUs that the command may use)",
-    )
+    add_num_workers(parser, whole_number)
     parser.add_argument("--verify", action="store_true", help="read all shards again when they are done")
 
 
@@ -61,20 +56,17 @@ def run(args) -> int:
     from ...training.preparation.shards.packing import pack_shards, verify_shards
 
     index = os.path.join(args.output_dir, INDEX_FILE)
-    try:
-        packed = pack_shards(
-            load_annotations(args.annotations, args.data_root, args.labels, may_be_columns=False),
-            args.output_dir,
-            root=_root(args),
-            clips_per_shard=args.clips_per_shard,
-            size=args.size,
-            seed=args.seed,
-            num_workers=args.num_workers,
-            frame_order=args.frame_order or "natural",
-        )
-        problems = verify_shards(index) if args.verify else []
-    except (ValueError, OSError) as error:
-        return fail(first_line(error))
+    packed = pack_shards(
+        load_annotations(args.annotations, args.data_root, args.labels, may_be_columns=False),
+        args.output_dir,
+        root=_root(args),
+        clips_per_shard=args.clips_per_shard,
+        size=args.size,
+        seed=args.seed,
+        num_workers=args.num_workers,
+        frame_order=args.frame_order or "natural",
+    )
+    problems = verify_shards(index) if args.verify else []
     shards = packed.index.shards
     print(
         f"{sum(shard.nsamples for shard in shards)} videos in {len(shards)} shards, "

@@ -1,6 +1,6 @@
 """`lgi-former prepare verify`."""
 
-from ...messages import fail, first_line
+from ...messages import fail
 
 
 SUMMARY = "a comparison of shards with their checksums"
@@ -16,10 +16,7 @@ def run(args) -> int:
     shards` writes damaged shards again. The exit status is 1 if a file is damaged or missing."""
     from ...training.preparation.shards.packing import verify_shards
 
-    try:
-        problems = verify_shards(args.shards)
-    except (ValueError, OSError) as error:
-        return fail(first_line(error))
+    problems = verify_shards(args.shards)
     for problem in problems:
         fail(problem)
     print(f"{len(problems)} files are damaged or missing." if problems else "All shards have their checksums.")

@@ -13,9 +13,8 @@ import pytest
 
 import lgi_former
 from lgi_former import LGIFormerConfig, LGIFormerForPreTraining, LGIFormerForVideoClassification, extras
-from lgi_former.commands import convert, embed, prepare, visualize
+from lgi_former.commands import embed, prepare, visualize
 from lgi_former.commands.cli import COMMANDS, OPTIONS, TASKS, TRAINING_COMMANDS, _build_parser, main
-from lgi_former.configuration import DATASET_LABELS
 from lgi_former.figures.attention import HEADS
 from lgi_former.figures.embedding_map import METHODS
 from lgi_former.inference import annotated_video
@@ -180,7 +179,6 @@ def test_there_is_a_completion_for_zsh(capsys):
 
 def test_choices_of_options_are_those_of_the_functions():
     assert (embed.LEVELS, visualize.HEADS, visualize.METHODS) == (LEVELS, HEADS, METHODS)
-    assert tuple(DATASET_LABELS) == convert.DATASETS
 
 
 def test_predict_prints_a_table(finetuned, video, capsys):
@@ -444,3 +442,52 @@ def test_convert_reports_what_is_missing_in_one_line(tmp_path, capsys, config):
     output = capsys.readouterr()
     assert output.err.count("\n") == 1
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "embed a.mp4 --model x --output taken.npy",
+        "reconstruct a.mp4 --model x --output taken.png",
+        "visualize losses run --output taken.png",
+        "visualize confusion run --output taken.png",
+        "convert a.pth taken",
+        "convert a.pth taken.png",
+        "quickstart --output taken",
+        "quickstart --output taken.png",
+        "prepare faces videos taken.png",
+        "prepare shards list.csv taken",
+        "prepare shards list.csv taken.png",
+    ],
+)
+def test_an_output_that_exists_is_an_error_of_one_line(command, tmp_path, monkeypatch, video, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("taken.npy", "taken.png"):
+        (tmp_path / name).touch()
+    for name in ("taken", "videos"):
+        (tmp_path / name).mkdir()
+    shutil.copy(video, tmp_path / "videos")
+    (tmp_path / "taken" / "index.json").write_text("precious")
+    (tmp_path / "list.csv").write_text(f"path,label\n{video},0\n")
+    assert main(command.split()) == 2
+    error = capsys.readouterr().err
+    assert error.splitlines()[-1].startswith("lgi-former: ") and "taken" in error and "usage" not in error
+    assert (tmp_path / "taken" / "index.json").read_text() == "precious"
+
+
+def test_an_error_in_a_configuration_is_one_line(finetuned, video, tmp_path, error_line):
+    shutil.copytree(finetuned, tmp_path / "model")
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config | {"num_frames": "many"}))
+    words = ["reconstruct", video, "--model", str(tmp_path / "model"), "--output", str(tmp_path / "figure.png")]
+    assert main(words) == 2
+    assert "num_frames" in error_line()
+
+
+def test_a_bug_has_a_traceback(monkeypatch):
+    def run(args):
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("lgi_former.commands.embed.run", run)
+    with pytest.raises(KeyError, match="a bug"):
+        main(["embed", "a.mp4", "--model", "x", "--output", "a.npy"])

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -74,20 +75,44 @@ def test_the_card_has_figures_checksum_and_licence(drive, checkpoint):
 def test_an_interrupted_download_resumes(drive, checkpoint, monkeypatch):
     monkeypatch.setattr("lgi_former.conversion.model_cache.RETRIES", 0)
     drive.files[drive_id()], drive.cuts[drive_id()] = checkpoint, 2**20  # gdown stores pieces of 512 KiB
-    with pytest.raises(DownloadError, match="Run the command again"):
+    with pytest.raises(DownloadError, match="Run the command again") as error:
         download(NAME)
+    assert "cannot be reached" not in str(error.value)
     assert not Path(constants.HF_HOME, "lgi_former", NAME).exists()
     assert download(NAME).is_dir()
     assert drive.requests[-1][1] is not None  # a Range header
 
 
-def test_without_a_network_the_error_is_plain_and_names_the_next_step(drive, monkeypatch):
-    monkeypatch.setattr("lgi_former.conversion.model_cache.RETRIES", 0)
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")  # nothing listens there
+@pytest.mark.parametrize(
+    ("proxy", "failure"),
+    [
+        ("http://127.0.0.1:1", None),  # nothing listens there
+        ("", socket.gaierror(-2, "Name or service not known")),
+        ("", ConnectionRefusedError(111, "Connection refused")),
+        ("", TimeoutError("timed out")),
+    ],
+    ids=["proxy", "name", "refused", "timeout"],
+)
+@pytest.mark.parametrize("retries", [0, 1])
+def test_without_a_network_the_error_is_plain_and_names_the_next_step(proxy, failure, retries, drive, monkeypatch):
+    def fail(*args, **kwargs):
+        raise failure
+
+    monkeypatch.setattr("lgi_former.conversion.model_cache.RETRIES", retries)
+    monkeypatch.setattr("random.uniform", lambda *bounds: 0.0)  # gdown waits so long before it tries again
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    if failure is not None:
+        monkeypatch.setattr("urllib3.util.connection.create_connection", fail)
     with pytest.raises(DownloadError) as error:
         download(NAME)
     assert f"{NAME} failed: drive.google.com cannot be reached. Check the network" in str(error.value)
     assert "HTTPSConnectionPool" not in str(error.value) and "lgi-former convert FILE" in str(error.value)
+
+
+def test_a_certificate_that_is_not_accepted_is_named(drive, monkeypatch):
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    with pytest.raises(DownloadError, match=r"certificate of drive\.google\.com is not accepted"):
+        download(NAME)
 
 
 def test_a_refusal_names_link_and_next_command(drive):

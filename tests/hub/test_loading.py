@@ -1,17 +1,20 @@
 """Loading of models: clear errors, and code beside a model never runs."""
 
 import builtins
+import functools
 import json
+import time
 
 import httpx
 import pytest
 from huggingface_hub.errors import RepositoryNotFoundError
-from transformers import AutoConfig, VideoMAEConfig, VideoMAEForVideoClassification
+from transformers import AutoConfig, PreTrainedConfig, VideoMAEConfig, VideoMAEForVideoClassification
 
 from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification
 from lgi_former.commands.cli import main
 from lgi_former.hub.loading import load_classifier, load_config, load_encoder, loading_errors
 from lgi_former.image_processing import processor_for
+from lgi_former.messages import announce_if_slow
 from lgi_former.training.run.arguments import ModelArguments
 from lgi_former.training.run.starting_model import load_model_to_finetune, load_model_to_pretrain
 
@@ -59,6 +62,20 @@ def test_a_repository_that_does_not_exist_is_an_error_with_the_next_step():
     message = r"^There is no folder 'out/model' here, and no model .* Check the spelling\."
     with pytest.raises(OSError, match=message), loading_errors("out/model"):
         raise OSError("out/model is not a local folder") from RepositoryNotFoundError("404", response=response)
+
+
+def test_a_hub_that_answers_late_is_named(tmp_path, monkeypatch, capsys):
+    def ask(name):
+        time.sleep(0.2)
+        raise OSError("no answer")
+
+    monkeypatch.setattr("lgi_former.hub.loading.announce_if_slow", functools.partial(announce_if_slow, seconds=0.05))
+    monkeypatch.setattr(PreTrainedConfig, "get_config_dict", ask)
+    (tmp_path / "config.json").touch()
+    for name, announced in (("owner/name", "Asking the Hub for owner/name ...\n"), (tmp_path, "")):
+        with pytest.raises(OSError, match="no answer"):
+            load_config(name)
+        assert capsys.readouterr().err == announced
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):

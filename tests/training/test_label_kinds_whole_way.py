@@ -1,5 +1,6 @@
 """Labels of every kind through the commands: a list, `finetune`, `evaluate`, metrics, the saved model and its card."""
 
+import csv
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ from transformers import AutoConfig
 
 from lgi_former import LGIFormerForVideoClassification
 from lgi_former.commands.cli import main
+from lgi_former.image_processing import processor_for
 from lgi_former.inference.prediction import labels_of
 
 
@@ -166,3 +168,15 @@ def test_shards_refuse_other_labels(workplace, capsys):
         main(["finetune", "tiny.yaml", "--train_data", "shards", "--output_dir", "out", "--task", "regression"]) == 2
     )
     assert "has one class for each video, which does not fit --task regression" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("labels", "header", "written"), [(("x;y", "y"), "label", "x;y"), (("0.5", "1.5"), "value", "0.5")]
+)
+def test_embeddings_get_labels_of_every_kind(labels, header, written, workplace, tiny_run):
+    LGIFormerForVideoClassification(tiny_run.tiny_config()).save_pretrained("model")
+    processor_for(tiny_run.tiny_config(), sampling_rate=1).save_pretrained("model")
+    (workplace / "list.txt").write_text(f"0.mp4 {labels[0]}\n1.mp4 {labels[1]}\n")
+    assert main(["embed", "--data", "list.txt", "--model", "model", "--output", "e.npy", "--device", "cpu"]) == 0
+    with (workplace / "e.rows.csv").open(newline="") as file:
+        assert next(csv.DictReader(file))[header] == written

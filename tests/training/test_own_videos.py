@@ -175,7 +175,7 @@ def test_a_starting_model_of_another_size_is_reported(tmp_path, caplog):
         (["--folds", 3, "--eval_data", "list.csv"], "folds divides --train_data"),
         (["--folds", 3, 4], "must contain {fold}, which is replaced by the number of each fold. To divide one list"),
         (["--folds", 1], "must contain {fold}"),
-        (["--folds", 5], "--folds 5 must be from 2 to 4, the number of groups"),
+        (["--folds", 5], "--folds 5 needs as many groups, but there are 4"),
         (["--group_column", "person"], "group_column has no effect without --eval_split"),
         (["--eval_split", 0.2, "--group_column", "actor"], "but group_column is 'actor'"),
         (["--early_stopping_patience", 3], "Evaluation in training needs videos: give --eval_data, or --eval_split"),
@@ -187,6 +187,11 @@ def test_options_that_clash_are_refused(options, message, capsys, tmp_path):
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("lgi-former: ") and message in error
     assert not (tmp_path / "new").exists()
+
+
+def test_folds_need_videos(tmp_path, capsys):
+    assert main(["finetune", "--folds", "3", "--output_dir", str(tmp_path / "new")]) == 2
+    assert "train_data is missing" in capsys.readouterr().err
 
 
 def write_rows(path, *columns):

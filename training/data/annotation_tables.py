@@ -14,6 +14,7 @@ from ...image_processing.decoding.video_decoding import VIDEO_SUFFIXES
 from .labels import AnnotationError
 from .list_text import Annotations, Lines, shown
 from .tasks import Wanted
+from .vector_labels import looks_like_numbers
 
 
 VIDEO_COLUMNS = ("video", "path", "video_name", "file_name")
@@ -152,6 +153,9 @@ def read_rows(lines: Lines, header: Header, wanted: Wanted) -> Annotations:
     frames = columns.pop() if header.frame is not None else None
     if not header.has_label:
         titles = [header.titles[index] for index in header.labels]
+        for title, column in zip(titles, columns, strict=True):
+            if header.names.count(title.lower()) > 1 and looks_like_numbers(column):
+                raise AnnotationError(f"{rows.place(0)}: several columns are called {shown(title)}. Keep one.")
         return Annotations(paths, None, rows.place, dict(zip(titles, columns, strict=True)), frames)
     if wanted.task != "multi_label":  # in a list of several labels, an empty value may say that none applies
         rows.refuse(pc.equal(columns[0], ""), ": the label is missing.")

@@ -17,7 +17,8 @@ Videos = datasets.Dataset | ShardedVideos | JoinedVideos
 def label_shares(videos: Videos, num_labels: int, task: str = "single_label") -> np.ndarray:
     """How far each label applies to each video: float32 (videos, num_labels), or (frames of all videos, num_labels).
 
-    The class of a video is 1, and the others are 0. Of several labels, those that apply are 1. Votes are shares of 1.
+    The class of a video is 1, and the others are 0. If a video may have several labels, those that apply are 1. Votes
+    are shares of 1.
 
     Args:
         videos: Videos with labels.

@@ -63,8 +63,9 @@ def fold_of_each(
     """
     units, strata_of_units, unit_of_row = _units(videos, strata)
     what, available = ("videos", units) if groups is None else ("groups", len(set(groups)))
-    if not 2 <= number <= available:
-        raise ValueError(f"--folds {number} must be from 2 to {available}, the number of {what}.")
+    if number > available:
+        advice = "Take fewer folds." if groups is None else "Take fewer folds, or --group_column none."
+        raise ValueError(f"--folds {number} needs as many {what}, but there are {available}. {advice}")
     if number > np.bincount(strata_of_units).max():
         raise ValueError(f"--folds {number} is more than the largest class has videos. Take fewer folds.")
     with warnings.catch_warnings():
@@ -95,7 +96,9 @@ def _held_out_groups(
     counts = np.zeros((group_of_row.max() + 1, strata.max() + 1))
     np.add.at(counts, (group_of_row, strata), 1)
     if len(counts) < 2:
-        raise ValueError("All videos are of one group, so no group can be held out. Give --eval_data.")
+        raise ValueError(
+            "All videos are of one group, so no group can be held out. Give --eval_data, or --group_column none."
+        )
     shares = (counts / counts.sum(axis=0).clip(min=1))[:, counts.any(axis=0)]
     waiting, chosen = generator.permutation(len(counts)), []  # the order decides between equal groups
     reached = np.zeros(shares.shape[1])

@@ -65,12 +65,13 @@ def _grouped(annotations: Annotations) -> Annotations:
     order = np.lexsort([frames, videos])
     counts = np.bincount(videos)
     starts = np.repeat(np.cumsum(counts) - counts, counts)
-    wrong = frames[order] != np.arange(len(order)) - starts + min(frames.min(), 1)
+    first = min(frames.min(), 1)
+    wrong = frames[order] != np.arange(len(order)) - starts + first
     if wrong.any():
         row = order[np.flatnonzero(wrong)[0]].item()
         raise AnnotationError(
             f"{annotations.place(row)}: the frames of '{annotations.paths[row]}' are not numbered "
-            f"{frames.min()}, {frames.min() + 1}, ... without a gap or a repetition. Each frame needs one row."
+            f"{first}, {first + 1}, ... without a gap or a repetition. Each frame needs one row."
         )
     labels = annotations.labels
     place = annotations.place

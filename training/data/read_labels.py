@@ -7,7 +7,7 @@ from datasets import Dataset, DatasetInfo, Features, List, Value
 
 from .frame_labels import joined_frames
 from .label_values import LabelFeature, names_of_feature
-from .labels import label_column
+from .labels import AnnotationError, label_column
 from .list_text import Annotations
 from .task_inference import infer_task
 from .tasks import TASKS, Wanted
@@ -34,7 +34,12 @@ class ReadLabels(NamedTuple):
 def read_labels(annotations: Annotations, wanted: Wanted) -> ReadLabels | None:
     """Read the labels of a list; None if it has none. Raises an `AnnotationError` if one is wrong or ambiguous."""
     if annotations.labels is None and not annotations.columns:
-        return None
+        if wanted.task in (None, "single_label"):
+            return None
+        raise AnnotationError(
+            f"{annotations.place(0)}: there are no labels for --task {wanted.task}. docs/datasets.md shows how "
+            "to write them."
+        )
     task = wanted.task or infer_task(annotations, wanted.label_names)
     if task == "single_label":
         indices, feature = label_column(annotations.labels, wanted.label_names, annotations.place_of_label)

@@ -264,16 +264,9 @@ class _Drawing:
         nose = _ellipse(self.face_x - 0.5 * self.yaw, self.face_y - 0.14, self._scalar(0.06, 0.1), 0.13)
         self._paint(nose, 0.82 * self.skin, softness=0.04)
 
-        self.eye_x, self.eye_y, self.eye_size = (
-            self._scalar(0.25, 0.33),
-            self._scalar(-0.22, -0.12),
-            self._scalar(0.11, 0.15),
-        )
-        self.iris, self.brow_width, self.brow_y = (
-            self._colour(0, 0.35),
-            self._scalar(0.03, 0.06),
-            self._scalar(0.2, 0.26),
-        )
+        self.eye_x, self.eye_y = self._scalar(0.25, 0.33), self._scalar(-0.22, -0.12)
+        self.eye_size, self.iris = self._scalar(0.11, 0.15), self._colour(0, 0.35)
+        self.brow_width, self.brow_y = self._scalar(0.03, 0.06), self._scalar(0.2, 0.26)
         self.blinking = self._blinking()
 
     def _paint_eye(self, side):

@@ -93,7 +93,7 @@ def of_fold(fold: int, options):
     for name, value in vars(options).items():
         if isinstance(value, str) and FOLD in value:  # enumerations are strings too and must not change
             setattr(options, name, value.replace(FOLD, str(fold)))
-        elif name == "train_data":
+        elif name == "train_data" and value is not None:
             options.train_data = [source.replace(FOLD, str(fold)) for source in value]
     return options
 

@@ -74,8 +74,8 @@ def test_folds_are_stratified_and_separate_people(persons):
 @pytest.mark.parametrize(
     ("number", "persons", "message"),
     [
-        (8, PERSONS, "--folds 8 must be from 2 to 7, the number of groups"),
-        (61, None, "--folds 61 must be from 2 to 60, the number of videos"),
+        (8, PERSONS, "--folds 8 needs as many groups, but there are 7"),
+        (61, None, "--folds 61 needs as many videos, but there are 60"),
         (41, None, "--folds 41 is more than the largest class has videos"),
     ],
 )

@@ -1,0 +1,109 @@
+"""What published checkpoints of both families have in common: sizes in the weights, and arguments of the script."""
+
+import re
+
+import torch
+from transformers import PreTrainedConfig
+
+from .published_file import PublishedFile
+
+
+_PUBLISHED_HEAD_DIM = 64
+
+
+class Checkpoint:
+    """Weights and arguments of a published checkpoint. Each family is a subclass.
+
+    Attributes:
+        config_class: The configuration of the family.
+        kind: `"pretraining"`, `"classification"` or `"encoder"` (only the encoder of pre-training).
+        path: The file.
+        arguments: Arguments of the published script, if the file has them.
+        weights: Tensors by published name, without the prefixes of wrappers.
+        encoder: Those of the encoder, without the prefix `encoder.`.
+    """
+
+    config_class: type[PreTrainedConfig]
+    field_of_argument: dict[str, str]
+    """Names in the `args` of published checkpoints, and the fields of the configuration."""
+
+    def __init__(self, file: PublishedFile):
+        """Find the kind of model in a file.
+
+        Raises:
+            ValueError: If the file has no model of this family.
+        """
+        self.path, self.arguments, self.weights = file.path, file.arguments, file.weights
+        self.encoder = {name.removeprefix("encoder."): weight for name, weight in self.weights.items()}
+        self.kind = self._find_kind()
+        if self.kind != "pretraining":
+            self.weights = self.encoder
+
+    def infer_config(self, **fields) -> PreTrainedConfig:
+        """Infer the configuration from weights and arguments.
+
+        Unknown fields have the published values, such as heads of width 64 and clips of 16 x 160 x 160.
+
+        Args:
+            fields: Fields that replace inferred ones.
+
+        Raises:
+            ValueError: If a field cannot be inferred or does not fit. The message names the field to pass.
+        """
+        inferred = {**self._fields_of_arguments(), **self._encoder_sizes(), **self._fields_of_family()}
+        if self.kind == "pretraining":
+            inferred |= self._decoder_sizes()
+        if self.kind == "classification":
+            inferred["num_labels"] = self.weights["head.weight"].shape[0]
+        return self.config_class(**{**inferred, **self._heads(inferred, fields), **fields})
+
+    def _find_kind(self) -> str:
+        raise NotImplementedError
+
+    def _fields_of_family(self) -> dict:
+        """Fields that only this family has, or that have published values."""
+        raise NotImplementedError
+
+    def _fields_of_arguments(self) -> dict:
+        return {
+            field: self.arguments[argument]
+            for argument, field in self.field_of_argument.items()
+            if self.arguments.get(argument) is not None
+        }
+
+    def _encoder_sizes(self) -> dict[str, int]:
+        hidden_size, num_channels, tubelet_size, patch_size, _ = self.encoder["patch_embed.proj.weight"].shape
+        return {
+            "hidden_size": hidden_size,
+            "num_channels": num_channels,
+            "tubelet_size": tubelet_size,
+            "patch_size": patch_size,
+            "num_hidden_layers": _count_blocks(self.encoder, r"blocks\.(\d+)\."),
+            "intermediate_size": self.encoder["blocks.0.mlp.fc1.weight"].shape[0],
+        }
+
+    def _decoder_sizes(self) -> dict[str, int]:
+        return {
+            "decoder_hidden_size": self.weights["mask_token"].shape[-1],
+            "decoder_num_hidden_layers": _count_blocks(self.weights, r"decoder\.blocks\.(\d+)\."),
+            "decoder_intermediate_size": self.weights["decoder.blocks.0.mlp.fc1.weight"].shape[0],
+        }
+
+    def _heads(self, inferred: dict, fields: dict) -> dict[str, int]:
+        """Numbers of attention heads for the inferred widths, without those that `fields` give."""
+        numbers = {}
+        for prefix in ("", "decoder_"):
+            width, field = inferred.get(f"{prefix}hidden_size"), f"{prefix}num_attention_heads"
+            if width is None or field in fields:
+                continue
+            if width % _PUBLISHED_HEAD_DIM:
+                raise ValueError(
+                    f"{self.path}: the number of attention heads cannot be inferred from a width of {width}, which is "
+                    f"not a multiple of the published head width {_PUBLISHED_HEAD_DIM}. Pass {field}."
+                )
+            numbers[field] = width // _PUBLISHED_HEAD_DIM
+        return numbers
+
+
+def _count_blocks(weights: dict[str, torch.Tensor], pattern: str) -> int:
+    return 1 + max(int(match[1]) for name in weights if (match := re.match(pattern, name)))
