@@ -22,8 +22,17 @@ _MODULE_OF_NAME = {
     "convert_mae_dfer_checkpoint": ".conversion",
     "download": ".conversion",
     "LGIFormerVideoProcessor": ".image_processing",
+    "load_videos": ".training.data.annotations",
+    "TrainingTransform": ".training.data.transforms",
+    "EvaluationTransform": ".training.data.transforms",
+    "FinetuningCollator": ".training.data.collators",
+    "PretrainingCollator": ".training.data.collators",
+    "ViewCollator": ".training.data.collators",
     "LGIFormerTrainer": ".training.trainer",
     "LGIFormerTrainingArguments": ".training.trainer",
+    "parameter_groups": ".training.trainer.optimization",
+    "make_compute_metrics": ".training.evaluation.metrics",
+    "FacialExpressionMetric": ".training.evaluation.metrics",
     "FacialExpressionPipeline": ".inference",
 }
 

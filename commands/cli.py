@@ -14,6 +14,7 @@ import sys
 import textwrap
 
 from ..extras import MissingExtraError
+from ..files import expand_paths_of
 from ..messages import (
     ADVICE,
     LOADING_LIBRARIES,
@@ -102,6 +103,7 @@ class _Parser(CommandParser):
         add_arguments, self._add_arguments = self._add_arguments, None
         if add_arguments is not None:
             add_arguments(self)
+            expand_paths_of(self)
 
 
 class _MainParser(_Parser):

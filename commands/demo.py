@@ -1,7 +1,7 @@
 """`lgi-former demo`."""
 
 from ..messages import ADVICE_FOR_ONE_CLIP, fail, first_line, silence_libraries
-from .options import add_device, port, positive_number
+from .options import MODEL_NAMES, add_device, port, positive_number
 
 
 SUMMARY = "a page in the browser to try a model"
@@ -10,7 +10,10 @@ EXAMPLE = "lgi-former demo --model outputs/finetuned"
 
 def add_arguments(parser):
     parser.add_argument(
-        "--model", required=True, metavar="DIR_OR_REPO", help="a fine-tuned classifier, or a pre-trained LGI-Former"
+        "--model",
+        required=True,
+        metavar="DIR_OR_REPO",
+        help=f"a fine-tuned classifier, or a pre-trained LGI-Former: {MODEL_NAMES}",
     )
     parser.add_argument(
         "--max_megabytes",

@@ -3,7 +3,16 @@
 import sys
 
 from ..messages import LOADING_LIBRARIES, announce_if_slow, fail, first_line, shows_progress, silence_libraries
-from .options import add_device, add_output, add_reading, add_videos, check_output, positive_int, whole_number
+from .options import (
+    MODEL_NAMES,
+    add_device,
+    add_output,
+    add_reading,
+    add_videos,
+    check_output,
+    positive_int,
+    whole_number,
+)
 
 
 SUMMARY = "embeddings of videos, for other models"
@@ -22,7 +31,10 @@ def add_arguments(parser):
         "--data_root", metavar="DIR", help="folder of the relative paths in --data (default: the folder of the list)"
     )
     parser.add_argument(
-        "--model", required=True, metavar="DIR_OR_REPO", help="any LGI-Former: pre-trained, fine-tuned or bare"
+        "--model",
+        required=True,
+        metavar="DIR_OR_REPO",
+        help=f"any LGI-Former, pre-trained, fine-tuned or bare: {MODEL_NAMES}",
     )
     add_output(
         parser, "file.npy, with a table of its rows in file.rows.csv; or file.parquet, one table with everything"
@@ -72,15 +84,19 @@ def run(args) -> int:
 
 def _listed(args) -> tuple[list[str], list | None]:
     """The videos of the list and their labels, by name if the list has names. The labels are None if it has none."""
-    from datasets import ClassLabel
+    from datasets import ClassLabel, List
 
     from ..training.data.annotations import load_annotations
 
-    annotations = load_annotations(args.data, args.data_root, one_label=False)
+    annotations = load_annotations(args.data, args.data_root, one_label=False, may_be_columns=False)
     if "label" not in annotations.column_names:
         return list(annotations["video"]), None
     labels, feature = list(annotations["label"]), annotations.features["label"]
-    return list(annotations["video"]), feature.int2str(labels) if isinstance(feature, ClassLabel) else labels
+    if isinstance(feature, ClassLabel):
+        labels = feature.int2str(labels)
+    elif isinstance(feature, List) and isinstance(feature.feature, ClassLabel):
+        labels = [";".join(feature.feature.int2str(several)) for several in labels]
+    return list(annotations["video"]), labels
 
 
 def _embed_each(model, processor, videos: list[str], labels: list | None, args) -> int:
@@ -108,7 +124,8 @@ def _embed_each(model, processor, videos: list[str], labels: list | None, args) 
         for embedding in embeddings:
             columns = {"video": embedding.video}
             if labels is not None:
-                columns["label"] = labels[embedding.index]
+                label = labels[embedding.index]
+                columns |= label if isinstance(label, dict) else {"label": label}
             if args.keep_views:
                 for view, values in enumerate(embedding.views):
                     writer.write(values, **columns, view=view)

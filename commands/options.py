@@ -43,6 +43,7 @@ def add_num_workers(parser: argparse.ArgumentParser, kind: Callable[[str], float
     )
 
 
+MODEL_NAMES = "its folder, a Hub repository, or a name that `lgi-former download` lists"
 FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov")
 

@@ -9,6 +9,7 @@ from ..extras import require_extra
 from ..messages import announce_if_slow, fail, first_line, note, shows_progress, silence_libraries
 from .options import (
     FIGURE_SUFFIXES,
+    MODEL_NAMES,
     VIDEO_SUFFIXES,
     add_device,
     add_reading,
@@ -19,7 +20,6 @@ from .options import (
 
 
 SUMMARY = "expressions in videos, over time"
-MODEL_NAMES = "its folder, a Hub repository, or a name that `lgi-former download` lists"
 EXAMPLE = "lgi-former predict videos/ a.mp4 --model outputs/finetuned --output results --annotate"
 
 
@@ -75,9 +75,12 @@ def _add_output_arguments(group):
     formats.add_argument(
         "--csv",
         action="store_true",
-        help="print one row per window; a video without a face has a row with a note",
+        help="print one row per window, or per frame of a frame-level model; a video without a face has a row with a "
+        "note",
     )
-    group.add_argument("--top_k", type=positive_int, metavar="K", help="show only the K highest overall scores")
+    group.add_argument(
+        "--top_k", type=positive_int, metavar="K", help="show only the K highest overall scores, not for regression"
+    )
     group.add_argument(
         "--output",
         metavar="DIR",
@@ -97,10 +100,11 @@ def _add_output_arguments(group):
 
 
 def run(args) -> int:
-    """Find and follow the faces in each video. Predict the probability of each expression, overall and in a window
-    that slides over time. Every video is in the output: a video without a face has a note instead of scores. A video
-    that cannot be read is reported on stderr, and with --json, --csv and --output also in the output. The exit status
-    is 0 if all videos were read, with or without a face; 1 if some failed; 2 if nothing could be done."""
+    """Find and follow the faces in each video. Predict a score for each expression, or the quantities of a regression
+    model, overall and in a window that slides over time. Every video is in the output: a video without a face has a
+    note instead of scores. A video that cannot be read is reported on stderr, and with --json, --csv and --output also
+    in the output. The exit status is 0 if all videos were read, with or without a face; 1 if some failed; 2 if nothing
+    could be done."""
     _check(args)
     if args.output is not None or args.timeline is not None or args.annotate is not None:
         require_extra("figures")
@@ -162,10 +166,11 @@ def _check_file(name: str, suffixes: tuple[str, ...], args):
     try:
         check_output(args, suffixes, name=name)
     except ValueError as error:
-        args.parser.error(str(error))
+        args.parser.exit(fail(str(error)))
     path = Path(getattr(args, name))
     if not path.parent.is_dir():
-        args.parser.error(f"--{name} {path}: there is no folder '{path.parent}'; make it, or choose another name")
+        sentence = f"--{name} {path}: there is no folder '{path.parent}'; make it, or choose another name"
+        args.parser.exit(fail(sentence))
 
 
 def _predict(arguments: list[str], args) -> int:
@@ -178,7 +183,7 @@ def _predict(arguments: list[str], args) -> int:
             found = find_videos(arguments, args.output)
             files = planned_files(found.videos, args)
         except ValueError as error:
-            args.parser.error(str(error))
+            args.parser.exit(fail(str(error)))
         if found.skipped:
             note(_skipped_note(found.skipped))
         loaded = _load(args)
@@ -202,8 +207,7 @@ def _load(args) -> tuple | str:
     from ..hub.loading import load_classifier
     from ..image_processing import FaceCropper, FacesExtraMissingError, reading_of
     from ..image_processing.decoding.decoder_backends import chosen_backend
-    from ..inference.prediction import labels_of
-    from ..modeling_lgi_former.classification_loss import problem_type_of
+    from ..inference.prediction import answer_kind
     from .prediction_output import CsvColumns
 
     given = {"backend": args.backend, "frame_order": args.frame_order}
@@ -216,8 +220,10 @@ def _load(args) -> tuple | str:
     try:
         cropper = None if args.no_crop_faces else FaceCropper()
         model, processor = load_classifier(model_folder(args.model), args.device)
-        columns = CsvColumns(labels_of(model.config), problem_type_of(model.config) != "regression")
-        return _predictor(model, processor, cropper, args), columns, reading_of(processor) | given
+        kind = answer_kind(model.config)
+        if args.top_k is not None and not kind.is_probability:
+            return f"--top_k is for scores, but {args.model} estimates {', '.join(kind.labels)}: leave out --top_k"
+        return _predictor(model, processor, cropper, args), CsvColumns(kind), reading_of(processor) | given
     except FacesExtraMissingError as error:
         return str(error)
     except Exception as error:  # many libraries take part in loading
@@ -229,10 +235,12 @@ def _predictor(model, processor, cropper, args):
     """A function from a video to its result, for the views of the paper or for windows over time."""
     from ..hub.loading import set_reading
     from ..inference import FacialExpressionPipeline, predict_video
+    from ..inference.prediction import answer_kind
 
     if args.num_segments is not None:
         set_reading(processor, args.backend, args.frame_order)
-        return lambda video: vars(predict_video(model, processor, video, num_segments=args.num_segments))
+        fields = answer_kind(model.config).fields()
+        return lambda video: vars(predict_video(model, processor, video, num_segments=args.num_segments)) | fields
     return FacialExpressionPipeline(
         model=model,
         video_processor=processor,

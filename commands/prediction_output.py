@@ -6,20 +6,25 @@ A printer takes a result of `FacialExpressionPipeline`, or the fields of a `Vide
 import csv
 import json
 import sys
-from collections.abc import Iterable
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ..inference.timeline import best_label, shown_number, stretches
+from ..hub.answer_kind import SEPARATOR, THRESHOLD, AnswerKind
+from ..inference.timeline import shown_number, stretches
 from ..messages import console
 
 
 class TablePrinter:
-    """Prints the overall scores and a short timeline."""
+    """Prints the overall scores and a short timeline.
 
-    def __init__(self):
+    Args:
+        kind: What the numbers are.
+    """
+
+    def __init__(self, kind: AnswerKind):
+        self.kind = kind
         self.console = console()
 
     def print_result(self, result: dict):
@@ -29,28 +34,51 @@ class TablePrinter:
             hint = "If the video is cropped to a face already, add --no_crop_faces."
             self.console.print(f"{result['note']} {hint}", soft_wrap=True)
             return
-        table = Table(box=box.SIMPLE)
-        table.add_column("expression", overflow="fold")  # on several lines rather than cut
-        table.add_column("score", justify="right", min_width=6)
+        timeline = result.get("timeline", [])
+        if not self.kind.is_probability:
+            self.console.print(self._quantities(result["scores"], timeline))
+            self.console.print(Text(self.kind.units_in_words), soft_wrap=True)
+            return
+        table = _table("expression", self.kind.word)
         for label, score in result["scores"].items():
-            table.add_row(Text(label), f"{score:.4f}")
+            table.add_row(Text(label), self.kind.exact(score))
         self.console.print(table)
-        if len(result.get("timeline", [])) > 1:
-            self.console.print(_timeline_table(result["timeline"]))
+        if not self.kind.sums_to_1:
+            top = ", ".join(self.kind.top(result["scores"])) or "none"
+            self.console.print(Text(f"Labels above {THRESHOLD:g}: {top}."), soft_wrap=True)
+        if len(timeline) > 1:
+            self.console.print(self._stretches(timeline))
 
     def print_failure(self, video: str, message: str):
         """Print nothing: the command reports failures on stderr."""
 
+    def _quantities(self, values: dict[str, float], timeline: list[dict]) -> Table:
+        """A row for each quantity. With several windows, also the lowest and the highest value."""
+        has_range = len(timeline) > 1
+        table = _table("quantity", *(("mean", "lowest", "highest") if has_range else (self.kind.word,)))
+        for label, value in values.items():
+            over_time = [entry["scores"][label] for entry in timeline]
+            numbers = [value, *((min(over_time), max(over_time)) if has_range else ())]
+            table.add_row(Text(label), *map(self.kind.exact, numbers))
+        return table
 
-def _timeline_table(timeline: list[dict]) -> Table:
+    def _stretches(self, timeline: list[dict]) -> Table:
+        table = _table("seconds", "person", "expression", self.kind.word, texts=3)
+        for stretch in stretches(timeline, self.kind):
+            seconds = f"{stretch['start']:.1f} to {stretch['end']:.1f}"
+            scores = stretch["scores"]
+            labels, numbers = "\n".join(scores) or self.kind.none, "\n".join(map(self.kind.exact, scores.values()))
+            table.add_row(seconds, str(shown_number(stretch["person"])), Text(labels), numbers)
+        return table
+
+
+def _table(*titles: str, texts: int = 1) -> Table:
+    """A table. The first `texts` columns have texts, the others numbers."""
     table = Table(box=box.SIMPLE)
-    table.add_column("seconds", min_width=10)
-    table.add_column("person", min_width=6)
-    table.add_column("expression", overflow="fold")
-    table.add_column("score", justify="right", min_width=6)
-    for stretch in stretches(timeline):
-        seconds = f"{stretch['start']:.1f} to {stretch['end']:.1f}"
-        table.add_row(seconds, str(shown_number(stretch["person"])), Text(stretch["label"]), f"{stretch['score']:.4f}")
+    for index, title in enumerate(titles):
+        # Long labels are on several lines rather than cut.
+        options = {"overflow": "fold"} if index == texts - 1 else {"min_width": 10 if title == "seconds" else 6}
+        table.add_column(title, justify="left" if index < texts else "right", **options)
     return table
 
 
@@ -69,28 +97,27 @@ class JsonPrinter:
 class CsvColumns:
     """Columns and rows of CSV tables: one row for each window, or one for each video.
 
-    Windows have the columns `video`, `person` (from 1), `start`, `end` (seconds), `expression` (the label with the
-    highest score), one for each label, and `note`. Videos have `duration` (seconds), `people` (their number) and
-    `file` instead of person and times. The note says why scores are missing, or what is unusual in the video.
+    Windows have the columns `video`, `person` (from 1), `start`, `end` (seconds), `expression` (the predicted labels,
+    empty for quantities), one for each label, and `note`. Videos have `duration` (seconds), `people` (their number)
+    and `file` instead of person and times. The note says why scores are missing, or what is unusual in the video.
 
     Args:
-        labels: Labels of the model, in the order of their columns. The column of a label that has the name of another
-            column is called "score of ...".
-        has_expressions: Whether the highest score names an expression. False for regression: then the column is empty.
+        kind: What the numbers are. Labels have columns in the order of the model. The column of a label that has the
+            name of another column is called "score of ...", or "value of ..." for quantities.
     """
 
     WINDOW = ("video", "person", "start", "end", "expression")
     VIDEO = ("video", "duration", "people", "expression")
     LAST_OF_VIDEO = ("file", "note")
 
-    def __init__(self, labels: Iterable[str], has_expressions: bool = True):
-        self.has_expressions = has_expressions
+    def __init__(self, kind: AnswerKind):
+        self.kind = kind
         self.titles = {}
         taken = {*self.WINDOW, *self.VIDEO, *self.LAST_OF_VIDEO}
-        for label in labels:
+        for label in kind.labels:
             title = label
             while title in taken:
-                title = f"score of {title}"
+                title = f"{kind.word} of {title}"
             taken.add(title)
             self.titles[label] = title
         self.of_windows = [*self.WINDOW, *self.titles.values(), "note"]
@@ -119,8 +146,8 @@ class CsvColumns:
     def _row(self, result: dict, scores: dict[str, float] | None) -> dict:
         row = {"video": result["video"], "note": result.get("note", "")}
         if scores:
-            row |= {self.titles[label]: f"{score:.4f}" for label, score in scores.items()}
-            row["expression"] = best_label({"scores": scores}) if self.has_expressions else ""
+            row |= {self.titles[label]: self.kind.exact(score) for label, score in scores.items()}
+            row["expression"] = SEPARATOR.join(self.kind.top(scores))
         return row
 
 

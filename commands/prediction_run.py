@@ -44,7 +44,7 @@ class PredictionRun:
 
     def __init__(self, predict: Callable[[str], dict], columns: CsvColumns, reading: dict, args):
         self.predict, self.columns, self.reading, self.args = predict, columns, reading, args
-        self.printer = CsvPrinter(columns) if args.csv else JsonPrinter() if args.json else TablePrinter()
+        self.printer = CsvPrinter(columns) if args.csv else JsonPrinter() if args.json else TablePrinter(columns.kind)
         self.rows = []
         self.written = {}  # paths, in order
         self.num_failures = 0

@@ -46,15 +46,21 @@ def _read_metrics(file: Path) -> tuple[np.ndarray, list[str]]:
         matrix = np.array(metrics["confusion_matrix"])
     except UnicodeDecodeError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"'{file}' is not the {METRICS_FILE} of an evaluation: it has no 'class_accuracy' and 'confusion_matrix'."
-        ) from error
+    except KeyError as error:
+        if (task := metrics.get("task")) is None:
+            raise ValueError(_not_metrics(file)) from error
+        raise ValueError(f"'{file}' evaluates the task {task}, which has no confusion matrix.") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(_not_metrics(file)) from error
     if matrix.dtype.kind not in "iu" or matrix.shape != (len(names), len(names)) or (matrix < 0).any():
         raise ValueError(f"The confusion matrix in '{file}' is not a count for each pair of its {len(names)} classes.")
     if not matrix.sum():
         raise ValueError(f"The confusion matrix in '{file}' counts no video.")
     return matrix.astype(np.int64), names
+
+
+def _not_metrics(file: Path) -> str:
+    return f"'{file}' is not the {METRICS_FILE} of an evaluation: it has no 'class_accuracy' and 'confusion_matrix'."
 
 
 def _read_predictions(file: Path) -> tuple[np.ndarray, list[str]]:
@@ -63,5 +69,5 @@ def _read_predictions(file: Path) -> tuple[np.ndarray, list[str]]:
         raise ValueError(f"'{file}' holds no video.")
     classes = len(predictions.label_names)
     matrix = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(matrix, (predictions.labels, predictions.predicted), 1)
+    np.add.at(matrix, predictions.classes(), 1)
     return matrix, predictions.label_names

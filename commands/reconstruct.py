@@ -11,7 +11,13 @@ MEMORY_ADVICE = ADVICE_FOR_ONE_CLIP
 
 def add_arguments(parser):
     parser.add_argument("video", metavar="VIDEO", help="video file, folder of frames, image or URL")
-    parser.add_argument("--model", required=True, metavar="DIR_OR_REPO", help="a pre-trained model, not fine-tuned")
+    parser.add_argument(
+        "--model",
+        required=True,
+        metavar="DIR_OR_REPO",
+        help="a pre-trained model, not fine-tuned: its folder, a Hub repository, or a name that `lgi-former download` "
+        "lists",
+    )
     add_output(parser, "the figure: .png, .pdf or .svg")
     parser.add_argument(
         "--mask_ratio", type=float, metavar="R", help="share of masked tokens (default: as in training)"

@@ -52,7 +52,12 @@ def _add_embeddings_arguments(parser):
     parser.add_argument(
         "source", metavar="FILE_OR_DIR", help="a file that `lgi-former embed` wrote, or the folder of an evaluation"
     )
-    parser.add_argument("--model", metavar="DIR_OR_REPO", help="model that embeds the videos of an evaluation")
+    parser.add_argument(
+        "--model",
+        metavar="DIR_OR_REPO",
+        help="model that embeds the videos of an evaluation: its folder, a Hub repository, or a name that `lgi-former "
+        "download` lists",
+    )
     add_output(parser, FIGURE_HELP)
     parser.add_argument(
         "--method", choices=tuple(METHODS), default="tsne", help="umap needs umap-learn (default: %(default)s)"
@@ -88,7 +93,8 @@ def _embed_evaluation(args):
         raise ValueError(f"'{args.source}' holds no {PREDICTIONS_FILE}: it is not the folder of an evaluation.")
     if args.model is None:
         raise ValueError("An evaluation holds no embeddings: name with --model a model that embeds its videos.")
-    videos, labels, _, label_names, _ = read_predictions(args.source)
+    predictions = read_predictions(args.source)
+    videos, labels = predictions.videos, predictions.classes()[0]
     model, processor = load_encoder(model_folder(args.model), args.device)
     set_reading(processor, args.backend, args.frame_order)
     failures = []
@@ -105,7 +111,7 @@ def _embed_evaluation(args):
             raise ValueError(message)
         print(f"lgi-former: {message}", file=sys.stderr)
     indices = [embedding.index for embedding in embeddings]
-    return np.stack([embedding.mean for embedding in embeddings]), labels[indices], label_names
+    return np.stack([embedding.mean for embedding in embeddings]), labels[indices], predictions.label_names
 
 
 def _read_embeddings(file: str):
@@ -124,7 +130,11 @@ def _read_embeddings(file: str):
 def _add_attention_arguments(parser):
     parser.add_argument("video", metavar="VIDEO", help="video file, folder of frames, image or URL")
     parser.add_argument(
-        "--model", required=True, metavar="DIR_OR_REPO", help="any LGI-Former: pre-trained, fine-tuned or bare"
+        "--model",
+        required=True,
+        metavar="DIR_OR_REPO",
+        help="any LGI-Former, pre-trained, fine-tuned or bare: its folder, a Hub repository, or a name that "
+        "`lgi-former download` lists",
     )
     add_output(parser, FIGURE_HELP)
     parser.add_argument(

@@ -81,6 +81,8 @@ class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
             tubelets to frames.
         head_activation (`None`, `"sigmoid"`, `"relu"` or `"tanh"`, defaults to `None`):
             Activation of the logits, for regression targets of a known range.
+        label_units (`list[str]`, *optional*):
+            Unit of each label in the order of `id2label`, for regression. An empty string means no unit.
         classifier_init_scale (`float`, defaults to 0.001):
             Factor of the initial weights of the classification head.
 
@@ -129,6 +131,7 @@ class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
     """
 
     model_type = "lgi_former"
+    keys_to_ignore_at_inference = ["hidden_states", "attentions"]  # `Trainer.predict` returns logits only
 
     image_size: int = 160
     patch_size: int = 16
@@ -154,6 +157,7 @@ class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
     pooling: Literal["representative", "local", "all"] = "representative"
     frame_level: bool = False
     head_activation: Literal[None, "sigmoid", "relu", "tanh"] = None
+    label_units: list[str] | None = None
     classifier_init_scale: float = 0.001
     mask_ratio: float = 0.9
     decoder_hidden_size: int = 384
@@ -272,6 +276,8 @@ class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
                 "problem_type='single_label_classification' needs at least two labels, because the score of one label "
                 "is always 1. Use problem_type='regression' to predict a number."
             )
+        if self.label_units is not None:
+            self._check_label_units()
         if self.motion_target:
             self._check_divides("motion_group_size", "num_frames")
         if self.motion_loss_weight is None:
@@ -284,6 +290,16 @@ class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
             )
         if not _is_number(self.motion_loss_weight) or not 0 <= self.motion_loss_weight <= 1:
             raise ValueError(f"motion_loss_weight={self.motion_loss_weight!r} must be a number from 0 to 1.")
+
+    def _check_label_units(self):
+        units = self.label_units
+        if not isinstance(units, (list, tuple)) or not all(isinstance(unit, str) for unit in units):
+            raise ValueError(f"label_units={units!r} must be a list of strings, one for each label, or None.")
+        if len(units) != self.num_labels:
+            raise ValueError(
+                f"label_units={units!r} has the length {len(units)}, but there are {self.num_labels} labels. Give "
+                "one unit for each label, '' for none, or label_units=None."
+            )
 
     def _check_divides(self, part: str, whole: str):
         part_value, whole_value = getattr(self, part), getattr(self, whole)

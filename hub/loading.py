@@ -33,7 +33,7 @@ from ..modeling_lgi_former import LGIFormerForPreTraining, LGIFormerModel
 from ..modeling_lgi_former.adapters import ADAPTER_CONFIG
 from .adapters import whole_model
 from .load_report import report_differences, without_load_report
-from .model_names import check_model_name
+from .model_names import check_model_name, check_reachable
 
 
 def load_classifier(
@@ -245,11 +245,14 @@ def _config_of_model(model_name_or_path: str) -> PreTrainedConfig:
 
     Raises:
         FileNotFoundError: If the name is neither a directory nor the name of a Hub repository.
+        OSError: If the Hub does not answer.
     """
     if os.path.isfile(model_name_or_path):
         raise FileNotFoundError(
             f"{model_name_or_path} is a file, not a directory. Convert a .pth file with `lgi-former convert`."
         )
+    check_model_name(model_name_or_path)
+    check_reachable(model_name_or_path)
     return load_config(model_name_or_path)
 
 

@@ -7,8 +7,13 @@ import difflib
 import os
 from pathlib import Path
 
-from huggingface_hub.errors import HFValidationError
+from huggingface_hub import get_hf_file_metadata, hf_hub_url, is_offline_mode, try_to_load_from_cache
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError
 from huggingface_hub.utils import validate_repo_id
+from transformers.utils import CONFIG_NAME
+
+
+SECONDS_TO_ANSWER = 5
 
 
 def check_model_name(name: str | os.PathLike):
@@ -38,6 +43,28 @@ def check_model_name(name: str | os.PathLike):
             f"There is no folder '{text}'; did you mean {similar[0]}/{rest}? The name is like a path here, so the Hub "
             f"is not asked. To use the repository of that name, run: hf download {text} --local-dir FOLDER"
         )
+
+
+def check_reachable(name: str | os.PathLike):
+    """Check that the Hub answers, if a model must be downloaded from there.
+
+    huggingface_hub asks for a missing file six times, which takes 23 seconds without a network. This asks once.
+
+    Raises:
+        OSError: If there is no answer.
+    """
+    name = os.fspath(name)
+    if os.path.exists(name) or is_offline_mode() or isinstance(try_to_load_from_cache(name, CONFIG_NAME), str):
+        return
+    try:
+        get_hf_file_metadata(hf_hub_url(name, CONFIG_NAME), timeout=SECONDS_TO_ANSWER)
+    except HfHubHTTPError:
+        pass  # the Hub answers; errors of loading say what is wrong with the name
+    except HTTPError as error:
+        raise OSError(
+            f"There is no folder '{name}' here, and the Hub cannot be reached ({error}). Check the name, the network "
+            "and the proxy."
+        ) from error
 
 
 def _is_repository(name: str) -> bool:

@@ -10,7 +10,15 @@ def processor_for(config: PreTrainedConfig, **sampling) -> LGIFormerVideoProcess
     """Make the processor for a model of any family whose configuration has `image_size` and `num_frames`.
 
     `sampling` are settings of the processor, such as `sampling_rate` and `num_segments`.
+
+    Raises:
+        ValueError: If the model does not take RGB clips.
     """
+    if getattr(config, "num_channels", 3) != 3:
+        raise ValueError(
+            f"The model has num_channels={config.num_channels}, but clips of videos and images have 3 (grey ones "
+            "become RGB). Make the model with num_channels=3."
+        )
     size = {"height": config.image_size, "width": config.image_size}
     return LGIFormerVideoProcessor(size=size, num_frames=config.num_frames, **sampling)
 

@@ -1,9 +1,10 @@
 """Video processor class for LGI-Former."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -23,8 +24,9 @@ from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoInput, VideoMetadata, VideoMetadataType, make_batched_metadata
 
 from ..saving import ProcessorSavedWithCode
+from .decoding.local_videos import has_content, local_video
 from .decoding.video_decoding import read_video
-from .decoding.video_inputs import split_into_videos
+from .decoding.video_inputs import decoded_frames_at, split_into_videos
 from .frame_sampling import evaluation_frame_indices, every_frame
 from .pixel_range import check_range
 from .processor_settings import check_settings
@@ -118,7 +120,9 @@ class LGIFormerVideoProcessor(ProcessorSavedWithCode, BaseVideoProcessor):
         super().__init__(**kwargs)
 
     def preprocess(
-        self, videos: VideoInput | os.PathLike, **kwargs: Unpack[LGIFormerVideoProcessorKwargs]
+        self,
+        videos: VideoInput | os.PathLike | Mapping | bytes | BinaryIO,
+        **kwargs: Unpack[LGIFormerVideoProcessorKwargs],
     ) -> BatchFeature:
         """
         Process one or several videos.
@@ -127,6 +131,9 @@ class LGIFormerVideoProcessor(ProcessorSavedWithCode, BaseVideoProcessor):
             videos: One of these, or a list of them, which may be mixed:
 
                 - the path or URL of a video file, an image, or a folder of images (`*.jpg`, `*.png`, `*.webp`, ...)
+                - the content of such a file: bytes, or a file that is open for reading bytes
+                - a video of the library `datasets`: a dictionary with `"bytes"` or `"path"` (the bytes win), or a
+                  decoded video (`torchcodec.decoders.VideoDecoder`), whose file is decoded with this `backend`
                 - a list of frames (PIL images or arrays of 3 dimensions), or a single frame
                 - an array or tensor (frames, channels, height, width) or (frames, height, width, channels), or with 5
                   dimensions for several videos
@@ -148,12 +155,7 @@ class LGIFormerVideoProcessor(ProcessorSavedWithCode, BaseVideoProcessor):
         check_settings(kwargs)
         videos = split_into_videos(videos, kwargs.pop("input_data_format", self.input_data_format))
         reading = {name: kwargs.get(name, getattr(self, name)) for name in ("backend", "frame_order")}
-        readers = [
-            partial(self._clips_of_file, video, **reading)
-            if isinstance(video, str)
-            else partial(_clips_of_tensor, video)
-            for video in videos
-        ]
+        readers = [self._reader(video, reading) for video in videos]
         return super().preprocess(readers, input_data_format=ChannelDimension.FIRST, **kwargs)
 
     def sample_frames(
@@ -205,6 +207,20 @@ class LGIFormerVideoProcessor(ProcessorSavedWithCode, BaseVideoProcessor):
             sampled_videos.append(clips)
             clip_metadata += [replace(metadata, frames_indices=indices) for indices in metadata.frames_indices]
         return sampled_videos, clip_metadata
+
+    def _reader(self, video, reading: dict) -> partial:
+        """A function from metadata and `sample_indices_fn` to clips and metadata, for an entry of one video."""
+        if isinstance(video, torch.Tensor):
+            return partial(_clips_of_tensor, video)
+        if isinstance(video, str):
+            return partial(self._clips_of_file, video, **reading)
+        if has_content(video):
+            return partial(self._clips_of_content, video, **reading)
+        return partial(_clips_of_decoder, video)
+
+    def _clips_of_content(self, video, *args, **reading) -> tuple[torch.Tensor, VideoMetadata]:
+        with local_video(video) as path:
+            return self._clips_of_file(path, *args, **reading)
 
     def _clips_of_file(
         self, path: str, metadata: VideoMetadata | None, sample_indices_fn: Callable, **reading
@@ -289,3 +305,12 @@ def _clips_of_tensor(
     )
     metadata.frames_indices = sample_indices_fn(metadata=metadata)
     return video[torch.from_numpy(metadata.frames_indices)], metadata
+
+
+def _clips_of_decoder(
+    decoder, metadata: VideoMetadata | None, sample_indices_fn: Callable
+) -> tuple[torch.Tensor, VideoMetadata]:
+    metadata = replace(metadata or VideoMetadata(len(decoder)), total_num_frames=len(decoder))
+    metadata.frames_indices = sample_indices_fn(metadata=metadata)
+    clips = decoded_frames_at(decoder, metadata.frames_indices)
+    return clips, replace(metadata, height=clips.shape[-2], width=clips.shape[-1])

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from textwrap import wrap
 
 import av
 import numpy as np
@@ -15,10 +16,11 @@ from tqdm import tqdm
 from ..extras import needs_extra
 from ..figures.style import text_colour_on
 from ..files import whole_file
+from ..hub.answer_kind import AnswerKind
 from ..image_processing import open_frames
 from ..image_processing.decoding.video_sources import local_path
 from .sound import Sound, open_sound
-from .timeline import best_label, shown_number
+from .timeline import shown_number
 from .timeline_figure import draw_strip, label_colours, people_to_draw
 
 
@@ -31,6 +33,8 @@ DOTS_PER_INCH = 100
 LEGEND_FONT_SIZE, LEGEND_ROW = 12, 18  # pixels
 FARTHEST_BOX = 0.5  # seconds; no box is drawn if the nearest known box is farther than this and than a step
 TIME_BASE = Fraction(1, 1000)
+MOST_ANSWERS = 4  # lines beside a face; more would hide it
+NEUTRAL = (0.25, 0.25, 0.25)  # RGB of a box without a predicted label
 PLATE = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # makes text legible on any colour
 
 
@@ -49,9 +53,9 @@ def annotate_video(
     The sound is copied if the container of the new video allows it. Otherwise it is encoded again (AAC; Opus in WebM;
     MP3 in AVI). A video without sound stays silent.
 
-    A box has the best label of the window whose middle is nearest in time. Below the picture, a strip for each person
-    shows the scores over time, with a line at the current time. At most six people have a strip: those who are seen
-    for the longest time.
+    A box has the answer of the window whose middle is nearest in time: the predicted labels with their scores, or the
+    quantities. Below the picture, a strip for each person shows the scores over time, with a line at the current time.
+    At most six people have a strip: those who are seen for the longest time.
 
     Args:
         video: The input of the pipeline. It is decoded again.
@@ -153,10 +157,11 @@ class _Painter:
     def __init__(self, result: dict, height: int, width: int):
         self.height, self.width = height, width
         self.tracks = [_Track(result, person["person"]) for person in result["people"]]
+        self.kind = AnswerKind.of_result(result)
         self.colours = label_colours(result["timeline"][0]["scores"]) if result["timeline"] else {}
         self.duration = result["duration"]
         self.strips = self._draw_strips(result)
-        self.legend = draw_legend(self.colours, width)
+        self.legend = draw_legend({self.kind.with_unit(label): each for label, each in self.colours.items()}, width)
         # Chroma is stored for 2 x 2 pixels, so heights and widths must be even.
         self.size = (width // 2 * 2, (height + self.strips.height + self.legend.height) // 2 * 2)
         self.line_width = max(min(height, width) // 200, 2)
@@ -178,9 +183,10 @@ class _Painter:
         return painted
 
     def _draw_person(self, draw: ImageDraw.ImageDraw, track: "_Track", time: float):
-        entry = track.entry(time)
-        label = best_label(entry)
-        colour = tuple(round(255 * value) for value in self.colours[label])
+        scores = track.entry(time)["scores"]
+        best = max(self.kind.top(scores), key=scores.get, default=None)
+        fill = self.colours.get(best, NEUTRAL)
+        colour = tuple(round(255 * value) for value in fill)
         corner = (0, 0)
         if track.has_boxes:
             box = track.box(time)
@@ -188,7 +194,9 @@ class _Painter:
                 return
             draw.rectangle(box, outline=colour, width=self.line_width)
             corner = box[:2]
-        text = f"person {shown_number(track.person)}: {label} {entry['scores'][label]:.2f}"
+        lines = self._answer(scores)
+        lines[0] = f"person {shown_number(track.person)}: {lines[0]}"
+        text = "\n".join(part for line in lines for part in self._wrapped(line))
         left, top, right, bottom = draw.textbbox((0, 0), text, self.font)
         margin = 2 * self.line_width
         place = (
@@ -196,7 +204,19 @@ class _Painter:
             max(min(corner[1] + margin, self.height - bottom), -top),
         )
         draw.rectangle(draw.textbbox(place, text, self.font), fill=colour)
-        draw.text(place, text, text_colour_on(self.colours[label]), self.font)
+        draw.text(place, text, text_colour_on(fill), self.font)
+
+    def _answer(self, scores: dict[str, float]) -> list[str]:
+        """A line for each predicted label or quantity, at most `MOST_ANSWERS`."""
+        labels = self.kind.top(scores) if self.kind.is_probability else self.kind.labels
+        lines = [f"{label} {self.kind.short(scores[label])}" for label in labels] or [self.kind.none]
+        hidden = len(lines) - MOST_ANSWERS
+        return lines if hidden <= 0 else [*lines[:MOST_ANSWERS], f"and {hidden} more"]
+
+    def _wrapped(self, line: str) -> list[str]:
+        """The parts of a line that fit into the picture."""
+        letters = int((self.width - 4 * self.line_width) / (self.font.getlength(line) / len(line)))
+        return wrap(line, max(letters, 1))
 
     def _draw_strips(self, result: dict) -> Image.Image:
         people = people_to_draw(result)

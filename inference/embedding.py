@@ -1,5 +1,6 @@
 """Embeddings of videos, for probes, retrieval or multimodal models."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 from transformers.video_processing_utils import BaseVideoProcessor
 
+from ..image_processing.decoding.local_videos import has_content, video_name
 from ..image_processing.distinct_views import distinct_views
 from ..modeling_lgi_former import LGIFormerModel
 from ..modeling_lgi_former.modeling_lgi_former import LGIFormerModelOutput
@@ -141,7 +143,8 @@ class _Views(Dataset):
 
     def __getitem__(self, index: int) -> _VideoViews:
         video = self.videos[index]
-        name = str(video) if isinstance(video, (str, bytes)) or hasattr(video, "__fspath__") else f"video {index}"
+        has_name = isinstance(video, (str, os.PathLike)) or has_content(video)
+        name = video_name(video) if has_name else f"video {index}"
         try:
             views = self.processor(video, return_tensors="pt", **self.sampling)["pixel_values"]
         except Exception as error:  # an error of one video must not stop the others

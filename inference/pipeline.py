@@ -18,7 +18,8 @@ from ..image_processing import FaceCropper, FrameStream, TimedFrame, crop_face, 
 from ..image_processing.decoding.decoder_backends import check_backend_name
 from ..image_processing.decoding.frame_folders import check_frame_order
 from ..image_processing.decoding.frame_stream import FRAME_RATE
-from .prediction import labels_of, score_clips
+from .frame_scores import FrameScores
+from .prediction import answer_kind, score_frames
 from .timeline import summarise
 from .windows import Clip, PersonFrame, Windows
 
@@ -72,7 +73,7 @@ class FacialExpressionPipeline(Pipeline):
             raise ValueError("facial-expression-recognition needs a model with a video processor, or one passed.")
         self._num_frames = _num_frames(self.video_processor, self.model.config)
         self._sampling_rate = getattr(self.video_processor, "sampling_rate", None) or DEFAULT_SAMPLING_RATE
-        self._labels = labels_of(self.model.config)
+        self.kind = answer_kind(self.model.config)
         self._face_cropper = face_cropper
         _check_batch_size(self._batch_size)
 
@@ -123,13 +124,18 @@ class FacialExpressionPipeline(Pipeline):
 
             - `video` (`str`, *optional*): Path or URL. None for arrays.
             - `duration` (`float`): Seconds of the video.
-            - `scores` (`dict[str, float]`, *optional*): Scores of the whole video by label, highest first: the mean
-              over people, weighted by their time. None if no face was found.
+            - `problem_type` (`str`): What the scores are. `"single_label_classification"`: softmax, they sum to 1.
+              `"multi_label_classification"`: the probability of each label. `"regression"`: quantities.
+            - `units` (`dict[str, str]`): Units of quantities. Present only if `config.label_units` names them.
+            - `scores` (`dict[str, float]`, *optional*): Scores of the whole video by label: the mean over people,
+              weighted by their time. The highest is first; quantities are in the order of the model. None if no face
+              was found.
             - `note` (`str`): Present only if no face was found, or the video is incomplete or unusual. Says why.
             - `people` (`list[dict]`): `person`, `start`, `end` (seconds) and `scores`, the mean over windows.
             - `timeline` (`list[dict]`): For each window `person`, `start`, `end` and `scores`, in the order of the
               labels. With `return_boxes` also `boxes`: a row `time, left, top, right, bottom` (seconds, pixels) for
-              each frame.
+              each frame. For a model with `config.frame_level`, each entry is a frame: its scores are the mean over
+              the windows that hold it.
 
         Raises:
             VideoReadError: If a video cannot be read. It is a `ValueError`.
@@ -153,10 +159,11 @@ class FacialExpressionPipeline(Pipeline):
         with open_frames(video, **reading) as frames:
             timeline = sorted(self._entries(frames, batch_size, *settings), key=lambda e: (e["start"], e["person"]))
         name = os.fspath(video) if isinstance(video, (str, os.PathLike)) else None
-        summary = summarise(timeline)
+        summary = summarise(timeline, self.kind)
         if notes := [*([summary["note"]] if "note" in summary else []), *frames.notes]:
             summary["note"] = " ".join(notes)
-        return {"video": name, "duration": round(frames.passed, 3), **summary, "timeline": timeline}
+        duration = round(frames.passed, 3)
+        return {"video": name, "duration": duration, **self.kind.fields(), **summary, "timeline": timeline}
 
     def _settings(self, kwargs: dict) -> tuple[dict, dict, dict]:
         """Settings of `open_frames`, `preprocess` and `postprocess`, from a call or else from the pipeline."""
@@ -170,9 +177,12 @@ class FacialExpressionPipeline(Pipeline):
         _check_batch_size(batch_size)
         clips = self.preprocess(frames, **preprocess)
         batch_size = batch_size or self._batch_size or DEFAULT_BATCH_SIZE
+        frame_scores = FrameScores()
         while batch := list(itertools.islice(clips, batch_size)):
             scores = self.forward({"pixel_values": torch.stack([clip.pixel_values for clip in batch])})
-            yield from self.postprocess((batch, scores), **postprocess)
+            scored = (batch, scores) if scores.ndim == 2 else frame_scores.add(batch, scores)
+            yield from self.postprocess(scored, **postprocess)
+        yield from self.postprocess(frame_scores.rest(), **postprocess)
 
     def preprocess(
         self,
@@ -194,18 +204,17 @@ class FacialExpressionPipeline(Pipeline):
         yield from Windows(num_frames, stride_frames, step, lambda: frames.passed).clips(people)
 
     def _forward(self, model_inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        return score_clips(self.model, model_inputs["pixel_values"])
+        return score_frames(self.model, model_inputs["pixel_values"])
 
     def postprocess(self, model_outputs: tuple[list[Clip], torch.Tensor], return_boxes: bool = False) -> list[dict]:
-        """Make entries of the timeline from clips and their scores (clips, classes)."""
-        labels = self._labels
+        """Make entries of the timeline from clips and their scores (clips, labels)."""
         clips, scores = model_outputs
         return [
             {
                 "person": clip.person,
                 "start": round(clip.start, 3),
                 "end": round(clip.end, 3),
-                "scores": dict(zip(labels, clip_scores, strict=True)),
+                "scores": dict(zip(self.kind.labels, clip_scores, strict=True)),
                 **({"boxes": _boxes(clip)} if return_boxes else {}),
             }
             for clip, clip_scores in zip(clips, scores.tolist(), strict=True)

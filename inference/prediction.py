@@ -1,4 +1,4 @@
-"""Class probabilities of one video, averaged over its views."""
+"""Scores of one video, averaged over its views."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ import torch
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.video_processing_utils import BaseVideoProcessor
 
+from ..hub.answer_kind import AnswerKind
+from ..image_processing.decoding.local_videos import video_name
 from ..image_processing.distinct_views import distinct_views
-from ..modeling_lgi_former.classification_loss import problem_type_of
 
 
 @dataclass
@@ -16,10 +17,10 @@ class VideoPrediction:
     """Scores of one video.
 
     Attributes:
-        video (`str`): The video, as it was given.
-        scores (`dict[str, float]`): Score of every label, highest first. Probabilities that sum to 1. For
-            `problem_type="multi_label_classification"`, each label has its own probability. For `"regression"`, the
-            outputs of the model.
+        video (`str`): The path or URL of the video; a digest of its content if it is bytes.
+        scores (`dict[str, float]`): Score of every label, highest first. Scores sum to 1, unless the model has
+            `problem_type="multi_label_classification"`: then each label has its own probability. For `"regression"`,
+            the value of every quantity, in the order of the model.
         num_views (`int`): Number of distinct clips that were evaluated.
     """
 
@@ -32,7 +33,7 @@ class VideoPrediction:
 def predict_video(
     model: PreTrainedModel, processor: BaseVideoProcessor, video, num_segments: int | None = None
 ) -> VideoPrediction:
-    """Predict the class probabilities of one video.
+    """Predict the scores of one video.
 
     The scores of `score_clips` are averaged over the views of the video. Equal views of a short video are evaluated
     once. They count as often as they occur.
@@ -47,16 +48,22 @@ def predict_video(
         ValueError: If the video cannot be read, a score is not finite, or two labels have the same name.
     """
     sampling = {} if num_segments is None else {"num_segments": num_segments}
-    labels = labels_of(model.config)
+    kind = answer_kind(model.config)
     views = processor(video, return_tensors="pt", **sampling)["pixel_values"]
     distinct, view_index = distinct_views(views)
     scores = score_clips(model, distinct.to(model.device))[view_index].mean(dim=0)
-    ranking = scores.argsort(descending=True).tolist()
-    return VideoPrediction(
-        video=str(video),
-        scores={labels[index]: scores[index].item() for index in ranking},
-        num_views=len(distinct),
-    )
+    scores = kind.ordered(dict(zip(kind.labels, scores.tolist(), strict=True)))
+    return VideoPrediction(video=video_name(video), scores=scores, num_views=len(distinct))
+
+
+def answer_kind(config: PreTrainedConfig) -> AnswerKind:
+    """The kind of a classifier's answers.
+
+    Raises:
+        ValueError: As for `labels_of`.
+    """
+    labels_of(config)
+    return AnswerKind.of(config)
 
 
 def labels_of(config: PreTrainedConfig) -> list[str]:
@@ -81,28 +88,31 @@ def labels_of(config: PreTrainedConfig) -> list[str]:
 
 
 def score_clips(model: PreTrainedModel, pixel_values: torch.Tensor) -> torch.Tensor:
-    """Scores of clips: probabilities (softmax, or sigmoid for several labels), or the outputs of a regression model.
+    """Scores of clips: softmax, or sigmoid for several labels, or the outputs of a regression model.
 
     Scores of frames are averaged over the frames of a clip.
 
     Args:
-        model: A video classifier with logits (clips, classes) or (clips, frames, classes).
+        model: A video classifier with logits (clips, labels) or (clips, frames, labels).
         pixel_values: Float (clips, frames, channels, height, width) on the device of the model.
 
     Returns:
-        float32 (clips, classes).
+        float32 (clips, labels).
 
     Raises:
         ValueError: If a score is not finite.
     """
-    scores = model(pixel_values=pixel_values.to(model.dtype)).logits.float()
-    problem_type = problem_type_of(model.config)
-    if problem_type == "multi_label_classification":
-        scores = scores.sigmoid()
-    elif problem_type != "regression":
-        scores = scores.softmax(dim=-1)
-    if scores.ndim == 3:
-        scores = scores.mean(dim=1)
+    scores = score_frames(model, pixel_values)
+    return scores.mean(dim=1) if scores.ndim == 3 else scores
+
+
+def score_frames(model: PreTrainedModel, pixel_values: torch.Tensor) -> torch.Tensor:
+    """As `score_clips`, without the average over frames.
+
+    Returns:
+        float32 (clips, labels), or (clips, frames, labels) of a frame-level model.
+    """
+    scores = AnswerKind.of(model.config).answers(model(pixel_values=pixel_values.to(model.dtype)).logits)
     if not scores.isfinite().all():
         raise ValueError("The model's scores are not finite numbers; load it with dtype=torch.float32.")
     return scores

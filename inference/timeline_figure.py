@@ -10,6 +10,7 @@ import numpy as np
 from ..extras import needs_extra
 from ..figures.style import COLOURS, MARKERS, area_colour_of, drawable, font_families
 from ..files import whole_file
+from ..hub.answer_kind import THRESHOLD, UNKNOWN_UNIT, AnswerKind
 from .timeline import NO_FACE_NOTE, shown_number
 
 
@@ -29,11 +30,13 @@ FONT_SIZE = 13
 PANEL_HEIGHT = 2.4  # inches
 LINE_HEIGHT, LETTER, SYMBOL = 0.26, 0.125, 0.75  # inches, of the legend and the title
 MOST_LETTERS = 44  # of a line
+MOST_LETTERS_OF_LABEL, MOST_LETTERS_BESIDE = 52, 20  # of a line of the legend, and beside an axis
 MOST_POINTS = 40  # over the whole video; more are drawn as means
 MARKS = 5  # on a curve of several points
 DASHES = ("-", (0, (6, 2)), (0, (1.5, 1.5)), (0, (8, 2, 1.5, 2)))
 SHORT = 180  # seconds; the axis of a longer video has minutes
 UNSEEN = "face not seen"
+RULE = {"color": "black", "linewidth": 0.8, "alpha": 0.6, "zorder": 1}
 GAP = {"facecolor": "#e4e4e4", "edgecolor": "#9a9a9a", "hatch": "///", "linewidth": 0}
 
 
@@ -44,8 +47,11 @@ def draw_timeline(result: dict, title: str | None = None) -> Figure:
     is not seen are hatched. A score stands at the middle of its window. A curve of many windows is drawn as means.
     Lines below the panels explain all of this where it occurs.
 
+    The axis of scores goes from 0 to 1. The axis of quantities covers their values, and is symmetric if one of them is
+    negative. Quantities with different units have a panel for each unit.
+
     Args:
-        result: The result. Its scores may be from 0 to 1, or other numbers.
+        result: The result. Its `problem_type` says what its numbers are.
         title: Title of the figure, on one or several lines.
     """
     sizes = {"font.size": FONT_SIZE, "axes.titlesize": FONT_SIZE, "hatch.linewidth": 0.8}
@@ -60,25 +66,35 @@ def save_timeline(figure: Figure, path: Path):
         figure.savefig(unfinished, dpi=DPI)
 
 
-def people_to_draw(result: dict) -> list[int]:
-    """Numbers of the people who are seen for the longest time, at most `MOST_PANELS`, in ascending order."""
+def people_to_draw(result: dict, most: int = MOST_PANELS) -> list[int]:
+    """Numbers of the people who are seen for the longest time, at most `most`, in ascending order."""
     by_time = sorted(result["people"], key=lambda person: person["start"] - person["end"])
-    return sorted(person["person"] for person in by_time[:MOST_PANELS])
+    return sorted(person["person"] for person in by_time[:most])
 
 
 def draw_strip(axes: Axes, result: dict, person: int):
-    """Draw the scores of a person for annotated videos: a strip of colours if they sum to 1, otherwise lines."""
+    """Draw the scores of a person for annotated videos: a strip of colours if they sum to 1, otherwise lines.
+
+    Each unit of quantities has its own scale, because a strip has no axis.
+    """
+    kind = AnswerKind.of_result(result)
     entries = [entry for entry in result["timeline"] if entry["person"] == person]
     colours = label_colours(entries[0]["scores"])
     # Scores stand at the middles of windows, and also at the start of the first and the end of the last window.
     times = [entries[0]["start"], *((entry["start"] + entry["end"]) / 2 for entry in entries), entries[-1]["end"]]
     scores = np.array([list(entry["scores"].values()) for entry in (entries[0], *entries, entries[-1])]).T
-    if np.allclose(scores.sum(axis=0), 1, atol=1e-3):
+    if kind.sums_to_1:
         axes.stackplot(times, scores, colors=colours.values())
         axes.set_ylim(0, 1)
-    else:
-        for colour, values in zip(colours.values(), scores, strict=True):
-            axes.plot(times, values, color=colour)
+        return
+    by_label = dict(zip(colours, scores, strict=True))
+    for labels in _panels_of(kind):
+        low, high = _limits(kind, [[entry["scores"][label] for entry in result["timeline"]] for label in labels])
+        for label in labels:
+            axes.plot(times, (by_label[label] - low) / (high - low), color=colours[label])
+        if _has_rule(kind, low):
+            axes.hlines(0.5, times[0], times[-1], **RULE)
+    axes.set_ylim(0, 1)
 
 
 def label_colours(labels) -> dict[str, tuple[float, float, float]]:
@@ -87,48 +103,89 @@ def label_colours(labels) -> dict[str, tuple[float, float, float]]:
 
 
 def _draw(result: dict, title: str) -> Figure:
-    people = people_to_draw(result)
-    labels = list(result["timeline"][0]["scores"]) if people else []
-    handles = [Line2D([], [], label=drawable(label), **curve_style(index)) for index, label in enumerate(labels)]
+    kind = AnswerKind.of_result(result)
+    parts = _panels_of(kind)
+    people = people_to_draw(result, max(MOST_PANELS // max(len(parts), 1), 1))
+    styles = {label: curve_style(index) for index, label in enumerate(kind.labels)}
+    handles = [Line2D([], [], label=_legend_text(label), **style) for label, style in styles.items()]
     gaps = {person: list(_gaps(_entries(result, person), result["duration"])) for person in people}
     if any(gaps.values()):
         handles.append(Patch(label=UNSEEN, **GAP))
-    columns = _legend_columns([*labels, *([UNSEEN] if any(gaps.values()) else [])])
-    notes = list(_notes(result, people)) if people else [NO_FACE_NOTE]
-    lines = title.count("\n") + 1 + sum(note.count("\n") + 1 for note in notes) - (-len(handles) // columns)
-    figure = Figure(figsize=(WIDTH, 0.9 + LINE_HEIGHT * lines + PANEL_HEIGHT * len(people)), layout="constrained")
+    texts = [handle.get_label() for handle in handles]
+    columns = _legend_columns(texts)
+    notes = list(_notes(result, people, kind)) if people else [NO_FACE_NOTE]
+    rows = -(-len(handles) // columns) * max((text.count("\n") + 1 for text in texts), default=0)
+    lines = title.count("\n") + 1 + sum(note.count("\n") + 1 for note in notes) + rows
+    panels = [(person, labels) for person in people for labels in parts]
+    figure = Figure(figsize=(WIDTH, 0.9 + LINE_HEIGHT * lines + PANEL_HEIGHT * len(panels)), layout="constrained")
     if title:
         figure.suptitle(title)
     if not people:
         figure.text(0.5, 0.3, "\n".join(wrap(NO_FACE_NOTE, MOST_LETTERS)), ha="center", va="center")
         return figure
     step = result["duration"] / MOST_POINTS
-    is_share = all(0 <= score <= 1 for entry in result["timeline"] for score in entry["scores"].values())
-    all_axes = figure.subplots(len(people), sharex=True, sharey=True, squeeze=False)[:, 0]
-    for axes, person in zip(all_axes, people, strict=True):
-        _draw_person(axes, _entries(result, person), step)
+    all_axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
+    for axes, (person, labels) in zip(all_axes, panels, strict=True):
+        _draw_person(axes, _entries(result, person), {label: styles[label] for label in labels}, step)
         for start, end in gaps[person]:
             axes.axvspan(start, end, zorder=0, **GAP)
         axes.set_title(f"person {shown_number(person)}", loc="left")
-        axes.set(ylabel="score", xlim=(0, result["duration"]))
-        axes.grid(axis="y", alpha=0.4)
-    if is_share:
-        all_axes[0].set(ylim=(-0.02, 1.02), yticks=(0, 0.5, 1))
+        axes.set(xlim=(0, result["duration"]))
+        entries = [entry for one in people for entry in _entries(result, one)]
+        _draw_scale(axes, kind, [[entry["scores"][label] for entry in entries] for label in labels], labels)
     _label_times(all_axes[-1], result["duration"])
     all_axes[-1].set_xlabel("\n".join(notes))
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, handlelength=2.6)
     return figure
 
 
-def _draw_person(axes: Axes, entries: list[dict], step: float):
+def _panels_of(kind: AnswerKind) -> list[list[str]]:
+    """The labels of each panel of a person. Quantities with one unit share a panel."""
+    panels = {}
+    for label in kind.labels:
+        panels.setdefault(kind.units.get(label), []).append(label)
+    return list(panels.values())
+
+
+def _draw_scale(axes: Axes, kind: AnswerKind, values: list[list[float]], labels: list[str]):
+    """Set the axis of `values` (labels, windows) and draw lines that help to read them."""
+    low, high = _limits(kind, values)
+    margin = (0.02 if kind.is_probability else 0.06) * (high - low)
+    axes.set_ylim(low - margin, high + margin)
+    axes.grid(axis="y", alpha=0.4)
+    unit = kind.units.get(labels[0], kind.word)
+    axes.set_ylabel("\n".join(wrap(drawable(unit), MOST_LETTERS_BESIDE)))
+    if kind.is_probability:
+        axes.set_yticks((0, 0.5, 1))
+    else:
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+    if _has_rule(kind, low):
+        axes.hlines(THRESHOLD if kind.is_probability else 0, *axes.get_xlim(), **RULE)
+
+
+def _has_rule(kind: AnswerKind, low: float) -> bool:
+    """Whether a line shows the threshold of labels, or 0 among signed values. It is the middle of `_limits`."""
+    return not kind.sums_to_1 and (kind.is_probability or low < 0)
+
+
+def _limits(kind: AnswerKind, values: list) -> tuple[float, float]:
+    """Lower and upper end of the axis of some numbers (labels, windows)."""
+    if kind.is_probability:
+        return 0.0, 1.0
+    low, high = float(np.min(values)), float(np.max(values))
+    if low < 0:
+        return -max(-low, high), max(-low, high)
+    return (low, high) if low < high else (low - (abs(low) or 1) / 10, high + (abs(high) or 1) / 10)
+
+
+def _draw_person(axes: Axes, entries: list[dict], styles: dict[str, dict], step: float):
     """Draw a curve for each label. The curves are interrupted where the person is not seen."""
-    labels = list(entries[0]["scores"])
     for stretch in _seen_stretches(entries):
-        times, scores = _points(stretch, labels, step)
+        times, scores = _points(stretch, list(styles), step)
         every = max(len(times) // MARKS, 3)
-        for index, values in enumerate(scores.T):
+        for index, (style, values) in enumerate(zip(styles.values(), scores.T, strict=True)):
             # The marks of the curves are at different times, so that they do not cover each other.
-            axes.plot(times, values, **curve_style(index), markevery=(index % every, every))
+            axes.plot(times, values, **style, markevery=(index % every, every))
 
 
 def _points(entries: list[dict], labels: list[str], step: float) -> tuple[np.ndarray, np.ndarray]:
@@ -195,9 +252,11 @@ def curve_style(index: int) -> dict:
     return style | {"marker": marker, "markersize": 8, "markerfacecolor": "white" if index % 2 else None}
 
 
-def _notes(result: dict, people: list[int]) -> Iterator[str]:
+def _notes(result: dict, people: list[int], kind: AnswerKind) -> Iterator[str]:
     """What a reader must know about the panels, in lines that fit."""
     yield "time in seconds" if result["duration"] <= SHORT else "time in minutes:seconds"
+    if not kind.is_probability and not kind.units:
+        yield f"Values: {UNKNOWN_UNIT}."
     step = result["duration"] / MOST_POINTS
     stretches = [stretch for person in people for stretch in _seen_stretches(_entries(result, person))]
     if any(_is_dense(stretch, step) for stretch in stretches):
@@ -213,9 +272,14 @@ def _label_times(axes: Axes, duration: float):
         axes.xaxis.set_major_formatter(FuncFormatter(lambda time, _: f"{time // 60:.0f}:{time % 60:02.0f}"))
 
 
+def _legend_text(label: str) -> str:
+    """A label on lines that fit into the width."""
+    return "\n".join(wrap(drawable(label), MOST_LETTERS_OF_LABEL))
+
+
 def _legend_columns(labels: list[str]) -> int:
     """Number of columns of labels that fit into the width."""
-    longest = max(map(len, labels), default=0)
+    longest = max((len(line) for label in labels for line in label.split("\n")), default=0)
     return max(min(int(WIDTH / (LETTER * longest + SYMBOL)), len(labels)), 1)
 
 

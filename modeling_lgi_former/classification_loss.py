@@ -1,5 +1,7 @@
 """The loss of the classification head."""
 
+from collections.abc import Callable
+
 import torch
 from torch.nn import functional as F
 from transformers import PreTrainedConfig
@@ -22,7 +24,11 @@ def problem_type_of(config: PreTrainedConfig) -> str:
 
 
 def classification_loss(
-    logits: torch.Tensor, labels: torch.Tensor, config: LGIFormerConfig, problem_type: str | None = None
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    config: LGIFormerConfig,
+    problem_type: str | None = None,
+    regression_loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = F.mse_loss,
 ) -> torch.Tensor:
     """Loss of `logits` (..., classes), as `config.problem_type` says.
 
@@ -36,6 +42,7 @@ def classification_loss(
 
     Args:
         problem_type: Replaces that of the configuration. The sums of soft labels are then not checked.
+        regression_loss: Replaces the mean squared error. It takes predicted and true numbers, both (..., quantities).
 
     Raises:
         ValueError: If `labels` do not fit `logits`, or if no `problem_type` is set and the rows of float labels do not
@@ -48,9 +55,9 @@ def classification_loss(
     if problem_type == "regression":
         fits = labels.shape == logits.shape or (logits.shape[-1] == 1 and labels.shape == logits.shape[:-1])
         _check_shape(labels, logits, fits, "as many numbers as the logits")
-        return F.mse_loss(logits.reshape(labels.shape), labels.to(logits.dtype))
+        return regression_loss(logits, labels.to(logits.dtype).reshape(logits.shape))
     if problem_type == "multi_label_classification":
-        if config.head_activation is not None:
+        if getattr(config, "head_activation", None) is not None:  # VideoMAE has no such field
             raise ValueError(
                 f"config.head_activation={config.head_activation!r} clashes with "
                 "problem_type='multi_label_classification', whose loss applies the sigmoid itself. Use None."

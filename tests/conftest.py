@@ -56,6 +56,17 @@ def loopback_hub(load_module):
         yield hub
 
 
+@pytest.fixture
+def on_loopback(loopback_hub, monkeypatch, tmp_path):
+    """The loopback Hub, which the Hub's client of this process uses. The client has read the environment already."""
+    for name, value in loopback_hub.environment(tmp_path / "home").items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", loopback_hub.url)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+    return loopback_hub
+
+
 @pytest.fixture(scope="session")
 def run_in_forks():
     """Function `(preparation, codes)` that runs each code in its own fork of one new Python.

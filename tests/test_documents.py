@@ -1,22 +1,34 @@
 """README and the documents: links, commands and Python examples."""
 
 import csv
+import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from datasets import load_dataset
+from datasets.table import embed_table_storage
 from safetensors.torch import load_file
+from transformers import pipeline
 
 import lgi_former
-from lgi_former import LGIFormerConfig, LGIFormerForPreTraining, LGIFormerForVideoClassification
+from lgi_former import (
+    LGIFormerConfig,
+    LGIFormerForPreTraining,
+    LGIFormerForVideoClassification,
+    LGIFormerVideoProcessor,
+    TrainingTransform,
+    load_videos,
+)
 from lgi_former.commands import cli
 from lgi_former.image_processing.faces import face_cropping
 from lgi_former.training import evaluate, finetune, pretrain
-from lgi_former.training.quickstart.drawn_faces import LABELS
+from lgi_former.training.quickstart.drawn_faces import LABELS, draw_faces, write_video
 from lgi_former.training.quickstart.sample_clip import write_sample_clip
 
 
@@ -37,6 +49,10 @@ def blocks(path, *languages):
     pattern = rf"^( *)```(?:{'|'.join(languages)})\n(.*?)^\1```$"
     found = re.findall(pattern, path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     return [re.sub(rf"^{indent}", "", block, flags=re.MULTILINE) for indent, block in found]
+
+
+TRAINING = [block for block in blocks(DOCS / "python.md", "python") if "trainer.train()" in block]
+"""The scripts of docs/python.md that train."""
 
 
 def anchors(path):
@@ -190,7 +206,7 @@ def test_the_examples_of_the_python_page_run(folder, monkeypatch):
     monkeypatch.setattr(finetune, "main", lambda argv: calls.append(argv))
     face = np.array([[25, 10, 135, 150, 0.9]])  # the drawn face, which the detector does not find
     monkeypatch.setattr(face_cropping, "CenterFaceDetector", lambda: lambda image: face)
-    examples = blocks(DOCS / "python.md", "python")
+    examples = [block for block in blocks(DOCS / "python.md", "python") if block not in TRAINING]
     assert len(examples) == 8
     namespace = {}
     for example in examples:
@@ -221,3 +237,84 @@ def test_the_examples_of_training_in_python_run(folder, monkeypatch):
     assert (larger.image_size, larger.num_frames) == (224, 32)
     assert Path("adapter/adapter_config.json").is_file() and not Path("adapter/model.safetensors").exists()
     assert LGIFormerConfig.from_pretrained("whole").id2label == {0: "happy", 1: "sad"}
+
+
+@pytest.fixture
+def faces(folder, monkeypatch, on_loopback):
+    """Drawn faces of two expressions in the current folder, and a small pre-trained model among the downloads.
+
+    The expressions differ in colour, too, so that a small model tells them apart after few steps.
+    """
+    monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(folder / "downloads"))
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", folder / "cache")
+    shutil.copytree("pretrained", "downloads/lgi_former/mae-dfer-voxceleb2")
+    generator = torch.Generator().manual_seed(0)
+    for part in ("train", "test"):
+        for label, colour in {"happy": (1, 0.3, 0.1), "surprise": (0.1, 0.3, 1)}.items():
+            clips = draw_faces([list(LABELS).index(label)] * 16, generator, size=32) * torch.tensor(colour)
+            Path("my_faces", part, label).mkdir(parents=True)
+            for number, clip in enumerate(clips):
+                write_video(Path("my_faces", part, label, f"{number}.mp4"), clip.to(torch.uint8))
+    shutil.copytree("my_faces", "clips")
+    return on_loopback
+
+
+def run_script(script, **arguments):
+    """Run a script of docs/python.md with other training arguments. Returns the trainer."""
+    for name, value in arguments.items():
+        script, count = re.subn(rf"\b{name}=[^,)]+", f"{name}={value}", script)
+        assert count == 1
+    namespace = {}
+    exec(script, namespace)
+    return namespace["trainer"]
+
+
+def test_the_training_scripts_are_short():
+    (in_readme,) = [block for block in blocks(ROOT / "README.md", "py") if "trainer.train()" in block]
+    assert in_readme == TRAINING[0] and len(TRAINING) == 2
+    for script in TRAINING:
+        assert len(script.splitlines()) <= 25 and max(map(len, script.splitlines())) <= 120
+        imports = re.findall(r"^(?:from|import) (\w+)", script, re.MULTILINE)
+        assert set(imports) <= {"lgi_former", "transformers", "datasets"}
+
+
+@pytest.mark.parametrize("script", TRAINING, ids=["LGIFormerTrainer", "Trainer"])
+def test_the_training_scripts_run(script, faces, capsys):
+    trainer = run_script(script, num_train_epochs=2)
+    assert 0 <= float(capsys.readouterr().out.splitlines()[-1]) <= 1
+    assert len(set(trainer.lr_scheduler.base_lrs)) > 1  # layer decay
+    files = faces.files(f"someone/{trainer.args.output_dir}")
+    assert {"README.md", "config.json", "model.safetensors", "video_preprocessor_config.json"} <= files.keys()
+    assert json.loads(files["config.json"])["id2label"] == {"0": "happy", "1": "surprise"}
+    if trainer.args.output_dir == "finetuned":
+        card = files["README.md"].decode()
+        assert "| UAR |" in card and "`mae-dfer-voxceleb2`" in card and "layer_decay: 0.75" in card
+    classify = pipeline("video-classification", model=trainer.args.output_dir)
+    assert {entry["label"] for entry in classify("holiday.mp4")} == {"happy", "surprise"}
+
+
+def test_the_training_script_learns(faces):
+    """With mixup, the loss in training stays high. That of the evaluation falls from log(2) = 0.69."""
+    trainer = run_script(TRAINING[0], num_train_epochs=24, per_device_train_batch_size=16, base_learning_rate=0.05)
+    losses = [log["loss"] for log in trainer.state.log_history if "loss" in log]
+    assert np.mean(losses[-2:]) < losses[0] - 0.04
+    metrics = trainer.evaluate()
+    assert metrics["eval_uar"] > 0.8 and metrics["eval_loss"] < 0.5
+
+
+def test_videos_come_from_every_source_of_the_page(faces):
+    load_dataset("videofolder", data_dir="clips", split="train").with_format("arrow").map(
+        embed_table_storage, batched=True
+    ).with_format(None).to_parquet("your-name/faces/train.parquet")
+    Path("train.csv").write_text(
+        "video,label\nmy_faces/train/happy/0.mp4,happy\nmy_faces/train/surprise/1.mp4,surprise\n"
+    )
+    page = (DOCS / "python.md").read_text(encoding="utf-8")
+    calls = re.findall(r"`(load_videos\(.+?\))`", page)
+    assert len(calls) == 3
+    transform = TrainingTransform(LGIFormerVideoProcessor(size={"height": 32, "width": 32}, num_frames=4))
+    for call in calls:
+        videos = eval(call, {"load_dataset": load_dataset, "load_videos": load_videos})
+        item = videos.with_transform(transform)[len(videos) - 1]
+        assert item["pixel_values"].shape == (4, 3, 32, 32)
+        assert videos.features["label"].names[item["labels"]] == "surprise"

@@ -150,6 +150,29 @@ def test_threads_that_start_at_once_know_the_family(run_in_forks):
 
 
 def test_public_names():
+    assert set(lgi_former.__all__) == {
+        "EvaluationTransform",
+        "FacialExpressionMetric",
+        "FacialExpressionPipeline",
+        "FinetuningCollator",
+        "LGIFormerConfig",
+        "LGIFormerForPreTraining",
+        "LGIFormerForVideoClassification",
+        "LGIFormerModel",
+        "LGIFormerPreTrainedModel",
+        "LGIFormerTrainer",
+        "LGIFormerTrainingArguments",
+        "LGIFormerVideoProcessor",
+        "PretrainingCollator",
+        "RegionTubeMasking",
+        "TrainingTransform",
+        "ViewCollator",
+        "convert_mae_dfer_checkpoint",
+        "download",
+        "load_videos",
+        "make_compute_metrics",
+        "parameter_groups",
+    }
     for name in lgi_former.__all__:
         assert getattr(lgi_former, name).__name__ == name
         assert name in dir(lgi_former)

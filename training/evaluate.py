@@ -1,10 +1,10 @@
-"""`lgi-former evaluate`: a model's UAR, WAR and predictions on labelled videos. Also for `accelerate launch -m`."""
+"""`lgi-former evaluate`: metrics and predictions of a model on labelled videos. Also for `accelerate launch -m`."""
 
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from ..conversion import model_folder
 from ..hub.loading import load_classifier
@@ -15,13 +15,14 @@ from .data.classes import warn_of_empty_classes
 from .data.clips import ViewDataset
 from .data.collators import ViewCollator
 from .data.skipped_videos import SkippedVideos
+from .data.tasks import PROBLEM_TYPES, task_of
 from .data.video_rows import count_distinct
 from .evaluation.evaluate_views import evaluate_views
-from .evaluation.report import EVALUATION_FILES, METRICS_FILE
+from .evaluation.report import METRICS_FILE, evaluation_files
 from .run.arguments import RecipeTrainingArguments, check_reading
 from .run.entry_point import run_entry_point
 from .run.lifecycle import report_skipped
-from .run.run_data import open_videos
+from .run.run_data import check_frames, open_videos
 from .trainer import LGIFormerTrainer
 
 
@@ -49,6 +50,18 @@ class EvaluationArguments:
         default=None, metadata={"help": "Folder of the report (default: evaluation, in the model's directory)."}
     )
     overwrite: bool = field(default=False, metadata={"help": "Replace an earlier evaluation in --output_dir."})
+    task: str | None = field(
+        default=None,
+        metadata={
+            "help": "What the labels are (default: what the model predicts). 'distribution': shares or votes of "
+            "classes, for a model of one class.",
+            "choices": ["single_label", "multi_label", "regression", "distribution"],
+        },
+    )
+    threshold: float = field(
+        default=0.5,
+        metadata={"help": "Probability from which a label is predicted, where a video can have several labels."},
+    )
     num_segments: int | None = field(
         default=None,
         metadata={"help": "Clips of a video that are averaged (default: the processor's)."},
@@ -74,7 +87,11 @@ class EvaluationArguments:
     batch_size: int = field(default=8, metadata={"help": "Videos that a device evaluates at once."})
     num_workers: int = field(default=0, metadata={"help": "Processes that read videos, for each device."})
     max_skipped_fraction: float = field(
-        default=0.01, metadata={"help": "Share of unreadable videos at which the run stops."}
+        default=0.01,
+        metadata={
+            "help": "Share of videos that may be unreadable; with more, the run stops. Five always may, or a tenth of "
+            "fewer than 50; with 0, none may."
+        },
     )
     use_cpu: bool = field(default=False, metadata={"help": "Use the CPU, also if there is an accelerator."})
     bf16: bool = field(default=None, metadata={"help": "Mixed precision (default: where the device has bfloat16)."})
@@ -84,15 +101,16 @@ class EvaluationArguments:
             if getattr(self, name) is None:
                 raise ValueError(f"--{name} is needed.")
         check_reading(self.backend, self.frame_order)
+        if not 0 < self.threshold < 1:
+            raise ValueError(f"threshold={self.threshold:g} must be between 0 and 1.")
         if self.output_dir is None:
             self.output_dir = str(Path(self.model, "evaluation")) if Path(self.model).is_dir() else "evaluation"
 
 
 def evaluate(arguments: EvaluationArguments) -> int:
-    """Evaluate a fine-tuned model on labelled videos. The softmax is averaged over the distinct views of each video.
+    """Evaluate a fine-tuned model on labelled videos. Predictions are averaged over the distinct views of each video.
 
-    Writes `metrics.json`, `predictions.csv`, `confusion_matrix.png`, and if videos are unreadable
-    `skipped_videos.csv`.
+    Writes the files of `evaluation_files`, and if videos are unreadable `skipped_videos.csv`.
 
     Returns:
         The exit status of the command.
@@ -107,13 +125,14 @@ def evaluate(arguments: EvaluationArguments) -> int:
         )
     with announce_if_slow("Loading the model ..."):
         model, processor = load_for_evaluation(arguments)
-    if model.config.num_labels < 2:
-        raise ValueError(f"'{arguments.model}' has one output and no classes, so there is no accuracy to evaluate.")
+    task = task_to_evaluate(arguments, model.config)
     label_names = labels_of(model.config)
     with announce_if_slow("Opening the videos ..."):
-        videos = open_videos(arguments.data, arguments.data_root, label_names)
+        frame_level = getattr(model.config, "frame_level", False)
+        videos = open_videos(arguments.data, arguments.data_root, label_names, task=task, frame_level=frame_level)
     if "label" not in videos.column_names:
         raise ValueError(f"'{arguments.data}' has no labels to evaluate on: write 'path label' in each line.")
+    check_frames(f"'{arguments.data}'", videos, task, model.config)
     warn_of_empty_classes(f"'{arguments.data}'", videos, label_names)
     skipped = SkippedVideos(arguments.output_dir, count_distinct([videos]), arguments.max_skipped_fraction)
     trainer = LGIFormerTrainer(
@@ -131,13 +150,31 @@ def evaluate(arguments: EvaluationArguments) -> int:
     if trainer.is_world_process_zero():
         skipped.clear()
     trainer.accelerator.wait_for_everyone()
-    views = ViewDataset(videos, processor, skipped=skipped)
-    evaluate_views(trainer, views, arguments.output_dir, label_names)
+    views = ViewDataset(videos, processor, skipped=skipped, task=task)
+    evaluate_views(trainer, views, arguments.output_dir, label_names, task, arguments.threshold)
     report_skipped(trainer, skipped)
     if trainer.is_world_process_zero():
-        note(f"Wrote {', '.join(EVALUATION_FILES)} to '{arguments.output_dir}'.")
+        note(f"Wrote {', '.join(evaluation_files(task))} to '{arguments.output_dir}'.")
         suggest("lgi-former", "predict", "VIDEO", "--model", arguments.model)
     return 0
+
+
+def task_to_evaluate(arguments: EvaluationArguments, config: PreTrainedConfig) -> str:
+    """The task of the labels: `--task`, or that of the model.
+
+    Raises:
+        ValueError: If the model does another task, or `--threshold` is given for it.
+    """
+    of_model = task_of(config)
+    task = arguments.task or of_model
+    if PROBLEM_TYPES[task] != PROBLEM_TYPES[of_model]:
+        raise ValueError(
+            f"--task {task} does not fit '{arguments.model}', whose problem_type is {PROBLEM_TYPES[of_model]!r}. "
+            f"Evaluate it with --task {of_model}."
+        )
+    if task != "multi_label" and arguments.threshold != 0.5:
+        raise ValueError("--threshold is for models that predict several labels a video (--task multi_label).")
+    return task
 
 
 def load_for_evaluation(arguments: EvaluationArguments) -> tuple[PreTrainedModel, LGIFormerVideoProcessor]:

@@ -112,7 +112,7 @@ def pretrain(model_arguments: ModelArguments, data: PretrainingArguments, traini
     """
     check_output_dir(training)
     with announce_if_slow("Opening the videos ..."):
-        videos = open_training_videos(data)
+        videos = open_training_videos(data, with_labels=False)
     if data.check_data:
         return check_videos([videos], data, training)
     set_seed(training.seed)

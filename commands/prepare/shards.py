@@ -57,7 +57,7 @@ def run(args) -> int:
 
     index = os.path.join(args.output_dir, INDEX_FILE)
     packed = pack_shards(
-        load_annotations(args.annotations, args.data_root, args.labels),
+        load_annotations(args.annotations, args.data_root, args.labels, may_be_columns=False),
         args.output_dir,
         root=_root(args),
         clips_per_shard=args.clips_per_shard,

@@ -20,13 +20,11 @@ from transformers.utils import CONFIG_NAME, logging
 from ...files import whole_file
 from ..loading import load_config
 from .facts import ModelFacts
-from .sections import FIGURES, card_text, kind_of, usage_code
+from .figures import metrics_in
+from .sections import card_text, kind_of, usage_code
 
 
 logger = logging.get_logger(__name__)
-
-HUB_METRICS = {"uar": "recall", "war": "accuracy", "weighted_f1": "f1", "micro_f1": "f1", "macro_f1": "f1"}
-"""The Hub's names of the metrics."""
 
 # Earlier versions ended the line with other words.
 _LAST_LINE = re.compile(r"\n<!-- Written by lgi-former, digest ([0-9a-f]{64})\. [\w ]+\. -->\n\Z")
@@ -135,13 +133,13 @@ def _card_data(config, facts, model_name, given):
     if facts.adapter:
         ours |= {"library_name": "peft", "base_model_relation": "adapter"}
     if results := _eval_results(facts, task, given.pop("dataset_args", None)):
-        ours |= {"eval_results": results, "model_name": model_name, "metrics": sorted({*HUB_METRICS.values()})}
+        metrics = sorted({result.metric_type for result in results})
+        ours |= {"eval_results": results, "model_name": model_name, "metrics": metrics}
     return ModelCardData(**ours | given, pipeline_tag=task, tags=tags)
 
 
 def _eval_results(facts, task, dataset_args):
-    if not facts.figures:
-        return None
+    measured = facts.figures or facts.metrics
     return [
         EvalResult(
             task_type=task,
@@ -149,9 +147,9 @@ def _eval_results(facts, task, dataset_args):
             dataset_name=facts.dataset_terms.title if facts.dataset_terms else "unknown",
             dataset_config=None if facts.fold is None else f"fold {facts.fold}",
             dataset_args=dataset_args,
-            metric_type=metric,
-            metric_name=FIGURES[name],
-            metric_value=facts.figures[name],
+            metric_type=metric.hub_type,
+            metric_name=metric.title,
+            metric_value=measured[name],
         )
-        for name, metric in HUB_METRICS.items()
+        for name, metric in metrics_in(measured).items()
     ]

@@ -24,6 +24,9 @@ class ModelFacts:
         dataset: The training data: a name in `DATASET_TERMS`, or any other name.
         fold: Number of the fold in a cross-validation.
         figures: Results of the evaluation, as in `metrics.json`.
+        metrics: Results of `compute_metrics` in the training run, by name. The card omits them if there are
+            `figures`.
+        metrics_step: The step of the weights that have these results.
         selected_by: The metric that selected the best checkpoint, on the evaluated videos.
         losses: Losses of the training run, by the name of the data.
         hyperparameters: Hyper-parameters of the training run.
@@ -38,6 +41,8 @@ class ModelFacts:
     dataset: str | None = None
     fold: int | None = None
     figures: dict | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    metrics_step: int | None = None
     selected_by: str | None = None
     losses: dict[str, float] = field(default_factory=dict)
     hyperparameters: dict = field(default_factory=dict)

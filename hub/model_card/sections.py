@@ -7,22 +7,17 @@ import torch
 import transformers
 from transformers import PreTrainedConfig
 
-from ...modeling_lgi_former.classification_loss import problem_type_of
+from ..answer_kind import AnswerKind
 from .facts import ModelFacts
+from .figures import figures_text, metrics_text, title_of_metric
 
 
 FAMILIES = {
     "lgi_former": "[LGI-Former](https://arxiv.org/abs/2307.02227)",
     "videomae": "[VideoMAE](https://arxiv.org/abs/2203.12602)",
 }
-FIGURES = {
-    "uar": "UAR",
-    "war": "WAR",
-    "weighted_f1": "weighted F1",
-    "micro_f1": "micro F1",
-    "macro_f1": "macro F1",
-}
-"""Titles of the metrics of an evaluation."""
+LOSSES = {"mse": "mean squared error", "mae": "mean absolute error", "ccc": "1 - CCC"}
+"""Losses of regression by the hyper-parameter `regression_loss`."""
 
 
 def kind_of(config: PreTrainedConfig) -> str:
@@ -101,14 +96,18 @@ print(predict_video(model, processor, "face.mp4").scores)
 """
     arguments = f"{name}, trust_remote_code=True"
     if kind_of(config) == "classifier":
-        # Transformers before 5.23 computes a softmax by default.
-        function = {"regression": "none", "multi_label_classification": "sigmoid"}.get(problem_type_of(config))
-        option = "" if function is None else f', function_to_apply="{function}"'
+        function = AnswerKind.of(config).function
+        if getattr(config, "frame_level", False):
+            return _usage_code_of_frames(arguments, function)
+        # Transformers before 5.23 computes a softmax by default. The five highest scores are the default of all.
+        options = "" if function == "softmax" else f', function_to_apply="{function}"'
+        if function != "softmax" and config.num_labels > 5:
+            options += f", top_k={config.num_labels}"
         processor = f", video_processor={name}" if is_adapter else ""  # otherwise that of the base model
         return f"""from transformers import pipeline
 
 classify = pipeline("video-classification", model={arguments}{processor})
-print(classify("face.mp4"{option}))
+print(classify("face.mp4"{options}))
 """
     return f"""from transformers import AutoModel, AutoVideoProcessor
 
@@ -120,9 +119,24 @@ print(features.shape)
 """
 
 
+def _usage_code_of_frames(arguments: str, function: str) -> str:
+    """The pipeline of Transformers takes no scores of frames."""
+    scores = {"softmax": ".softmax(-1)", "sigmoid": ".sigmoid()", "none": ""}[function]
+    return f"""from transformers import AutoModelForVideoClassification, AutoVideoProcessor
+
+processor = AutoVideoProcessor.from_pretrained({arguments})
+model = AutoModelForVideoClassification.from_pretrained({arguments}).eval()
+clip = processor("face.mp4", return_tensors="pt")
+frames = model(**clip).logits[0]{scores}  # (frames, labels)
+for scores in frames.tolist():
+    print(dict(zip(model.config.id2label.values(), scores)))
+"""
+
+
 def results(config: PreTrainedConfig, facts: ModelFacts) -> str:
-    """Metrics, recall and confusion of the classes, and losses."""
-    text = "\n\n".join(filter(None, [_reported(facts), _figures(facts), _losses(config, facts)]))
+    """Metrics of the evaluation, in all and by label, and losses."""
+    figures = figures_text(facts) or metrics_text(facts)
+    text = "\n\n".join(filter(None, [_reported(facts), figures, _losses(config, facts)]))
     return text and f"## Results\n\n{text}"
 
 
@@ -155,8 +169,8 @@ def terms(facts: ModelFacts) -> str:
 
 def limits(config: PreTrainedConfig) -> str:
     """Purpose of a model, meaning of its answers, and forbidden uses."""
-    answers = MEANING_OF_ANSWERS[problem_type_of(config) if kind_of(config) == "classifier" else None]
-    return LIMITS.format(answers=answers)
+    is_classifier = kind_of(config) == "classifier"
+    return LIMITS.format(answers=AnswerKind.of(config).meaning if is_classifier else MEANING_OF_FEATURES)
 
 
 HOW_TO_USE = """\
@@ -180,18 +194,7 @@ rare in the training data or labelled differently. The errors of this model for 
 Do not use it for decisions about people. In the European Union, systems that infer emotions at work and in education
 are prohibited with few exceptions (AI Act, Article 5(1)(f)). Other countries have their own rules."""
 
-_NO_MEASUREMENT = "It is not a measurement of a person's feelings."
-
-MEANING_OF_ANSWERS = {
-    "single_label_classification": "A score is the softmax of a model that was trained on one label per clip. It says "
-    "how strongly the model prefers this label among its classes. It is not a probability that is calibrated on your "
-    f"videos, and not a share of annotators. {_NO_MEASUREMENT}",
-    "multi_label_classification": "A score is the probability that the model gives to this label. The scores of "
-    f"labels are independent. They are not calibrated on your videos. {_NO_MEASUREMENT}",
-    "regression": f"A predicted number estimates the number of such a clip in the training data. {_NO_MEASUREMENT}",
-    None: "Features describe the appearance of a clip. They are not a measurement of a person's feelings.",
-}
-"""Meaning of the answers of a model, by its `problem_type`. None is for models without labels."""
+MEANING_OF_FEATURES = "Features describe the appearance of a clip. They are not a measurement of a person's feelings."
 
 CITATION = """\
 ## Citation
@@ -208,12 +211,15 @@ CITATION = """\
 
 
 def _answer(config):
-    names = ", ".join(config.id2label[index] for index in range(config.num_labels))
-    if problem_type_of(config) == "regression":
-        return f"predicts {'one number' if config.num_labels == 1 else f'{config.num_labels} numbers'}: {names}."
-    if problem_type_of(config) == "multi_label_classification":
-        return f"gives a probability of each label: {names}. A video can have several labels, or none."
-    return f"gives scores of {names}."
+    kind = AnswerKind.of(config)
+    names = ", ".join(map(kind.with_unit, kind.labels))
+    of_frames = " for each frame" if getattr(config, "frame_level", False) else ""
+    if not kind.is_probability:
+        number = "one number" if config.num_labels == 1 else f"{config.num_labels} numbers"
+        return f"predicts {number}{of_frames}: {names}."
+    if not kind.sums_to_1:
+        return f"gives a probability of each label{of_frames}: {names}. A video can have several labels, or none."
+    return f"gives scores of {names}{of_frames}."
 
 
 def _family(config):
@@ -245,8 +251,8 @@ def _origin_of_training(config, facts):
     data = f" on {facts.dataset_terms.title}" if facts.dataset_terms else ""
     start = f", starting from {base}" if base else ""
     if kind_of(config) == "classifier":
-        is_regression = problem_type_of(config) == "regression"
-        task = "to predict numbers" if is_regression else "for dynamic facial expression recognition"
+        is_recognition = AnswerKind.of(config).is_probability
+        task = "for dynamic facial expression recognition" if is_recognition else "to predict numbers"
         return f"{_family(config)} fine-tuned {task}{data}{start}."
     return f"{_family(config)} pre-trained{data}, without labels, by reconstructing masked tubelets{start}."
 
@@ -255,32 +261,8 @@ def _reported(facts):
     if not facts.reported:
         return ""
     fold = "" if facts.fold is None else f" of fold {facts.fold}"
-    figures = ", ".join(f"{FIGURES[name]} {value:.2f} %" for name, value in facts.reported.items())
+    figures = ", ".join(f"{title_of_metric(name)} {value:.2f} %" for name, value in facts.reported.items())
     return f"The authors of the checkpoint report on the test data{fold}: {figures}. This package did not measure it."
-
-
-def _figures(facts):
-    if not facts.figures:
-        return ""
-    videos = facts.figures["num_videos"]
-    rows = [f"Measured on the {videos} videos of the evaluation data:", "", "| | % |", "| --- | ---: |"]
-    rows += [f"| {title} | {100 * facts.figures[name]:.2f} |" for name, title in FIGURES.items()]
-    if facts.selected_by:
-        name = facts.selected_by.removeprefix("eval_")
-        rows += ["", f"The best checkpoint was selected by {FIGURES.get(name, name)} on the same videos."]
-    return "\n".join([*rows, "", *_confusion(facts.figures)])
-
-
-def _confusion(figures):
-    names = list(figures["class_accuracy"])
-    cells = " | ".join(map(_cell, names))
-    yield "Videos by true class (rows) and predicted class (columns), and the recall of each class:"
-    yield ""
-    yield f"| | {cells} | % |"
-    yield f"| --- |{' ---: |' * (len(names) + 1)}"
-    for (name, accuracy), counts in zip(figures["class_accuracy"].items(), figures["confusion_matrix"], strict=True):
-        recall = "-" if accuracy is None else f"{100 * accuracy:.2f}"
-        yield f"| {_cell(name)} | {' | '.join(map(str, counts))} | {recall} |"
 
 
 def _losses(config, facts):
@@ -288,10 +270,7 @@ def _losses(config, facts):
         return ""
     listed = "\n".join(f"- {name}: {loss:.4g}" for name, loss in facts.losses.items())
     if kind_of(config) == "classifier":
-        of = " (mean squared error)" if problem_type_of(config) == "regression" else ""
+        loss = LOSSES.get(facts.hyperparameters.get("regression_loss", "mse"))
+        of = "" if AnswerKind.of(config).is_probability or loss is None else f" ({loss})"
         return f"Loss{of}:\n\n{listed}"
     return f"Loss (mean squared error over masked tubelets):\n\n{listed}"
-
-
-def _cell(text):
-    return " ".join(text.split()).replace("|", r"\|")

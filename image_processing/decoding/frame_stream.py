@@ -19,9 +19,10 @@ from .decoder_backends import check_backend_name, chosen_backend, open_with_back
 from .frame_clock import SAME_TIME, FrameClock
 from .frame_folders import check_frame_order, consists_of_images, frame_files
 from .image_decoding import read_image
+from .local_videos import has_content, local_video, video_name
 from .pyav_decoding import SameSize, decoded_frames, open_packets
 from .video_decoding import undecodable, warn_of
-from .video_inputs import split_into_videos
+from .video_inputs import decoded_frames_at, is_decoder, split_into_videos
 from .video_sources import VideoReadError, local_path
 
 
@@ -104,8 +105,9 @@ def open_frames(
     """Open a video within a `with` block, to iterate once over all its frames.
 
     Args:
-        video: One video. It is a path or URL as in `read_video`, an array of pixels from 0 to 255 (frames, height,
-            width, channels) or (frames, channels, height, width), or a list of PIL images or arrays.
+        video: One video. It is a path or URL as in `read_video`, another video of `local_video` (bytes, an open file,
+            a dictionary of `datasets`), a `torchcodec.decoders.VideoDecoder`, an array of pixels from 0 to 255
+            (frames, height, width, channels) or (frames, channels, height, width), or a list of PIL images or arrays.
         frame_rate: Frames per second of a folder or an array. The default is 25. Video files use their timestamps.
         num_threads: Threads that decode a video file. 0 means one for each core. The number changes only the pixels of
             damaged frames.
@@ -126,22 +128,34 @@ def open_frames(
         raise ValueError(f"One video can be opened at a time, but {1 + len(others)} were given.")
     with contextlib.ExitStack() as stack:
         try:
-            path = None if isinstance(video, torch.Tensor) else stack.enter_context(local_path(video))
-            if path is None:
-                stream = _array_frames(video, frame_rate)
-            elif is_animation(path):
-                stream = _animation_frames(path, video)
-            elif consists_of_images(path):
-                stream = _numbered(frame_files(path, frame_order), read_image, frame_rate)
-            elif (backend := chosen_backend(backend, path)) == "pyav":
-                stream = _video_frames(path, video, num_threads, stack)
-            else:
-                stream = _backend_frames(backend, path, num_threads)
+            stream = _stream_of(video, frame_rate, num_threads, backend, frame_order, stack)
         except OSError as error:
             raise VideoReadError(
                 f"{video!r} cannot be read: {error}. Check that it exists and is readable."
             ) from error
         yield stream
+
+
+def _stream_of(
+    video, frame_rate: float, num_threads: int, backend: str | None, frame_order: str, stack: contextlib.ExitStack
+) -> FrameStream:
+    """The frames of an entry of `split_into_videos`. `stack` closes its files."""
+    if isinstance(video, torch.Tensor):
+        return _array_frames(video, frame_rate)
+    if has_content(video):
+        path, name = Path(stack.enter_context(local_video(video))), video_name(video)
+    elif is_decoder(video):
+        return _decoder_frames(video, frame_rate)
+    else:
+        path, name = stack.enter_context(local_path(video)), video
+    if is_animation(path):
+        return _animation_frames(path, name)
+    if consists_of_images(path):
+        return _numbered(frame_files(path, frame_order), read_image, frame_rate)
+    backend = chosen_backend(backend, path)
+    if backend == "pyav":
+        return _video_frames(path, name, num_threads, stack)
+    return _backend_frames(backend, path, num_threads)
 
 
 def sample_in_time(stream: FrameStream, step: float) -> Iterator[TimedFrame]:
@@ -168,6 +182,15 @@ def _array_frames(video: torch.Tensor, frame_rate: float) -> FrameStream:
         return np.ascontiguousarray(frame.expand(3, -1, -1).permute(1, 2, 0).numpy())
 
     return _numbered(range(len(video)), read, frame_rate)
+
+
+def _decoder_frames(decoder, frame_rate: float) -> FrameStream:
+    """Frames of a `VideoDecoder`, with its average frame rate if it has one."""
+
+    def read(index: int) -> np.ndarray:
+        return decoded_frames_at(decoder, np.array(index)).permute(1, 2, 0).cpu().numpy()
+
+    return _numbered(range(len(decoder)), read, getattr(decoder.metadata, "average_fps", None) or frame_rate)
 
 
 def _numbered(items: Iterable, read: Callable, frame_rate: float) -> FrameStream:

@@ -1,6 +1,8 @@
 """Splitting the videos that a user passes into a list with one entry a video."""
 
 import os
+from collections.abc import Mapping
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -9,23 +11,27 @@ from transformers.image_utils import ChannelDimension, infer_channel_dimension_f
 from transformers.video_utils import VideoInput, is_valid_video_frame
 
 from .image_decoding import rgb_pixels
+from .local_videos import has_content
+from .video_sources import VideoReadError
 
 
 def split_into_videos(
-    videos: VideoInput | os.PathLike, input_data_format: str | ChannelDimension | None = None
-) -> list[str | torch.Tensor]:
-    """One entry per video: its path or URL, or its frames.
+    videos: VideoInput | os.PathLike | Mapping | bytes | BinaryIO,
+    input_data_format: str | ChannelDimension | None = None,
+) -> list:
+    """One entry per video: its path or URL, its content, or its frames.
 
     Args:
-        videos: A path or URL; a PIL image or an array of 3 dimensions (one frame); a list of such frames (one
-            video); an array of 4 dimensions (one video) or 5 (several); or a list of any of these, also nested.
-            Arrays are of NumPy or PyTorch.
+        videos: A path or URL; any other video of `local_video`, such as a dictionary of `datasets`; a PIL image or an
+            array of 3 dimensions (one frame); a list of such frames (one video); an array of 4 dimensions (one video)
+            or 5 (several); a `torchcodec.decoders.VideoDecoder`; or a list of any of these, also nested. Arrays are of
+            NumPy or PyTorch.
         input_data_format: Where the channels of arrays are. By default, their shapes decide.
 
     Returns:
         Paths and URLs as strings, frames as tensors (frames, channels, height, width) with the dtype and device of the
         input. PIL images become RGB, uint8, by the upper 8 of 16 bits. Transparent pixels of images and of arrays with
-        4 channels are put on black.
+        4 channels are put on black. Decoders and videos with content (`has_content`) do not change.
 
     Raises:
         ValueError: If there is no video, a type is not one of these, a video has no frames, its frames differ in
@@ -33,6 +39,8 @@ def split_into_videos(
     """
     if isinstance(videos, (str, os.PathLike)):
         return [os.fspath(videos)]
+    if has_content(videos) or is_decoder(videos):
+        return [videos]
     if is_valid_video_frame(videos):
         return [_stack_frames([videos], input_data_format)]
     if isinstance(videos, (np.ndarray, torch.Tensor)) and videos.ndim == 4:
@@ -42,14 +50,33 @@ def split_into_videos(
     if not isinstance(videos, (list, tuple)):
         found = f"{videos.ndim} dimensions" if hasattr(videos, "ndim") else f"type {type(videos).__name__}"
         raise ValueError(
-            "A video must be a path, a URL, a list of frames (PIL images or arrays of 3 dimensions) or an array of 4 "
-            f"dimensions, but one of {found} was given."
+            "A video must be a path, a URL, bytes, an open file, a dictionary with 'bytes' or 'path', a list of "
+            f"frames (PIL images or arrays of 3 dimensions) or an array of 4 dimensions, but one of {found} was given."
         )
     if not videos:
         raise ValueError("There is no video to process: the list of videos, or of frames, is empty.")
     if all(is_valid_video_frame(frame) for frame in videos):
         return [_stack_frames(videos, input_data_format)]
     return [video for item in videos for video in split_into_videos(item, input_data_format)]
+
+
+def is_decoder(video) -> bool:
+    """Whether a video is a `torchcodec.decoders.VideoDecoder`. TorchCodec need not be installed."""
+    return callable(getattr(video, "get_frames_at", None)) and hasattr(video, "__len__")
+
+
+def decoded_frames_at(decoder, indices: np.ndarray) -> torch.Tensor:
+    """Frames of a `VideoDecoder`: uint8 (*shape of the indices, channels, height, width). Each is decoded once.
+
+    Raises:
+        VideoReadError: If the frames cannot be decoded.
+    """
+    distinct, positions = np.unique(indices, return_inverse=True)
+    try:
+        frames = decoder.get_frames_at(indices=distinct.tolist()).data
+    except Exception as error:  # TorchCodec raises RuntimeError and others
+        raise VideoReadError(f"The decoded video cannot be read: {error}. Pass its path instead.") from error
+    return _channels_first(frames, None)[torch.from_numpy(positions.reshape(indices.shape))]
 
 
 def _stack_frames(frames: list, input_data_format: str | ChannelDimension | None) -> torch.Tensor:

@@ -12,14 +12,13 @@ from transformers import PreTrainedModel
 from transformers.video_processing_utils import BaseVideoProcessor
 
 from ...figures import draw_reconstruction, reconstruct
+from ...hub.answer_kind import SEPARATOR, THRESHOLD
 from ...image_processing import FaceCropper, crop_face, open_frames, reading_of, sample_in_time
 from ...image_processing.decoding.frame_stream import FRAME_RATE
 from ...modeling_lgi_former import LGIFormerForPreTraining
-from ...modeling_lgi_former.classification_loss import problem_type_of
 from ..annotated_video import annotate_video
 from ..pipeline import FacialExpressionPipeline
-from ..prediction import labels_of
-from ..timeline import best_label, shown_number
+from ..timeline import shown_number
 from ..timeline_figure import draw_timeline
 from .uploads import UploadLimits
 
@@ -58,10 +57,10 @@ class Recognition:
         face_cropper: Finds and follows faces.
 
     Attributes:
+        kind (`AnswerKind`): What the numbers are.
         labels (`list[str]`): The labels in the order of the model.
-        problem_type (`str`): What the model was trained for, as `problem_type` of its configuration.
-        columns (`list[str]`): Columns of the tables: number of the person from 1, start and end in seconds, the label
-            with the highest score (not for regression), and the score of each label.
+        columns (`list[str]`): Columns of the tables: number of the person from 1, start and end in seconds, the
+            predicted labels (not for regression), and the number of each label.
     """
 
     def __init__(
@@ -72,9 +71,6 @@ class Recognition:
         face_cropper: FaceCropper,
     ):
         self.limits = limits
-        self.labels = labels_of(model.config)
-        self.problem_type = problem_type_of(model.config)
-        self.columns = [*PERSON_AND_TIMES, *([] if self.is_regression else [EXPRESSION]), *_titles(self.labels)]
         self._reading = reading_of(video_processor)
         self._pipeline = FacialExpressionPipeline(
             model=model,
@@ -84,11 +80,10 @@ class Recognition:
             return_boxes=True,
             show_progress=True,
         )
-
-    @property
-    def is_regression(self) -> bool:
-        """Whether the scores are outputs of a regression model. Otherwise they are probabilities."""
-        return self.problem_type == "regression"
+        self.kind = self._pipeline.kind
+        self.labels = self.kind.labels
+        expression = [EXPRESSION] if self.kind.is_probability else []
+        self.columns = [*PERSON_AND_TIMES, *expression, *self._titles()]
 
     def __call__(self, video: str, crop_faces: bool = True) -> RecognitionAnswer:
         """Answer to a video file.
@@ -107,7 +102,7 @@ class Recognition:
             note=self._note(result, crop_faces),
             people=self._people(result),
             windows=[self._row(shown_number(entry["person"]), entry) for entry in result["timeline"]],
-            timeline=draw_timeline(result, title="Scores over time"),
+            timeline=draw_timeline(result, title=f"{self.kind.word.capitalize()}s over time"),
             video=self._annotate(video, result),
         )
 
@@ -120,10 +115,6 @@ class Recognition:
         self.limits.check(video)
         return self._pipeline(video, crop_faces=crop_faces)
 
-    def score_text(self, score: float) -> str:
-        """A score for people: a percentage, or two decimals for regression."""
-        return f"{score:.2f}" if self.is_regression else f"{score:.1%}"
-
     def _annotate(self, video: str, result: dict) -> bytes:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "annotated.mp4")
@@ -134,19 +125,22 @@ class Recognition:
         people = len(result["people"])
         seen = "whole frames" if not crop_faces else "1 person" if people == 1 else f"{people} people"
         sentences = [
-            self._best(result["scores"]),
+            *self._answer(result["scores"]),
             f"The model saw {seen} in {result['duration']:.1f} seconds of video.",
         ]
         if "note" in result:
             sentences.append(as_markdown(result["note"]))
         return " ".join(sentences)
 
-    def _best(self, scores: dict[str, float]) -> str:
-        texts = [f"**{as_markdown(label)}** {self.score_text(scores[label])}" for label in self.labels]
-        if self.is_regression:
-            return f"The output of the model is {', '.join(texts)}."
-        label, score = next(iter(scores.items()))
-        return f"The highest score is **{as_markdown(label)}** with {self.score_text(score)}."
+    def _answer(self, scores: dict[str, float]) -> list[str]:
+        texts = {label: f"**{as_markdown(label)}** {self.kind.shown(score)}" for label, score in scores.items()}
+        if not self.kind.is_probability:
+            return [f"The model estimates {', '.join(texts.values())}.", as_markdown(self.kind.units_in_words)]
+        if self.kind.sums_to_1:
+            label, score = next(iter(scores.items()))
+            return [f"The highest score is **{as_markdown(label)}** with {self.kind.shown(score)}."]
+        top = [texts[label] for label in self.kind.top(scores)]
+        return [f"Labels above {THRESHOLD:.0%}: {', '.join(top) or 'none'}."]
 
     def _people(self, result: dict) -> list[list]:
         rows = [self._row(shown_number(person["person"]), person) for person in result["people"]]
@@ -155,19 +149,19 @@ class Recognition:
         return rows
 
     def _row(self, person: int | str, scored: dict) -> list:
-        expression = [] if self.is_regression else [best_label(scored)]
+        expression = [SEPARATOR.join(self.kind.top(scored["scores"]))] if self.kind.is_probability else []
         scores = (scored["scores"][label] for label in self.labels)
         return [person, scored["start"], scored["end"], *expression, *scores]
+
+    def _titles(self) -> list[str]:
+        """Columns of labels. A label with the name of another column is called "score of ..."."""
+        others = (*PERSON_AND_TIMES, EXPRESSION)
+        return [f"{self.kind.word} of {label}" if label in others else label for label in self.labels]
 
 
 def as_markdown(text: str) -> str:
     """Escape a text so that Markdown shows it letter by letter."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text)
-
-
-def _titles(labels: list[str]) -> list[str]:
-    """Columns of labels. A label with the name of another column is called "score of ..."."""
-    return [f"score of {label}" if label in (*PERSON_AND_TIMES, EXPRESSION) else label for label in labels]
 
 
 @dataclass

@@ -73,56 +73,62 @@ def picture_address(figure: Figure) -> str:
 
 
 def score_table(recognition: Recognition, answer: RecognitionAnswer) -> str:
-    """The mean scores, with links to CSV files: a row for each label, the highest first, a column for each person.
+    """The mean scores, with links to CSV files: a row for each label, a column for each person.
 
-    The column of all people is the first one, because a narrow screen hides the last ones.
+    The highest score is first. Quantities are in the order of the model. The column of all people is the first one,
+    because a narrow screen hides the last ones.
     """
     first_score = len(recognition.columns) - len(recognition.labels)
     *others, overall = answer.people
     people = [overall, *others]
     by_score = range(len(recognition.labels))
-    if not recognition.is_regression:
+    if recognition.kind.is_probability:
         by_score = sorted(by_score, key=lambda index: -overall[first_score + index])
     rows = [
-        _table_row(recognition.labels[index], [_score(recognition, row[first_score + index]) for row in people])
+        _table_row(
+            recognition.kind.with_unit(recognition.labels[index]),
+            [_score(recognition, row[first_score + index]) for row in people],
+        )
         for index in by_score
     ]
     names = ["all people" if row[0] == "all" else f"person {row[0]}" for row in people]
     times = [f"{start:.1f} to {end:.1f}" for _, start, end, *_ in people]
     heading = f"<tr><td></td>{''.join(f'<th scope=col>{name}</th>' for name in names)}</tr>"
     return (
-        f'<h3>Mean scores</h3><div class="wide"><table><thead>{heading}</thead>'
+        f'<h3>Mean {recognition.kind.word}s</h3><div class="wide"><table><thead>{heading}</thead>'
         f"<tbody>{''.join(rows)}</tbody><tfoot>{_table_row('seconds', times)}</tfoot></table></div>"
-        f"{_csv_links(recognition.columns, answer)}"
+        f"{_csv_links(recognition, answer)}"
     )
 
 
 def timeline_and_scores(recognition: Recognition, answer: RecognitionAnswer) -> str:
     """The timeline and the table of scores, side by side if the screen is wide enough."""
-    timeline = picture(answer.timeline, "Score of each label over time")
+    timeline = picture(answer.timeline, f"{recognition.kind.word.capitalize()} of each label over time")
     table = score_table(recognition, answer)
     return f'<div class="beside"><div id="timeline">{timeline}</div><div id="scores">{table}</div></div>'
 
 
-def _csv_links(columns: list[str], answer: RecognitionAnswer) -> str:
+def _csv_links(recognition: Recognition, answer: RecognitionAnswer) -> str:
+    numbers = f"{recognition.kind.word}s"
     tables = {
-        "mean-scores.csv": ("Download this table (CSV)", answer.people),
-        "scores-over-time.csv": ("Download the scores over time (CSV)", answer.windows),
+        f"mean-{numbers}.csv": ("Download this table (CSV)", answer.people),
+        f"{numbers}-over-time.csv": (f"Download the {numbers} over time (CSV)", answer.windows),
     }
     links = []
     for name, (text, rows) in tables.items():
-        address = _data_address("text/csv;charset=utf-8", as_csv(columns, rows).encode())
+        address = _data_address("text/csv;charset=utf-8", as_csv(recognition, rows).encode())
         links.append(f'<a href="{address}" download="{name}">{text}</a>')
     return f"<p>{'<br>'.join(links)}</p>"
 
 
-def as_csv(columns: list[str], rows: list[list]) -> str:
-    """A table as CSV. Scores have 4 decimals."""
+def as_csv(recognition: Recognition, rows: list[list]) -> str:
+    """A table as CSV."""
+    exact = recognition.kind.exact
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(columns)
+    writer.writerow(recognition.columns)
     for person, start, end, *cells in rows:
-        writer.writerow([person, start, end, *(f"{cell:.4f}" if isinstance(cell, float) else cell for cell in cells)])
+        writer.writerow([person, start, end, *(exact(cell) if isinstance(cell, float) else cell for cell in cells)])
     return file.getvalue()
 
 
@@ -132,12 +138,9 @@ def _table_row(name: str, cells: list[str]) -> str:
 
 def _score(recognition: Recognition, score: float) -> str:
     """A score as text. A bar beside a percentage shows it too."""
-    text = f'<span class="number">{recognition.score_text(score)}</span>'
-    return (
-        text
-        if recognition.is_regression
-        else f'<span class="bar"><span style="width: {score:.1%}"></span></span>{text}'
-    )
+    text = f'<span class="number">{recognition.kind.shown(score)}</span>'
+    bar = f'<span class="bar"><span style="width: {score:.1%}"></span></span>'
+    return bar + text if recognition.kind.is_probability else text
 
 
 def _data_address(media_type: str, data: bytes) -> str:

@@ -12,22 +12,6 @@ from .markup import picture, picture_address, player, timeline_and_scores
 from .uploads import NotAnsweredError, deleted_after_answer
 
 
-MEANING_OF_A_SCORE = {
-    "single_label_classification": (
-        "A score is the softmax of a model that was trained on one label per clip. It says how strongly the model "
-        "prefers this label among its classes. It is not a measurement of what somebody feels. It is not a share of "
-        "annotators."
-    ),
-    "multi_label_classification": (
-        "A score is the sigmoid of a model that was trained on several labels per clip. It says how strongly the "
-        "model expects this label, independently of the other labels. It is not a measurement of what somebody "
-        "feels. It is not a share of annotators."
-    ),
-    "regression": (
-        "A score is the output of a model that was trained on numbers, such as ratings of clips. It is not a "
-        "measurement of what somebody feels."
-    ),
-}
 WITH_CARE = (
     "**Use with care.** Whether emotions can be read from faces is "
     "[contested](https://doi.org/10.1177/1529100619832930). {meaning}Do not use it for decisions about people. In the "
@@ -59,7 +43,7 @@ def build_page(demo: Recognition | Reconstruction, model_name: str) -> gr.Blocks
         subject = "Facial expressions in a video" if is_recognition else "Masked video, reconstructed"
         gr.Markdown(f"# {subject}\nModel: {as_markdown(model_name)}. {_about_uploads(demo)}")
         (_add_recognition if is_recognition else _add_reconstruction)(demo)
-        meaning = f"{MEANING_OF_A_SCORE[demo.problem_type]} " if is_recognition else ""
+        meaning = f"{as_markdown(demo.kind.meaning)} " if is_recognition else ""
         gr.Markdown(WITH_CARE.format(meaning=meaning))
     return page.queue(max_size=LONGEST_QUEUE)
 

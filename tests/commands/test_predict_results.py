@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import shutil
 import subprocess
 import sys
@@ -91,13 +92,15 @@ def test_nothing_is_overwritten(video, finetuned, tmp_path, capsys):
     results = tmp_path / "results"
     assert predict(video, "--model", finetuned, "--output", results) == 0
     before = {path: path.stat().st_mtime_ns for path in results.iterdir()}
+    capsys.readouterr()
     for name in ("face.csv", "face_timeline.png", "predictions.csv"):
         others = {path.name for path in results.iterdir()} - {name}
         for other in others:
             (results / other).rename(tmp_path / other)
         with pytest.raises(SystemExit):
             predict(video, "--model", finetuned, "--output", results)
-        assert f"{name}' is there already" in capsys.readouterr().err
+        error = capsys.readouterr().err
+        assert error.startswith("lgi-former: ") and f"{name}' is there already" in error and error.count("\n") == 1
         for other in others:
             (tmp_path / other).rename(results / other)
     assert {path: path.stat().st_mtime_ns for path in results.iterdir()} == before
@@ -160,12 +163,35 @@ def test_the_papers_evaluation_has_the_table_alone(videos, finetuned, tmp_path):
     assert len(rows) == 3 and all(row["expression"] and not row["duration"] for row in rows)
 
 
-def test_regression_has_no_top_expression(save_tiny_model, video, tmp_path):
-    save_tiny_model(LGIFormerForVideoClassification, tmp_path / "model", ["valence", "arousal"], "regression")
-    assert predict(video, "--model", tmp_path / "model", "--output", tmp_path / "out", "--window", 3) == 0
+@pytest.mark.parametrize(
+    ("problem_type", "labels", "last_column", "shown"),
+    [
+        ("regression", ["valence", "person"], "value of person", "quantity"),
+        (None, ["valence"], "valence", "Values are in the unit of the training labels."),
+        ("multi_label_classification", ["happy", "sad"], "sad", "Labels above 0.5: "),
+    ],
+)
+def test_tables_fit_the_kind_of_the_model(
+    problem_type, labels, last_column, shown, save_tiny_model, video, tmp_path, capsys
+):
+    model = tmp_path / "model"
+    save_tiny_model(LGIFormerForVideoClassification, model, labels, problem_type)
+    arguments = [video, "--model", model, "--window", 1.28]
+    assert predict(*arguments, "--output", tmp_path / "out") == 0
+    table = capsys.readouterr().out
+    assert shown in table and ("lowest" in table) == (problem_type != "multi_label_classification")
     for name in ("face.csv", "predictions.csv"):
-        (row,) = rows_of(tmp_path / "out" / name)
-        assert row["expression"] == "" and row["valence"]
+        for row in rows_of(tmp_path / "out" / name):
+            is_above = [name for name in labels if float(row.get(name) or -1) > 0.5]
+            assert row["expression"] == (";".join(is_above) if "Labels" in shown else "")
+            assert row[last_column] and f"score of {last_column}" not in row
+    assert predict(*arguments, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["problem_type"] == (problem_type or "regression")
+    if result["problem_type"] == "regression":
+        assert list(result["scores"]) == labels
+        assert predict(*arguments, "--top_k", 1) == 2
+        assert "--top_k is for scores" in capsys.readouterr().err
 
 
 def test_a_class_with_the_name_of_a_column_has_its_own_column(save_tiny_model, video, tmp_path):

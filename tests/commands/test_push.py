@@ -30,17 +30,6 @@ def model_dir(save_tiny_model, tmp_path):
     return folder
 
 
-@pytest.fixture
-def on_loopback(loopback_hub, monkeypatch, tmp_path):
-    """The loopback Hub, which the Hub's client of this process uses. The client has read the environment already."""
-    for name, value in loopback_hub.environment(tmp_path / "home").items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", loopback_hub.url)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
-    return loopback_hub
-
-
 def push(*arguments):
     return main(["push", *map(str, arguments)])
 

@@ -128,6 +128,23 @@ def test_a_file_without_a_confusion_matrix_is_an_error(name, text, message, draw
     assert message in error_line()
 
 
+@pytest.mark.parametrize("name", ["metrics.json", "predictions.csv"])
+@pytest.mark.parametrize(("task", "message"), [("regression", "numbers"), ("multi_label", "several labels a video")])
+def test_an_evaluation_without_classes_has_no_confusion_matrix(task, message, name, drawn, tmp_path, error_line):
+    labels = np.array([[0.0, 1], [1, 0]])
+    write_evaluation(tmp_path / "of_task", ["a.mp4", "b.mp4"], labels, labels, ["x", "y"], task)
+    assert not drawn("confusion", tmp_path / "of_task" / name, status=2)
+    error = error_line()
+    assert (f"the task {task}, which has no confusion matrix" if name == "metrics.json" else message) in error
+
+
+def test_the_confusion_matrix_of_shares_is_that_of_the_winners(tmp_path):
+    shares = np.array([[0.5, 0.5], [0.2, 0.8], [0.7, 0.3]])
+    write_evaluation(tmp_path, list("abc"), shares, shares[[0, 0, 1]], ["x", "y"], "distribution")
+    for source in (tmp_path, tmp_path / "predictions.csv"):
+        assert read_confusion(source)[0].tolist() == [[1, 1], [1, 0]]
+
+
 @pytest.mark.parametrize("name", ["", "missing"])
 def test_a_folder_without_a_confusion_matrix_is_an_error(name, drawn, tmp_path, error_line):
     assert not drawn("confusion", tmp_path / name, status=2)

@@ -24,7 +24,11 @@ def test_every_field_is_documented_once_with_its_default():
 
 def test_a_saved_configuration_is_the_same_again(tmp_path):
     config = LGIFormerConfig(
-        region_size=(4, 5, 5), num_labels=7, motion_loss_weight=0.3, local_global_interaction=None
+        region_size=(4, 5, 5),
+        num_labels=7,
+        label_units=["mV", *6 * [""]],
+        motion_loss_weight=0.3,
+        local_global_interaction=None,
     )
     config.save_pretrained(tmp_path)
     again = AutoConfig.from_pretrained(tmp_path)
@@ -71,6 +75,9 @@ def test_a_saved_configuration_is_the_same_again(tmp_path):
         ({"motion_loss_weight": 1.5}, "motion_loss_weight=1.5 must be a number from 0 to 1"),
         ({"motion_loss_weight": "0.5"}, "motion_loss_weight='0.5' must be a number"),
         ({"layer_norm_eps": float("nan")}, "layer_norm_eps=nan must be a positive number"),
+        ({"num_labels": 2, "label_units": ["mV"]}, r"label_units=\['mV'\] has the length 1, but there are 2 labels"),
+        ({"num_labels": 2, "label_units": "mV"}, "label_units='mV' must be a list of strings"),
+        ({"num_labels": 2, "label_units": ["mV", None]}, "must be a list of strings"),
         ({"classifier_init_scale": -1}, "classifier_init_scale=-1 must be a positive number or 0"),
     ],
 )

@@ -149,6 +149,68 @@ def test_settings_of_the_pipeline_hold_for_all_calls(tiny_model, tiny_processor,
     assert len(recognise(people_video({}), window=4.0)["timeline"]) == 1
 
 
+@pytest.mark.parametrize("problem_type", [None, "multi_label_classification", "regression"])
+@pytest.mark.parametrize(
+    ("count", "windows"), [(28, [[0, 1, 2, 3], [2, 3, 4, 5], [3, 4, 5, 6]]), (10, [[0, 1, 2, 2]])]
+)
+def test_frames_of_a_frame_level_model_have_the_mean_over_their_windows(
+    count, windows, problem_type, tiny_model, tiny_processor, people_video
+):
+    model = tiny_model(frame_level=True, problem_type=problem_type)
+    recognise = FacialExpressionPipeline(model=model, video_processor=tiny_processor(), device="cpu")
+    video = people_video({80: (0, count - 1)}, count=count)
+    sampled = torch.from_numpy(video[::4]).movedim(-1, 1)
+    by_frame = {}
+    for window in windows:
+        clip = recognise.video_processor(sampled[window], do_sample_frames=False, return_tensors="pt")["pixel_values"]
+        with torch.no_grad():
+            scores = recognise.kind.answers(model(pixel_values=clip).logits[0])
+        for frame in set(window):
+            by_frame.setdefault(frame, []).append(scores[window.index(frame)].tolist())
+    timeline = recognise(video, crop_faces=False, batch_size=2)["timeline"]
+    assert [entry["start"] for entry in timeline] == pytest.approx([0.16 * frame for frame in sorted(by_frame)])
+    assert [entry["end"] for entry in timeline[:-1]] == [entry["start"] for entry in timeline[1:]]
+    assert timeline[-1]["end"] == count / 25
+    for frame, entry in enumerate(timeline):
+        assert list(entry["scores"].values()) == pytest.approx(np.mean(by_frame[frame], axis=0), abs=1e-6)
+
+
+def test_frames_of_two_people_are_not_mixed(tiny_model, tiny_processor, people_video, square_detector):
+    recognise = FacialExpressionPipeline(
+        model=tiny_model(frame_level=True),
+        video_processor=tiny_processor(),
+        face_cropper=FaceCropper(square_detector),
+        device="cpu",
+        return_boxes=True,
+    )
+    both = recognise(people_video({0: (0, 99), 160: (0, 60)}))
+    alone = recognise(people_video({0: (0, 99)}))
+    assert [entry for entry in both["timeline"] if entry["person"] == 0] == alone["timeline"]
+    assert all(len(entry["boxes"]) == 1 and entry["boxes"][0][0] == entry["start"] for entry in both["timeline"])
+    assert both["people"][1]["end"] < 3
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [
+        ({}, {"problem_type": "single_label_classification"}),
+        ({"problem_type": "multi_label_classification"}, {"problem_type": "multi_label_classification"}),
+        ({"problem_type": "regression"}, {"problem_type": "regression"}),
+        ({"id2label": {0: "valence"}}, {"problem_type": "regression"}),
+    ],
+)
+def test_a_result_says_what_its_numbers_are(fields, kind, tiny_model, tiny_processor, people_video):
+    model = tiny_model(**fields)
+    recognise = FacialExpressionPipeline(model=model, video_processor=tiny_processor(), device="cpu", crop_faces=False)
+    result = recognise(people_video({}))
+    assert {name: result[name] for name in ("problem_type", "units") if name in result} == kind
+    labels = list(model.config.id2label.values())
+    in_order = (
+        sorted(labels, key=result["scores"].get, reverse=True) if kind["problem_type"] != "regression" else labels
+    )
+    assert list(result["scores"]) == in_order
+
+
 def test_boxes_are_returned_with_the_option(recognise, people_video):
     assert "boxes" not in recognise(people_video({80: (0, 99)}))["timeline"][0]
     entry = recognise(people_video({80: (0, 99)}), return_boxes=True)["timeline"][1]

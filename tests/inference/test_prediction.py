@@ -12,7 +12,7 @@ import lgi_former
 from lgi_former import LGIFormerForPreTraining
 from lgi_former.hub.loading import load_classifier
 from lgi_former.image_processing.faces import face_cropping
-from lgi_former.inference import predict_video
+from lgi_former.inference import embed_videos, predict_video
 
 
 class _Processor:
@@ -52,6 +52,17 @@ def test_scores_are_probabilities_by_label_highest_first(clip, tiny_model, tiny_
     assert list(prediction.scores.values()) == sorted(prediction.scores.values(), reverse=True)
     for index, label in model.config.id2label.items():
         assert prediction.scores[label] == pytest.approx(probabilities[index].item(), abs=1e-6)
+
+
+def test_videos_of_datasets_have_short_names(clip, tiny_model, tiny_processor):
+    model, processor = tiny_model(), tiny_processor()
+    content = Path(clip).read_bytes()
+    expected = predict_video(model, processor, clip).scores
+    for video, name in (({"path": clip}, re.escape(clip)), ({"bytes": content}, "[0-9a-f]{20,32}")):
+        prediction = predict_video(model, processor, video)
+        assert prediction.scores == expected and re.fullmatch(name, prediction.video)
+    embeddings = list(embed_videos(model.lgi_former, processor, [content, {"path": clip}]))
+    assert re.fullmatch("[0-9a-f]{20,32}", embeddings[0].video) and embeddings[1].video == clip
 
 
 def test_probabilities_are_averaged_over_segments(clip, tiny_model, tiny_processor):

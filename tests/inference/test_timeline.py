@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
+from PIL import ImageDraw
 
+from lgi_former.hub.answer_kind import AnswerKind
 from lgi_former.image_processing import VideoReadError, open_frames
 from lgi_former.inference.annotated_video import annotate_video, draw_legend
 from lgi_former.inference.timeline import stretches, summarise
@@ -19,12 +21,17 @@ def entry(person, start, end, happy, **more):
     return {"person": person, "start": start, "end": end, "scores": {"happy": happy, "sad": 1 - happy}, **more}
 
 
-def result_of(timeline, duration):
-    return {"video": None, "duration": duration, **summarise(timeline), "timeline": timeline}
+ONE_LABEL = AnswerKind("single_label_classification", ["happy", "sad"])
+SEVERAL_LABELS = AnswerKind("multi_label_classification", ["happy", "sad"])
+
+
+def result_of(timeline, duration, **fields):
+    result = {"video": None, "duration": duration, "timeline": timeline, **fields}
+    return result | summarise(timeline, AnswerKind.of_result(result))
 
 
 def test_scores_of_people_and_of_the_video_are_means():
-    summary = summarise([entry(0, 0, 2, 0.8), entry(0, 2, 4, 0.6), entry(1, 1, 2, 0.2)])
+    summary = summarise([entry(0, 0, 2, 0.8), entry(0, 2, 4, 0.6), entry(1, 1, 2, 0.2)], ONE_LABEL)
     first, second = summary["people"]
     assert first == {"person": 0, "start": 0, "end": 4, "scores": pytest.approx({"happy": 0.7, "sad": 0.3})}
     assert list(second["scores"]) == ["sad", "happy"]
@@ -33,7 +40,7 @@ def test_scores_of_people_and_of_the_video_are_means():
 
 
 def test_a_timeline_without_people_has_a_note():
-    assert summarise([]) == {
+    assert summarise([], ONE_LABEL) == {
         "scores": None,
         "people": [],
         "note": "No face was found, so there is nothing to classify.",
@@ -42,10 +49,19 @@ def test_a_timeline_without_people_has_a_note():
 
 def test_windows_with_the_same_best_label_become_one_stretch():
     timeline = [entry(0, 0, 2, 0.8), entry(1, 0, 2, 0.9), entry(0, 1, 3, 0.6), entry(0, 2, 4, 0.1)]
-    assert stretches(timeline) == [
-        {"person": 0, "start": 0, "end": 3, "label": "happy", "score": pytest.approx(0.7)},
-        {"person": 0, "start": 2, "end": 4, "label": "sad", "score": pytest.approx(0.9)},
-        {"person": 1, "start": 0, "end": 2, "label": "happy", "score": pytest.approx(0.9)},
+    assert stretches(timeline, ONE_LABEL) == [
+        {"person": 0, "start": 0, "end": 3, "scores": {"happy": pytest.approx(0.7)}},
+        {"person": 0, "start": 2, "end": 4, "scores": {"sad": pytest.approx(0.9)}},
+        {"person": 1, "start": 0, "end": 2, "scores": {"happy": pytest.approx(0.9)}},
+    ]
+
+
+def test_windows_with_the_same_labels_above_the_threshold_become_one_stretch():
+    scores = [{"happy": 0.9, "sad": 0.6}, {"happy": 0.7, "sad": 0.8}, {"happy": 0.5, "sad": 0.1}]
+    timeline = [{"person": 0, "start": time, "end": time + 2, "scores": each} for time, each in enumerate(scores)]
+    assert [stretch["scores"] for stretch in stretches(timeline, SEVERAL_LABELS)] == [
+        pytest.approx({"happy": 0.8, "sad": 0.7}),
+        {},
     ]
 
 
@@ -123,10 +139,57 @@ def test_the_figure_without_people_has_a_note():
     assert "No face" in draw_timeline(result_of([], 3)).texts[0].get_text()
 
 
-def test_scores_that_do_not_sum_to_1_are_drawn_as_lines():
-    timeline = [{"person": 0, "start": 0, "end": 1, "scores": {"valence": -0.4, "arousal": 2.0}}]
-    (axes,) = draw_timeline(result_of(timeline, 1)).axes
-    assert [line.get_ydata().tolist() for line in axes.lines] == [[-0.4] * 3, [2.0] * 3]
+def windows(**values):
+    """Windows of one person with these values over time."""
+    rows = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+    return [{"person": 0, "start": float(time), "end": time + 1.0, "scores": row} for time, row in enumerate(rows)]
+
+
+@pytest.mark.parametrize("fields", [{}, {"problem_type": "regression"}], ids=["of an earlier version", "regression"])
+@pytest.mark.parametrize(
+    ("values", "ends", "rule"),
+    [
+        ({"valence": [-0.4, 0.1], "arousal": [2.0, 1.0]}, (-2, 2), [0]),
+        ({"valence": [-3.0], "arousal": [2.0]}, (-3, 3), [0]),
+        ({"heart rate": [62.0, 75.0, 70.0]}, (62, 75), []),
+        ({"constant": [5.0, 5.0]}, (4.5, 5.5), []),
+    ],
+)
+def test_the_axis_of_quantities_comes_from_their_values(values, ends, rule, fields):
+    figure = draw_timeline(result_of(windows(**values), 3, **fields))
+    (axes,) = figure.axes
+    assert axes.get_ylim() == pytest.approx(
+        (ends[0] - 0.06 * (ends[1] - ends[0]), ends[1] + 0.06 * (ends[1] - ends[0]))
+    )
+    assert [line.get_ydata().tolist()[1:-1] for line in axes.lines] == list(values.values())
+    assert [segment[0][1] for lines in axes.collections for segment in lines.get_segments()] == rule
+    assert axes.get_ylabel() == "value" and "Values: in the unit of the training labels." in axes.get_xlabel()
+
+
+def test_quantities_from_0_to_1_are_not_scores():
+    (axes,) = draw_timeline(result_of(windows(valence=[0.2, 0.3]), 2, problem_type="regression")).axes
+    assert axes.get_ylabel() == "value" and axes.get_ylim() == pytest.approx((0.194, 0.306))
+
+
+def test_each_unit_has_a_panel_and_fewer_people_are_drawn():
+    units = {"valence": "points", "arousal": "points", "heart rate": "beats per minute"}
+    values = {"valence": -0.4, "arousal": 0.3, "heart rate": 70.0}
+    timeline = [{"person": one, "start": 0.0, "end": 2.0 + one, "scores": values} for one in range(5)]
+    figure = draw_timeline(result_of(timeline, 7, problem_type="regression", units=units))
+    assert [axes.get_ylabel() for axes in figure.axes] == ["points", "beats per minute"] * 3
+    assert [len(axes.lines) for axes in figure.axes] == [2, 1] * 3
+    assert figure.axes[0].get_title(loc="left") == "person 3"
+    label = figure.axes[-1].get_xlabel()
+    assert "2 more people are seen for less time" in label and "training labels" not in label
+
+
+def test_labels_that_do_not_exclude_each_other_have_a_line_at_the_threshold():
+    timeline = windows(happy=[0.9, 0.8], sad=[0.7, 0.1])
+    (axes,) = draw_timeline(result_of(timeline, 2, problem_type="multi_label_classification")).axes
+    assert axes.get_ylabel() == "score" and axes.get_yticks().tolist() == [0, 0.5, 1]
+    assert axes.collections[0].get_segments()[0].tolist() == [[0, 0.5], [2, 0.5]]
+    (axes,) = draw_timeline(result_of(windows(happy=[0.9, 0.8], sad=[0.1, 0.2]), 2)).axes
+    assert not axes.collections
 
 
 def test_eleven_labels_have_eleven_colours():
@@ -159,6 +222,38 @@ def test_the_annotated_video_shows_boxes_labels_and_strips(people_video, tmp_pat
     assert is_coloured(images[0], 80 + 24, 60) and not is_coloured(images[0], 80 + 24, 200)  # the strip's end
     assert (images[25][80:100, 118:122] < 60).all(axis=(0, 2)).any()  # the line at the current time
     assert list(tmp_path.iterdir()) == [tmp_path / "out.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "values", "text"),
+    [
+        ({"problem_type": "single_label_classification"}, {"happy": 0.8, "sad": 0.2}, "person 1: happy 0.80"),
+        ({"problem_type": "multi_label_classification"}, {"happy": 0.8, "sad": 0.7}, "person 1: happy 0.80\nsad 0.70"),
+        ({"problem_type": "multi_label_classification"}, {"happy": 0.2, "sad": 0.1}, "person 1: none above 50%"),
+        ({"problem_type": "regression"}, {"valence": -0.351, "arousal": 7.0}, "person 1: valence -0.35\narousal 7.00"),
+        ({"problem_type": "regression"}, {"valence": 0.00123}, "person 1: valence 0.0012"),
+        (
+            {"problem_type": "regression"},
+            dict.fromkeys("abcdef", 0.5),
+            "person 1: a 0.50\nb 0.50\nc 0.50\nd 0.50\nand 2 more",
+        ),
+    ],
+)
+def test_the_annotated_video_shows_the_answer_of_each_kind(fields, values, text, tmp_path, monkeypatch):
+    texts = []
+    draw_text = ImageDraw.ImageDraw.text
+    monkeypatch.setattr(
+        ImageDraw.ImageDraw,
+        "text",
+        lambda self, place, text, *rest, **options: (
+            texts.append(text) or draw_text(self, place, text, *rest, **options)
+        ),
+    )
+    result = result_of([{"person": 0, "start": 0.0, "end": 0.2, "scores": values}], 0.2, **fields)
+    annotate_video(np.full((5, 240, 640, 3), 90, np.uint8), result, tmp_path / "out.mp4")
+    assert text in texts and set(values) <= set(texts)
+    annotate_video(np.full((5, 240, 64, 3), 90, np.uint8), result, tmp_path / "narrow.mp4")
+    assert texts[-1].count("\n") > text.count("\n")
 
 
 def test_without_boxes_the_label_is_in_the_corner(tmp_path):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from huggingface_hub import ModelCard
+from PIL import Image
 from transformers import AutoModelForVideoClassification, AutoVideoProcessor
 
 from lgi_former.commands.cli import main
@@ -270,13 +271,45 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(pretrained, tmp_path, ca
     assert weights[0] == weights[1]
 
 
+@pytest.fixture
+def images(tmp_path):
+    """Class folders of grey pictures."""
+    for name, grey in CLASSES.items():
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for number in range(4):
+            Image.new("L", (20, 24), grey + number).save(tmp_path / "images" / name / f"{number}.png")
+    return str(tmp_path / "images")
+
+
+def test_images_and_videos_train_together(images, pretrained, tmp_path, capsys):
+    assert pretrain("--train_data", "videos", images, "--max_steps", "1", "--output_dir", str(tmp_path / "both")) == 0
+    options = ["--train_data", "train_1.txt", images, "--mix", "2", "1", "--model_name_or_path", pretrained]
+    options += ["--max_steps", "8", "--save_steps", "2"]
+    assert finetune(*options, "--output_dir", str(tmp_path / "whole")) == 0
+    assert f"Each epoch reads 8 of 'train_1.txt' (of 8), 4 of '{images}' (of 8)." in capsys.readouterr().err
+    for step in (2, 6):  # in the first epoch of 3 steps, and at the end of the second
+        shutil.copytree(tmp_path / "whole" / f"checkpoint-{step}", tmp_path / str(step) / f"checkpoint-{step}")
+        resumed = ["--output_dir", str(tmp_path / str(step)), "--resume_from_checkpoint", "true"]
+        assert finetune(*options, *resumed, "--mix", "1", "1") == 2
+        assert "sampler was mix (8 of 8, 4 of 8) and is mix (8 of 8, 8 of 8)" in capsys.readouterr().err
+        assert finetune(*options, *resumed) == 0
+        weights = [(tmp_path / run / "model.safetensors").read_bytes() for run in ("whole", str(step))]
+        assert weights[0] == weights[1]
+
+
+def test_images_alone_train_and_are_evaluated(images, tmp_path):
+    options = ["--train_data", images, "--eval_data", images, "--max_steps", "20"]
+    assert finetune(*options, "--output_dir", str(tmp_path / "run")) == 0
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["uar"] == 1
+
+
 def test_cross_validation_writes_the_table_of_all_folds(pretrained, tmp_path, capsys):
     output = str(tmp_path / "fold_{fold}")
     options = ["--model_name_or_path", pretrained, "--folds", "1", "2", "--max_steps", "20", "--output_dir", output]
-    options += ["--dataset_name", "dfew"]
+    options += ["--dataset_name", "my-faces"]
     assert finetune(*options, fold="{fold}") == 0
     table = json.loads((tmp_path / "cross_validation.json").read_text())
-    assert "fine-tuned on DFEW, fold 2\n" in (tmp_path / "fold_2" / "README.md").read_text()
+    assert "fine-tuned on my-faces, fold 2\n" in (tmp_path / "fold_2" / "README.md").read_text()
     uars = [table["folds"][fold]["uar"] for fold in ("1", "2")]
     assert table["mean"]["uar"] == pytest.approx(np.mean(uars))
     assert len(rows_of(tmp_path / "all_folds" / "predictions.csv")) == 8 == table["pooled"]["num_videos"]

@@ -1,6 +1,7 @@
 """Annotation lists: plain lists with lines `path label`, and tables (CSV), whose header names the columns."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,12 +15,16 @@ from .annotation_tables import (
     VIDEO_COLUMNS,
     VIDEO_SUFFIX,
     VIDEO_WORDS,
+    Header,
     is_header_like,
     read_rows,
     table_header,
 )
+from .frame_labels import holds_lists
 from .labels import AnnotationError
 from .list_text import Annotations, Lines, read_lines, refuse_first, shown
+from .tasks import Wanted
+from .vector_labels import NUMBER, looks_like_numbers
 
 
 logger = logging.get_logger(__name__)
@@ -35,22 +40,24 @@ _PATH_OF_A_VIDEO = r"[/\\.\d]"  # a folder, suffix or number, which column names
 _SEPARATOR_LINE = r'^"?sep=.?"?\s*$'  # Excel begins CSV files with it
 
 
-def read_annotation_file(file: Path) -> Annotations:
+def read_annotation_file(file: Path, wanted: Wanted) -> Annotations:
     """Read a list of videos. An `AnnotationError` names the file and the line that is wrong or ambiguous."""
     lines = _without_comments(read_lines(file))
-    header = table_header(lines)
-    lines = _without_list_header(lines) if header is None else lines.below_first()
+    header, first = table_header(lines, wanted), lines.place(0) if lines.first else ""
+    lines = _without_list_header(lines, wanted) if header is None else lines.below_first()
     lines.refuse(
         pc.match_substring_regex(lines.text, _MAYBE_COMMENT if header is None else _MAYBE_COMMENT_IN_TABLE),
         ": {} may be a comment or a video. Begin a comment with '# ', or a path with './'.",
     )
-    annotations = _read_list(lines) if header is None else read_rows(lines, header)
+    annotations = _read_list(lines, wanted) if header is None else read_rows(lines, header, wanted)
     if len(annotations.paths) == 0:
         raise AnnotationError(f"'{file}' lists no video; it should have a line of 'path label' for each.")
     _refuse_repeated_header(annotations)
     if header is None and annotations.labels is not None:
         _refuse_unknown_header(annotations)
     _check_paths(annotations, is_list=header is None)
+    if header is not None and annotations.labels is None:
+        _select_columns(annotations, header, wanted, first)
     return annotations
 
 
@@ -74,10 +81,14 @@ def _without_comments(lines: Lines) -> Lines:
     return lines.select(pc.invert(is_comment))
 
 
-def _without_list_header(lines: Lines) -> Lines:
-    """The lines of a plain list without a first line `path label`. Other headers are refused."""
+def _without_list_header(lines: Lines, wanted: Wanted) -> Lines:
+    """The lines of a plain list without a first line `path label`, or `path` and the names of `--labels`.
+
+    Other headers are refused.
+    """
     names = [name.strip("\"'").lower() for name in lines.first.split()]
-    if len(names) == 2 and names[0] in VIDEO_COLUMNS and names[1] == LABEL_COLUMN:
+    labels = [name.lower() for name in wanted.label_names or ()]
+    if names[:1] and names[0] in VIDEO_COLUMNS and names[1:] in ([LABEL_COLUMN], labels):
         return lines.below_first()
     if is_header_like(names):
         raise AnnotationError(
@@ -109,9 +120,33 @@ def _refuse_unknown_header(annotations: Annotations):
         )
 
 
-def _read_list(lines: Lines) -> Annotations:
+def _select_columns(annotations: Annotations, header: Header, wanted: Wanted, place: str):
+    """Select, in place, the columns that hold numbers if `--labels` names no column. Warn if none holds labels."""
+    if wanted.label_names is None:
+        by_frames = annotations.frame_numbers is not None
+        annotations.columns = {
+            name: column
+            for name, column in annotations.columns.items()
+            if looks_like_numbers(column) or (not by_frames and holds_lists(column, wanted))
+        }
+    found = [name.lower() for name in annotations.columns]
+    if LABEL_COLUMN in found and len(found) > 1:
+        raise AnnotationError(
+            f"{place}: the columns {', '.join(annotations.columns)} hold numbers. Say with --labels which are labels."
+        )
+    other = [name for name in header.names if name not in ("", *VIDEO_COLUMNS)]
+    if not annotations.columns and other:
+        logger.warning(
+            f"{place}: no column is called {LABEL_COLUMN}, so the videos have no labels. If another column has them, "
+            f"rename it. Not read: {shown(', '.join(other))}."
+        )
+
+
+def _read_list(lines: Lines, wanted: Wanted) -> Annotations:
     """The rows of a plain list."""
     text = pc.utf8_trim_whitespace(lines.text)
+    if (count := _num_numbers(text, wanted)) > 1:
+        return _read_numbers(text, lines, wanted.label_names, count)
     has_tab = pc.match_substring(text, "\t")
     has_space = pc.match_substring_regex(text, r"[\s\pZ]")
     is_path = pc.and_not(pc.or_(pc.invert(has_space), pc.match_substring_regex(text, ENDS_AS_VIDEO)), has_tab)
@@ -131,6 +166,36 @@ def _read_list(lines: Lines) -> Annotations:
     problem = " has more than two columns: {}. Write 'path label', or a header that names the columns."
     refuse_first(pc.is_null(paths), text, lines.place, problem)
     return Annotations(pc.utf8_trim_whitespace(paths), labels, lines.place)
+
+
+def _num_numbers(text: pa.ChunkedArray, wanted: Wanted) -> int:
+    """How many numbers follow the path. Without a task, as many as `--labels` has names if no line fits a class."""
+    count = len(wanted.label_names or ())
+    if wanted.task in ("regression", "distribution") and count:
+        return count
+    if wanted.task is not None or count < 2:
+        return 1
+    numbers = rf"(\s+{NUMBER}){{{count}}}$"
+    are_numbers = pc.all(pc.match_substring_regex(text, numbers)).as_py()
+    return count if are_numbers and pc.any(pc.match_substring_regex(text, r"\s\S*[.eE]\S*$")).as_py() else 1
+
+
+def _read_numbers(text: pa.ChunkedArray, lines: Lines, names: Sequence[str], count: int) -> Annotations:
+    """The rows of a plain list with several numbers behind each path."""
+    fields = pc.utf8_split_whitespace(text, max_splits=count, reverse=True)
+    few = pc.less(pc.list_value_length(fields), count + 1)
+    problem = f": fewer than {count} numbers follow the path in {{}}. --labels names {', '.join(names)}."
+    refuse_first(few, text, lines.place, problem)
+    paths, *columns = (pc.list_element(fields, index) for index in range(count + 1))
+    problem = f": more than {count} numbers follow the path in {{}}. --labels names {', '.join(names)}."
+    refuse_first(_ends_in_number(paths), text, lines.place, problem)
+    return Annotations(pc.utf8_trim_whitespace(paths), None, lines.place, dict(zip(names, columns, strict=True)))
+
+
+def _ends_in_number(paths: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Whether a number with a point or a sign, or anything behind a video, ends each path."""
+    goes_on = pc.match_substring_regex(paths, rf"(?i)(\s([+-]?\d*\.\d+|[+-]\d+)|{VIDEO_SUFFIX}\s.*)$")
+    return pc.and_not(goes_on, pc.match_substring_regex(paths, ENDS_AS_VIDEO))
 
 
 def _check_paths(annotations: Annotations, is_list: bool):
@@ -154,6 +219,11 @@ def _check_paths(annotations: Annotations, is_list: bool):
             pc.and_not(goes_on, pc.match_substring_regex(paths, ENDS_AS_VIDEO)),
             paths,
             place,
-            ": something follows the video in {}. Write 'path label' with one label (several labels of a video are "
-            "not supported yet), or CSV with a header such as 'path,label'.",
+            ": something follows the video in {}. Write 'path label', several labels as happy;sad, and numbers with "
+            "their names in --labels; or write CSV with a header such as 'path,label'.",
         )
+    if is_list and annotations.labels is not None:
+        is_number = pc.match_substring_regex(annotations.labels, rf"^{NUMBER}$")
+        is_real = pc.and_not(is_number, pc.match_substring_regex(annotations.labels, r"^\d+$"))
+        problem = ": two numbers may follow the path, one of them in {}. Name them with --labels, or write CSV."
+        refuse_first(pc.and_(is_real, _ends_in_number(paths)), paths, place, problem)

@@ -3,19 +3,24 @@
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasets import ClassLabel, Dataset, Features, Value, Video
+from datasets import Dataset, Video
 from transformers.utils import logging
 
+from ...files import UnsetVariableError, expand_path
 from .annotation_files import read_annotation_file
-from .annotation_tables import LABEL_COLUMN
 from .class_folders import list_class_folders
-from .labels import AnnotationError, distinct, label_column, written_label
+from .dataset_labels import labels_in_rows
+from .frame_labels import by_frames
+from .labels import AnnotationError, distinct, refuse_repeated_names
 from .list_text import Annotations
+from .read_labels import labelled_videos, read_labels
+from .tasks import Wanted
 from .video_rows import ADDRESS, is_address
 
 
@@ -30,29 +35,36 @@ _ABSOLUTE = rf"^(/|{_WINDOWS_ROOT})|{ADDRESS}"
 """Absolute paths of any system, and addresses."""
 
 
-def load_annotations(
+def load_videos(
     source: str | os.PathLike | Dataset,
     data_root: str | os.PathLike | None = None,
     label_names: Sequence[str] | None = None,
+    task: str | None = None,
+    *,
     one_label: bool = True,
+    may_be_columns: bool = True,
+    frame_level: bool | None = None,
 ) -> Dataset:
     """Load the list of a data set's videos. Nothing is decoded. Missing videos are found when they are read.
 
     Args:
-        source: A list in a file, either lines `path label` or a table (CSV) with the columns `video` and `label`; a
-            folder of class folders; or a `datasets.Dataset` with the column `video` (paths or `datasets.Video`) and,
-            if there are labels, `label`. docs/datasets.md describes the formats.
+        source: A list in a file, either lines `path label` or a table (CSV) with the columns `video` and `label`, or
+            one column for each label; a folder of class folders; or a `datasets.Dataset` with the column `video`
+            (paths or `datasets.Video`) and, if there are labels, `label`. docs/datasets.md describes the formats.
         data_root: Folder of relative paths in a list, by default the folder of the list. URLs, absolute paths of any
-            system, class folders and videos inside a data set do not change.
-        label_names: The classes in the order of their indices. Labels may then be names or indices, counted from 0.
+            system, class folders and videos inside a data set do not change. `~` and environment variables in paths
+            are replaced, unless a file has this name.
+        label_names: The classes or quantities in their order. Labels may then be names or indices, counted from 0.
             Without it, a column of `ClassLabel` keeps its classes, other names get indices in alphabetical order, and
-            numbers do not change.
+            numbers do not change. Quantities have the names of their columns.
+        task: One of `TASKS`. None infers it from the labels. `task_of_videos` says which one it is.
         one_label: Whether a list that gives a video two labels is refused. Otherwise each line is a row.
+        may_be_columns: Whether other columns of a table without the column `label` may be labels if `task` is None.
+        frame_level: Whether labels are of frames. None infers it from the labels.
 
     Returns:
         Data set with the columns `video` and, if there are labels, `label`. `video` is a path, str, or
-        `Video(decode=False)` if the source holds videos or lacks some. `label` is a `ClassLabel` if the classes have
-        names, else int64.
+        `Video(decode=False)` if the source holds videos or lacks some. `label_values.LabelFeature` describes `label`.
 
     Raises:
         AnnotationError: If the source cannot be read or lists no video, or a line is wrong or ambiguous.
@@ -73,35 +85,35 @@ def load_annotations(
 
     ```
     """
+    wanted = Wanted(task, label_names, may_be_columns, frame_level)
+    refuse_repeated_names(label_names or ())
     if isinstance(source, Dataset):
-        _check_columns(source)
-        if label_names is None and isinstance(source.features.get(LABEL_COLUMN), ClassLabel):
-            label_names = source.features[LABEL_COLUMN].names
-        if isinstance(source.features["video"], Video) and not _all_are_paths(source):
-            return _held_videos(source, label_names)
-        annotations = Annotations(_paths_of(source), _labels_of(source), _place_in_dataset)
-        data_root = "" if data_root is None else data_root
-    elif not isinstance(source, (str, os.PathLike)):
+        return _load_rows(source, "" if data_root is None else data_root, wanted)
+    if not isinstance(source, (str, os.PathLike)):
         raise AnnotationError(
             f"The videos are a {type(source).__name__}. Give a path or a `datasets.Dataset`, such as one split of a "
             "`DatasetDict`."
         )
-    elif not os.fspath(source):
+    if not os.fspath(source):
         raise AnnotationError("The name of the list or folder is empty.")
-    elif os.path.isdir(source):
-        annotations = list_class_folders(Path(source))
-        data_root = source
+    if os.path.isdir(source):
+        annotations, data_root = list_class_folders(Path(source)), source
+        if task not in (None, "single_label"):
+            raise AnnotationError(
+                f"The class folders of '{source}' give each video one class. Write a list for --task {task}."
+            )
+        wanted = replace(wanted, task="single_label", frame_level=False)
     else:
-        annotations = read_annotation_file(Path(source))
+        annotations = read_annotation_file(Path(source), wanted)
         data_root = Path(source).parent if data_root is None else data_root
-    columns = {"video": _located(annotations.paths, data_root)}
-    features = Features({"video": Value("string")})
-    if annotations.labels is not None:
-        columns["label"], features["label"] = label_column(annotations.labels, label_names, annotations.place)
-    if not isinstance(source, Dataset):
-        _check_repeated(annotations, columns.get("label"), one_label)
-    # `from_dict` would read every row.
-    return Dataset(pa.table(columns, schema=features.arrow_schema))
+    annotations = by_frames(annotations, wanted)
+    labels = read_labels(annotations, wanted)
+    _check_repeated(annotations, None if labels is None else labels.values, one_label)
+    return labelled_videos(_located(_expanded(annotations, data_root), data_root), labels)
+
+
+load_annotations = load_videos
+"""The name in earlier versions."""
 
 
 def check_that_videos_are_there(videos: Dataset):
@@ -126,13 +138,28 @@ def _what_to_do(missing: str) -> str:
     return f"Say with --data_root in which folder the paths of the list begin{backslash}."
 
 
+def _expanded(annotations: Annotations, data_root: str | os.PathLike) -> pa.Array | pa.ChunkedArray:
+    """The paths of a list with `expand_path`. Names of existing files do not change."""
+    has_sign = pc.fill_null(pc.match_substring_regex(annotations.paths, r"^~|\$"), False)
+    if not pc.any(has_sign).as_py():
+        return annotations.paths
+    paths = annotations.paths.to_pylist()
+    for row in np.flatnonzero(has_sign).tolist():
+        if not os.path.lexists(os.path.join(data_root, paths[row])):
+            try:
+                paths[row] = expand_path(paths[row])
+            except UnsetVariableError as error:
+                raise AnnotationError(f"{annotations.place(row)}: {error}") from error
+    return pa.array(paths, pa.string())
+
+
 def _located(paths: pa.Array, data_root: str | os.PathLike) -> pa.Array:
     """Join relative paths to their root."""
     is_absolute = pc.match_substring_regex(paths, _ABSOLUTE)
     return pc.if_else(is_absolute, paths, pc.binary_join_element_wise(os.path.join(data_root, ""), paths, ""))
 
 
-def _check_repeated(annotations: Annotations, labels: np.ndarray | None, one_label: bool):
+def _check_repeated(annotations: Annotations, labels: pa.Array | None, one_label: bool):
     """Refuse two labels of one video if `one_label` is true, and warn of a video that is listed twice."""
     paths, place = annotations.paths, annotations.place
     if any(pc.any(pc.match_substring(paths, part)).as_py() for part in ("./", "//")):
@@ -143,18 +170,38 @@ def _check_repeated(annotations: Annotations, labels: np.ndarray | None, one_lab
     repeated = np.flatnonzero(firsts != np.arange(len(firsts)))
     if len(repeated) == 0:
         return
-    if labels is not None and one_label and (labels != labels[firsts]).any():
-        row = np.flatnonzero(labels != labels[firsts])[0].item()
-        first = firsts[row].item()
-        raise AnnotationError(
-            f"{place(row)} gives '{annotations.paths[row]}' two labels, one of them '{annotations.labels[row]}': "
-            f"{place(first)} says '{annotations.labels[first]}'. Leave one line."
-        )
+    if labels is not None and one_label:
+        pairs = zip(labels.take(repeated).to_pylist(), labels.take(firsts[repeated]).to_pylist(), strict=True)
+        if (pair := next((number for number, (label, first) in enumerate(pairs) if label != first), None)) is not None:
+            row, first = repeated[pair].item(), firsts[repeated[pair]].item()
+            if annotations.labels is None or annotations.frame_counts is not None:
+                raise AnnotationError(
+                    f"{place(row)} gives '{annotations.paths[row]}' another label than {place(first)}. Leave one line."
+                )
+            one, other = annotations.labels[row], annotations.labels[first]
+            raise AnnotationError(
+                f"{place(row)} gives '{annotations.paths[row]}' two labels, one of them '{one}': {place(first)} says "
+                f"'{other}'. Leave one line."
+            )
     row = repeated[0].item()
     logger.warning(
         f"{place(row)} repeats '{annotations.paths[row]}' of {place(firsts[row])}. A repeated video counts more than "
         f"once (lines that repeat one: {len(repeated)})."
     )
+
+
+def _load_rows(source: Dataset, data_root: str | os.PathLike, wanted: Wanted) -> Dataset:
+    """The videos of a data set. Those in memory or in files of the data set do not change."""
+    _check_columns(source)
+    annotations, wanted = labels_in_rows(source, wanted)
+    labels = read_labels(by_frames(annotations, wanted), wanted)
+    if not isinstance(source.features["video"], Video) or _all_are_paths(source):
+        return labelled_videos(_located(_paths_of(source), data_root), labels)
+    videos = _undecoded(source)
+    if labels is not None:
+        videos = videos.add_column("label", labels.values, feature=labels.feature)
+        videos.info.description = labels.description
+    return videos
 
 
 def _check_columns(source: Dataset):
@@ -187,24 +234,3 @@ def _paths_of(source: Dataset) -> pa.Array:
     else:
         paths = [None if path is None else str(path) for path in source["video"]]
     return pa.array(paths, pa.string())
-
-
-def _held_videos(source: Dataset, label_names: Sequence[str] | None) -> Dataset:
-    labels = _labels_of(source)
-    if labels is None:
-        return _undecoded(source)
-    indices, feature = label_column(labels, label_names, _place_in_dataset)
-    return _undecoded(source).add_column("label", indices, feature=feature)
-
-
-def _labels_of(source: Dataset) -> pa.Array | None:
-    if LABEL_COLUMN not in source.column_names:
-        return None
-    labels = list(source[LABEL_COLUMN])
-    if None in labels:
-        raise AnnotationError(f"{_place_in_dataset(labels.index(None))} has no label. Leave it out with `filter`.")
-    return pa.array([written_label(label, source.features[LABEL_COLUMN]) for label in labels])
-
-
-def _place_in_dataset(row: int) -> str:
-    return f"Row {row} of the data set"

@@ -1,13 +1,18 @@
-"""The classes of a run: their names, and whether the videos fit them."""
+"""The classes or quantities of a run: their names, and whether the videos fit them."""
 
 import difflib
 from collections.abc import Sequence
 
 import datasets
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from transformers.utils import logging
 
+from .joined_sources import JoinedVideos
+from .label_values import names_of_feature
 from .labels import refuse_repeated_names
+from .read_labels import task_of_videos
 from .sharded_videos import ShardedVideos
 
 
@@ -19,18 +24,20 @@ SPLITS = {"train", "training", "val", "valid", "validation", "dev", "eval", "tes
 """Names of the parts of a data set, which are not classes."""
 SIMILAR = 0.8  # a name may be a misspelling of a name with at least this similarity in `difflib`
 
-Videos = datasets.Dataset | ShardedVideos | datasets.IterableDataset
-"""Videos with labels: a data set from `load_annotations`, shards, or a stream, whose labels are unknown."""
+Videos = datasets.Dataset | ShardedVideos | JoinedVideos | datasets.IterableDataset
+"""Videos with labels: a data set from `load_annotations`, shards, both, or a stream, whose labels are unknown."""
 
 
 def names_of_classes(source: str, videos: Videos) -> list[str]:
-    """The names of the videos' classes, in the order of the indices. A class without a name has its index as name.
+    """The names of the videos' classes or quantities, in their order. A class without a name has its index as name.
 
     Raises:
         ValueError: If a stream does not name its classes, labels without names do not count from 0, all classes are
             named as parts of a data set (`train`, `test`), or almost every video has a different class.
     """
     feature = (videos.features or {}).get("label")
+    if task_of_videos(videos) != "single_label" or (isinstance(feature, datasets.List) and names_of_feature(feature)):
+        return names_of_feature(feature)
     if isinstance(feature, datasets.ClassLabel):
         names = feature.names
         if isinstance(videos, datasets.Dataset):
@@ -71,10 +78,14 @@ def _warn_of_misspelt_names(source: str, videos: datasets.Dataset, names: Sequen
 
 
 def check_classes_to_train(source: str, videos: Videos, label_names: Sequence[str]):
-    """Raise a `ValueError` for one class only or a repeated name, and warn of classes without a video."""
+    """Raise a `ValueError` for one class only or a repeated name, and warn of classes without a video.
+
+    Regression and multi_label need no second one.
+    """
     refuse_repeated_names(label_names)
     present = _present(videos)
-    if len(label_names) < 2 or (present is not None and len(present) < 2):
+    needs_two = task_of_videos(videos) in ("single_label", "distribution")
+    if needs_two and (len(label_names) < 2 or (present is not None and len(present) < 2)):
         only = label_names[min(present) if present else 0]
         raise ValueError(
             f"{source} has one class only, {only!r}. A classifier needs videos of at least two classes (separate the "
@@ -84,9 +95,15 @@ def check_classes_to_train(source: str, videos: Videos, label_names: Sequence[st
 
 
 def warn_of_empty_classes(source: str, videos: Videos, label_names: Sequence[str]):
-    """Warn of classes without a video, and of shards with another order of the classes than `label_names`."""
+    """Warn of classes without a video, and of shards with another order of the classes than `label_names`.
+
+    Warn also of a quantity that has the same value in all videos.
+    """
     present = _present(videos)
     if present is None:
+        return
+    if task_of_videos(videos) == "regression":
+        _warn_of_constants(source, _flat_labels(videos))
         return
     if empty := [name for index, name in enumerate(label_names) if index not in present]:
         logger.warning(f"{source} has no video of {len(empty)} of {len(label_names)} classes: {_few(empty, ', ')}.")
@@ -100,7 +117,27 @@ def _present(videos: Videos) -> set[int] | None:
         return None
     if isinstance(videos, ShardedVideos):
         return set(videos.labels)
-    return set(videos.select_columns("label").with_format("arrow")[:]["label"].unique().to_pylist())
+    if isinstance(videos, JoinedVideos):
+        return set().union(*map(_present, videos.datasets))
+    labels = _flat_labels(videos)
+    if pa.types.is_struct(labels.type):
+        return {index for index, votes in enumerate(labels.flatten()) if (pc.max(votes).as_py() or 0) > 0}
+    return set(labels.unique().to_pylist())
+
+
+def _flat_labels(videos: datasets.Dataset) -> pa.Array:
+    """The labels of all videos and frames: structs of numbers, or indices of classes."""
+    column = videos.select_columns("label").with_format("arrow")[:]["label"]
+    labels = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    while isinstance(labels, (pa.ListArray, pa.LargeListArray)):
+        labels = labels.flatten()
+    return labels
+
+
+def _warn_of_constants(source: str, numbers: pa.StructArray):
+    for field, values in zip(numbers.type, numbers.flatten(), strict=True):
+        if len(values) > 1 and len(values.unique()) == 1:
+            logger.warning(f"{source} has the same {field.name}, {values[0].as_py():g}, in all labels.")
 
 
 def _enumerated(indices: list[int]) -> str:

@@ -1,12 +1,9 @@
 """Clips from streams of `datasets`, such as tar shards. A stream is read in its order, without a download before."""
 
-import contextlib
 import itertools
-import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
-from glob import glob
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import torch
 from datasets import IterableDataset, Video, load_dataset
@@ -16,6 +13,7 @@ from ...image_processing.decoding.frame_folders import FRAME_ARCHIVE_SUFFIX
 from ...image_processing.decoding.video_decoding import VIDEO_SUFFIXES
 from .clips import RandomClips, derived_seeds
 from .labels import label_index, written_label
+from .tar_samples import StreamError, damage_as_stream_error, is_tar, open_tars
 from .video_rows import content_digest, video_name
 
 
@@ -23,28 +21,26 @@ LABEL_COLUMNS = ("label", "cls")  # WebDataset's name for a class is "cls"
 KEY_COLUMNS = ("__url__", "__key__")  # the shard of a video in a WebDataset, and its name there
 
 
-class StreamError(ValueError):
-    """A stream cannot be read or understood. The message says why and what to do."""
-
-
 def open_stream(source: str | Sequence[str], split: str = "train") -> IterableDataset:
     """Open a stream of videos.
 
     Args:
-        source: Tar shards in the format of WebDataset, as a pattern (`"shards/*.tar"`) or a list of paths or URLs; a
-            folder of shards; or the name of a data set on the Hub, as for `datasets.load_dataset`.
+        source: Tar shards in the format of WebDataset, as a pattern (`"shards/*.tar"`) or a list of patterns, paths or
+            URLs; a folder of shards; or the name of a data set on the Hub, as for `datasets.load_dataset`.
         split: Part of the data set. Tar shards have only `"train"`.
 
     Raises:
-        StreamError: If the pattern matches no shard, or the first shard is damaged.
+        StreamError: If a pattern matches no shard, or the first shard is damaged or holds no video.
         OSError, ValueError: If there is no such data set (from `datasets`).
     """
-    if isinstance(source, str) and PurePosixPath(source).suffix != ".tar":
-        return load_dataset(source, split=split, streaming=True)
-    if isinstance(source, str) and "://" not in source and not glob(source):
-        raise StreamError(f"There is no tar shard '{source}'. Check the path or pattern.")
-    with _damage_as_stream_error():
-        return load_dataset("webdataset", data_files={"train": source}, split=split, streaming=True)
+    sources = [source] if isinstance(source, str) else list(source)
+    sources = [str(Path(name, "*.tar")) if any(Path(name).glob("*.tar")) else name for name in sources]
+    if all(map(is_tar, sources)):
+        return open_tars(sources)
+    if len(sources) > 1:
+        raise StreamError(f"Only tar shards can be streamed together, not {' and '.join(sources)}. Give one source.")
+    with damage_as_stream_error():
+        return load_dataset(sources[0], split=split, streaming=True)
 
 
 @dataclass(eq=False, repr=False)
@@ -67,6 +63,7 @@ class ClipStream(RandomClips, torch.utils.data.IterableDataset):
         process_index, num_processes: The part of the stream for this process. `accelerator.prepare` must not split its
             data loader again.
         label_names: The classes in the order of their indices, if the stream's labels are names.
+        with_labels: Whether items have labels, if the stream has any.
 
     Items are those of `ClipDataset`.
 
@@ -81,10 +78,12 @@ class ClipStream(RandomClips, torch.utils.data.IterableDataset):
     process_index: int = 0
     num_processes: int = 1
     label_names: Sequence[str] | None = None
+    with_labels: bool = True
 
     def __post_init__(self):
         self.video_column = _video_column(self.videos)
-        self.label_column = next((name for name in LABEL_COLUMNS if name in self.videos.features), None)
+        labels = [name for name in self.videos.features if name.lower() in LABEL_COLUMNS]
+        self.label_column = labels[0] if labels and self.with_labels else None
         columns = {self.video_column, self.label_column, *KEY_COLUMNS}
         self.videos = self.videos.decode(False)
         self.videos = self.videos.select_columns([name for name in self.videos.column_names if name in columns])
@@ -110,9 +109,8 @@ class ClipStream(RandomClips, torch.utils.data.IterableDataset):
         # All processes have the same seed, so that they agree on the order of the shards before they divide them.
         order_seed, _ = derived_seeds(self.seed, round_number)
         videos = self.videos.shuffle(seed=order_seed, buffer_size=self.shuffle_buffer)
-        rows = iter(split_dataset_by_node(videos, self.process_index, self.num_processes))
-        with _damage_as_stream_error():
-            for row in rows:
+        with damage_as_stream_error():
+            for row in split_dataset_by_node(videos, self.process_index, self.num_processes):
                 yield self._item_of(row, round_number)
 
     def _item_of(self, row: dict, round_number: int) -> dict | None:
@@ -124,19 +122,14 @@ class ClipStream(RandomClips, torch.utils.data.IterableDataset):
         seed, _ = derived_seeds(self.seed, round_number, content_digest(name.encode()))
         item = self._item(video, name, seed)
         if item is not None and self.label_column is not None:
+            if row[self.label_column] is None:
+                raise StreamError(
+                    f"The video '{name}' has no label, unlike others of its stream. The files of a sample must be "
+                    "adjacent in a tar file."
+                )
             label = written_label(row[self.label_column], self.videos.features[self.label_column])
             item["labels"] = label_index(label, self.label_names, f"The video '{name}'")
         return item
-
-
-@contextlib.contextmanager
-def _damage_as_stream_error():
-    try:
-        yield
-    except tarfile.ReadError as error:
-        raise StreamError(
-            f"A tar shard of the stream is damaged ({error}). Find it with `tar -tf` and copy it again."
-        ) from error
 
 
 def _video_column(videos: IterableDataset) -> str:

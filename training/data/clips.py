@@ -7,6 +7,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass
+from typing import NamedTuple
 
 import datasets
 import numpy as np
@@ -17,7 +18,7 @@ from transformers.video_utils import VideoMetadata
 
 from ...image_processing import VideoReadError, read_video
 from ...image_processing.distinct_views import distinct_views
-from .labels import UNREADABLE_LABEL
+from .label_values import LabelFeature, is_frame_level, label_values, unreadable_values
 from .sharded_videos import ShardedVideos
 from .skipped_videos import SkippedVideos
 from .video_rows import RowVideo, holds_paths, local_video, video_name
@@ -28,6 +29,44 @@ FrameSampling = Callable[[int, torch.Generator], np.ndarray]
 
 ClipTransform = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
 """`transform(clip, generator)`: from uint8 (frames, 3, height, width) to `pixel_values`."""
+
+
+class ClipLabel(NamedTuple):
+    """The label of a video.
+
+    Attributes:
+        label: Value of the column `label`.
+        feature (`LabelFeature`): The type of this column.
+        task (`str`): One of `TASKS`.
+    """
+
+    label: int | list | dict
+    feature: LabelFeature
+    task: str
+
+    def of_clip(self, metadata: VideoMetadata, name: str) -> int | np.ndarray:
+        """The label of a clip, as from `label_values`. Labels of frames are those of the clip's frames.
+
+        Raises:
+            ValueError: If the video `name` has another number of frames than of labels.
+        """
+        values = label_values(self.label, self.feature, self.task)
+        if not is_frame_level(self.feature, self.task):
+            return values
+        if len(values) != metadata.total_num_frames:
+            raise ValueError(
+                f"'{name}' has {metadata.total_num_frames} frames, but {len(values)} labels of frames. Correct its "
+                "labels, or leave the video out."
+            )
+        return values[np.asarray(metadata.frames_indices)]
+
+    def of_view(self, metadata: VideoMetadata, name: str) -> int | np.ndarray:
+        """As `of_clip`, but a frame that repeats the one before is unreadable, so that metrics count it once."""
+        values = self.of_clip(metadata, name)
+        if is_frame_level(self.feature, self.task):
+            repeats = np.diff(metadata.frames_indices, prepend=-1) == 0
+            values[repeats] = unreadable_values(self.feature, self.task, len(values))[repeats]
+        return values
 
 
 @dataclass(eq=False, repr=False)
@@ -42,14 +81,17 @@ class RandomClips:
     skipped: SkippedVideos
     reading: dict | None = None
 
-    def _item(self, video: RowVideo, name: str, seed: int) -> dict | None:
-        """An item without labels. If the video cannot be read, it is listed as skipped, and there is no item."""
+    def _item(self, video: RowVideo, name: str, seed: int, label: ClipLabel | None = None) -> dict | None:
+        """An item. If the video cannot be read, it is listed as skipped, and there is no item."""
         try:
-            pixel_values = read_clip(video, self.sample_indices, self.transform, seed, name, self.reading)
+            pixel_values, metadata = read_clip_and_metadata(
+                video, self.sample_indices, self.transform, seed, name, self.reading
+            )
         except VideoReadError as error:
             self.skipped.skip(name, str(error))
             return None
-        return {"pixel_values": pixel_values, "video": name, "seed": seed}
+        labels = {} if label is None else {"labels": label.of_clip(metadata, name)}
+        return {"pixel_values": pixel_values, **labels, "video": name, "seed": seed}
 
 
 @dataclass(eq=False, repr=False)
@@ -67,16 +109,20 @@ class ClipDataset(RandomClips, torch.utils.data.Dataset):
         skipped: Lists videos that cannot be read.
         reading: Settings of `read_video`: `backend` and `frame_order`.
         sampler: Order of the items for `LGIFormerTrainer`, such as `ShardOrder`. The default is any order.
+        task: One of `TASKS`: what the labels of the videos are.
 
-    Items are `pixel_values`, float32 (frames, 3, size, size); `labels`, int, if there are labels; `video`, the path or
-    name of the clip's video; and `seed`, int, for random draws of collators.
+    Items are `pixel_values`, float32 (frames, 3, size, size); `labels` as from `label_values`, if there are labels;
+    `video`, the path or name of the clip's video; and `seed`, int, for random draws of collators. Labels of frames are
+    those of the clip's frames.
 
     Raises:
+        ValueError: From an item, if a video and its labels of frames have different lengths.
         TooManySkippedVideosError: From an item, if more videos than allowed cannot be read.
     """
 
     _: KW_ONLY
     sampler: torch.utils.data.Sampler | None = None
+    task: str = "single_label"
 
     def __post_init__(self):
         # In shared memory, so that persistent workers see a change.
@@ -93,9 +139,10 @@ class ClipDataset(RandomClips, torch.utils.data.Dataset):
         seed, replacement_seed = derived_seeds(self.seed, self._epoch.item(), index)
         for candidate in itertools.chain([index], _shuffled_range(len(self), replacement_seed)):
             row = self.videos[candidate]
-            item = self._item(row["video"], video_name(row["video"]), seed)
+            label = ClipLabel(row["label"], self.videos.features["label"], self.task) if "label" in row else None
+            item = self._item(row["video"], video_name(row["video"]), seed, label)
             if item is not None:
-                return {**item, "labels": row["label"]} if "label" in row else item
+                return item
         raise VideoReadError(f"None of the {len(self)} videos can be read; see why in {self.skipped.path}.")
 
 
@@ -104,17 +151,20 @@ class ViewDataset(torch.utils.data.Dataset):
     """All distinct views of each video, for evaluation. Equal views are one view with a larger weight.
 
     A video that cannot be read is listed as skipped. Its item is one view of zeros with weight 0 and, if there are
-    labels, the label -100, which metrics leave out.
+    labels, the label of `unreadable_values`, which metrics leave out.
 
     Args:
         videos: As for `ClipDataset`.
         processor: Makes as many views as its `num_segments`.
         skipped: Lists videos that cannot be read.
+        task: One of `TASKS`: what the labels of the videos are.
 
     Items are `pixel_values`, float32 (views, frames, 3, size, size); `view_weights`, float32 (views,), with the sum 1;
-    `labels`, int, if there are labels; and `video`, the video's name.
+    `labels` as from `label_values`, if there are labels; and `video`, the video's name. Labels of frames are those of
+    the first view's frames.
 
     Raises:
+        ValueError: From an item, if a video and its labels of frames have different lengths.
         TooManySkippedVideosError: From an item, if more videos than allowed cannot be read.
     """
 
@@ -122,6 +172,7 @@ class ViewDataset(torch.utils.data.Dataset):
     processor: BaseVideoProcessor
     _: KW_ONLY
     skipped: SkippedVideos
+    task: str = "single_label"
 
     def __len__(self) -> int:
         return len(self.videos)
@@ -137,33 +188,42 @@ class ViewDataset(torch.utils.data.Dataset):
     def __getitem__(self, index: int) -> dict:
         row = self.videos[index]
         name = video_name(row["video"])
-        labels = {"labels": row["label"]} if "label" in row else {}
+        label = ClipLabel(row["label"], self.videos.features["label"], self.task) if "label" in row else None
+        labels = {}
         try:
-            with local_video(row["video"]) as path:
-                clips = self.processor(path, return_tensors="pt")["pixel_values"]
+            views, weights, metadata = read_views(row["video"], self.processor)
         except VideoReadError as error:
             self.skipped.skip(name, str(error))
             size = self.processor.size
             views = torch.zeros(1, self.processor.num_frames, 3, size["height"], size["width"])
             weights = torch.zeros(1)
-            labels = dict.fromkeys(labels, UNREADABLE_LABEL)
+            if label is not None:
+                labels["labels"] = unreadable_values(label.feature, self.task, self.processor.num_frames)
         else:
-            views, view_index = distinct_views(clips)
-            weights = torch.bincount(view_index) / len(clips)
+            if label is not None:
+                labels["labels"] = label.of_view(metadata, name)
         return {"pixel_values": views, "view_weights": weights, **labels, "video": name}
 
 
-def read_clip(
+def read_clip(*args, **kwargs) -> torch.Tensor:
+    """Return the clip of `read_clip_and_metadata`, which has the same arguments."""
+    return read_clip_and_metadata(*args, **kwargs)[0]
+
+
+def read_clip_and_metadata(
     video: RowVideo,
     sample_indices: FrameSampling,
     transform: ClipTransform,
     seed: int,
     name: str | None = None,
     reading: dict | None = None,
-) -> torch.Tensor:
+) -> tuple[torch.Tensor, VideoMetadata]:
     """Read a random clip of a video, which depends only on `seed`. Only the frames of the clip are decoded.
 
     The other arguments are those of `ClipDataset`. Messages call the video `name`, by default `video_name`.
+
+    Returns:
+        `pixel_values`, and the metadata with the number of frames and the indices of the clip's frames.
 
     Raises:
         VideoReadError: If the video cannot be read.
@@ -176,11 +236,27 @@ def read_clip(
         return sample_indices(metadata.total_num_frames, generator.manual_seed(seed))
 
     with local_video(video, name) as path:
-        frames, _ = read_video(path, clip_indices, **(reading or {}))
+        frames, metadata = read_video(path, clip_indices, **(reading or {}))
     try:
-        return transform(rearrange(torch.from_numpy(frames), "t h w c -> t c h w"), generator)
+        return transform(rearrange(torch.from_numpy(frames), "t h w c -> t c h w"), generator), metadata
     except ValueError as error:  # the video can be read, so it must not be skipped
         raise ValueError(f"'{name or video_name(video)}': {error}") from error
+
+
+def read_views(video: RowVideo, processor: BaseVideoProcessor) -> tuple[torch.Tensor, torch.Tensor, VideoMetadata]:
+    """Read the distinct views of a video.
+
+    Returns:
+        The views, float32 (views, frames, 3, height, width); their weights, float32 (views,), with the sum 1; and the
+        metadata with the number of frames and the indices of the frames of the processor's first clip.
+
+    Raises:
+        VideoReadError: If the video cannot be read.
+    """
+    with local_video(video) as path:
+        inputs = processor(path, return_tensors="pt", return_metadata=True)
+    views, view_index = distinct_views(inputs["pixel_values"])
+    return views, torch.bincount(view_index) / len(view_index), inputs["video_metadata"][0]
 
 
 def derived_seeds(*keys: int) -> list[int]:

@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import default_collate
 
 from ...modeling_lgi_former import RegionTubeMasking
+from .tasks import TASKS
 
 
 class PretrainingCollator:
@@ -37,38 +38,67 @@ class FinetuningCollator:
 
     Mixup (Zhang et al., https://arxiv.org/abs/1710.09412) blends two clips. Cutmix (Yun et al.,
     https://arxiv.org/abs/1905.04899) copies a box, in all frames, from one clip to the other. Labels are smoothed
-    (Szegedy et al., https://arxiv.org/abs/1512.00567), then mixed with the same shares. This is timm's `Mixup` in the
-    mode "batch". The middle clip of an odd batch is mixed with itself.
+    (Szegedy et al., https://arxiv.org/abs/1512.00567), then mixed with the same shares: the share of mixup, or the
+    area of cutmix. This is timm's `Mixup` in the mode "batch". The middle clip of an odd batch is mixed with itself.
+
+    A label y is smoothed, with s = `label_smoothing`, to
+
+    - y (1 - s) + s / `num_labels` for one class (y is 0 or 1) and for shares of classes,
+    - y (1 - s) + s / 2 for each of several labels,
+    - y for numbers, which are not smoothed.
 
     (For clips, VideoMAE's copy of timm's code cuts the box from time and height. This one cuts it from height and
     width, as the papers describe.)
 
-    Items have `pixel_values` (frames, 3, height, width), `labels` (int), `seed` and `video`. A batch has
-    `pixel_values` (batch, frames, 3, height, width), soft `labels` float32 (batch, classes), whose rows sum to 1, and
-    `videos`.
+    Items have `pixel_values` (frames, 3, height, width), `labels` as from `label_values`, `seed` and `video`. A batch
+    has `pixel_values` (batch, frames, 3, height, width), `labels` float32 (batch, `num_labels`), or (batch, frames,
+    `num_labels`) if items have labels for each frame, and `videos`.
+
+    A plain `Trainer` has one collator. So items of `EvaluationTransform`, whose `seed` is None, become an
+    `evaluation_batch`.
 
     Args:
-        num_labels: Number of classes.
+        num_labels: Number of classes or quantities.
+        task: One of `TASKS`: what the labels of items are.
         mixup_alpha: Shares of mixup are drawn from Beta(alpha, alpha). 0 switches mixup off.
         cutmix_alpha: The same for cutmix.
-        label_smoothing: Share of a label that is spread evenly over all classes.
+        label_smoothing: s above. None: 0.1, and 0 for numbers.
+
+    Raises:
+        ValueError: If the task is unknown or numbers would be smoothed. From a batch, if an item has no seed, or
+            labels that do not fit the task.
     """
 
     def __init__(
         self,
         num_labels: int,
         *,
+        task: str = "single_label",
         mixup_alpha: float = 0.8,
         cutmix_alpha: float = 1.0,
-        label_smoothing: float = 0.1,
+        label_smoothing: float | None = None,
     ):
+        if task not in TASKS:
+            raise ValueError(f"task={task!r} is unknown. Choose one of {', '.join(TASKS)}.")
+        if label_smoothing is None:
+            label_smoothing = 0.0 if task == "regression" else 0.1
+        if task == "regression" and label_smoothing:
+            raise ValueError(f"label_smoothing={label_smoothing} has no meaning for numbers. Set it to 0.")
         self.num_labels = num_labels
+        self.task = task
         self.label_smoothing = label_smoothing
         self.ways = [(mix, alpha) for mix, alpha in ((mixup, mixup_alpha), (cutmix, cutmix_alpha)) if alpha > 0]
 
     def __call__(self, items: list[dict]) -> dict:
+        if all(item.get("seed", 0) is None for item in items):
+            return evaluation_batch(items)
+        if "view_weights" in items[0]:
+            raise ValueError(
+                "The items are views of videos. Give LGIFormerTrainer eval_data_collator=ViewCollator(). A plain "
+                "Trainer cannot average views, so its processor needs num_segments=1."
+            )
         batch = _stacked(items)
-        labels = smoothed_labels([item["labels"] for item in items], self.num_labels, self.label_smoothing)
+        labels = self._smoothed(torch.stack([self._target(item) for item in items]))
         if self.ways:
             generator = np.random.default_rng(_mixed_seed(items))
             mix, alpha = self.ways[generator.integers(len(self.ways))]
@@ -76,17 +106,73 @@ class FinetuningCollator:
             labels = labels.flip(0).lerp(labels, share)
         return {**batch, "labels": labels}
 
+    def _target(self, item: dict) -> torch.Tensor:
+        """The label before smoothing, float32 (..., num_labels)."""
+        labels = torch.as_tensor(item["labels"])
+        if self.task == "single_label":
+            if labels.is_floating_point():
+                raise ValueError(
+                    f"'{item['video']}' has the label {labels.tolist()}, but a class is a whole number. For other "
+                    "labels, set the collator's task."
+                )
+            if (outside := labels[(labels < 0) | (labels >= self.num_labels)]).numel():
+                raise ValueError(
+                    f"'{item['video']}' has the class {outside[0].item()}, but {self.num_labels} classes go from 0 to "
+                    f"{self.num_labels - 1}."
+                )
+            return torch.nn.functional.one_hot(labels.long(), self.num_labels).float()
+        if labels.shape[-1:] != (self.num_labels,):
+            raise ValueError(
+                f"'{item['video']}' has labels of shape {tuple(labels.shape)}, but {self.num_labels} labels are "
+                "expected."
+            )
+        labels = labels.float()
+        if not VALID[self.task](labels).all():
+            raise ValueError(f"'{item['video']}' has the labels {labels.tolist()}, which must be {RULES[self.task]}.")
+        return labels
+
+    def _smoothed(self, labels: torch.Tensor) -> torch.Tensor:
+        spread = 2 if self.task == "multi_label" else self.num_labels
+        return labels * (1 - self.label_smoothing) + self.label_smoothing / spread
+
+
+VALID = {
+    "multi_label": lambda labels: (labels >= 0) & (labels <= 1),
+    "regression": torch.isfinite,
+    "distribution": lambda labels: (labels >= 0).all(-1) & ((labels.sum(-1) - 1).abs() < 1e-3),
+}
+RULES = {
+    "multi_label": "from 0 to 1",
+    "regression": "finite numbers",
+    "distribution": "shares of at least 0 whose sum is 1",
+}
+"""What labels of each task must be, and the same in words."""
+
+
+def evaluation_batch(items: list[dict]) -> dict:
+    """Stack the clips (frames, 3, height, width) of items, without random changes.
+
+    A batch has `pixel_values` (batch, frames, 3, height, width), `videos` and, if known, `labels` as `ViewCollator`.
+    """
+    batch = _stacked(items)
+    if "labels" in items[0]:
+        batch["labels"] = torch.stack([torch.as_tensor(item["labels"]) for item in items])
+    return batch
+
 
 class ViewCollator:
     """Concatenates the views of several videos, which may have different numbers of views.
 
     Items have `pixel_values` (views, frames, 3, height, width), `view_weights` (views,), `video` and, if known,
-    `labels` (int). A batch has `pixel_values` (clips, frames, 3, height, width), `video_index` int64 (clips,), the
-    position of each clip's video in the batch, `view_weights` float (clips,), `videos` and, if known, `labels` int64
-    (videos,).
+    `labels` as from `label_values`. A batch has `pixel_values` (clips, frames, 3, height, width), `video_index` int64
+    (clips,), the position of each clip's video in the batch, `view_weights` float (clips,), `videos` and, if known,
+    `labels`: int64 (videos,) of one class, float32 (videos, labels) otherwise, or with frames between. Items
+    without `view_weights` are single clips and become an `evaluation_batch`.
     """
 
     def __call__(self, items: list[dict]) -> dict:
+        if not any("view_weights" in item for item in items):
+            return evaluation_batch(items)
         views = torch.tensor([len(item["pixel_values"]) for item in items])
         batch = {
             "pixel_values": torch.cat([item["pixel_values"] for item in items]),
@@ -95,7 +181,7 @@ class ViewCollator:
             "videos": [item["video"] for item in items],
         }
         if "labels" in items[0]:
-            batch["labels"] = torch.tensor([item["labels"] for item in items])
+            batch["labels"] = torch.stack([torch.as_tensor(item["labels"]) for item in items])
         return batch
 
 
@@ -122,12 +208,6 @@ def cutmix(clips: torch.Tensor, share: float, generator: np.random.Generator) ->
     return 1 - (bottom - top) * (right - left) / (height * width)
 
 
-def smoothed_labels(labels: list[int], num_labels: int, smoothing: float) -> torch.Tensor:
-    """One-hot labels with the share `smoothing` spread evenly over all classes: float32 (batch, num_labels)."""
-    one_hot = torch.nn.functional.one_hot(torch.tensor(labels), num_labels).float()
-    return one_hot * (1 - smoothing) + smoothing / num_labels
-
-
 def _cut(side: int, share: float, generator: np.random.Generator) -> tuple[int, int]:
     """Start and end of the box along a side."""
     half = int(side * (1 - share) ** 0.5) // 2
@@ -145,7 +225,7 @@ def _stacked(items: list[dict]) -> dict:
 
 def _mixed_seed(items: list[dict]) -> int:
     """One seed for all items. It differs from an item's seed, which the data set uses for other draws."""
-    if any("seed" not in item for item in items):
+    if any(item.get("seed") is None for item in items):
         raise ValueError(
             "An item of the data set has no 'seed', from which its batch makes all random draws. Add a whole number "
             "that depends on the run's seed, the epoch and the item's index."

@@ -13,7 +13,7 @@ from transformers.video_utils import VideoMetadata
 from ...image_processing import VideoReadError, read_video
 from ...messages import shows_progress
 from .sharded_videos import ShardedVideos
-from .skipped_videos import write_list
+from .skipped_videos import replace_list
 from .video_rows import distinct_paths, holds_paths, local_video, video_name
 
 
@@ -28,9 +28,11 @@ def check_data(
 ) -> dict[str, str]:
     """Decode every frame of every distinct video, with a progress bar, and list the broken videos in a CSV file.
 
+    If all videos are good, there is no file, and that of an earlier check is deleted.
+
     Args:
         sources: Data sets, each as `videos` of `ClipDataset`.
-        output_path: The CSV file, as from `write_list`.
+        output_path: The CSV file, as from `replace_list`.
         num_workers: Number of reading processes; 0 reads in this process.
         reading: As for `ClipDataset`.
 
@@ -48,7 +50,7 @@ def check_data(
             if problem is not None:
                 broken[name] = problem
                 progress.set_postfix(broken=len(broken))
-    write_list(output_path, broken)
+    replace_list(output_path, broken)
     return broken
 
 

@@ -7,6 +7,7 @@ from collections.abc import Container, Iterable
 from ...image_processing.decoding.video_decoding import VIDEO_SUFFIXES
 
 
+MINUS = "\u2212"  # of typesetting
 LONGEST_LABEL = 200  # characters
 _MISSING = ("nan", "<na>", "na", "n/a", "#n/a", "null", "nat")
 _DATE = r"\d{1,4}([-./:])\d{1,2}\1\d{1,4}([ T].*)?"
@@ -24,17 +25,16 @@ def problem_of_label(label: str, labels: Container[str]) -> str | None:
         return f"the label {label[:40]!r}... has {len(label)} characters, and {LONGEST_LABEL} are allowed."
     if not label.isprintable():
         return f"the label {label!r} holds an invisible character. Remove it."
-    if label.lower() in _MISSING or all(map(_is_punctuation, label)):
+    if is_missing(label):
         return f"the label {label!r} stands for a missing value. Remove the line, or name this class with --labels."
     if re.fullmatch(r"-?\d+", label):
         return None
     if re.fullmatch(_DATE, label):
         return f"the label {label!r} looks like a date or a time. Write a class, or name this class with --labels."
-    if _is_real(label):
+    if is_real(label):
         return (
-            f"the label {label!r} is a real number. Numbers as labels are not supported yet (they will be with "
-            "--task regression). Labels are names of classes, or their indices, which are whole numbers from 0 and "
-            "have no decimal point."
+            f"the label {label!r} is a real number. For classes, write names or indices, which are whole numbers from "
+            "0 without a decimal point. For numbers, pass --task regression."
         )
     if re.search(_VIDEO, label.lower()):
         return f"the label {label!r} looks like a video. Write the path first, then the label."
@@ -42,8 +42,8 @@ def problem_of_label(label: str, labels: Container[str]) -> str | None:
         return f"the label {label!r} has quotation marks. Remove them."
     if _names_several(label, labels):
         return (
-            f"the label {label!r} looks like several labels. Several labels of a video are not supported yet (they "
-            "will be with --task multi-label). Write one, or name this class with --labels."
+            f"the label {label!r} looks like several labels. For several labels of a video, separate them by ';' and "
+            "pass --task multi_label. For one, name this class with --labels."
         )
     return None
 
@@ -69,8 +69,16 @@ def _is_punctuation(character: str) -> bool:
     return unicodedata.category(character).startswith("P")
 
 
-def _is_real(label: str) -> bool:
-    text = label.replace("\u2212", "-")  # the minus sign of typesetting
+def is_missing(label: str) -> bool:
+    """Whether a label stands for a missing value."""
+    return label.lower() in _MISSING or all(map(_is_punctuation, label))
+
+
+def is_real(label: str) -> bool:
+    """Whether a label is a number that is not written as a whole number."""
+    if re.fullmatch(r"-?\d+", label):
+        return False
+    text = label.replace(MINUS, "-")
     if re.fullmatch(r"[+-]?\d+,\d+", text):  # a decimal comma
         return True
     try:

@@ -35,7 +35,7 @@ def label_index(label: str, label_names: Sequence[str] | None, place: str) -> in
     """
     if label_names is not None and (name := _name_of(label, label_names)) is not None:
         return list(label_names).index(name)
-    if not _is_number(label) or (label_names is not None and any(map(_is_number, label_names))):
+    if not is_number(label) or (label_names is not None and any(map(is_number, label_names))):
         raise AnnotationError(f"{place}: the label {label!r} is {_unknown(label, label_names)}.")
     index = int(label)
     highest = HIGHEST_INDEX if label_names is None else len(label_names) - 1
@@ -65,11 +65,12 @@ def _name_of(label: str, label_names: Sequence[str]) -> str | None:
     """The class with the name of a label. Zeros in front of a number do not count: `01` is the class `1`."""
     if label in label_names:
         return label
-    same = [name for name in label_names if _is_number(name) and _is_number(label) and int(name) == int(label)]
+    same = [name for name in label_names if is_number(name) and is_number(label) and int(name) == int(label)]
     return same[0] if len(same) == 1 else None
 
 
-def _is_number(label: str) -> bool:
+def is_number(label: str) -> bool:
+    """Whether a label is written as a whole number."""
     return label.removeprefix("-").isdecimal()
 
 
@@ -120,7 +121,7 @@ def _refuse_wrong_spelling(first_rows: dict[str, int], label_names: Sequence[str
 
 def _warn_if_none_is_zero(first_rows: dict[str, int], label_names: Sequence[str], place: Callable[[int], str]):
     unnamed = [label for label in first_rows if label not in label_names]
-    if len(unnamed) == len(first_rows) and all(map(_is_number, unnamed)) and 0 not in map(int, unnamed):
+    if len(unnamed) == len(first_rows) and all(map(is_number, unnamed)) and 0 not in map(int, unnamed):
         logger.warning(
             f"{place(0)}: the labels of the list are numbers, and none is 0, the index of {label_names[0]!r}. "
             f"{FROM_ONE}"
@@ -129,9 +130,9 @@ def _warn_if_none_is_zero(first_rows: dict[str, int], label_names: Sequence[str]
 
 def _names_in(first_rows: dict[str, int], place: Callable[[int], str]) -> list[str] | None:
     """The names of the list in alphabetical order; None if the labels are numbers."""
-    names = sorted(label for label in first_rows if not _is_number(label))
+    names = sorted(label for label in first_rows if not is_number(label))
     if names and len(names) < len(first_rows):
-        number = next(label for label in first_rows if _is_number(label))
+        number = next(label for label in first_rows if is_number(label))
         raise AnnotationError(
             f"{place(first_rows[names[0]])}: the label {names[0]!r} is a name, but {place(first_rows[number])} has "
             f"the number {number}. Write all labels in one way, or name the classes."

@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -43,11 +43,25 @@ _CONTROL = r"[\x00-\x08\x0b-\x1f\x7f\x{80}-\x{9f}\x{2028}\x{2029}\x{feff}]"
 
 @dataclass
 class Annotations:
-    """Paths and labels as they are written. As Python strings, they would need several times the memory."""
+    """Paths and labels as they are written. As Python strings, they would need several times the memory.
+
+    Labels of frames have a row for each frame: `labels` and `columns` hold the frames of the first video, then those
+    of the second, and so on.
+    """
 
     paths: pa.Array | pa.ChunkedArray  # string (videos,); more than 2 GiB have several chunks
-    labels: pa.Array | pa.ChunkedArray | None  # string (videos,)
+    labels: pa.Array | pa.ChunkedArray | None  # string (videos,) or (frames of all videos,)
     place: Callable[[int], str]  # from a row number to the file and line, for messages
+    columns: dict[str, pa.Array | pa.ChunkedArray] = field(default_factory=dict)
+    """Columns by their names, which are labels or may be: string or numbers, as many as `labels` would have."""
+    frame_numbers: pa.Array | pa.ChunkedArray | None = None  # string (rows,), from a table with a row for each frame
+    frame_counts: np.ndarray | None = None  # int64 (videos,), for labels of frames
+    place_of_frame: Callable[[int], str] | None = None  # as `place`, from the number of a frame among all frames
+
+    @property
+    def place_of_label(self) -> Callable[[int], str]:
+        """As `place`, from the number of a label."""
+        return self.place_of_frame or self.place
 
 
 @dataclass

@@ -1,6 +1,7 @@
-"""The order in which the videos of shards are read."""
+"""The order in which videos are read: from few shards at once, or each class equally often."""
 
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from torch.utils.data import Sampler
@@ -45,12 +46,58 @@ class ShardOrder(Sampler[int]):
             yield from generator.permutation(window).tolist()
 
     def _windows(self, generator: np.random.Generator) -> Iterator[np.ndarray]:
+        videos_of = self._draw(generator)
         waiting = np.empty(0, dtype=np.int64)
         for shard in generator.permutation(len(self.counts)):
             # Shuffled here too, so that the windows of a shard larger than the buffer differ between epochs.
-            videos = self.starts[shard] + generator.permutation(self.counts[shard])
+            videos = generator.permutation(videos_of(shard))
             waiting = np.concatenate([waiting, videos])
             while len(waiting) >= self.shuffle_buffer:
                 yield waiting[: self.shuffle_buffer]
                 waiting = waiting[self.shuffle_buffer :]
         yield waiting
+
+    def _draw(self, generator: np.random.Generator) -> Callable[[int], np.ndarray]:
+        """Draw the videos of an epoch. Returns a function from a shard to its drawn videos, int64 (videos,)."""
+        return lambda shard: self.starts[shard] + np.arange(self.counts[shard])
+
+
+class BalancedOrder(ShardOrder):
+    """Draws each class equally often. An epoch has as many items as there are videos.
+
+    Classes without a video are left out. If the items cannot be divided equally, some classes, which are drawn in each
+    epoch, get one item more. Within a class, no video is drawn twice before all were drawn once. So a large class
+    gives other videos in each epoch, and the videos of a small class are repeated.
+
+    Args:
+        labels: Class of each video, int (videos,).
+        seed, shuffle_buffer: As for `ShardOrder`. By default all videos are shuffled together.
+        counts: Number of videos of each shard. By default there is one shard.
+    """
+
+    def __init__(
+        self,
+        labels: Sequence[int],
+        seed: int,
+        shuffle_buffer: int | None = None,
+        counts: Sequence[int] | None = None,
+    ):
+        labels = np.asarray(labels, dtype=np.int64)
+        super().__init__(
+            [len(labels)] if counts is None else counts,
+            seed,
+            len(labels) if shuffle_buffer is None else shuffle_buffer,
+        )
+        self.classes = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+        self.name = f"balanced (labels {zlib.crc32(labels.tobytes()):08x})"
+
+    def _draw(self, generator: np.random.Generator) -> Callable[[int], np.ndarray]:
+        fewest, left = divmod(len(self), len(self.classes))
+        gets_one_more = generator.permutation(len(self.classes)) < left
+        drawn = []
+        for videos, extra in zip(self.classes, gets_one_more, strict=True):
+            rounds, rest = divmod(fewest + int(extra), len(videos))
+            drawn += [np.tile(videos, rounds), generator.permutation(videos)[:rest]]
+        drawn = np.sort(np.concatenate(drawn))
+        bounds = np.searchsorted(drawn, [*self.starts, len(self)])
+        return lambda shard: drawn[bounds[shard] : bounds[shard + 1]]

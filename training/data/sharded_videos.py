@@ -108,6 +108,11 @@ class ShardedVideos(torch.utils.data.Dataset):
             )
         return self.labels[label]
 
+    def labels_of_videos(self) -> np.ndarray:
+        """The class of each video, int64 (videos,). The videos are not read."""
+        tables = ((shard, read_members(shard).select(["path", "label"]).to_pylist()) for shard in self.shards)
+        return np.array([self._label(member, shard) for shard, members in tables for member in members])
+
     def names(self) -> list[str]:
         """The names of all videos. The videos are not read."""
         return [name for shard in self.shards for name in read_members(shard)["path"].to_pylist()]

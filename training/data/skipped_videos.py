@@ -16,6 +16,9 @@ SKIPPED_VIDEOS_FILE = "skipped_videos.csv"
 COLUMNS = ("path", "reason")
 VIDEOS_NAMED_IN_MESSAGE = 10
 
+ALWAYS_ALLOWED = 5
+"""Videos that may be skipped with any share above 0, if they are at most a tenth of the set."""
+
 
 class TooManySkippedVideosError(RuntimeError):
     """More videos than allowed cannot be read. The message says how many and which."""
@@ -30,8 +33,9 @@ class SkippedVideos:
     Args:
         output_dir: Folder of the file. It is created when the first video is skipped.
         total: Number of distinct videos in all data sets of the run, at least 1; an estimate for streams.
-        max_fraction: Share of the videos that may be skipped, from 0 to 1. Above 0, one video always may, so that a
-            small corpus does not stop at its first broken video. Other numbers raise a `ValueError`.
+        max_fraction: Share of the videos that may be skipped, from 0 to 1. Above 0, 5 videos may always be skipped in
+            a set of 50 or more, a tenth of a smaller set, and one of fewer than 10. So a small set does not stop at
+            its first broken videos. Other numbers raise a `ValueError`.
     """
 
     def __init__(self, output_dir: str | os.PathLike, total: int, max_fraction: float = 0.01):
@@ -47,7 +51,9 @@ class SkippedVideos:
     @property
     def allowed(self) -> int:
         """How many videos may be skipped."""
-        return max(int(self.max_fraction * self.total), 1) if self.max_fraction else 0
+        if not self.max_fraction:
+            return 0
+        return max(int(self.max_fraction * self.total), min(ALWAYS_ALLOWED, self.total // 10), 1)
 
     def listed(self) -> dict[str, str]:
         """The reason of each skipped video, by its name, in the order of skipping. Videos of all processes."""

@@ -7,11 +7,17 @@ import numpy as np
 
 from ..data.clips import ViewDataset
 from ..trainer import LGIFormerTrainer
+from .metrics import values_of
 from .report import print_evaluation, write_evaluation
 
 
 def evaluate_views(
-    trainer: LGIFormerTrainer, views: ViewDataset, output_dir: str | Path, label_names: Sequence[str]
+    trainer: LGIFormerTrainer,
+    views: ViewDataset,
+    output_dir: str | Path,
+    label_names: Sequence[str],
+    task: str = "single_label",
+    threshold: float = 0.5,
 ) -> dict | None:
     """Predict every video, write the report with `write_evaluation`, and print a table.
 
@@ -19,19 +25,26 @@ def evaluate_views(
         trainer: Its `eval_data_collator` is `ViewCollator`.
         views: Labelled videos.
         output_dir: Folder of the report.
-        label_names: The classes.
+        label_names: The classes or quantities.
+        task: One of `TASKS`: what the labels of the videos are.
+        threshold: Probability from which a label of multi_label is predicted.
 
     Returns:
         The figures; None in all processes except the first.
 
     Raises:
-        ValueError: If no video can be read.
+        ValueError: If no video can be read, or a frame-level model has several views of a video.
         TooManySkippedVideosError: If more videos than allowed cannot be read.
     """
     output = trainer.predict(views)
     if not trainer.is_world_process_zero():
         return None
-    probabilities = np.exp(output.predictions)
-    figures = write_evaluation(output_dir, views.names(), output.label_ids, probabilities, label_names)
+    scores = output.predictions  # of classes, they are log-probabilities
+    values = np.exp(scores) if task in ("single_label", "distribution") else values_of(scores, task)
+    figures = write_evaluation(
+        *(output_dir, views.names(), output.label_ids, values, label_names, task),
+        threshold=threshold,
+        units=getattr(trainer.model.config, "label_units", None),
+    )
     print_evaluation(figures)
     return figures

@@ -1,4 +1,4 @@
-"""The metrics of facial expression recognition: UAR, WAR, accuracy of each class, F1, confusion matrix."""
+"""The metrics of each task. Those of one class are UAR, WAR, accuracy of each class, F1 and the confusion matrix."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 import datasets
 import evaluate
 import numpy as np
+import torch
 from transformers import EvalPrediction
 
-from ...extras import needs_extra
+from ...extras import needs_extra, require_extra
 from ..data.labels import UNREADABLE_LABEL
+from .label_metrics import mean_kl, multi_label_figures, regression_figures
 
 
-with needs_extra("train"):
-    from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
-
+NO_VIDEO = "There is no video to compute metrics of: none was given, or none could be read."
 
 _DESCRIPTION = """
 Unweighted average recall (UAR, the mean recall of the classes), weighted average recall (WAR, the share of correct
@@ -90,10 +90,14 @@ def compute_figures(
 
     Raises:
         ValueError: If there are no videos, or a class is outside of `num_classes`.
+        MissingExtraError: If the extra `train` is not installed.
     """
+    with needs_extra("train"):
+        from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+
     predictions, references = np.asarray(predictions), np.asarray(references)
     if not references.size:
-        raise ValueError("There is no video to compute metrics of: none was given, or none could be read.")
+        raise ValueError(NO_VIDEO)
     if label_names is not None:
         num_classes = len(label_names)
     elif num_classes is None:
@@ -120,26 +124,140 @@ def compute_figures(
     }
 
 
-def make_compute_metrics(label_names: Sequence[str]) -> Callable[[EvalPrediction], dict[str, float]]:
+def figures_of_task(
+    task: str, values: np.ndarray, labels: np.ndarray, label_names: Sequence[str], threshold: float = 0.5
+) -> dict:
+    """Compute the metrics of a task.
+
+    Args:
+        task: One of `TASKS`.
+        values: float (videos, labels): probabilities, or for regression numbers. With frame-level labels, a row is a
+            frame.
+        labels: int (videos,) of single_label, otherwise float (videos, labels). None is unreadable.
+        label_names: Names of the classes or quantities.
+        threshold: Probability from which a label of multi_label is predicted.
+
+    Returns:
+        For single_label the figures of `FacialExpressionMetric`. Otherwise `"task"` and
+
+        - distribution: `kl`, the mean KL divergence of the prediction from the label, in nats, and the figures of the
+          classes with the largest shares. The first of equal shares counts.
+        - multi_label: as `multi_label_figures`.
+        - regression: as `regression_figures`.
+
+    Raises:
+        ValueError: If there are no videos, or labels are impossible.
+    """
+    names = list(label_names)
+    if not len(labels):
+        raise ValueError(NO_VIDEO)
+    if task == "regression":
+        return {"task": task} | regression_figures(values, labels, names)
+    if task == "multi_label":
+        return {"task": task} | multi_label_figures(values, labels, names, threshold)
+    winners = labels.argmax(axis=-1) if task == "distribution" else labels
+    figures = compute_figures(predictions=values.argmax(axis=-1), references=winners, label_names=names)
+    return {"task": task, "kl": mean_kl(labels, values)} | figures if task == "distribution" else figures
+
+
+def flat_figures(figures: dict) -> dict[str, float]:
+    """The metrics of `figures_of_task` as numbers: those of a class or quantity are named `<metric>_<name>`.
+
+    Undefined metrics are left out.
+    """
+    flat = {name: value for name, value in figures.items() if isinstance(value, float) and name != "threshold"}
+    flat |= {f"accuracy_{name}": value for name, value in figures.get("class_accuracy", {}).items()}
+    for kind in ("quantities", "labels"):
+        for name, metrics in figures.get(kind, {}).items():
+            flat |= {f"{metric}_{name}": value for metric, value in metrics.items() if metric != "support"}
+    return {name: value for name, value in flat.items() if value is not None}
+
+
+def is_readable(labels: np.ndarray, task: str) -> np.ndarray:
+    """Whether each row was read: bool (videos,), or (videos, frames) of frame-level labels.
+
+    Args:
+        labels: Class indices, with -100 for unreadable videos, or float (..., labels), with NaN for them.
+        task: One of `TASKS`.
+
+    Raises:
+        ValueError: If labels of single_label are not whole numbers.
+    """
+    if task != "single_label":
+        return ~np.isnan(labels).all(axis=-1)
+    if labels.dtype.kind == "f":
+        raise ValueError(
+            f"The labels are fractions of shape {labels.shape}, but a single label is a whole number. Name the task "
+            "of the labels, such as distribution."
+        )
+    return labels != UNREADABLE_LABEL
+
+
+def make_compute_metrics(
+    label_names: Sequence[str], task: str = "single_label"
+) -> Callable[[EvalPrediction], dict[str, float]]:
     """Make the `compute_metrics` of a `Trainer`. Each metric can be logged and can select the best model.
 
-    The function takes predictions (videos, classes), such as logits or probabilities, and labels (videos,). Videos of
-    label -100 are unreadable and do not count. It returns `uar`, `war`, `weighted_f1`, `micro_f1`, `macro_f1` and
-    `accuracy_<name>` for each class that occurs. It raises a ValueError if no video could be read.
+    The function takes predictions (videos, labels), which are logits or the scores of `average_views`, and labels.
+    Videos of label -100 or NaN are unreadable and do not count. A frame counts as a video with frame-level labels. It
+    raises a ValueError if no video could be read. It returns:
+
+    - single_label: `uar`, `war`, `weighted_f1`, `micro_f1`, `macro_f1`, and `accuracy_<name>` of each class that
+      occurs. Distribution: also `kl`.
+    - multi_label: `map`, `micro_f1`, `macro_f1`; `average_precision_<name>` and `f1_<name>`, at probability 0.5.
+    - regression: `ccc`, `pearson`, `mae`, `rmse`, `mse`, and the same as `ccc_<name>` of each quantity.
+
+    Args:
+        label_names: Names of the classes or quantities.
+        task: One of `TASKS`.
+
+    Raises:
+        MissingExtraError: If the extra `train` is not installed.
     """
+    require_extra("train")
 
     def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
-        read = prediction.label_ids != UNREADABLE_LABEL
-        figures = compute_figures(
-            predictions=prediction.predictions[read].argmax(axis=-1),
-            references=prediction.label_ids[read],
-            label_names=label_names,
-        )
-        del figures["confusion_matrix"]
-        class_accuracy = figures.pop("class_accuracy")
-        return figures | {f"accuracy_{name}": value for name, value in class_accuracy.items() if value is not None}
+        labels, values = prediction.label_ids, prediction.predictions
+        if task != "single_label":
+            labels, values = labels.reshape(values.shape), values_of(values, task)
+        read = is_readable(labels, task)
+        return flat_figures(figures_of_task(task, values[read], labels[read], label_names))
 
     return compute_metrics
+
+
+def values_of(scores: np.ndarray, task: str) -> np.ndarray:
+    """The probabilities of logits or of scores of `average_views`, float64 (..., labels). Numbers do not change."""
+    if task == "regression":
+        return scores
+    scores = torch.from_numpy(scores).double()
+    return (scores.sigmoid() if task == "multi_label" else scores.softmax(-1)).numpy()
+
+
+BEST_METRICS = {"multi_label": "map", "regression": "ccc"}
+"""The metric that selects the best model where UAR and WAR do not exist."""
+_OF_ONE_CLASS = ("uar", "war", "weighted_f1", "micro_f1", "macro_f1", "accuracy", "kl")
+_ERRORS = ("kl", "mse", "mae", "rmse")
+
+
+def best_metric(task: str, wanted: str) -> str:
+    """The metric that selects the best model of a task.
+
+    Args:
+        task: One of `TASKS`.
+        wanted: `metric_for_best_model` of the options, perhaps of a recipe for another task. A metric of classes is
+            replaced by that of `BEST_METRICS` where it does not exist.
+    """
+    name = wanted.removeprefix("eval_")
+    exists = ("micro_f1", "macro_f1") if task == "multi_label" else ()
+    is_replaced = task in BEST_METRICS and name.startswith(_OF_ONE_CLASS) and name not in exists
+    return BEST_METRICS[task] if is_replaced else wanted
+
+
+def is_error(metric: str) -> bool:
+    """Whether a smaller value of a metric is better. `Trainer` knows it of losses only."""
+    name = metric.removeprefix("eval_")
+    return name.endswith("loss") or name.split("_")[0] in _ERRORS
 
 
 def _check_classes(predictions, references, num_classes):

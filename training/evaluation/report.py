@@ -1,10 +1,8 @@
-"""Writes the report of an evaluation: metrics, predictions, a picture of the confusion matrix, a table."""
+"""Writes the report of an evaluation: metrics, predictions, a picture, a table."""
 
-import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from rich import box
@@ -14,147 +12,224 @@ from rich.text import Text
 from ...extras import needs_extra
 from ...files import whole_file
 from ...messages import console
-from ..data.labels import UNREADABLE_LABEL
-from .metrics import compute_figures
+from .label_metrics import REGRESSION_METRICS
+from .metrics import figures_of_task, is_readable
+from .predictions_file import PREDICTIONS_FILE, Predictions, read_predictions, write_predictions
 
 
 with needs_extra("train"):
-    from ...figures import draw_confusion_matrix
+    from matplotlib.figure import Figure
+
+    from ...figures import draw_confusion_matrix, draw_precision_recall, draw_truth_and_prediction
 
 
 METRICS_FILE = "metrics.json"
-PREDICTIONS_FILE = "predictions.csv"
 CONFUSION_MATRIX_FILE = "confusion_matrix.png"
-EVALUATION_FILES = (METRICS_FILE, PREDICTIONS_FILE, CONFUSION_MATRIX_FILE)
-_COLUMNS = ["path", "label", "prediction"]
-_PROBABILITY = "probability_"
+PICTURES = {
+    "single_label": CONFUSION_MATRIX_FILE,
+    "distribution": CONFUSION_MATRIX_FILE,
+    "multi_label": "precision_recall.png",
+    "regression": "truth_and_prediction.png",
+}
+TITLES = {
+    "uar": "UAR",
+    "war": "WAR",
+    "weighted_f1": "weighted F1",
+    "micro_f1": "micro F1",
+    "macro_f1": "macro F1",
+    "ccc": "CCC",
+    "pearson": "Pearson",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "mse": "MSE",
+}
+"""Titles of the metrics in tables."""
+_OF_CLASSES = ("uar", "war", "weighted_f1", "micro_f1", "macro_f1")
+
+
+def evaluation_files(task: str = "single_label") -> tuple[str, str, str]:
+    """The files that `write_evaluation` writes for a task."""
+    return METRICS_FILE, PREDICTIONS_FILE, PICTURES[task]
 
 
 def write_evaluation(
     output_dir: str | Path,
     videos: Sequence[str],
     labels: np.ndarray,
-    probabilities: np.ndarray,
+    values: np.ndarray,
     label_names: Sequence[str],
+    task: str = "single_label",
+    *,
+    threshold: float = 0.5,
+    units: Sequence[str | None] | None = None,
 ) -> dict:
-    """Write `metrics.json`, `predictions.csv` and `confusion_matrix.png`.
+    """Write the `evaluation_files`: `metrics.json`, `predictions.csv` and a picture.
 
     Args:
         output_dir: The folder of the files, which is made if it is missing.
         videos: Paths.
-        labels: int (videos,). Videos of label -100 are unreadable and in none of the files.
-        probabilities: float (videos, classes).
-        label_names: The classes.
+        labels: int (videos,) of single_label, otherwise float (videos, labels), or with frames between. Videos of
+            label -100 or NaN are unreadable and in none of the files.
+        values: float (videos, labels) or (videos, frames, labels): probabilities, or the numbers of regression.
+        label_names: Names of the classes or quantities.
+        task: One of `TASKS`.
+        threshold: As for `figures_of_task`.
+        units: Units of the quantities of regression. A quantity without unit has an empty one.
 
     Returns:
-        The metrics of `FacialExpressionMetric`, `num_videos` and `num_unreadable_videos`.
+        The metrics of `figures_of_task`, `num_videos` and `num_unreadable_videos`. With frame-level labels, the
+        metrics are those of frames, and there is `num_frames`. Quantities with a unit have it as `unit`.
 
     Raises:
-        ValueError: If no video could be read.
+        ValueError: If no video could be read, or labels are impossible.
     """
-    read = labels != UNREADABLE_LABEL
-    predictions = probabilities.argmax(axis=1)
-    figures = compute_figures(predictions=predictions[read], references=labels[read], label_names=list(label_names))
-    figures |= {"num_videos": int(read.sum()), "num_unreadable_videos": int((~read).sum())}
+    labels = labels if task == "single_label" else labels.reshape(values.shape)
+    read = is_readable(labels, task)
+    places = np.nonzero(read)
+    predictions = Predictions(
+        task,
+        list(label_names),
+        [videos[index] for index in places[0]],
+        labels[read],
+        values[read],
+        places[1] if len(places) > 1 else None,
+    )
+    return write_report(output_dir, predictions, len(videos) - len(set(places[0])), threshold=threshold, units=units)
+
+
+def write_report(
+    output_dir: str | Path,
+    predictions: Predictions,
+    num_unreadable_videos: int,
+    *,
+    threshold: float = 0.5,
+    units: Sequence[str | None] | None = None,
+) -> dict:
+    """Write the report of predictions; otherwise as `write_evaluation`."""
+    figures = figures_of_task(
+        predictions.task, predictions.values, predictions.labels, predictions.label_names, threshold
+    )
+    for row, unit in zip(figures.get("quantities", {}).values(), units or (), strict=False):
+        row |= {"unit": unit} if unit else {}
+    num_rows = len(predictions.videos)
+    if predictions.frames is None:
+        figures |= {"num_videos": num_rows}
+    else:
+        figures |= {"num_videos": len(set(predictions.videos)), "num_frames": num_rows}
+    figures |= {"num_unreadable_videos": num_unreadable_videos}
     output_dir = Path(output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)
-    _write_predictions(output_dir / PREDICTIONS_FILE, videos, labels, probabilities, label_names)
-    draw_confusion_matrix(np.array(figures["confusion_matrix"]), label_names).savefig(
-        output_dir / CONFUSION_MATRIX_FILE, dpi=150
-    )
+    write_predictions(output_dir / PREDICTIONS_FILE, predictions)
+    _draw(predictions, figures).savefig(output_dir / PICTURES[predictions.task], dpi=150)
     # This file is the last: if it exists, the others exist, too.
     with whole_file(output_dir / METRICS_FILE) as file:
         file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     return figures
 
 
-class Predictions(NamedTuple):
-    """The content of a `predictions.csv`.
-
-    Attributes:
-        videos (`list[str]`): Paths.
-        labels (`np.ndarray`): Indices of the true classes, int (videos,).
-        probabilities (`np.ndarray`): float (videos, classes).
-        label_names (`list[str]`): The classes.
-        predicted (`np.ndarray`): Indices of the predicted classes, int (videos,).
-    """
-
-    videos: list[str]
-    labels: np.ndarray
-    probabilities: np.ndarray
-    label_names: list[str]
-    predicted: np.ndarray
-
-
-def read_predictions(source: str | Path) -> Predictions:
-    """Read the predictions that `write_evaluation` wrote.
+def pool_evaluations(folders: Sequence[str | Path], output_dir: str | Path) -> dict:
+    """Write the report of the predictions of several evaluations together, such as the folds of a cross-validation.
 
     Args:
-        source: The folder of an evaluation, or its `predictions.csv`.
+        folders: Folders of `write_evaluation`.
+        output_dir: As for `write_evaluation`.
+
+    Returns:
+        As `write_evaluation`.
 
     Raises:
-        ValueError: If the file is not the `predictions.csv` of an evaluation.
-        OSError: If the file cannot be read.
+        ValueError: If the evaluations have different tasks, labels or thresholds.
     """
-    file = Path(source)
-    file = file / PREDICTIONS_FILE if file.is_dir() else file
-    with file.open(newline="", encoding="utf-8-sig") as text:
-        reader = csv.reader(text)
-        header = next(reader, [])
-        titles = header[len(_COLUMNS) :]
-        if header[: len(_COLUMNS)] != _COLUMNS or not titles or not titles[0].startswith(_PROBABILITY):
+    read = [read_predictions(folder) for folder in folders]
+    metrics = [json.loads(Path(folder, METRICS_FILE).read_text(encoding="utf-8")) for folder in folders]
+    kinds = [_kind(*pair) for pair in zip(read, metrics, strict=True)]
+    for folder, kind in zip(folders, kinds, strict=True):
+        if kind != kinds[0]:
             raise ValueError(
-                f"'{file}' is not the {PREDICTIONS_FILE} of an evaluation: its columns are not {', '.join(_COLUMNS)} "
-                f"and {_PROBABILITY}... for each class. A table of `lgi-former predict` has no true classes."
+                f"'{folder}' evaluates {kind}, but '{folders[0]}' {kinds[0]}. Pool evaluations of one kind."
             )
-        names = [title.removeprefix(_PROBABILITY) for title in titles]
-        rows = []
-        for row in filter(None, reader):
-            try:
-                rows.append(_parsed_row(row, names))
-            except ValueError as error:
-                raise ValueError(f"'{file}', line {reader.line_num}: {error}") from error
-    videos, labels, predicted, probabilities = zip(*rows, strict=True) if rows else ((), (), (), ())
-    return Predictions(
-        list(videos),
-        np.array(labels, dtype=np.int64),
-        np.array(probabilities, dtype=float).reshape(-1, len(names)),
-        names,
-        np.array(predicted, dtype=np.int64),
+    first = read[0]
+    pooled = Predictions(
+        first.task,
+        first.label_names,
+        [video for predictions in read for video in predictions.videos],
+        np.concatenate([predictions.labels for predictions in read]),
+        np.concatenate([predictions.values for predictions in read]),
+        None if first.frames is None else np.concatenate([predictions.frames for predictions in read]),
     )
+    num_unreadable = sum(figures["num_unreadable_videos"] for figures in metrics)
+    threshold = metrics[0].get("threshold", 0.5)
+    return write_report(output_dir, pooled, num_unreadable, threshold=threshold, units=_units_in(metrics[0]))
 
 
-def _parsed_row(row: list[str], names: list[str]) -> tuple[str, int, int, list[float]]:
-    if len(row) != len(_COLUMNS) + len(names):
-        raise ValueError(f"{len(row)} values, but {len(_COLUMNS) + len(names)} columns.")
-    video, label, prediction, *probabilities = row
-    for name in (label, prediction):
-        if name not in names:
-            raise ValueError(f"'{name}' is not one of the classes.")
-    return video, names.index(label), names.index(prediction), [float(value) for value in probabilities]
+def _units_in(figures: dict) -> list[str | None]:
+    return [row.get("unit") for row in figures.get("quantities", {}).values()]
+
+
+def _kind(predictions: Predictions, figures: dict) -> str:
+    """What was evaluated, in words."""
+    rows = "" if predictions.frames is None else " of frames"
+    threshold = f" from the probability {figures['threshold']:g}" if "threshold" in figures else ""
+    return f"the labels {', '.join(predictions.label_names)} ({predictions.task}{rows}){threshold}"
 
 
 def print_evaluation(figures: dict):
-    """Print a table of the metrics and of the accuracy of each class."""
-    table = Table(box=box.SIMPLE)
-    table.add_column("", overflow="fold")  # a long name gets several lines
-    table.add_column("%", justify="right", min_width=6)
-    for name, title in (("uar", "UAR"), ("war", "WAR"), *((f"{kind}_f1", f"{kind} F1") for kind in _AVERAGES)):
-        table.add_row(title, f"{100 * figures[name]:.2f}")
-    table.add_section()
-    for name, accuracy in figures["class_accuracy"].items():
-        table.add_row(Text(name), "-" if accuracy is None else f"{100 * accuracy:.2f}")
+    """Print a table of the metrics, and of those of each class or quantity, with notes on undefined ones."""
+    task = figures.get("task", "single_label")
+    if task == "regression":
+        table = _table("", *(TITLES[name] for name in REGRESSION_METRICS))
+        for name, row in figures["quantities"].items():
+            title = f"{name} ({row['unit']})" if "unit" in row else name
+            table.add_row(Text(title), *(_number(row[metric]) for metric in REGRESSION_METRICS))
+        if len(figures["quantities"]) > 1:
+            table.add_section()
+            table.add_row("mean", *(_number(figures[metric]) for metric in REGRESSION_METRICS))
+    elif task == "multi_label":
+        table = _table("", "AP %", "F1 %", "videos")
+        for name, row in figures["labels"].items():
+            table.add_row(Text(name), _percent(row["average_precision"]), _percent(row["f1"]), str(row["support"]))
+        table.add_section()
+        table.add_row("mean (mAP, macro F1)", _percent(figures["map"]), _percent(figures["macro_f1"]))
+        table.add_row("micro F1", "", _percent(figures["micro_f1"]))
+    else:
+        table = _table("", "%")
+        for name in _OF_CLASSES:
+            table.add_row(TITLES[name], _percent(figures[name]))
+        table.add_section()
+        for name, accuracy in figures["class_accuracy"].items():
+            table.add_row(Text(name), _percent(accuracy))
     console().print(table)
+    if task == "distribution":
+        console().print(
+            f"KL(label || prediction) is {figures['kl']:.4g} nats. Classes are those with the largest shares."
+        )
+    for sentence in figures.get("notes", ()):
+        console().print(Text(sentence))
 
 
-_AVERAGES = ("weighted", "micro", "macro")
+def _table(*titles: str) -> Table:
+    table = Table(box=box.SIMPLE)
+    table.add_column(titles[0], overflow="fold")  # a long name gets several lines
+    for title in titles[1:]:
+        table.add_column(title, justify="right", min_width=6)
+    return table
 
 
-def _write_predictions(path, videos, labels, probabilities, label_names):
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow([*_COLUMNS, *(f"{_PROBABILITY}{name}" for name in label_names)])
-        for video, label, row in zip(videos, labels, probabilities, strict=True):
-            if label != UNREADABLE_LABEL:
-                prediction = label_names[row.argmax()]
-                writer.writerow([video, label_names[label], prediction, *(f"{value:.6g}" for value in row)])
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.2f}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _draw(predictions: Predictions, figures: dict) -> Figure:
+    names = predictions.label_names
+    if predictions.task == "regression":
+        concordances = [row["ccc"] for row in figures["quantities"].values()]
+        return draw_truth_and_prediction(
+            predictions.labels, predictions.values, names, concordances, _units_in(figures)
+        )
+    if predictions.task == "multi_label":
+        return draw_precision_recall(predictions.labels, predictions.values, names)
+    return draw_confusion_matrix(np.array(figures["confusion_matrix"]), names)

@@ -133,7 +133,11 @@ def write_video(path: Path, clip: torch.Tensor):
 
 
 def draw_faces(
-    labels: Sequence[int], generator: torch.Generator, num_frames: int = NUM_FRAMES, size: int = SIZE
+    labels: Sequence[int],
+    generator: torch.Generator,
+    num_frames: int = NUM_FRAMES,
+    size: int = SIZE,
+    intensities: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Draw one clip of another person for each label.
 
@@ -142,11 +146,13 @@ def draw_faces(
         generator: Source of all random draws.
         num_frames: Frames of a clip, from before the onset to after the offset.
         size: Height and width in pixels.
+        intensities: How strong each expression is at its apex, float (clips,), from 0 (neutral) to 1. By default the
+            generator draws it from 0.8 to 1.
 
     Returns:
         uint8 (clips, num_frames, size, size, 3).
     """
-    return _Drawing(labels, generator, num_frames, size).draw()
+    return _Drawing(labels, generator, num_frames, size, intensities).draw()
 
 
 class _Drawing:
@@ -155,8 +161,8 @@ class _Drawing:
     Coordinates on a head reach from -1 to 1. Random numbers are drawn where they are used, for all clips at once.
     """
 
-    def __init__(self, labels, generator, num_frames, size):
-        self.count, self.generator = len(labels), generator
+    def __init__(self, labels, generator, num_frames, size, intensities):
+        self.count, self.generator, self.intensities = len(labels), generator, intensities
         self.times = torch.linspace(0, 1, num_frames)[None]
         axis = (torch.arange(size) + 0.5) / size * 2 - 1
         self.canvas_y, self.canvas_x = torch.meshgrid(axis, axis, indexing="ij")
@@ -185,7 +191,9 @@ class _Drawing:
         phases = list(LABELS.values())
         first, second = (torch.tensor([APEXES[phases[label][half]] for label in labels]) for half in (0, 1))
         onset, offset = self._uniform(0.08, 0.2, 1), self._uniform(0.82, 0.94, 1)
-        strength = self._uniform(0.8, 1, 1)
+        strength = self._uniform(0.8, 1, 1)  # drawn in any case, so that the person does not depend on the intensity
+        if self.intensities is not None:
+            strength = self.intensities[:, None]
         strength = (
             strength * torch.sigmoid((self.times - onset) / 0.035) * torch.sigmoid((offset - self.times) / 0.035)
         )

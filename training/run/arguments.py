@@ -10,9 +10,11 @@ from dataclasses import dataclass, field, fields
 import torch
 from transformers import HfArgumentParser
 
+from ...files import PATHS, expand_path, expand_paths_of
 from ...image_processing.decoding.decoder_backends import chosen_backend
 from ...image_processing.decoding.frame_folders import check_frame_order
 from ...messages import CommandParser, nearest, shows_progress, spell_with_underscores
+from ..data.mixed_order import check_shares
 from ..trainer.arguments import LGIFormerTrainingArguments
 from .help import help_of
 from .precision import device_has_bf16
@@ -73,12 +75,20 @@ class ModelArguments:
 class DataArguments:
     """The videos to train on, and how frames are sampled."""
 
-    train_data: str | None = field(
+    train_data: list[str] | None = field(
         default=None,
         metadata={
-            "help": "Videos to train on: a file with a line 'path label' each, a CSV file, a folder of class folders, "
-            "shards of `lgi-former prepare shards` (their folder or index.json, or its URL: hf://, s3://), or other "
-            "tar shards in the format of WebDataset ('shards/*.tar'), which are streamed."
+            "help": "Videos and images to train on: a file with a line 'path label' each, a CSV file, a folder of "
+            "class folders, shards of `lgi-former prepare shards` (their folder or index.json, or its URL: hf://, "
+            "s3://), or other tar shards in the format of WebDataset ('shards/*.tar'), which are streamed. Several "
+            "sources are joined."
+        },
+    )
+    mix: list[float] | None = field(
+        default=None,
+        metadata={
+            "help": "Shares of the sources of --train_data: '1 2' draws two items of the second for one of the first. "
+            "An epoch reads the first source once (default: all sources once)."
         },
     )
     data_root: str | None = field(
@@ -122,7 +132,11 @@ class DataArguments:
         },
     )
     max_skipped_fraction: float = field(
-        default=0.01, metadata={"help": "Share of unreadable videos at which the run stops."}
+        default=0.01,
+        metadata={
+            "help": "Share of videos that may be unreadable; with more, the run stops. Five always may, or a tenth of "
+            "fewer than 50; with 0, none may."
+        },
     )
     check_data: bool = field(
         default=False,
@@ -131,11 +145,71 @@ class DataArguments:
 
     def __post_init__(self):
         check_reading(self.backend, self.frame_order)
+        if isinstance(self.train_data, str):  # from a recipe
+            self.train_data = [self.train_data]
+        if self.mix is not None:
+            self.mix = self.mix if isinstance(self.mix, list) else [self.mix]
+            check_shares(self.mix, len(self.train_data or []))
 
     @property
     def reading(self) -> dict:
         """Settings of `read_video`."""
         return {"backend": self.backend, "frame_order": self.frame_order}
+
+
+@dataclass
+class LabelledDataArguments(DataArguments):
+    """How labelled videos are divided, and how classes of different sizes are balanced."""
+
+    folds: list[int] | None = field(
+        default=None,
+        metadata={
+            "help": "Cross-validate: train and evaluate each of these folds. The fold's number replaces {fold} in "
+            "--train_data, --eval_data, --model_name_or_path and --output_dir. If --train_data has no {fold}, give "
+            "one number: --train_data is divided into so many folds."
+        },
+    )
+    eval_split: float | None = field(
+        default=None,
+        metadata={
+            "help": "Share of --train_data to evaluate on instead of --eval_data, such as 0.2. Each class gives this "
+            "share."
+        },
+    )
+    group_column: str | None = field(
+        default=None,
+        metadata={
+            "help": "Column of --train_data with the person in each video. --eval_split and --folds put no person "
+            "into two parts (default: a column called person, subject, actor, speaker or similar; none: do not "
+            "group)."
+        },
+    )
+    class_weight: str | None = field(
+        default=None,
+        metadata={
+            "help": "Weights of the classes in the training loss: 'balanced' (videos / (classes x videos of the "
+            "class)) or 'effective' (Cui et al., 2019, beta 0.999). The mean weight of a video is 1.",
+            "choices": ["balanced", "effective"],
+        },
+    )
+    sampler: str = field(
+        default="random",
+        metadata={
+            "help": "Videos of an epoch: 'random' (each once) or 'balanced' (each class equally often, as many videos "
+            "in all).",
+            "choices": ["random", "balanced"],
+        },
+    )
+    # Set for each fold if --train_data is divided into folds.
+    num_folds: int | None = field(default=None, init=False)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.eval_split is not None and not 0 < self.eval_split < 1:
+            raise ValueError(f"eval_split={self.eval_split:g} must be a share between 0 and 1, such as 0.2.")
+        for name, choices in (("class_weight", (None, "balanced", "effective")), ("sampler", ("random", "balanced"))):
+            if getattr(self, name) not in choices:  # recipes are not checked by the parser
+                raise ValueError(f"{name}={getattr(self, name)!r} must be {' or '.join(filter(None, choices))}.")
 
 
 @dataclass
@@ -152,10 +226,34 @@ class RecipeTrainingArguments(LGIFormerTrainingArguments):
     disable_tqdm: bool | None = field(
         default=None, metadata={"help": "Show no progress bars (default: where the output is not a terminal)."}
     )
+    early_stopping_patience: int | None = field(
+        default=None,
+        metadata={
+            "help": "Stop after so many evaluations without a better --metric_for_best_model (default: the loss). "
+            "Evaluates and saves after each epoch, and loads the best model at the end."
+        },
+    )
     # None means that the user did not choose.
     bf16: bool = field(
         default=None,
         metadata={"help": "Mixed precision with bfloat16 (default: where the device has it, unless --fp16)."},
+    )
+    eval_strategy: str | None = field(
+        default=None,
+        metadata={"help": "When to evaluate: no, steps or epoch (default: no; epoch with --early_stopping_patience)."},
+    )
+    save_strategy: str | None = field(
+        default=None,
+        metadata={
+            "help": "When to save a checkpoint: no, steps, epoch or best (default: steps; as --eval_strategy with "
+            "--early_stopping_patience)."
+        },
+    )
+    load_best_model_at_end: bool | None = field(
+        default=None,
+        metadata={
+            "help": "Load the best checkpoint at the end (default: false; true with --early_stopping_patience)."
+        },
     )
     ddp_find_unused_parameters: bool | None = field(
         default=False, metadata={"help": "As in TrainingArguments. LGI-Former has no parameters without gradients."}
@@ -182,7 +280,36 @@ class RecipeTrainingArguments(LGIFormerTrainingArguments):
             self.disable_tqdm = not shows_progress()
         if self.bf16 is None:
             self.bf16 = not self.fp16 and device_has_bf16(self.use_cpu)
+        self._choose_strategies()
         super().__post_init__()
+
+    def _choose_strategies(self):
+        """Set the defaults of evaluation and saving.
+
+        Raises:
+            ValueError: If a choice clashes with `early_stopping_patience`.
+        """
+        stops_early = self.early_stopping_patience is not None
+        if self.eval_strategy is None:
+            self.eval_strategy = "epoch" if stops_early else "no"
+        if self.save_strategy is None:
+            self.save_strategy = self.eval_strategy if stops_early else "steps"
+        if self.load_best_model_at_end is None:
+            self.load_best_model_at_end = stops_early
+        if not stops_early:
+            return
+        if self.early_stopping_patience < 1:
+            raise ValueError(f"early_stopping_patience={self.early_stopping_patience} must be at least 1.")
+        for name, clashes in (
+            ("eval_strategy", self.eval_strategy == "no"),
+            ("save_strategy", self.save_strategy == "no"),
+            ("load_best_model_at_end", not self.load_best_model_at_end),
+        ):
+            if clashes:
+                raise ValueError(
+                    f"{name}={str(getattr(self, name)).lower()} clashes with early_stopping_patience, which needs "
+                    f"evaluations and the best model. Leave out {name} or early_stopping_patience."
+                )
 
 
 class RecipeParser(CommandParser, HfArgumentParser):
@@ -192,6 +319,7 @@ class RecipeParser(CommandParser, HfArgumentParser):
         super().__init__(dataclass_types, prog=prog, allow_abbrev=False)
         self.usage = f"{prog} [RECIPE] [--option value ...]"  # a list of all options would hide the error
         self.add_argument("recipe", nargs="?")
+        expand_paths_of(self)  # also in the string of a recipe, which `argparse` converts
 
     def format_help(self) -> str:
         return help_of(self.prog.split()[-1])
@@ -208,6 +336,7 @@ class RecipeParser(CommandParser, HfArgumentParser):
         arguments, unknown = self.parse_known_args(argv)
         if unknown:
             self.refuse_unknown(unknown)
+        self._refuse_recipe_among_values(arguments)
         if arguments.recipe is not None:
             self.set_defaults(**self._read_options(arguments.recipe))
         *parsed, _ = self.parse_args_into_dataclasses(argv, look_for_args_file=False)
@@ -220,13 +349,27 @@ class RecipeParser(CommandParser, HfArgumentParser):
             if name not in known:
                 hint = self._other_command(recipe) or nearest(str(name), known)
                 raise RecipeError(f"The recipe '{recipe}' has an unknown option {name!r}{hint}")
-        return {name: json.dumps(value) if isinstance(value, dict) else value for name, value in options.items()}
+        return {name: _as_default(name, value) for name, value in options.items()}
+
+    def _refuse_recipe_among_values(self, arguments):
+        for name, values in vars(arguments).items():
+            if arguments.recipe is None and isinstance(values, list) and values and values[-1] in shipped():
+                raise RecipeError(
+                    f"'{values[-1]}' follows --{name}, which takes several values. Write the recipe first."
+                )
 
     def _other_command(self, recipe: str) -> str:
         """The end of an error message if the recipe belongs to another command."""
         if recipe not in shipped() or command_of(recipe) == self.prog:
             return ""
         return f"; it is a recipe of `{command_of(recipe)}`."
+
+
+def _as_default(name: str, value):
+    """A value of a recipe as `argparse` takes defaults."""
+    if isinstance(value, dict):
+        return json.dumps(value)
+    return [expand_path(str(path)) for path in value] if name in PATHS and isinstance(value, list) else value
 
 
 def _parsed_fields(text: str | None) -> dict:

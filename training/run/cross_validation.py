@@ -2,36 +2,43 @@
 
 import copy
 import json
-from collections.abc import Callable, Sequence
+import statistics
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 from accelerate import PartialState
 from rich import box
 from rich.table import Table
 
 from ...messages import console, note
-from ..evaluation.report import EVALUATION_FILES, METRICS_FILE, read_predictions, write_evaluation
-from .arguments import DataArguments, ModelArguments, RecipeTrainingArguments
+from ..evaluation.report import METRICS_FILE, evaluation_files, pool_evaluations
+from .arguments import LabelledDataArguments, ModelArguments, RecipeTrainingArguments
 
 
 FOLD = "{fold}"
 CROSS_VALIDATION_FILE = "cross_validation.json"
 POOLED_FOLDER = "all_folds"
-FIGURES = ("uar", "war")
+FIGURES = {
+    "single_label": ("uar", "war"),
+    "distribution": ("uar", "war"),
+    "multi_label": ("map", "macro_f1", "micro_f1"),
+    "regression": ("ccc", "pearson", "mae"),
+}
+"""The figures of the table for each task."""
+SUMMARIES = {"mean": "mean", "standard_deviation": "standard deviation (n - 1)", "pooled": "pooled"}
+"""Titles of the rows below the folds."""
 
 
 def cross_validate(
-    run: Callable[[ModelArguments, DataArguments, RecipeTrainingArguments], int],
-    check: Callable[[DataArguments], object],
-    folds: Sequence[int],
+    run: Callable[[ModelArguments, LabelledDataArguments, RecipeTrainingArguments], int],
+    check: Callable[[ModelArguments, LabelledDataArguments, RecipeTrainingArguments], object],
     model_arguments: ModelArguments,
-    data: DataArguments,
+    data: LabelledDataArguments,
     training: RecipeTrainingArguments,
 ) -> int:
     """Train and evaluate every fold, and write `cross_validation.json` beside the folds' folders.
 
-    UAR and WAR are the means over the folds, as in the paper. The folder `all_folds` has the metrics and the confusion
+    The figures are the means over the folds, as in the paper. The folder `all_folds` has the metrics and the confusion
     matrix of the pooled predictions of all folds.
 
     A resumed run skips the folds that were evaluated already.
@@ -39,23 +46,24 @@ def cross_validate(
     Args:
         run: Trains and evaluates one fold, into `training.output_dir`; returns an exit status.
         check: Raises a ValueError if the data of a fold are wrong. All folds are checked before the first is trained.
-        folds: Numbers that replace `{fold}` in the data's and the model's paths, in `output_dir` and `hub_model_id`.
-        model_arguments, data, training: The options of `run`, with `{fold}`.
+        model_arguments, data, training: The options of `run`. The numbers `data.folds` replace `{fold}` in the data's
+            and the model's paths, in `output_dir` and `hub_model_id`. If `train_data` has no `{fold}`, it is divided
+            into as many folds as the only number of `data.folds` says.
 
     Raises:
         ValueError: If a path lacks `{fold}`, there is no data to evaluate on, or data are wrong.
     """
-    _check(data, training)
+    folds = _check(data, training)
     if FOLD not in training.output_dir:
         training.output_dir = str(Path(training.output_dir, f"fold_{FOLD}"))
     parts = Path(training.output_dir).parts
     parent = Path(*parts[: next(index for index, part in enumerate(parts) if FOLD in part)])
-    for fold in folds[1:]:  # `run` checks the first before it writes anything
-        check(of_fold(fold, data))
+    options_of_folds = {fold: _options_of(fold, model_arguments, data, training) for fold in folds}
+    # Without a checkpoint, `run` checks the first fold before it writes anything.
+    for fold in folds if training.resume_from_checkpoint else folds[1:]:
+        check(*options_of_folds[fold])
     folders = {}
-    for fold in folds:
-        options = [of_fold(fold, kind) for kind in (model_arguments, data, training)]
-        options[1].folds = [fold]
+    for fold, options in options_of_folds.items():
         folders[fold] = Path(options[-1].output_dir)
         if training.resume_from_checkpoint and Path(folders[fold], METRICS_FILE).is_file():
             continue
@@ -63,12 +71,20 @@ def cross_validate(
         if status or data.check_data:
             return status
     if PartialState().is_main_process:
-        print_cross_validation(write_cross_validation(folders, parent))
+        figures = write_cross_validation(folders, parent)
+        print_cross_validation(figures)
+        files = evaluation_files(figures["pooled"].get("task", "single_label"))
         note(
-            f"Wrote '{Path(parent, CROSS_VALIDATION_FILE)}', and {', '.join(EVALUATION_FILES)} of all folds "
+            f"Wrote '{Path(parent, CROSS_VALIDATION_FILE)}', and {', '.join(files)} of all folds "
             f"together in '{Path(parent, POOLED_FOLDER)}'."
         )
     return 0
+
+
+def _options_of(fold, model_arguments, data, training):
+    options = [of_fold(fold, kind) for kind in (model_arguments, data, training)]
+    options[1].folds = [fold]
+    return options
 
 
 def of_fold(fold: int, options):
@@ -77,6 +93,8 @@ def of_fold(fold: int, options):
     for name, value in vars(options).items():
         if isinstance(value, str) and FOLD in value:  # enumerations are strings too and must not change
             setattr(options, name, value.replace(FOLD, str(fold)))
+        elif name == "train_data" and value is not None:
+            options.train_data = [source.replace(FOLD, str(fold)) for source in value]
     return options
 
 
@@ -88,42 +106,53 @@ def write_cross_validation(folders: dict[int, Path], parent: Path) -> dict:
         parent: Where `cross_validation.json` and the folder `all_folds` go.
 
     Returns:
-        `folds`: UAR and WAR of each; `mean` and `standard_deviation` of them; `pooled`: figures of all predictions.
+        `folds`: the `FIGURES` of each; `mean` and `standard_deviation` (divided by n - 1; None for one fold) of them;
+        `pooled`: figures of all predictions.
     """
     figures = {fold: json.loads(Path(folder, METRICS_FILE).read_text()) for fold, folder in folders.items()}
-    of_folds = {fold: {name: figures[fold][name] for name in FIGURES} for fold in folders}
-    read = [read_predictions(folder) for folder in folders.values()]
-    pooled = write_evaluation(
-        Path(parent, POOLED_FOLDER),
-        [video for predictions in read for video in predictions.videos],
-        np.concatenate([predictions.labels for predictions in read]),
-        np.concatenate([predictions.probabilities for predictions in read]),
-        read[0].label_names,
-    )
+    task = next(iter(figures.values())).get("task", "single_label")
+    of_folds = {fold: {name: figures[fold][name] for name in FIGURES[task]} for fold in folders}
+    pooled = pool_evaluations(list(folders.values()), Path(parent, POOLED_FOLDER))
     table = {
         "folds": of_folds,
-        "mean": {name: float(np.mean([row[name] for row in of_folds.values()])) for name in FIGURES},
-        "standard_deviation": {name: float(np.std([row[name] for row in of_folds.values()])) for name in FIGURES},
+        "mean": _over_folds(statistics.mean, of_folds),
+        "standard_deviation": _over_folds(statistics.stdev, of_folds),
         "pooled": pooled,
     }
     Path(parent, CROSS_VALIDATION_FILE).write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
     return table
 
 
+def _over_folds(function: Callable[[list[float]], float], of_folds: dict[int, dict]) -> dict[str, float | None]:
+    """A statistic of each figure over the folds: None for the deviation of one fold, and for undefined figures."""
+    columns = {name: [row[name] for row in of_folds.values()] for name in next(iter(of_folds.values()))}
+    return {
+        name: None if None in column or (function is statistics.stdev and len(column) < 2) else function(column)
+        for name, column in columns.items()
+    }
+
+
 def print_cross_validation(figures: dict):
-    """Print the table of all folds in per cent."""
+    """Print the table of all folds, in per cent except for numbers (regression)."""
+    names = list(figures["mean"])
     table = Table("fold", box=box.SIMPLE)
-    for name in FIGURES:
-        table.add_column(name.upper(), justify="right")
+    for name in names:
+        table.add_column(name.upper().replace("_", " "), justify="right")
     for fold, row in figures["folds"].items():
-        table.add_row(str(fold), *(f"{100 * row[name]:.2f}" for name in FIGURES))
+        table.add_row(str(fold), *(_shown(name, row[name]) for name in names))
     table.add_section()
-    for title in ("mean", "standard_deviation", "pooled"):
-        table.add_row(title.replace("_", " "), *(f"{100 * figures[title][name]:.2f}" for name in FIGURES))
+    for key, title in SUMMARIES.items():
+        table.add_row(title, *(_shown(name, figures[key][name]) for name in names))
     console().print(table)
 
 
-def refuse_placeholder(data: DataArguments):
+def _shown(name: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if name in FIGURES["regression"] else f"{100 * value:.2f}"
+
+
+def refuse_placeholder(data: LabelledDataArguments):
     """Check that no path has `{fold}` in it when no fold was chosen.
 
     Raises:
@@ -137,12 +166,20 @@ def refuse_placeholder(data: DataArguments):
             )
 
 
-def _check(data, training):
+def _check(data: LabelledDataArguments, training: RecipeTrainingArguments) -> list[int]:
+    """Return the numbers of the folds, and set `data.num_folds` if `--train_data` is divided into folds."""
     if training.push_to_hub and FOLD not in (training.hub_model_id or ""):
         raise ValueError(
             f"hub_model_id={training.hub_model_id!r} must contain {FOLD}, because each fold has its own repository."
         )
+    if FOLD not in str(data.train_data) and len(data.folds) == 1 and data.folds[0] > 1:
+        data.num_folds = data.folds[0]
+        return list(range(1, data.num_folds + 1))
     for name in ("train_data", "eval_data"):
         path = getattr(data, name)
-        if path is None or FOLD not in path:
-            raise ValueError(f"{name}={path!r} must contain {FOLD}, which is replaced by the number of each fold.")
+        if FOLD not in str(path):
+            raise ValueError(
+                f"{name}={path!r} must contain {FOLD}, which is replaced by the number of each fold. To divide one "
+                "list into folds, give their number alone, such as --folds 5."
+            )
+    return data.folds

@@ -24,7 +24,11 @@ _COMMON = {
 }
 GROUPS = {
     "pretrain": _COMMON | {"pre-training": (("pretrain.py", "PretrainingArguments"),)},
-    "finetune": _COMMON | {"fine-tuning and evaluation": (("finetune.py", "FinetuningArguments"),)},
+    "finetune": _COMMON
+    | {
+        "fine-tuning and evaluation": (("finetune.py", "FinetuningArguments"),),
+        "division and balance of the data": ((_ARGUMENTS, "LabelledDataArguments"),),
+    },
     "evaluate": {"evaluation": (("evaluate.py", "EvaluationArguments"),)},
 }
 """Groups of each command's own options. A group has a title and classes; a class has a file and a name."""

@@ -8,7 +8,7 @@ from transformers.utils import logging
 
 from ...messages import is_quiet, note, suggest
 from ..data.skipped_videos import SkippedVideos
-from ..evaluation.report import EVALUATION_FILES
+from ..evaluation.report import evaluation_files
 from ..trainer import LGIFormerTrainer
 from ..trainer.whole_checkpoints import newest_whole_checkpoint
 from .arguments import RecipeTrainingArguments
@@ -70,17 +70,18 @@ def publish(trainer: LGIFormerTrainer, figures: dict | None = None):
         trainer.push_to_hub()
 
 
-def report_written(training: RecipeTrainingArguments, evaluated: bool, *next_command: str):
+def report_written(training: RecipeTrainingArguments, evaluated: bool, *next_command: str, task: str = "single_label"):
     """Say what the run wrote, and suggest the next command.
 
     Args:
         training: Options of the run.
         evaluated: Whether an evaluation was written, too.
         next_command: Words of the command.
+        task: One of `TASKS`: what was evaluated.
     """
     if not PartialState().is_main_process:
         return
-    evaluation = f" and its evaluation ({', '.join(EVALUATION_FILES)})" if evaluated else ""
+    evaluation = f" and its evaluation ({', '.join(evaluation_files(task))})" if evaluated else ""
     note(f"Wrote the model{evaluation} to '{training.output_dir}'.")
     suggest(*next_command)
 

@@ -2,21 +2,27 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import datasets
 import torch
+from torch.utils.data import Sampler
 from transformers import PreTrainedConfig
 
 from ...image_processing.training_frame_sampling import finetuning_frame_indices, pretraining_frame_indices
+from ...messages import note
 from ..data.annotations import check_that_videos_are_there, load_annotations
 from ..data.clip_stream import ClipStream, open_stream
 from ..data.clips import ClipDataset, ClipTransform
 from ..data.data_check import check_data
+from ..data.joined_sources import JoinedVideos, mixed_order, open_joined
+from ..data.label_values import is_frame_level
+from ..data.mixed_order import MixedOrder
 from ..data.shard_index import index_url
 from ..data.shard_order import ShardOrder
 from ..data.sharded_videos import ShardedVideos
 from ..data.skipped_videos import SkippedVideos
+from ..data.tar_samples import is_tar
 from ..data.video_rows import count_distinct
 from .arguments import DataArguments, RecipeTrainingArguments
 
@@ -28,38 +34,90 @@ STREAM_SHUFFLE_BUFFER = 256
 SHARD_SHUFFLE_BUFFER = 10_000
 
 
+ListedVideos = datasets.Dataset | ShardedVideos | JoinedVideos
+TrainingVideos = ListedVideos | datasets.IterableDataset
+
+
 def open_training_videos(
-    arguments: DataArguments, label_names: list[str] | None = None
-) -> datasets.Dataset | ShardedVideos | datasets.IterableDataset:
-    """Open the videos of `--train_data`.
+    arguments: DataArguments, label_names: list[str] | None = None, *, with_labels: bool = True, **label_options
+) -> TrainingVideos:
+    """Open the videos of `--train_data`, several sources as by `open_joined`.
+
+    Args:
+        with_labels: Whether the labels are needed.
+        label_options: `task` and `frame_level` of `load_annotations`.
 
     Raises:
-        ValueError: If `--train_data` is missing or cannot be understood.
+        ValueError: If `--train_data` is missing or cannot be understood, `--mix` is given for a stream, or a stream
+            should have other labels than single ones.
     """
-    if arguments.train_data is None:
+    if not arguments.train_data:
         raise ValueError("train_data is missing: say which videos to train on.")
-    if arguments.streaming or PurePosixPath(arguments.train_data).suffix == ".tar":
+    if arguments.streaming or any(map(is_tar, arguments.train_data)):
+        if arguments.mix:
+            raise ValueError(
+                "A stream cannot be mixed. Give lists, class folders or shards of `lgi-former prepare shards` for mix."
+            )
+        refuse_other_tasks("A stream", **label_options)
         return open_stream(arguments.train_data)
-    return open_videos(arguments.train_data, arguments.data_root, label_names)
+    open_source = functools.partial(
+        open_videos, data_root=arguments.data_root, may_be_columns=with_labels, **label_options
+    )
+    if len(arguments.train_data) > 1:
+        return open_joined(arguments.train_data, open_source, label_names, with_labels=with_labels)
+    return open_source(arguments.train_data[0], label_names=label_names)
 
 
 def open_videos(
-    source: str, data_root: str | None = None, label_names: Sequence[str] | None = None
+    source: str, data_root: str | None = None, label_names: Sequence[str] | None = None, **label_options
 ) -> datasets.Dataset | ShardedVideos:
     """Open videos with random access: shards that have an index, or a list as for `load_annotations`.
 
+    Args:
+        source, data_root, label_names: As for `load_annotations`.
+        label_options: `task`, `frame_level` and `may_be_columns` of `load_annotations`.
+
     Raises:
-        ValueError: If the source cannot be understood, or no video of a list exists.
+        ValueError: If the source cannot be understood, no video of a list exists, or shards should have other labels
+            than single ones.
     """
     if (url := index_url(source)) is not None:
+        refuse_other_tasks(f"The index '{url}'", **label_options)
         return ShardedVideos(url, label_names)
-    videos = load_annotations(source, data_root, label_names)
+    videos = load_annotations(source, data_root, label_names, **label_options)
     check_that_videos_are_there(videos)
     return videos
 
 
+def refuse_other_tasks(source: str, task: str | None = None, frame_level: bool | None = None, **_):
+    """Raise a `ValueError` if shards or a stream should have other labels than one class for each video."""
+    if task not in (None, "single_label") or frame_level:
+        wanted = f"--task {task}" if task not in (None, "single_label") else "labels of frames"
+        raise ValueError(f"{source} has one class for each video, which does not fit {wanted}. Give a list instead.")
+
+
+def check_frames(source: str, videos: TrainingVideos, task: str, config: PreTrainedConfig):
+    """Check that labels are of frames if the model predicts each frame, and of videos otherwise.
+
+    Raises:
+        ValueError: If one is so and the other is not.
+    """
+    feature = (videos.features or {}).get("label")
+    by_model, by_labels = getattr(config, "frame_level", False), is_frame_level(feature, task)
+    if by_labels and not by_model:
+        raise ValueError(
+            f"{source} has a label for each frame, but the model predicts one for a clip. Train one with "
+            "--config_overrides '{\"frame_level\": true}'."
+        )
+    if by_model and not by_labels:
+        raise ValueError(
+            f"The model predicts each frame (frame_level=true), but {source} has one label for each video. Write a "
+            "label for each frame, see docs/datasets.md."
+        )
+
+
 def training_clips(
-    videos: datasets.Dataset | ShardedVideos | datasets.IterableDataset,
+    videos: TrainingVideos,
     transform: ClipTransform,
     sample_indices: Callable,
     *,
@@ -67,8 +125,15 @@ def training_clips(
     arguments: DataArguments,
     training: RecipeTrainingArguments,
     skipped: SkippedVideos,
+    task: str = "single_label",
+    order: Sampler | None = None,
 ) -> ClipDataset | ClipStream:
-    """Make the data set of random training clips."""
+    """Make the data set of random training clips.
+
+    Args:
+        task: One of `TASKS`: what the labels of the videos are.
+        order: Replaces the random order of a list or of shards.
+    """
     if isinstance(videos, datasets.IterableDataset):
         return ClipStream(
             videos,
@@ -80,18 +145,36 @@ def training_clips(
             process_index=training.process_index,
             num_processes=training.world_size,
             label_names=label_names,
+            with_labels=label_names is not None,
             reading=arguments.reading,
         )
-    order = None
-    if isinstance(videos, ShardedVideos):
-        order = ShardOrder(videos.counts, training.seed, _shuffle_buffer(arguments, SHARD_SHUFFLE_BUFFER))
+    if order is None:
+        order = _order_of(videos, arguments, training)
     return ClipDataset(
         *(videos, sample_indices, transform),
         seed=training.seed,
         skipped=skipped,
         sampler=order,
+        task=task,
         reading=arguments.reading,
     )
+
+
+def _order_of(
+    videos: ListedVideos, arguments: DataArguments, training: RecipeTrainingArguments
+) -> ShardOrder | MixedOrder | None:
+    """The order of shards and of mixed sources; None for lists, which the trainer shuffles."""
+    shuffle_buffer = _shuffle_buffer(arguments, SHARD_SHUFFLE_BUFFER)
+    if isinstance(videos, ShardedVideos):
+        return ShardOrder(videos.counts, training.seed, shuffle_buffer)
+    if not arguments.mix and not isinstance(videos, JoinedVideos):
+        return None
+    order = mixed_order(videos, arguments.mix, training.seed, shuffle_buffer)
+    if arguments.mix and training.process_index == 0:
+        parts = zip(order.counts, arguments.train_data, order.orders, strict=True)
+        read = [f"{count} of '{source}' (of {len(whole)})" for count, source, whole in parts]
+        note(f"Each epoch reads {', '.join(read)}.")
+    return order
 
 
 def _shuffle_buffer(arguments: DataArguments, default: int) -> int:
@@ -116,9 +199,7 @@ def _sample(frame_indices, total_frames: int, generator: torch.Generator, *, num
     return frame_indices(total_frames, num_frames, sampling_rate, generator)
 
 
-def count_videos(
-    *sources: datasets.Dataset | ShardedVideos | datasets.IterableDataset, training: RecipeTrainingArguments
-) -> int:
+def count_videos(*sources: TrainingVideos, training: RecipeTrainingArguments) -> int:
     """Count the distinct videos of all sources. For a stream of unknown length, count the clips that the run reads.
 
     Raises:
@@ -134,9 +215,7 @@ def count_videos(
     return videos + training.max_steps * batch_size
 
 
-def check_videos(
-    videos: list[datasets.Dataset | ShardedVideos], arguments: DataArguments, training: RecipeTrainingArguments
-) -> int:
+def check_videos(videos: list[ListedVideos], arguments: DataArguments, training: RecipeTrainingArguments) -> int:
     """Read every video once, write the list of the broken ones and print their number.
 
     Returns:

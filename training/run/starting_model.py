@@ -20,14 +20,17 @@ from ...configuration import LGIFormerConfig
 from ...conversion import convert_mae_dfer_checkpoint, model_folder
 from ...hub.loading import first_names, load_config, load_weights
 from ...image_processing import LGIFormerVideoProcessor
-from ...messages import nearest
+from ...messages import nearest, note
 from ...modeling_lgi_former import RegionTubeMasking
+from ...modeling_lgi_former.classification_loss import problem_type_of
+from ..data.tasks import PROBLEM_TYPES
 from .arguments import ModelArguments
 
 
 logger = logging.get_logger(__name__)
 
 FAMILIES = ("lgi_former", "videomae")
+CHECKPOINT_SUFFIXES = (".pth", ".pt")
 NEW_IN_CLASSIFIERS = ("classifier.", "fc_norm.", "lgi_former.pooler.")  # a pre-trained model has none of these
 
 
@@ -56,33 +59,46 @@ def load_model_to_pretrain(arguments: ModelArguments, mask_ratio: float) -> Star
         if isinstance(config, LGIFormerConfig):  # VideoMAE has no such field: it takes any mask
             config.mask_ratio = mask_ratio
 
-    return _load(AutoModelForPreTraining, arguments, arguments.config_fields, set_mask_ratio, may_be_new=())
+    return _load(AutoModelForPreTraining, arguments, arguments.config_fields, set_mask_ratio, may_be_new=())[0]
 
 
 def load_model_to_finetune(
-    arguments: ModelArguments, label_names: Sequence[str], drop_path_rate: float = 0.0
+    arguments: ModelArguments,
+    label_names: Sequence[str],
+    drop_path_rate: float = 0.0,
+    task: str = "single_label",
+    label_units: Sequence[str] | None = None,
 ) -> StartingModel:
     """Load a pre-trained encoder and give it a new head, load a classifier, or make a new classifier.
 
-    A classifier with the same number of classes keeps its head. With another number it gets a new one. The problem
-    type is the default, one class a video, unless `arguments` set another one.
+    A classifier of the same task with the same number of labels keeps its head. Another one gets a new head.
+
+    Args:
+        arguments: Names the model.
+        label_names: The classes or quantities in their order.
+        drop_path_rate: Stochastic depth of the last layer.
+        task: One of `TASKS`. It sets `config.problem_type`.
+        label_units: `config.label_units`.
 
     Raises:
         ValueError: If the configuration clashes, the model needs its own code, or a checkpoint lacks a part of
             the encoder.
         OSError: If there is no such model.
     """
-    # A starting model that predicts numbers or several labels gets another task.
-    fields = (
-        {"problem_type": None}
-        | arguments.config_fields
-        | {
-            "id2label": dict(enumerate(label_names)),
-            "label2id": {name: index for index, name in enumerate(label_names)},
-        }
-    )
+    problem_type = PROBLEM_TYPES[task]
+    if (asked := arguments.config_fields.get("problem_type", problem_type)) != problem_type:
+        raise ValueError(
+            f"config_overrides asks for problem_type={asked!r}, but --task {task} needs {problem_type!r}."
+        )
+    fields = arguments.config_fields | {
+        "problem_type": problem_type,
+        "id2label": dict(enumerate(label_names)),
+        "label2id": {name: index for index, name in enumerate(label_names)},
+    }
 
-    def set_drop_path(config):
+    def set_options(config):
+        if label_units is not None:
+            config.label_units = list(label_units)
         if isinstance(config, LGIFormerConfig):
             config.drop_path_rate = drop_path_rate
         elif drop_path_rate:
@@ -90,7 +106,38 @@ def load_model_to_finetune(
                 f"drop_path_rate={drop_path_rate} has no effect: VideoMAE has no stochastic depth in Transformers."
             )
 
-    return _load(AutoModelForVideoClassification, arguments, fields, set_drop_path, may_be_new=NEW_IN_CLASSIFIERS)
+    loaded, stored = _load(
+        AutoModelForVideoClassification, arguments, fields, set_options, may_be_new=NEW_IN_CLASSIFIERS
+    )
+    if stored is not None and _is_classifier(stored) and problem_type_of(stored) != problem_type:
+        _replace_head(loaded.model)
+        note(f"The head is new, because the starting model has problem_type={problem_type_of(stored)!r}.")
+    return loaded
+
+
+def predicts_frames(arguments: ModelArguments) -> bool | None:
+    """Whether the model predicts each frame of a clip; None if this is not known before it is loaded."""
+    if "frame_level" in arguments.config_fields:
+        return bool(arguments.config_fields["frame_level"])
+    path = arguments.model_name_or_path or arguments.config_name
+    if path is None or Path(path).suffix in CHECKPOINT_SUFFIXES:
+        return False
+    if not Path(path).exists():
+        return None
+    try:
+        return getattr(load_config(path), "frame_level", False)
+    except (OSError, ValueError):  # loading the model reports it
+        return None
+
+
+def _is_classifier(config: PreTrainedConfig) -> bool:
+    return any(name.endswith("ForVideoClassification") for name in config.architectures or ())
+
+
+def _replace_head(model: PreTrainedModel):
+    head = model.classifier
+    model.classifier = torch.nn.Linear(head.in_features, head.out_features)
+    model._init_weights(model.classifier)
 
 
 def make_masking(config: PreTrainedConfig, mask_ratio: float, symmetry: str | None = None) -> RegionTubeMasking:
@@ -119,8 +166,10 @@ def _load(
     fields: dict,
     set_options: Callable[[PreTrainedConfig], None],
     may_be_new: tuple[str, ...],
-) -> StartingModel:
+) -> tuple[StartingModel, PreTrainedConfig | None]:
     """Load or make the model that the arguments name, with these fields of its configuration.
+
+    Returns the model, and the configuration of the checkpoint that it was loaded from.
 
     Args:
         auto_class: The Auto class of Transformers for the model.
@@ -130,20 +179,22 @@ def _load(
     if arguments.model_name_or_path is None:
         config = _new_config(arguments, fields)
         set_options(config)
-        return StartingModel(auto_class.from_config(config), LGIFormerVideoProcessor.sampling_rate)
+        return StartingModel(auto_class.from_config(config), LGIFormerVideoProcessor.sampling_rate), None
     with _as_directory(arguments.model_name_or_path) as path:
-        config = _config_with(load_config(path), fields)
+        stored = load_config(path)
+        config = _config_with(stored, _without_units(stored, fields))
+        _report_other_size(stored, config)
         set_options(config)
         model, missing = load_weights(auto_class, path, config, dtype=torch.float32, ignore_mismatched_sizes=True)
         sampling_rate = _stored_sampling_rate(path)
     _refuse_missing(missing, arguments.model_name_or_path, may_be_new)
-    return StartingModel(model, sampling_rate)
+    return StartingModel(model, sampling_rate), stored
 
 
 @contextlib.contextmanager
 def _as_directory(model_name_or_path: str):
     """Convert a published `.pth` file to a temporary directory, or download a released model. Others do not change."""
-    if Path(model_name_or_path).suffix not in (".pth", ".pt"):
+    if Path(model_name_or_path).suffix not in CHECKPOINT_SUFFIXES:
         yield model_folder(model_name_or_path)
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -172,6 +223,12 @@ def _config_with(config: PreTrainedConfig, fields: dict) -> PreTrainedConfig:
     return type(config).from_dict(config.to_dict() | fields)  # a new one, so that fields that clash are an error
 
 
+def _without_units(stored: PreTrainedConfig, fields: dict) -> dict:
+    """The fields, which remove the units of the stored labels if the new labels are others."""
+    has_others = "id2label" in fields and fields["id2label"] != stored.id2label
+    return {"label_units": None} | fields if has_others and hasattr(stored, "label_units") else fields
+
+
 def _check_fields(config: PreTrainedConfig, fields: dict):
     if config.model_type not in FAMILIES:
         raise ValueError(f"A {config.model_type!r} cannot be trained here, only {' and '.join(FAMILIES)}.")
@@ -179,6 +236,16 @@ def _check_fields(config: PreTrainedConfig, fields: dict):
     for name in fields:
         if name not in known:
             raise ValueError(f"{type(config).__name__} has no field {name!r}{nearest(name, list(known))}")
+
+
+def _report_other_size(stored: PreTrainedConfig, config: PreTrainedConfig):
+    sizes = [(size.num_frames, size.image_size) for size in (stored, config)]
+    if sizes[0] != sizes[1]:
+        was, becomes = (f"{frames} frames of {pixels} x {pixels} pixels" for frames, pixels in sizes)
+        logger.warning(
+            f"The starting model takes {was}. It is trained with {becomes}, because the options num_frames and "
+            "image_size say so."
+        )
 
 
 def _refuse_missing(names: Sequence[str], model_name_or_path: str, may_be_new: tuple[str, ...]):

@@ -23,9 +23,17 @@ class LGIFormerTrainingArguments(TrainingArguments):
         default=None,
         metadata={"help": "Decay of a moving average of the weights. The average is evaluated and saved."},
     )
+    regression_loss: str = field(
+        default="mse",
+        metadata={
+            "help": "Loss of a model that predicts numbers: mean squared error, mean absolute error, or 1 - CCC over "
+            "the clips of a batch, which needs large batches.",
+            "choices": ["mse", "mae", "ccc"],
+        },
+    )
 
 
-def recipe_option(args: TrainingArguments, name: str, override: float | None = None) -> float | None:
+def recipe_option(args: TrainingArguments, name: str, override: float | None = None) -> float | str | None:
     """Return the value of a field of `LGIFormerTrainingArguments`.
 
     Args:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch.utils.data import Dataset, IterableDataset
 
+from ..data.transforms import transform_of
 from .failed_batches import failed_batch, is_failed
 from .global_generators import seeded_generators
 
@@ -68,6 +69,11 @@ class TrainingBatches(SeededBatches):
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()  # persistent workers see it change
         self._followed_epoch = None
 
+    def __len__(self) -> int:
+        """The number of items in an epoch."""
+        sampler = getattr(self.items, "sampler", None)
+        return len(self.items if sampler is None else sampler)
+
     def set_epoch(self, epoch: int):
         """Make the batches of another epoch. Call it before the data loader is iterated."""
         self._epoch.fill_(epoch)
@@ -78,8 +84,9 @@ class TrainingBatches(SeededBatches):
         epoch = self._epoch.item()
         if epoch != self._followed_epoch:
             self._followed_epoch = epoch
-            if hasattr(self.items, "set_epoch"):
-                self.items.set_epoch(epoch)
+            for part in (self.items, transform_of(self.items)):
+                if hasattr(part, "set_epoch"):
+                    part.set_epoch(epoch)
         return epoch
 
 

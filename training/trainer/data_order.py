@@ -1,4 +1,4 @@
-"""Records what determines the data order: seed, total batch size, number of videos.
+"""Records what determines the data order: seed, total batch size, number of videos, sampler.
 
 Each checkpoint holds the record. A run that resumes within an epoch skips the batches that it has seen. If the batches
 were not the same, it would repeat some videos and lose others. For lists and shards, the number of workers may change,
@@ -15,9 +15,10 @@ from transformers.trainer_utils import has_length
 
 
 DATA_ORDER_FILE = "data_order.json"
+RANDOM = "random"
 
 
-def data_order(trainer: Trainer) -> dict[str, int | None]:
+def data_order(trainer: Trainer) -> dict[str, int | str | None]:
     """Return what determines the batches of all processes."""
     args, dataset = trainer.args, trainer.train_dataset
     if isinstance(dataset, IterableDataset):
@@ -28,13 +29,16 @@ def data_order(trainer: Trainer) -> dict[str, int | None]:
             "number of processes": args.world_size,
             "batch of a process": args.train_batch_size,
         }
+    sampler = getattr(dataset, "sampler", None)
+    num_videos = len(dataset if sampler is None else sampler)
     return {
         "seed": args.seed,
         "data_seed": args.data_seed,
-        "shuffle_buffer": getattr(getattr(dataset, "sampler", None), "shuffle_buffer", None),
-        "number of videos": len(dataset),
+        "sampler": getattr(sampler, "name", RANDOM),
+        "shuffle_buffer": getattr(sampler, "shuffle_buffer", None),
+        "number of videos": num_videos,
         "total batch": trainer.get_total_train_batch_size(args),
-        "steps an epoch": _steps_per_epoch(args, len(dataset)),
+        "steps an epoch": _steps_per_epoch(args, num_videos),
     }
 
 
@@ -63,6 +67,8 @@ def check_data_order(trainer: Trainer, checkpoint: str):
     if not file.exists():
         return
     saved, now = json.loads(file.read_text()), data_order(trainer)
+    if saved and "sampler" in now:
+        saved = {"sampler": RANDOM} | saved  # checkpoints of earlier versions do not record it
     changed = [f"{name} was {saved.get(name)} and is {now[name]}" for name in now if saved.get(name) != now[name]]
     if saved and changed:
         raise ValueError(

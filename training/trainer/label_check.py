@@ -16,14 +16,15 @@ def predicts_one_class(config: PreTrainedConfig) -> bool:
 def check_labels(labels: torch.Tensor, config: PreTrainedConfig):
     """Check that float labels (batch, classes) are soft labels of one class, unless `config.problem_type` is set.
 
-    Labels of several classes have the same dtype and shape. Labels on an accelerator are not checked.
+    Labels of several classes have the same dtype and shape. Labels on an accelerator are not checked. Rows of NaN are
+    those of unreadable videos.
 
     Raises:
         ValueError: If the rows do not sum to 1.
     """
     is_checkable = isinstance(labels, torch.Tensor) and labels.device.type == "cpu" and labels.is_floating_point()
     if is_checkable and config.problem_type is None and predicts_one_class(config):
-        check_probabilities(labels)
+        check_probabilities(labels[~labels.isnan().all(-1)])
 
 
 def collate_and_check(collate: Callable[[list], dict], config: PreTrainedConfig, items: list) -> dict:

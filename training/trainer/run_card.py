@@ -1,12 +1,19 @@
 """Writes the model card of a run, from what the trainer knows and from its `model_facts`."""
 
 import dataclasses
+import numbers
+from typing import NamedTuple
 
 from transformers import PreTrainedModel, Trainer
 from transformers.modelcard import extract_hyperparameters_from_trainer
 
 from ...hub.model_card import ModelFacts, write_model_card
+from ...modeling_lgi_former.classification_loss import problem_type_of
 from .adapters import model_in
+
+
+_PREFIX = "eval_"  # of the figures of an evaluation in the log
+_TIMES = ("_runtime", "_per_second", "_preparation_time")
 
 
 def write_run_card(
@@ -53,8 +60,9 @@ def write_run_card(
 
 
 def facts_of_run(trainer: Trainer) -> ModelFacts:
-    """Return a copy of `model_facts` with the run's losses and the hyper-parameters that are set.
+    """Return a copy of `model_facts` with the run's losses, metrics and the hyper-parameters that are set.
 
+    Losses and metrics of the evaluation are those of the best step if the best model was loaded, else the last ones.
     Hyper-parameters have the names that they have on the cards of `Trainer`.
     """
     args, given = trainer.args, trainer.model_facts
@@ -64,24 +72,73 @@ def facts_of_run(trainer: Trainer) -> ModelFacts:
         "layer_decay": trainer.layer_decay,
         "weight_decay": args.weight_decay,
         "ema_decay": trainer.ema_decay,
+        "class_weights": _named(trainer.class_weights, trainer.model.config),
         "max_grad_norm": args.max_grad_norm,
         "bf16": args.bf16,
     }
+    if problem_type_of(trainer.model.config) == "regression":
+        ours["regression_loss"] = getattr(trainer, "regression_loss", None)
     hyperparameters = extract_hyperparameters_from_trainer(trainer) | ours | given.hyperparameters
+    evaluation = _evaluation_of_weights(trainer)
+    losses = _last_loss(trainer.state.log_history)
+    if "loss" in evaluation.figures:
+        losses[f"in evaluation, at step {evaluation.step}"] = evaluation.figures.pop("loss")
     return dataclasses.replace(
         given,
-        losses=_last_losses(trainer.state.log_history) | given.losses,
+        losses=losses | given.losses,
+        metrics=evaluation.figures | given.metrics,
+        metrics_step=evaluation.step,
+        selected_by=given.selected_by or evaluation.selected_by,
         hyperparameters={name: value for name, value in hyperparameters.items() if value is not None},
     )
 
 
-def _last_losses(log_history):
-    losses = {}
-    for name, title in (("loss", "in training"), ("eval_loss", "in evaluation")):
-        logs = [log for log in log_history if name in log]
-        if logs:
-            losses[f"{title}, at step {logs[-1]['step']}"] = logs[-1][name]
-    return losses
+class _Evaluation(NamedTuple):
+    """
+    Attributes:
+        step (`int`, *optional*): The step of the weights.
+        figures (`dict[str, float]`): Loss and metrics by name, without "eval_".
+        selected_by (`str`, *optional*): The figure that selected these weights.
+    """
+
+    step: int | None
+    figures: dict[str, float]
+    selected_by: str | None
+
+
+def _evaluation_of_weights(trainer: Trainer) -> _Evaluation:
+    """Return the latest evaluation of the weights that the trainer has now."""
+    state, history = trainer.state, trainer.state.log_history
+    ends = [index for index, log in enumerate(history) if "train_runtime" in log]
+    best = state.best_global_step if ends and trainer.args.load_best_model_at_end else None
+    logs = [log for log in history if any(name.startswith(_PREFIX) for name in log)]
+    if not logs:
+        return _Evaluation(None, {}, None)
+    # After the end of training, all evaluations are of these weights.
+    later = [log for log in history[ends[-1] :] if log in logs] if ends else []
+    step = logs[-1]["step"] if later or best is None else best
+    merged = {}  # each of several data sets has its own log
+    for log in later or logs:
+        merged |= log if log["step"] == step else {}
+    figures = {
+        name.removeprefix(_PREFIX): float(value)
+        for name, value in merged.items()
+        if name.startswith(_PREFIX) and not name.endswith(_TIMES) and isinstance(value, numbers.Real)
+    }
+    return _Evaluation(
+        step if best is None else best, figures, None if later or best is None else trainer.args.metric_for_best_model
+    )
+
+
+def _last_loss(log_history):
+    logs = [log for log in log_history if "loss" in log]
+    return {f"in training, at step {logs[-1]['step']}": logs[-1]["loss"]} if logs else {}
+
+
+def _named(weights, config):
+    if weights is None:
+        return None
+    return ", ".join(f"{config.id2label[index]} {weight:.3g}" for index, weight in enumerate(weights.tolist()))
 
 
 def _as_list(value):

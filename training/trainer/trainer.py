@@ -1,6 +1,7 @@
 """The Trainer of LGI-Former: `transformers.Trainer` with the parts of MAE-DFER's recipe that it lacks."""
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -9,12 +10,14 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import DataCollator, SchedulerType, Trainer, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput, SaveStrategy
 
+from ...configuration import LGIFormerConfig
 from ...files import follow_umask
 from ...hub.model_card import ModelFacts
 from ...messages import is_quiet
 from ...modeling_lgi_former.classification_loss import classification_loss, problem_type_of
 from .adapters import check_adapter, check_adapter_to_upload, complete_adapter
 from .arguments import recipe_option
+from .class_weights import checked_class_weights, weighted_loss
 from .data_loading import evaluation_loader, stop_workers, training_loader
 from .data_order import check_data_order, save_data_order
 from .ema import ExponentialMovingAverage, average_of, check_average
@@ -23,13 +26,14 @@ from .epochs import FollowEpoch
 from .failed_batches import raise_if_failed
 from .fsdp import SHARDED_STATE_DICT, check_sharding, check_state_dict_type, state_dict_type
 from .global_generators import restored_generators
-from .label_check import check_labels, predicts_one_class
+from .label_check import check_labels
 from .lone_processes import check_processes
 from .non_finite_loss import StopAtNonFiniteLoss
 from .optimization import REFERENCE_BATCH_SIZE, cosine_schedule, parameter_groups, scaled_learning_rate
+from .regression_losses import REGRESSION_LOSSES, check_regression_loss
 from .run_card import write_run_card
 from .upload import check_hub_strategy, push_checkpoint, push_model
-from .view_averaging import average_views, mean_cross_entropy
+from .view_averaging import average_views, loss_of_readable
 from .whole_checkpoints import checkpoint_to_resume, sealed_checkpoint
 
 
@@ -38,10 +42,12 @@ class LGIFormerTrainer(Trainer):
 
     - The optimiser gets the groups of `parameter_groups`. `lr_scheduler_type="cosine_with_min_lr"` is the published
       `cosine_schedule`.
-    - Labels may be soft labels (batch, classes).
-    - `evaluate` and `predict` take single clips, or views of videos from `ViewCollator`. The softmax is averaged over
-      the views, so `compute_metrics` and `predictions` get one row a video: its **log-probabilities**. Videos of label
-      -100 have a row but do not count in the loss. Pre-training is evaluated by its loss.
+    - The model's `problem_type` selects the loss. Labels of one class may be soft labels (batch, classes).
+      `args.regression_loss` selects the loss of numbers.
+    - `evaluate` and `predict` take single clips, or views of videos from `ViewCollator`. `average_views` averages the
+      views, so `compute_metrics` and `predictions` get one row a video: **log-probabilities** of classes, logits of
+      several labels, or numbers. Unreadable videos, whose labels are -100 or NaN, have a row but do not count in the
+      loss. Pre-training is evaluated by its loss.
     - A step whose loss is not finite stops the run (`NonFiniteLossError`). The error names the `videos` of the batch.
     - A run resumes from complete checkpoints and with the same batches only. It then equals an uninterrupted run.
     - Only the model's files are uploaded (`upload.py`). A model sharded by FSDP2 is saved whole (`fsdp.py`).
@@ -56,13 +62,15 @@ class LGIFormerTrainer(Trainer):
         layer_decay: See `parameter_groups`. None: as in `args`.
         ema_decay: Decay of a moving average of the weights, which is evaluated and saved. See
             `ExponentialMovingAverage`. None: as in `args`.
+        class_weights: Weights of the classes in the training loss, see `weighted_loss`. The evaluation has no weights.
         eval_data_collator: Makes the batches of `evaluate` and `predict`, such as `ViewCollator` (default:
             `data_collator`).
         model_facts: Facts for the model's card that the trainer does not know, such as the name of the dataset.
 
     Raises:
         ValueError: If `args` ask for label smoothing, which the collator does. If they ask for an average of weights
-            that are spread over devices, or for FSDP that the optimiser or Accelerate does not support.
+            that are spread over devices, or for FSDP that the optimiser or Accelerate does not support. If
+            `class_weights` do not fit the model, or `compute_loss_func` computes the loss.
     """
 
     def __init__(
@@ -73,6 +81,7 @@ class LGIFormerTrainer(Trainer):
         base_learning_rate: float | None = None,
         layer_decay: float | None = None,
         ema_decay: float | None = None,
+        class_weights: Sequence[float] | None = None,
         eval_data_collator: DataCollator | None = None,
         model_facts: ModelFacts | None = None,
         **kwargs,
@@ -81,6 +90,8 @@ class LGIFormerTrainer(Trainer):
         self.base_learning_rate = recipe_option(self.args, "base_learning_rate", base_learning_rate)
         self.layer_decay = recipe_option(self.args, "layer_decay", layer_decay)
         self.ema_decay = recipe_option(self.args, "ema_decay", ema_decay)
+        self.regression_loss = recipe_option(self.args, "regression_loss")
+        self.class_weights = checked_class_weights(class_weights, self)
         self._check_options()
         self.args.remove_unused_columns = False
         self.args.logging_nan_inf_filter = False
@@ -104,6 +115,7 @@ class LGIFormerTrainer(Trainer):
                 "mixed. Set FinetuningCollator's label_smoothing instead."
             )
         check_processes(self.args)
+        check_regression_loss(self)
         check_sharding(self)
         check_adapter(self)
         if self.ema_decay is not None and (self.is_fsdp_enabled or self.is_deepspeed_enabled):
@@ -176,20 +188,29 @@ class LGIFormerTrainer(Trainer):
         inputs = dict(inputs)
         videos = inputs.pop("videos", [])
         if "labels" in inputs and self.compute_loss_func is None:
-            labels, config = inputs.pop("labels"), self.model.config
-            check_labels(labels, config)
+            labels = inputs.pop("labels")
+            check_labels(labels, self.model.config)
             outputs = model(**inputs)
-            loss = classification_loss(outputs.logits, labels, config, problem_type_of(config))
+            if model.training and self.class_weights is not None:
+                loss = weighted_loss(outputs.logits, labels, self.class_weights, self.model.config)
+            else:
+                loss = self._loss_of_labels(outputs.logits, labels)
         else:
             loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
         if model.training:
             self.loss_watch.record(loss, videos)
         return (loss, outputs) if return_outputs else loss
 
+    def _loss_of_labels(self, logits, labels):
+        config = self.model.config
+        return classification_loss(
+            logits, labels, config, problem_type_of(config), REGRESSION_LOSSES[self.regression_loss]
+        )
+
     # Evaluation
 
     def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
-        """Return the mean loss, one row a video (log-probabilities of views, otherwise logits), and the labels.
+        """Return the mean loss, one row a video (scores of `average_views`, otherwise logits), and the labels.
 
         Each is None if the batch has none.
         """
@@ -201,6 +222,8 @@ class LGIFormerTrainer(Trainer):
                 loss = self.compute_loss(model, self._prepare_inputs(inputs))
             return loss.detach().mean(), None, None
         inputs = {name: value for name, value in inputs.items() if name != "videos"}
+        if ignore_keys is None:  # VideoMAE's configuration does not name them
+            ignore_keys = LGIFormerConfig.keys_to_ignore_at_inference
         # The rows are small, and `evaluation_loop` needs them for the loss.
         return super().prediction_step(model, inputs, False, ignore_keys)
 
@@ -208,26 +231,25 @@ class LGIFormerTrainer(Trainer):
         """Always return the rows: they are small, and the mean loss of all videos is computed from them."""
         with torch.no_grad(), self.compute_loss_context_manager():
             logits = model(pixel_values=inputs["pixel_values"]).logits
-        if logits.ndim != 2 or not predicts_one_class(self.model.config):
-            raise ValueError(
-                "Views are averaged as probabilities of one class a video, but the model has "
-                f"problem_type={self.model.config.problem_type!r} and logits of shape {tuple(logits.shape)}. "
-                "Evaluate it on single clips."
-            )
-        log_probabilities = average_views(
-            logits, inputs["video_index"], inputs["view_weights"], num_videos=len(inputs["videos"])
+        scores = average_views(
+            logits,
+            inputs["video_index"],
+            inputs["view_weights"],
+            num_videos=len(inputs["videos"]),
+            problem_type=problem_type_of(self.model.config),
         )
         labels = inputs.get("labels")
-        loss = None if labels is None else mean_cross_entropy(log_probabilities, labels)
-        return loss, log_probabilities, labels
+        loss = None if labels is None else loss_of_readable(scores, labels, self._loss_of_labels)
+        return loss, scores, labels
 
     def evaluation_loop(
         self, dataloader, description, prediction_loss_only=None, ignore_keys=None, metric_key_prefix="eval"
     ) -> EvalLoopOutput:
         """Evaluate the average of the weights, if there is one.
 
-        The loss is that of all videos together. `Trainer` takes the mean of the batches' means, which
-        depends on how videos fall into batches and processes. During training, the global random generators are
+        The loss is that of all readable videos together. `Trainer` takes the mean of the batches' losses, which
+        depends on how videos fall into batches and processes. That mean stays if labels are floats and the loss is
+        yours: `compute_loss_func`, or `compute_loss` of a subclass. During training, the global random generators are
         restored, so that dropout does not depend on evaluations.
         """
         generators = restored_generators() if self.is_in_train else contextlib.nullcontext()
@@ -236,12 +258,10 @@ class LGIFormerTrainer(Trainer):
                 dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix
             )
         scores, labels = output.predictions, output.label_ids
-        if scores is not None and labels is not None and self.compute_loss_func is None:
-            scores, labels = torch.from_numpy(scores), torch.from_numpy(labels)
-            if labels.is_floating_point():
-                loss = classification_loss(scores, labels, self.model.config, problem_type_of(self.model.config))
-            else:
-                loss = mean_cross_entropy(scores, labels)
+        has_indices = labels is not None and labels.dtype.kind == "i"
+        is_ours = self.compute_loss_func is None and type(self).compute_loss is LGIFormerTrainer.compute_loss
+        if scores is not None and labels is not None and (has_indices or is_ours):
+            loss = loss_of_readable(torch.from_numpy(scores), torch.from_numpy(labels), self._loss_of_labels)
             output.metrics[f"{metric_key_prefix}_loss"] = loss.item()
         return output
 

@@ -115,7 +115,7 @@ def test_a_classifiers_card_tells_classes_figures_and_recipe(classifier):
     assert "Open Database License" in card
 
 
-NUMBER, LIKELY, SHARE = "A predicted number estimates", "A score is the probability", "A score is the softmax"
+NUMBER, LIKELY, SHARE = "A value is the output", "A score is the sigmoid", "A score is the softmax"
 
 
 @pytest.mark.parametrize(

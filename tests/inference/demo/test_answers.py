@@ -26,8 +26,23 @@ def test_a_regression_model_answers_with_all_its_outputs(recognition_with, uploa
     answer = recognition(upload({80: (0, 49)}))
     assert recognition.columns == ["person", "start", "end", "valence", "arousal"]
     valence, arousal = answer.people[0][3:]
-    note = f"The output of the model is **valence** {valence:.2f}, **arousal** {arousal:.2f}. The model saw 1 person "
-    assert answer.note == f"{note}in 2.0 seconds of video."
+    shown = recognition.kind.shown
+    assert answer.note == (
+        f"The model estimates **valence** {shown(valence)}, **arousal** {shown(arousal)}. "
+        r"Values are in the unit of the training labels\. The model saw 1 person in 2.0 seconds of video."
+    )
+    assert answer.timeline.get_suptitle() == "Values over time"
+
+
+@pytest.mark.parametrize(("bias", "labels"), [(9.0, ["happy", "sad", "neutral"]), (-9.0, [])])
+def test_a_model_of_several_labels_answers_with_those_above_the_threshold(bias, labels, recognition_with, upload):
+    recognition = recognition_with(problem_type="multi_label_classification")
+    recognition._pipeline.model.classifier.bias.data.fill_(bias)
+    answer = recognition(upload({80: (0, 49)}))
+    assert {row[3] for row in (*answer.people, *answer.windows)} == {";".join(labels)}
+    (row,) = answer.people
+    texts = [f"**{label}** {score:.1%}" for label, score in zip(labels, row[4:], strict=False)]
+    assert answer.note.startswith(f"Labels above 50%: {', '.join(texts) or 'none'}. The model saw 1 person")
 
 
 def test_a_classifier_answers_with_a_video_a_timeline_and_tables(recognition, upload):

@@ -7,8 +7,9 @@ import re
 import pytest
 from matplotlib.figure import Figure
 
-from lgi_former.inference.demo import markup
-from lgi_former.inference.demo.answers import RecognitionAnswer
+from lgi_former.image_processing import FaceCropper
+from lgi_former.inference.demo import UploadLimits, markup
+from lgi_former.inference.demo.answers import Recognition, RecognitionAnswer
 
 
 PEOPLE = [
@@ -41,6 +42,21 @@ def test_the_tables_can_be_downloaded(table, recognition):
     for name, rows in {"mean-scores.csv": PEOPLE, "scores-over-time.csv": WINDOWS}.items():
         texts = [[*map(str, row[:4]), *(f"{score:.4f}" for score in row[4:])] for row in rows]
         assert tables[name] == [recognition.columns, *texts]
+
+
+def test_quantities_have_units_signs_and_the_order_of_the_model(tiny_model, tiny_processor):
+    model = tiny_model(problem_type="regression", id2label={0: "valence", 1: "heart rate"})
+    model.config.label_units = ["points", "beats <per> minute"]
+    recognition = Recognition(model, tiny_processor(), UploadLimits(), FaceCropper(lambda image: []))
+    table = markup.score_table(recognition, RecognitionAnswer("", [[1, 0.0, 2.0, -0.351, 71.23456789]], []))
+    rows = [re.sub("<[^>]+>", " ", row).split("  ") for row in re.findall("<tr>.*?</tr>", table)[1:3]]
+    assert [[cell.strip() for cell in row if cell.strip()] for row in rows] == [
+        ["valence (points)", "-0.35"],
+        ["heart rate (beats &lt;per&gt; minute)", "71.23"],
+    ]
+    assert "Mean values" in table and "%" not in re.sub("<[^>]+>", "", table) and "bar" not in table
+    (data,) = re.findall(r'base64,([^"]+)" download="mean-values.csv"', table)
+    assert base64.b64decode(data).decode() == "person,start,end,valence,heart rate\n1,0.0,2.0,-0.351,71.2346\n"
 
 
 def test_labels_are_no_markup(recognition):

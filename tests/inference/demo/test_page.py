@@ -123,16 +123,20 @@ def test_parts_of_an_answer_are_hidden_before_there_is_one(recognition):
 @pytest.mark.parametrize(
     ("fields", "meaning"),
     [
-        ({}, "the softmax of a model that was trained on one label per clip"),
-        ({"problem_type": "multi_label_classification"}, "the sigmoid of a model that was trained on several labels"),
-        ({"problem_type": "regression"}, "the output of a model that was trained on numbers"),
+        ({}, "A score is the softmax of a model that was trained on one label per clip"),
+        (
+            {"problem_type": "multi_label_classification"},
+            "A score is the sigmoid of a model that was trained on several",
+        ),
+        ({"problem_type": "regression"}, "A value is the output of a model that was trained on numbers"),
     ],
     ids=["one label", "several labels", "numbers"],
 )
 def test_the_page_says_what_a_score_is(fields, meaning, tiny_model, tiny_processor):
     page, _ = build(Recognition(tiny_model(**fields), tiny_processor(), UploadLimits(), FaceCropper()))
     (text,) = (text for text in map(str, _texts(page)) if "Use with care" in text)
-    assert f"A score is {meaning}" in text
+    text = text.replace("\\", "")
+    assert meaning in text and ("A score" in text) == meaning.startswith("A score")
     assert "It is not a measurement of what somebody feels." in text
     assert "annotators would" not in text
 

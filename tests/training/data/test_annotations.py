@@ -44,6 +44,19 @@ def test_absolute_paths_and_urls_do_not_change(annotate):
     assert videos["video"][:] == ["/x/a.mp4", "https://host/b.mp4", "/data/c.mp4"]
 
 
+def test_home_and_environment_variables(annotate, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("CLIPS", "/clips")
+    (tmp_path / "$CLIPS.mp4").touch()
+    videos = load_annotations(annotate("~/a.mp4 0\n${CLIPS}/b.mp4 0\n$CLIPS.mp4 0\nc~$.mp4 0\n"))
+    expected = ["/home/me/a.mp4", "/clips/b.mp4", f"{tmp_path}/$CLIPS.mp4", f"{tmp_path}/c~$.mp4"]
+    assert videos["video"][:] == expected
+    monkeypatch.delenv("CLIPS")
+    assert re.search(
+        r"line 2: the environment variable \$CLIPS .* is not set", error_of(annotate("a 0\n$CLIPS/b 0\n"))
+    )
+
+
 def test_label_names_give_the_indices(annotate):
     videos = load_annotations(annotate("a.mp4 sad\nb.mp4 happy\nc.mp4 2"), label_names=["happy", "sad", "fear"])
     assert videos["label"][:] == [1, 0, 2]
@@ -53,6 +66,7 @@ def test_label_names_give_the_indices(annotate):
 def test_lists_without_labels(annotate):
     videos = load_annotations(annotate("a clip.mp4\nframes/00001\nB.AVI\n"), data_root="d")
     assert videos[:] == {"video": ["d/a clip.mp4", "d/frames/00001", "d/B.AVI"]}
+    assert load_annotations(annotate("my face.jpg\nB.PNG\n"), "d")[:] == {"video": ["d/my face.jpg", "d/B.PNG"]}
 
 
 def test_csv_with_header(annotate, tmp_path):

@@ -44,15 +44,16 @@ def test_a_still_clip_is_read(root, tmp_path):
     assert views[1]["labels"] == 1 and views[1]["pixel_values"].shape[-4:] == (4, 3, 16, 16)
 
 
-def test_images_beside_videos_are_skipped_with_a_warning(root, caplog):
-    folder = root("happy/a.mp4", "happy/a.jpg", "happy/b.png", "sad/frames/0.jpg", "sad/c.zip", "fear/1.jpg")
+def test_a_class_folder_may_hold_any_mix(root, caplog):
+    folder = root("happy/a.mp4", "happy/a.jpg", "happy/B.PNG", "happy/Thumbs.db", "happy/notes.txt", "happy/.c.jpg")
+    root("sad/frames/0.jpg", "sad/c.zip", "sad/d.jpeg", "fear/1.jpg")
     assert listed(folder) == [
         ("fear/1.jpg", "fear"),
-        ("happy/a.mp4", "happy"),
-        ("sad/c.zip", "sad"),
-        ("sad/frames", "sad"),
+        *((f"happy/{name}", "happy") for name in ("B.PNG", "a.jpg", "a.mp4")),
+        *((f"sad/{name}", "sad") for name in ("c.zip", "d.jpeg", "frames")),
     ]
-    assert "2 images beside videos are left out" in caplog.text and "1 images are taken as clips" in caplog.text
+    assert caplog.text.count("WARNING") == 1
+    assert "4 images are taken as clips, each a still, beside 3 videos" in caplog.text
 
 
 @pytest.mark.parametrize("inner", ["train/happy/a.mp4", "train/happy/frames/0.jpg", "train/happy/x.zip"])

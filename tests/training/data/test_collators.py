@@ -58,6 +58,18 @@ def test_batches_do_not_depend_on_the_number_of_workers(masking, items):
             assert all(torch.equal(batch[name], same[name]) for name in batch)
 
 
+def test_items_of_evaluation_are_only_stacked(items):
+    """A plain `Trainer` has one collator. `EvaluationTransform` gives the seed None."""
+    for collate in (FinetuningCollator(num_labels=5), ViewCollator()):
+        batch = collate([{**item, "seed": None} for item in items])
+        assert set(batch) == {"pixel_values", "labels", "videos"}
+        assert torch.equal(batch["pixel_values"], torch.stack([item["pixel_values"] for item in items]))
+        assert batch["labels"].tolist() == [0, 1, 2, 3, 4]
+        assert "labels" not in collate([{"pixel_values": torch.zeros(2, 3, 2, 2), "seed": None, "video": "a.mp4"}])
+    with pytest.raises(ValueError, match="has no 'seed'"):
+        FinetuningCollator(num_labels=5)([{**items[0], "seed": None}, items[1]])
+
+
 def test_items_without_a_seed_are_refused(masking, items):
     del items[1]["seed"]
     for collate in (PretrainingCollator(masking), FinetuningCollator(num_labels=5)):
@@ -154,3 +166,87 @@ def test_views_of_several_videos_are_one_batch_of_clips():
 
 def test_views_of_videos_without_labels_have_none():
     assert "labels" not in ViewCollator()([_views(2, 0.0), _views(1, 1.0)])
+
+
+@pytest.mark.parametrize(
+    ("seed", "label"),
+    [
+        (7, [0.7083333730697632, 0.03333333507180214, 0.25833332538604736]),  # cutmix
+        (8, [0.08105733245611191, 0.03333333507180214, 0.8856093287467957]),  # mixup
+    ],
+)
+def test_batches_of_single_labels_do_not_change(seed, label):
+    """Computed before the collator knew other labels."""
+    clip = {"pixel_values": torch.zeros(1, 3, 4, 4), "video": "v"}
+    batch = FinetuningCollator(3)([{**clip, "labels": i, "seed": seed + i} for i in range(3)])
+    assert batch["labels"][0].tolist() == label
+
+
+OTHER_LABELS = {
+    "multi_label": np.array([[1, 1, 0], [0, 0, 0], [0, 1, 1], [1, 0, 0], [0, 0, 1]], dtype=np.float32),
+    "regression": np.array([[0.5, -9, 0], [1, 2, 3], [4, 5, 6], [0, 0, 0], [-1, 1, 0.1]], dtype=np.float32),
+    "distribution": np.array(
+        [[0.5, 0.5, 0], [1, 0, 0], [0.2, 0.3, 0.5], [0, 0.9, 0.1], [1 / 3, 1 / 3, 1 / 3]], dtype=np.float32
+    ),
+}
+SMOOTHED = {
+    "multi_label": lambda labels: labels * 0.9 + 0.05,
+    "regression": lambda labels: labels,
+    "distribution": lambda labels: labels * 0.9 + 0.1 / 3,
+}
+
+
+@pytest.mark.parametrize("frames", [0, 2])
+@pytest.mark.parametrize("task", OTHER_LABELS)
+def test_other_labels_are_smoothed_and_mixed_as_the_pixels_are(items, task, frames):
+    labels = torch.from_numpy(OTHER_LABELS[task])
+    if frames:  # other labels in the second frame
+        labels = torch.stack([labels, labels.roll(1, 0)], dim=1)
+    items = [{**item, "labels": label.numpy()} for item, label in zip(items, labels, strict=True)]
+    batch = FinetuningCollator(3, task=task, mixup_alpha=0, cutmix_alpha=0)(items)
+    torch.testing.assert_close(batch["labels"], SMOOTHED[task](labels))
+    for seed in range(10):
+        batch = FinetuningCollator(3, task=task)(_with_seeds(items, seed))
+        # The pixels of clip 0 are 0, those of its partner are 4.
+        partner = batch["pixel_values"][0].mean().item() / 4
+        expected = SMOOTHED[task](labels[0] * (1 - partner) + labels[4] * partner)
+        torch.testing.assert_close(batch["labels"][0], expected)
+
+
+def test_class_indices_of_frames(items):
+    items = [{**item, "labels": np.array([item["labels"], 0])} for item in items]
+    batch = FinetuningCollator(5, mixup_alpha=0, cutmix_alpha=0, label_smoothing=0)(items)
+    assert batch["labels"].argmax(-1).tolist() == [[i, 0] for i in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "message"),
+    [
+        ("single_label", 3, "'3.mp4' has the class 3, but 3 classes go from 0 to 2"),
+        ("single_label", -100, "has the class -100"),
+        ("single_label", 0.5, "a class is a whole number"),
+        ("multi_label", np.array([0, 2.0, 0]), r"'3.mp4' has the labels \[0.0, 2.0, 0.0\], which must be from 0 to 1"),
+        ("regression", np.array([0, np.nan, 0]), "must be finite numbers"),
+        ("distribution", np.array([0.5, 0.2, 0]), "whose sum is 1"),
+        ("regression", np.array([0.5, 0.2]), r"labels of shape \(2,\), but 3 labels are expected"),
+    ],
+)
+def test_wrong_labels_name_their_video(items, task, labels, message):
+    items[3]["labels"] = labels
+    for item in items[:3]:
+        item["labels"] = 0 if task == "single_label" else np.array([1.0, 0, 0])
+    with pytest.raises(ValueError, match=message):
+        FinetuningCollator(3, task=task)(items[:4])
+
+
+def test_numbers_are_not_smoothed():
+    with pytest.raises(ValueError, match=r"label_smoothing=0.1 has no meaning for numbers"):
+        FinetuningCollator(2, task="regression", label_smoothing=0.1)
+    with pytest.raises(ValueError, match="task='ranking' is unknown"):
+        FinetuningCollator(2, task="ranking")
+
+
+def test_labels_of_views_keep_their_type():
+    labels = [np.array([0.5, 1], dtype=np.float32), np.array([np.nan, np.nan], dtype=np.float32)]
+    batch = ViewCollator()([{**_views(1, 0.0), "labels": label} for label in labels])
+    assert batch["labels"].dtype == torch.float32 and batch["labels"].isnan().any(-1).tolist() == [False, True]

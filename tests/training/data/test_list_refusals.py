@@ -70,7 +70,7 @@ def test_quotation_marks_around_labels(content, refused):
 def test_real_numbers(label, refused):
     message = refused(f"path\tlabel\na.mp4\t1\nb.mp4\t{label}\n", "list.tsv")
     assert f"line 3: the label '{label}' is a real number" in message and "--task regression" in message
-    assert "is a real number" in refused(f"b.mp4 {label}\n")
+    assert "is a real number" in refused(f"b.mp4 {label}\n", task="single_label")
 
 
 @pytest.mark.parametrize("label", ["2024-01-02", "02.01.2024", "1/2/24", "2024-01-02 10:11:12", "10:11:12"])
@@ -92,13 +92,14 @@ SEVERAL = [
 
 @pytest.mark.parametrize("label", [*SEVERAL, "happy/sad", "1;2", "0 1 0", "1/2", "[1, 0]"])
 def test_several_labels(label, refused):
-    message = refused(f"path\tlabel\na.mp4\thappy\nb.mp4\tsad\nc.mp4\t{label}\n", "list.tsv")
+    content = f"path\tlabel\na.mp4\thappy\nb.mp4\tsad\nc.mp4\t{label}\n"
+    message = refused(content, "list.tsv", task="single_label")
     assert "line 4: the label" in message and "looks like several labels" in message
 
 
 def test_several_labels_behind_a_path(refused):
     assert "line 2: something follows the video" in refused("a.mp4 happy\nb.mp4 happy sad\n")
-    assert "line 2: the label 'sad;happy'" in refused("a.mp4 happy\nb.mp4 sad;happy\n")
+    assert "line 2: the label 'sad;happy'" in refused("a.mp4 happy\nb.mp4 sad;happy\n", task="single_label")
     assert "line 1 has more than two columns" in refused("b.mp4\thappy\tsad\n")
     assert "line 2: 3 values under a header of 2" in refused("path,label\na.mp4,happy,sad\n")
 
@@ -235,10 +236,14 @@ def test_numbers_that_are_not_indices(labels, names, message, refused):
 
 @pytest.mark.parametrize(
     ("labels", "message"),
-    [([0.5, 1.0], "Row 0 of the data set: the label '0.5' is a real"), ([[0, 1], [1]], "looks like several labels")],
+    [
+        ([0.5, 1.0], "Row 0 of the data set: the label '0.5' is a real"),
+        (["sad;shy", "sad"], "Row 0 of the data set: the label 'sad;shy' looks like several labels"),
+    ],
 )
 def test_labels_of_data_sets_are_checked_too(labels, message):
-    assert message in error_of(Dataset.from_dict({"video": ["a.mp4", "b.mp4"], "label": labels}))
+    source = Dataset.from_dict({"video": ["a.mp4", "b.mp4"], "label": labels})
+    assert message in error_of(source, task="single_label")
 
 
 def test_numbers_without_zero_are_reported_if_classes_have_names(tmp_path, caplog):

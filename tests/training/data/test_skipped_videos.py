@@ -40,7 +40,8 @@ def test_lists_are_written_atomically(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("total", "max_fraction", "allowed"), [(1000, 0.01, 10), (10, 0.01, 1), (10, 0, 0), (10, 0.35, 3), (3, 1, 3)]
+    ("total", "max_fraction", "allowed"),
+    [(1000, 0.01, 10), (10, 0.01, 1), (10, 0, 0), (10, 0.35, 3), (3, 1, 3), (20, 0.01, 2), (200, 0.01, 5)],
 )
 def test_limit(total, max_fraction, allowed, tmp_path):
     skipped = SkippedVideos(tmp_path, total, max_fraction)

@@ -74,7 +74,7 @@ def test_metrics_need_no_writable_cache(writable, tmp_path, monkeypatch):
 def test_class_names_may_hold_any_letters(tmp_path):
     names = ["_neutral", "$\\nonsense$", "幸せ"]
     write_evaluation(tmp_path, ["幸せ😀.mp4"], np.array([1]), np.array([[0.1, 0.8, 0.1]]), names)
-    assert read_predictions(tmp_path)[3] == names
+    assert read_predictions(tmp_path).label_names == names
     assert set(json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))["class_accuracy"]) == set(names)
 
 

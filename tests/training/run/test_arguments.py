@@ -34,12 +34,48 @@ def test_the_command_line_wins_over_the_recipe(tmp_path):
     assert data.folds == [1]
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [("faces", ["faces"]), ("~/$CORPUS", ["/home/me/dfew"]), ("[~/a.csv, images]", ["/home/me/a.csv", "images"])],
+)
+def test_sources_and_paths_of_a_recipe(value, expected, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("CORPUS", "dfew")
+    recipe = write(tmp_path, f"train_data: {value}\noutput_dir: ~/out\nmodel_name_or_path: $CORPUS/model\n")
+    model, data, training = parse(recipe)
+    assert data.train_data == expected
+    assert (training.output_dir, model.model_name_or_path) == ("/home/me/out", "dfew/model")
+    data = parse(recipe, "--train_data", "$CORPUS/x", "y", "--mix", "1", "0.5", "--data_root=~/clips")[1]
+    assert (data.train_data, data.mix, data.data_root) == (["dfew/x", "y"], [1, 0.5], "/home/me/clips")
+
+
+@pytest.mark.parametrize("options", [["--train_data", "a"], [], ["--train_data", "a", "b", "c"]])
+def test_shares_need_as_many_sources(options):
+    with pytest.raises(ValueError, match="needs one number for each of several sources"):
+        parse("--output_dir", "out", *options, "--mix", "1", "2")
+
+
+def test_a_recipe_after_the_sources_is_refused():
+    with pytest.raises(RecipeError, match=r"'finetune_dfew' follows --train_data.*Write the recipe first"):
+        parse("--output_dir", "out", "--train_data", "a", "finetune_dfew")
+
+
+def test_an_unset_variable_is_an_error(tmp_path, capsys):
+    for argv in (["--output_dir", "$NOWHERE"], [write(tmp_path, "output_dir: out\neval_data: $NOWHERE/x\n")]):
+        with pytest.raises(SystemExit):
+            parse(*argv)
+        assert "the environment variable $NOWHERE in the path" in capsys.readouterr().err
+
+
 def test_a_dictionary_of_the_recipe_reaches_training_arguments(tmp_path):
     recipe = write(tmp_path, "output_dir: out\nlr_scheduler_kwargs: {min_lr: 1.0e-6}\n")
     assert parse(recipe)[2].lr_scheduler_kwargs == {"min_lr": 1e-6}
 
 
-@pytest.mark.parametrize("name", shipped())
+OWN = ["finetune_own", "pretrain_own"]
+
+
+@pytest.mark.parametrize("name", [name for name in shipped() if name not in OWN])
 def test_shipped_recipes_are_the_published_ones(name):
     data_kind = PretrainingArguments if name.startswith("pretrain") else FinetuningArguments
     model, data, training = parse(name, data=data_kind)
@@ -124,7 +160,62 @@ def test_a_frame_size_that_does_not_go_with_the_crop_is_refused(tmp_path):
 
 def test_all_published_runs_have_a_recipe():
     corpora = ("crema_d", "dfew", "enterface", "ferv39k", "mafw", "ravdess")
-    assert shipped() == [*(f"finetune_{corpus}" for corpus in corpora), "pretrain_voxceleb2"]
+    assert sorted(shipped()) == sorted([*(f"finetune_{corpus}" for corpus in corpora), "pretrain_voxceleb2", *OWN])
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_recipes_for_own_videos_name_no_corpus_and_no_size(name):
+    options = read_recipe(name)
+    settings = {"model_name_or_path", "train_data", "eval_data", "dataset_name", "labels", "crop", "crop_frame_size"}
+    assert not options.keys() & (settings | {"image_size", "num_frames", "sampling_rate", "config_overrides"})
+    model, data, training = parse(name, data=PretrainingArguments if name == "pretrain_own" else FinetuningArguments)
+    assert model.config_fields == {} and data.dataset_name is None
+    assert not training.load_best_model_at_end
+
+
+# Early stopping
+
+
+def train_options(*argv):
+    return parse("--output_dir", "out", *argv)[2]
+
+
+def test_early_stopping_evaluates_and_saves_each_epoch():
+    plain, early = train_options(), train_options("--early_stopping_patience", "3")
+    assert (plain.eval_strategy, plain.save_strategy, plain.load_best_model_at_end) == ("no", "steps", False)
+    assert (early.eval_strategy, early.save_strategy, early.load_best_model_at_end) == ("epoch", "epoch", True)
+    assert (early.metric_for_best_model, early.greater_is_better) == ("loss", False)
+    steps = train_options("--early_stopping_patience", "3", "--eval_strategy", "steps", "--eval_steps", "50")
+    assert steps.eval_strategy == steps.save_strategy == "steps"
+    assert parse("finetune_own", "--early_stopping_patience", "2")[2].load_best_model_at_end
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--eval_strategy", "no"], "eval_strategy=no clashes with early_stopping_patience"),
+        (["--save_strategy", "no"], "save_strategy=no clashes with early_stopping_patience"),
+        (["--load_best_model_at_end", "false"], "load_best_model_at_end=false clashes with early_stopping_patience"),
+        (["--early_stopping_patience", "0"], "early_stopping_patience=0 must be at least 1"),
+    ],
+)
+def test_what_clashes_with_early_stopping_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        train_options("--early_stopping_patience", "3", *options)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("eval_split: 20", "eval_split=20 must be a share between 0 and 1"),
+        ("eval_split: 0", "eval_split=0 must be a share"),
+        ("sampler: equal", "sampler='equal' must be random or balanced"),
+        ("class_weight: auto", "class_weight='auto' must be balanced or effective"),
+    ],
+)
+def test_unknown_choices_in_a_recipe_are_refused(line, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        parse(write(tmp_path, f"output_dir: out\n{line}\n"))
 
 
 def test_a_misspelt_option_is_an_error_with_a_suggestion(capsys):

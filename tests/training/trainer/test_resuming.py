@@ -1,5 +1,6 @@
 """A resumed run equals an uninterrupted run: weights to the bit, log, and best model."""
 
+import json
 import multiprocessing
 import random
 
@@ -10,7 +11,10 @@ from torch.utils.data import IterableDataset
 from transformers import TrainerCallback
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
+from lgi_former.training.data.shard_order import BalancedOrder
 from lgi_former.training.trainer.data_loading import stop_workers, training_sampler
+from lgi_former.training.trainer.data_order import DATA_ORDER_FILE
+from lgi_former.training.trainer.early_stopping import ResumableEarlyStopping
 from lgi_former.training.trainer.epoch_end import PROGRESS_FILE
 from lgi_former.training.trainer.epochs import EpochOrder
 from lgi_former.training.trainer.global_generators import restored_generators, seeded_generators
@@ -68,6 +72,9 @@ def make(tiny_run, drawing_clips, tmp_path, request):
             clips = tiny_run.Stream()
         elif data == "drawing":
             clips = drawing_clips()
+        elif data == "balanced":
+            clips = tiny_run.Clips()
+            clips.sampler = BalancedOrder(20 * [0] + [1] + 3 * [2], seed=0)
         fields = {"max_steps": 8, "save_strategy": "steps", "save_steps": 2, **IN_MAIN_PROCESS, **fields}
         (tmp_path / name).mkdir(exist_ok=True)
         trainer = tiny_run.finetuning(tmp_path / name, model_fields=tiny_run.DROPOUT, clips=clips, **fields)
@@ -97,7 +104,9 @@ def assert_same_run(resumed, whole):
 # The same batches
 
 
-@pytest.mark.parametrize("data", ["list", "drawing", "stream", pytest.param("shards", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "data", ["list", "drawing", "balanced", "stream", pytest.param("shards", marks=pytest.mark.slow)]
+)
 def test_persistent_workers(make, tmp_path, data):
     """Resumed in the middle of the first epoch and at its end. Workers end with the training."""
     whole = make("whole", data, **PERSISTENT)
@@ -198,6 +207,32 @@ def test_streams_are_resumed_with_the_same_parts(make, tmp_path):
             make("resumed", "stream", **changed).train(resume_from_checkpoint=checkpoint)
 
 
+def test_runs_are_resumed_with_the_same_sampler(make, tmp_path):
+    balanced, random_order = make("balanced", "balanced", max_steps=2), make("random", max_steps=2)
+    balanced.train()
+    random_order.train()
+    for resumed, of_run in (("list", "balanced"), ("balanced", "random")):
+        with pytest.raises(ValueError, match="other batches: sampler was"):
+            make("resumed", resumed).train(resume_from_checkpoint=tmp_path / of_run / "checkpoint-2")
+    other_labels = make("resumed", "balanced")
+    other_labels.train_dataset.sampler = BalancedOrder(19 * [0] + 5 * [1], seed=0)
+    with pytest.raises(ValueError, match="other batches: sampler was balanced"):
+        other_labels.train(resume_from_checkpoint=tmp_path / "balanced" / "checkpoint-2")
+
+
+def test_a_checkpoint_without_a_sampler_is_of_a_random_order(make, tmp_path):
+    whole = make("whole")
+    whole.train()
+    folder = tmp_path / "whole" / "checkpoint-4"
+    record = json.loads((folder / DATA_ORDER_FILE).read_text())
+    assert record.pop("sampler") == "random"
+    (folder / DATA_ORDER_FILE).write_text(json.dumps(record))
+    seal_checkpoint(folder)
+    resumed = make("resumed", **WITHOUT_SAVING)
+    resumed.train(resume_from_checkpoint=folder)
+    assert_same_run(resumed, whole)
+
+
 def test_second_pass_over_a_stream_is_not_resumed(make, tiny_run, tmp_path):
     class ShortStream(IterableDataset):
         def __iter__(self):
@@ -238,6 +273,24 @@ def test_resuming_at_the_end_of_an_epoch_or_between_logs(make, tmp_path, step, f
     whole = make("whole", **fields)
     whole.train()
     resumed = make("resumed", **fields)
+    resumed.train(resume_from_checkpoint=tmp_path / "whole" / f"checkpoint-{step}")
+    assert_same_run(resumed, whole)
+
+
+@pytest.mark.parametrize("step", [6, 12, 18])
+def test_early_stopping_goes_on_counting(make, tmp_path, step):
+    """The metric is the best after the first epoch, so patience for two epochs ends after the third."""
+    fields = {"max_steps": 30, "eval_strategy": "epoch", "save_strategy": "epoch", "metric_for_best_model": "epoch"}
+    fields |= {"load_best_model_at_end": True, "greater_is_better": False}
+
+    def trainer(name):
+        made = make(name, callbacks=[ResumableEarlyStopping(2)], **fields)
+        made.compute_metrics = lambda prediction: {"epoch": made.state.epoch}
+        return made
+
+    whole, resumed = trainer("whole"), trainer("resumed")
+    whole.train()
+    assert whole.state.global_step == 18 and whole.state.best_global_step == 6
     resumed.train(resume_from_checkpoint=tmp_path / "whole" / f"checkpoint-{step}")
     assert_same_run(resumed, whole)
 

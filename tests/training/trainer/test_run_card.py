@@ -80,6 +80,69 @@ def test_arguments_of_the_trainer_of_transformers(trained):
     assert (data.datasets, data.tags[-1]) == ("someone/faces", "mine")
 
 
+def rising_until_half(prediction):
+    """Metrics of a user that are best at the second of four evaluations. A list is not a figure."""
+    step = rising_until_half.calls = rising_until_half.calls + 1
+    return {"my_score": [0.25, 0.75, 0.5, 0.125, 0.0625][step - 1], "uar": step / 10, "counts": [1, 2]}
+
+
+@pytest.fixture
+def scored(tiny_run, tmp_path):
+    """`scored(**fields)`: a trainer after four epochs of one step, with the metrics of a user."""
+
+    def train(**fields):
+        rising_until_half.calls = 0
+        trainer = tiny_run.finetuning(
+            tmp_path / "run",
+            clips=tiny_run.Clips(4),
+            **{"max_steps": 4, "eval_strategy": "epoch", "save_strategy": "epoch", "save_only_model": True, **fields},
+        )
+        trainer.compute_metrics = rising_until_half
+        trainer.train()
+        trainer.save_model()
+        return trainer
+
+    return train
+
+
+def test_metrics_of_the_user_are_those_of_the_last_step(scored):
+    card = card_of(scored())
+    assert "evaluation of the training run, at step 4:" in card.text
+    assert "| my_score | 0.125 |" in card.text and "| UAR | 0.4 |" in card.text
+    assert "selected" not in card.text and "counts" not in card.text and "runtime" not in card.text
+    (result,) = card.data.eval_results
+    assert (result.metric_type, result.metric_value) == ("recall", 0.4)
+
+
+def test_metrics_of_the_user_are_those_of_the_best_step_if_it_is_loaded(scored):
+    best = {"load_best_model_at_end": True, "metric_for_best_model": "my_score", "greater_is_better": True}
+    trainer = scored(**best)
+    text = card_of(trainer).text
+    assert "evaluation of the training run, at step 2:" in text and "| my_score | 0.75 |" in text
+    assert "selected by my_score on the same videos" in text
+    losses = [log["eval_loss"] for log in trainer.state.log_history if "eval_loss" in log]
+    assert f"- in evaluation, at step 2: {losses[1]:.4g}\n" in text
+    trainer.evaluate()  # on videos that may be others
+    text = card_of(trainer).text
+    assert "at step 2:" in text and "| my_score | 0.0625 |" in text and "selected" not in text
+
+
+def test_metrics_of_several_data_sets_are_on_the_card(scored, tiny_run):
+    trainer = scored(eval_strategy="no")
+    trainer.eval_dataset = {"own": tiny_run.Views(4), "other": tiny_run.Views(3)}
+    trainer.evaluate()
+    text = card_of(trainer).text
+    assert "| own_my_score | 0.25 |" in text and "| other_my_score | 0.75 |" in text and "other_loss" in text
+
+
+def test_figures_of_the_command_replace_metrics(scored):
+    trainer = scored()
+    figures = {"uar": 0.5, "war": 0.5, "weighted_f1": 0.5, "micro_f1": 0.5, "macro_f1": 0.5, "num_videos": 3}
+    trainer.model_facts.figures = figures | {"class_accuracy": {"happy": 1.0}, "confusion_matrix": [[3]]}
+    text = card_of(trainer).text
+    assert "Measured on the 3 videos" in text and "my_score" not in text
+
+
 def test_a_pretraining_run_has_a_card_without_classes(tiny_run, tmp_path):
     trainer = tiny_run.pretraining(tmp_path / "run", max_steps=1)
     trainer.train()

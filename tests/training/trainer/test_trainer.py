@@ -10,7 +10,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file
 from torch.nn import functional as F
-from transformers import VideoMAEForPreTraining, VideoMAEForVideoClassification
+from transformers import Trainer, VideoMAEForPreTraining, VideoMAEForVideoClassification
 
 from lgi_former import LGIFormerForVideoClassification
 from lgi_former.training.data.collators import FinetuningCollator
@@ -205,12 +205,6 @@ def test_views_without_metrics_give_the_loss(tiny_run, tmp_path):
     assert trainer.evaluate(tiny_run.Views(6))["eval_loss"] == pytest.approx(expected, rel=1e-5)
 
 
-def test_views_of_videos_with_several_classes_are_refused(tiny_run, tmp_path):
-    trainer = tiny_run.finetuning(tmp_path, model_fields={"problem_type": "multi_label_classification"})
-    with pytest.raises(ValueError, match="Evaluate it on single clips"):
-        tiny_run.evaluate_views(trainer)
-
-
 def test_each_data_set_is_evaluated_and_only_the_own_one_keeps_its_workers(tiny_run, tmp_path):
     """`Trainer` evaluates the first data set again if workers persist."""
     trainer = tiny_run.finetuning(tmp_path, dataloader_num_workers=1, dataloader_persistent_workers=True)
@@ -240,6 +234,35 @@ def test_single_clips_are_evaluated_too(tiny_run, tmp_path):
         outputs = trainer.model(batch["pixel_values"], batch["labels"])
     assert metrics["eval_loss"] == pytest.approx(outputs.loss.item(), rel=1e-5)
     assert metrics["eval_war"] == pytest.approx((outputs.logits.argmax(-1) == batch["labels"]).float().mean().item())
+
+
+@pytest.mark.parametrize("trainer_class", [LGIFormerTrainer, Trainer])
+@pytest.mark.parametrize("request_field", ["output_hidden_states", "output_attentions"])
+def test_hidden_states_are_not_predictions(tiny_run, tmp_path, trainer_class, request_field):
+    fields = {"attn_implementation": "eager"} if request_field == "output_attentions" else {}
+    model = LGIFormerForVideoClassification(tiny_run.tiny_config(**{request_field: True}, **fields))
+    seen = []
+
+    def compute_metrics(prediction):
+        seen.append(prediction.predictions.shape)
+        return {"shape": 1.0}
+
+    arguments = tiny_run.training_arguments(tmp_path, remove_unused_columns=False)
+    collator = FinetuningCollator(3, mixup_alpha=0, cutmix_alpha=0)
+    trainer = trainer_class(model, arguments, data_collator=collator, compute_metrics=compute_metrics)
+    assert trainer.predict(tiny_run.Clips(5)).predictions.shape == (5, 3)
+    trainer.evaluate(tiny_run.Clips(5))
+    assert seen == [(5, 3), (5, 3)]
+
+
+def test_hidden_states_of_videomae_are_not_predictions(tiny_run, tmp_path, videomae_config):
+    videomae_config.output_hidden_states = True
+    trainer = LGIFormerTrainer(
+        VideoMAEForVideoClassification(videomae_config),
+        tiny_run.training_arguments(tmp_path),
+        data_collator=FinetuningCollator(3, mixup_alpha=0, cutmix_alpha=0),
+    )
+    assert trainer.predict(tiny_run.Clips(5)).predictions.shape == (5, 3)
 
 
 @pytest.mark.parametrize("family", ["lgi_former", "videomae"])

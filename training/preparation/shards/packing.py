@@ -19,6 +19,8 @@ from ....image_processing.decoding.frame_folders import check_frame_order
 from ....messages import shows_progress
 from ...data.annotations import check_that_videos_are_there
 from ...data.classes import names_of_classes, warn_of_empty_classes
+from ...data.label_values import is_frame_level
+from ...data.read_labels import task_of_videos, task_sentence
 from ...data.shard_index import INDEX_FILE, MEMBERS_SUFFIX, ShardError, ShardIndex, open_index, read_index, sha256_of
 from ...data.skipped_videos import SKIPPED_VIDEOS_FILE, replace_list
 from ...data.video_rows import video_name
@@ -73,12 +75,14 @@ def pack_shards(
         num_workers: Number of worker processes. Each packs one shard at a time. With 0, this process packs.
 
     Raises:
-        ShardError: If no video can be read, or `output_dir` has shards of other videos or settings.
+        ShardError: If no video can be read, labels are not one class for each video, or `output_dir` has shards of
+            other videos or settings.
         ValueError: If no video exists, labels without names do not count from 0, or another process is writing to
             `output_dir`.
     """
     output_dir, classes = Path(output_dir), None
     if "label" in videos.column_names:
+        _refuse_other_labels(videos)
         classes = names_of_classes("The list", videos)
         warn_of_empty_classes("The list", videos, classes)
     check_frame_order(frame_order)
@@ -102,6 +106,15 @@ def pack_shards(
         index.write(output_dir)
     mended = [shard.shard.url for shard in written if shard.was_damaged]
     return PackedShards(index, skipped, sum(not shard.is_new for shard in written), mended)
+
+
+def _refuse_other_labels(videos: Dataset):
+    task = task_of_videos(videos)
+    if task != "single_label" or is_frame_level(videos.features["label"], task):
+        raise ShardError(
+            f"Shards hold one class for each video, but the list has other labels. ({task_sentence(videos)}) Train on "
+            "the list itself, or remove the labels from it."
+        )
 
 
 def verify_shards(source: str) -> list[str]:

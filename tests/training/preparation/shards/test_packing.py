@@ -12,13 +12,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from datasets import Dataset, Features, Video
+from datasets import Dataset, Features, Video, load_dataset
 from PIL import Image
 
 from lgi_former.commands.cli import main
 from lgi_former.image_processing import every_frame, read_video
 from lgi_former.training.data.annotations import load_annotations
-from lgi_former.training.data.clip_stream import open_stream
 from lgi_former.training.data.labels import AnnotationError
 from lgi_former.training.data.shard_index import ShardError
 from lgi_former.training.data.sharded_videos import ShardedVideos
@@ -248,7 +247,8 @@ def test_verifying(pack, tmp_path):
 
 def test_webdataset_reads_shards(pack, tmp_path):
     pack(["good 0.mp4", "good 1.mp4", "good 2.mp4"])
-    rows = list(open_stream(str(tmp_path / "shards" / "*.tar")).decode(False))
+    files = {"train": str(tmp_path / "shards" / "*.tar")}
+    rows = list(load_dataset("webdataset", data_files=files, split="train", streaming=True).decode(False))
     assert {(row["json"]["path"], row["cls"]) for row in rows} == {(f"good {n}.mp4", n) for n in range(3)}
 
 

@@ -1,0 +1,118 @@
+"""The labels in rows of a `datasets.Dataset`."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from datasets import ClassLabel, Dataset, List, Value
+from datasets.features.features import FeatureType
+
+from .annotation_tables import LABEL_COLUMN
+from .labels import AnnotationError, written_label
+from .list_text import Annotations
+from .read_labels import task_of_videos, task_sentence
+from .tasks import Wanted
+
+
+def place_in_dataset(row: int) -> str:
+    """The place of a row, for messages."""
+    return f"Row {row} of the data set"
+
+
+def labels_in_rows(source: Dataset, wanted: Wanted) -> tuple[Annotations, Wanted]:
+    """The labels of a data set as annotations without paths, and what is wanted with what the data set says itself.
+
+    Raises:
+        AnnotationError: If a row has no label, or the type of the labels is not understood.
+    """
+    if LABEL_COLUMN not in source.column_names:
+        names = list(wanted.label_names or ())
+        are_columns = names and wanted.task != "single_label" and set(names) <= set(source.column_names)
+        columns = {name: _column(source, name) for name in names} if are_columns else {}
+        return Annotations(None, None, place_in_dataset, columns), wanted
+    feature, column = source.features[LABEL_COLUMN], _column(source, LABEL_COLUMN)
+    if (row := pc.index(pc.is_null(column), True).as_py()) >= 0:
+        raise AnnotationError(f"{place_in_dataset(row)} has no label. Leave it out with `filter`.")
+    if task_sentence(source) and wanted.task is None:
+        wanted = replace(wanted, task=task_of_videos(source))
+    if wanted.label_names is None and isinstance(names := _class_label(feature), ClassLabel):
+        wanted = replace(wanted, label_names=names.names)
+    annotations = Annotations(None, None, place_in_dataset)
+    if _is_of_frames(feature, column, wanted):
+        counts = pc.list_value_length(column).to_numpy()
+        rows = np.repeat(np.arange(len(counts)), counts)
+        annotations.frame_counts, annotations.place_of_frame = counts, lambda row: place_in_dataset(rows[row])
+        feature, column = feature.feature, column.flatten()
+        if wanted.task is None and not isinstance(feature, (dict, List)) and not _is_float(feature):
+            wanted = replace(wanted, task="single_label")
+    return _with_values(annotations, feature, column, wanted)
+
+
+def _with_values(
+    annotations: Annotations, feature: FeatureType, column: pa.Array, wanted: Wanted
+) -> tuple[Annotations, Wanted]:
+    """Put the labels of a column, of videos or frames, into the annotations."""
+    if isinstance(feature, dict):
+        fields = {name: column.field(name) for name in feature}
+        return replace(annotations, columns=fields), replace(wanted, label_names=wanted.label_names or list(fields))
+    if not isinstance(feature, List):
+        labels = pa.array([written_label(label, feature) for label in column.to_pylist()], pa.string())
+        return replace(annotations, labels=labels), wanted
+    if wanted.task == "single_label":
+        raise AnnotationError(f"The column label has several labels in a row, {feature}, which is no single label.")
+    lengths, values = pc.list_value_length(column), column.flatten()
+    names = wanted.label_names
+    if names is not None and pc.all(pc.equal(lengths, len(names))).as_py() and _are_numbers(feature.feature, column):
+        columns = {name: values.take(np.arange(index, len(values), len(names))) for index, name in enumerate(names)}
+        return replace(annotations, columns=columns), wanted
+    if _is_float(feature.feature) or isinstance(feature.feature, (dict, List)):
+        raise AnnotationError(
+            f"The labels are of the type {feature}, which may be numbers of the video or of its frames. Name the "
+            "numbers of a video with label_names, or pass frame_level=True."
+        )
+    written = [[written_label(label, feature.feature) for label in labels] for labels in column.to_pylist()]
+    if any(";" in label for labels in written for label in labels):
+        raise AnnotationError("The name of a class holds ';', which separates several labels. Rename it.")
+    text = pa.array([";".join(labels) for labels in written], pa.string())
+    return replace(annotations, labels=text), replace(wanted, task="multi_label")
+
+
+def _is_of_frames(feature: FeatureType, column: pa.Array, wanted: Wanted) -> bool:
+    """Whether labels are lists over frames, and not several labels of a video."""
+    if not isinstance(feature, List) or wanted.frame_level is False:
+        return False
+    inner = feature.feature
+    if isinstance(inner, (dict, List)):
+        return not isinstance(inner, List) or wanted.frame_level is True or isinstance(inner.feature, ClassLabel)
+    if wanted.frame_level is True or wanted.task == "single_label":
+        return True
+    if wanted.task is not None or _is_float(inner):
+        return False
+    lengths = pc.list_value_length(column)
+    is_vector = wanted.label_names is not None and pc.all(pc.equal(lengths, len(wanted.label_names))).as_py()
+    # A set of classes has no class twice.
+    return not is_vector and any(len(set(labels)) < len(labels) for labels in column.to_pylist())
+
+
+def _are_numbers(feature: FeatureType, column: pa.Array) -> bool:
+    """Whether lists are one number for each label: floats, or whole numbers that repeat and are thus no indices."""
+    if isinstance(feature, ClassLabel) or not isinstance(feature, Value) or feature.dtype == "string":
+        return False
+    return _is_float(feature) or any(len(set(labels)) < len(labels) for labels in column.to_pylist())
+
+
+def _is_float(feature: FeatureType) -> bool:
+    return isinstance(feature, Value) and feature.dtype.startswith("float")
+
+
+def _class_label(feature: FeatureType) -> FeatureType:
+    """The type of the values in lists of any depth."""
+    while isinstance(feature, List):
+        feature = feature.feature
+    return feature
+
+
+def _column(source: Dataset, name: str) -> pa.Array:
+    column = source.select_columns([name]).with_format("arrow")[:][name]
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

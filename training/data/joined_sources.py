@@ -1,0 +1,168 @@
+"""Several sources of videos as one data set: lists, class folders and shards."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from datasets import Dataset, Features, concatenate_datasets
+from torch.utils.data import ConcatDataset
+from transformers.utils import logging
+
+from .clips import derived_seeds
+from .label_spelling import differ_in_spelling_only
+from .label_values import names_of_feature
+from .labels import AnnotationError, distinct
+from .mixed_order import MixedOrder
+from .read_labels import task_of_videos
+from .shard_order import ShardOrder
+from .sharded_videos import ShardedVideos
+
+
+logger = logging.get_logger(__name__)
+
+SOURCE_COLUMN = "source"
+"""The column with the number of each video's source."""
+
+Videos = Dataset | ShardedVideos
+
+
+class JoinedVideos(ConcatDataset):
+    """Sources with random access, one after the other. Some may be shards.
+
+    Args:
+        sources: Their videos have the same classes if they have labels.
+    """
+
+    def __init__(self, sources: Sequence[Videos]):
+        super().__init__(sources)
+        have_labels = all("label" in source.column_names for source in sources)
+        self.features = Features({"label": sources[0].features["label"]} if have_labels else {})
+
+    @property
+    def column_names(self) -> list[str]:
+        """`video` and, if all sources have labels, `label`."""
+        return ["video", *self.features]
+
+
+def open_joined(
+    sources: Sequence[str],
+    open_source: Callable[..., Videos],
+    label_names: Sequence[str] | None = None,
+    *,
+    with_labels: bool = True,
+) -> Dataset | JoinedVideos:
+    """Open several sources as one data set. Their classes are matched by name.
+
+    Args:
+        sources: As for `open_source`.
+        open_source: `open_source(source, label_names=label_names)` opens one of them.
+        label_names: The classes in the order of their indices, by default all names in alphabetical order.
+        with_labels: Whether the labels are needed. Otherwise they need not agree.
+
+    Returns:
+        Data set as from `load_annotations`, with the further column `source`, int64, the number of the source; or
+        `JoinedVideos` if there are shards. There are labels if all sources have some.
+
+    Raises:
+        AnnotationError: If one source has names of classes and another has numbers, names differ only in spelling, or
+            two lists give a video two labels.
+    """
+    videos = [open_source(source, label_names=label_names) for source in sources]
+    are_labelled = [with_labels and "label" in part.column_names for part in videos]
+    if all(are_labelled):
+        _refuse_other_kinds(sources, [task_of_videos(part) for part in videos])
+        if label_names is None and (names := _names_of_all(sources, videos)) is not None:
+            videos = [
+                part if _names(part) == names else open_source(source, label_names=names)
+                for source, part in zip(sources, videos, strict=True)
+            ]
+        _refuse_other_kinds(sources, [part.features["label"] for part in videos])
+    elif any(are_labelled):
+        logger.warning(
+            f"The labels of train_data are not used, because '{sources[are_labelled.index(False)]}' has none."
+        )
+    if any(isinstance(part, ShardedVideos) for part in videos):
+        return JoinedVideos(videos)
+    columns = ["video", "label"] if all(are_labelled) else ["video"]
+    joined = concatenate_datasets([part.select_columns(columns) for part in videos])
+    numbers = np.repeat(np.arange(len(videos)), [len(part) for part in videos])
+    if all(are_labelled):
+        _refuse_two_labels(joined, sources, numbers)
+    return joined.add_column(SOURCE_COLUMN, numbers)
+
+
+def mixed_order(
+    videos: Dataset | JoinedVideos, shares: Sequence[float] | None, seed: int, shuffle_buffer: int
+) -> MixedOrder:
+    """Make the order of sources from `open_joined`.
+
+    Args:
+        shares: As for `MixedOrder`, by default the numbers of videos, so that an epoch reads each video once.
+        seed: The run's seed.
+        shuffle_buffer: Number of videos of shards that are shuffled together.
+    """
+    if isinstance(videos, JoinedVideos):
+        ends = videos.cumulative_sizes
+        rows = [range(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+        shards = [part.counts if isinstance(part, ShardedVideos) else None for part in videos.datasets]
+    else:
+        numbers = np.asarray(videos[SOURCE_COLUMN])
+        rows = [np.flatnonzero(numbers == number) for number in range(numbers.max() + 1)]
+        shards = [None] * len(rows)
+    seeds = [derived_seeds(seed, number)[0] for number in range(len(rows))]
+    orders = [
+        ShardOrder([len(part)], seed, len(part)) if counts is None else ShardOrder(counts, seed, shuffle_buffer)
+        for part, counts, seed in zip(rows, shards, seeds, strict=True)
+    ]
+    return MixedOrder(orders, rows, shares or [len(part) for part in rows], seed)
+
+
+def _names(videos: Videos) -> list[str] | None:
+    """The names of the classes or quantities; None for labels without names."""
+    return names_of_feature(videos.features["label"])
+
+
+def _names_of_all(sources: Sequence[str], videos: Sequence[Videos]) -> list[str] | None:
+    """The names of all sources, classes in alphabetical order, columns of numbers in the order of the first source.
+
+    None if no source has names, or sources have different columns of numbers.
+    """
+    named = [_names(part) is not None for part in videos]
+    if not any(named):
+        return None
+    if not all(named):
+        raise AnnotationError(
+            f"'{sources[named.index(True)]}' has names of classes, but '{sources[named.index(False)]}' has numbers. "
+            "Write all labels in one way, or name the classes with --labels."
+        )
+    if task_of_videos(videos[0]) in ("regression", "distribution"):
+        names = _names(videos[0])
+        return names if all(sorted(_names(part)) == sorted(names) for part in videos) else None
+    names = sorted({name for part in videos for name in _names(part)})
+    if (pair := differ_in_spelling_only(names)) is not None:
+        raise AnnotationError(
+            f"The sources of train_data have the classes {pair[0]!r} and {pair[1]!r}. Spell them in one way, or name "
+            "the classes with --labels."
+        )
+    return names
+
+
+def _refuse_other_kinds(sources: Sequence[str], kinds: Sequence):
+    """Refuse labels of different tasks, or of different types."""
+    for source, kind in zip(sources, kinds, strict=True):
+        if kind != kinds[0]:
+            raise AnnotationError(
+                f"'{sources[0]}' and '{source}' have labels of different kinds. Give sources with labels of one kind, "
+                "or say with --task what they are."
+            )
+
+
+def _refuse_two_labels(videos: Dataset, sources: Sequence[str], numbers: np.ndarray):
+    table = videos.with_format("arrow")[:]
+    _, first_rows, values = distinct(table["video"])
+    firsts, labels = first_rows[values], table["label"].to_pylist()
+    for row in np.flatnonzero(firsts != np.arange(len(firsts))):
+        if labels[row] != labels[firsts[row]]:
+            raise AnnotationError(
+                f"'{sources[numbers[firsts[row]]]}' and '{sources[numbers[row]]}' give '{table['video'][row]}' two "
+                "labels. Leave it in one of them."
+            )
