@@ -13,6 +13,7 @@ MODULES = {
     "figures": _FIGURES,
     "faces": _FACES,
     "demo": (*_FIGURES, *_FACES, "gradio"),
+    "peft": ("peft",),
     "umap": ("umap",),
 }
 """The modules that each extra installs, by their import names."""

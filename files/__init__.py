@@ -1,4 +1,4 @@
-"""Atomic writes, folder locks, and paths with `~` and environment variables.
+"""Atomic writes, folder locks, permissions, and paths with `~` and environment variables.
 
 Imports no other room.
 """
@@ -6,6 +6,16 @@ Imports no other room.
 from .atomic_write import unfinished, whole_file
 from .expand_path import PATHS, UnsetVariableError, expand_path, expand_paths_of
 from .folder_lock import only_writer
+from .permissions import follow_umask
 
 
-__all__ = ["PATHS", "UnsetVariableError", "expand_path", "expand_paths_of", "only_writer", "unfinished", "whole_file"]
+__all__ = [
+    "PATHS",
+    "UnsetVariableError",
+    "expand_path",
+    "expand_paths_of",
+    "follow_umask",
+    "only_writer",
+    "unfinished",
+    "whole_file",
+]

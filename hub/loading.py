@@ -30,6 +30,8 @@ from ..image_processing import LGIFormerVideoProcessor
 from ..image_processing.decoding.decoder_backends import chosen_backend
 from ..messages import announce_if_slow
 from ..modeling_lgi_former import LGIFormerForPreTraining, LGIFormerModel
+from ..modeling_lgi_former.adapters import ADAPTER_CONFIG
+from .adapters import whole_model
 from .load_report import report_differences, without_load_report
 from .model_names import check_model_name, check_reachable
 
@@ -116,6 +118,11 @@ def load_config(model_name_or_path: str | os.PathLike) -> PreTrainedConfig:
     asking = contextlib.nullcontext() if is_local else announce_if_slow(f"Asking the Hub for {model_name_or_path} ...")
     with loading_errors(model_name_or_path), asking:
         if os.path.isdir(model_name_or_path) and not os.path.isfile(os.path.join(model_name_or_path, CONFIG_NAME)):
+            if os.path.isfile(os.path.join(model_name_or_path, ADAPTER_CONFIG)):
+                raise FileNotFoundError(
+                    f"{model_name_or_path} is an adapter without a {CONFIG_NAME}, so its classes are unknown. Save "
+                    "the configuration of the trained model beside it, as LGIFormerTrainer does."
+                )
             raise FileNotFoundError(
                 f"{model_name_or_path} is not the folder of a model: it has no {CONFIG_NAME}. Give a folder that "
                 "training, `lgi-former convert` or `save_pretrained` wrote."
@@ -136,7 +143,7 @@ def load_weights(
 
     Args:
         auto_class: The Auto class of Transformers that loads the model.
-        model_name_or_path: A directory or the name of a Hub repository.
+        model_name_or_path: A directory or the name of a Hub repository. An adapter is merged into its base model.
         config: The configuration of the model, as from `load_config`.
         options: More options of `from_pretrained`.
 
@@ -145,10 +152,11 @@ def load_weights(
 
     Raises:
         OSError, ValueError: If there is no such model, or it cannot be read.
+        MissingExtraError: If an adapter needs PEFT, which is not installed.
     """
-    with loading_errors(model_name_or_path), without_load_report():
+    with loading_errors(model_name_or_path), without_load_report(), whole_model(model_name_or_path, config) as name:
         model, loading_info = auto_class.from_pretrained(
-            model_name_or_path, config=config, output_loading_info=True, trust_remote_code=False, **options
+            name, config=config, output_loading_info=True, trust_remote_code=False, **options
         )
     resized = [name for name, *_ in loading_info["mismatched_keys"]]
     missing = sorted([*loading_info["missing_keys"], *resized])

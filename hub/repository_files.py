@@ -77,9 +77,19 @@ def check_uploadable(directory: str | os.PathLike):
     if not adapter.is_file():
         return
     base = json.loads(adapter.read_text(encoding="utf-8")).get("base_model_name_or_path")
-    if base and (os.path.isabs(base) or os.path.exists(base) or base.count("/") > 1 or base.startswith(".")):
-        # PEFT writes the path in the adapter's card, too.
-        raise ValueError(
-            f"{adapter} names the adapter's base model by its path on this machine, '{base}'. Upload that "
-            "model, and write its repository (USER/NAME) in this file and in README.md."
-        )
+    if is_local(base):
+        raise ValueError(f"{adapter} names {LOCAL_BASE.format(base=base)}")
+
+
+LOCAL_BASE = (
+    "the adapter's base model by its path on this machine, '{base}'. Upload that model first, and write its "
+    "repository (USER/NAME) as base_model_name_or_path there. Or upload a whole model: `model.merge_and_unload()` of "
+    "PEFT merges the adapter, and `save_pretrained` saves the result."
+)
+"""The end of an error about an adapter that would not load on another machine."""
+
+
+def is_local(base_model: str | None) -> bool:
+    """Whether the name of a base model is a path on this machine."""
+    name = base_model or ""
+    return os.path.isabs(name) or os.path.exists(name) or name.count("/") > 1 or name.startswith(".")

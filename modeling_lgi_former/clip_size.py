@@ -1,6 +1,7 @@
 """Loading a checkpoint into a model for clips of another size."""
 
 import copy
+import os
 
 import torch
 from torch import nn
@@ -30,16 +31,10 @@ class AdaptsToClipSize:
         """
         if config is None and not any(name in kwargs for name in _CLIP_SIZE_FIELDS):
             return super().from_pretrained(pretrained_model_name_or_path, *model_args, **kwargs)
-        hub_options = {name: kwargs[name] for name in _HUB_OPTIONS if name in kwargs}
+        hub_options = hub_options_in(kwargs)
         if not isinstance(config, PreTrainedConfig):
-            # The model interprets these itself. The configuration would store "auto" as a dtype.
-            model_options = {
-                name: kwargs.pop(name) for name in ("dtype", "torch_dtype", "attn_implementation") if name in kwargs
-            }
-            config, kwargs = cls.config_class.from_pretrained(
-                config or pretrained_model_name_or_path, return_unused_kwargs=True, **kwargs
-            )
-            kwargs = {**kwargs, **model_options, **hub_options}
+            config, kwargs = config_and_options(cls.config_class, config or pretrained_model_name_or_path, kwargs)
+            kwargs |= hub_options
         stored = _stored_config(cls.config_class, pretrained_model_name_or_path, hub_options)
         if stored is None or stored.region_grid == config.region_grid:
             return super().from_pretrained(pretrained_model_name_or_path, *model_args, config=config, **kwargs)
@@ -51,6 +46,27 @@ class AdaptsToClipSize:
         loaded = super().from_pretrained(pretrained_model_name_or_path, *model_args, config=loading_config, **kwargs)
         _resize_clips(loaded[0] if isinstance(loaded, tuple) else loaded, config)
         return loaded
+
+
+def hub_options_in(options: dict) -> dict:
+    """The options of `from_pretrained` that say where a file of the Hub is."""
+    return {name: options[name] for name in _HUB_OPTIONS if name in options}
+
+
+def config_and_options(
+    config_class: type[PreTrainedConfig], source: str | os.PathLike, options: dict
+) -> tuple[PreTrainedConfig, dict]:
+    """Load a configuration. Options of `from_pretrained` that are its fields change it.
+
+    Returns:
+        The configuration, and the options that are not its fields.
+    """
+    # The model interprets these itself. The configuration would store "auto" as a dtype.
+    names = ("dtype", "torch_dtype", "attn_implementation")
+    options_of_model = {name: options[name] for name in names if name in options}
+    fields = {name: value for name, value in options.items() if name not in names}
+    config, unused = config_class.from_pretrained(source, return_unused_kwargs=True, **fields)
+    return config, unused | options_of_model
 
 
 def _stored_config(config_class, pretrained_model_name_or_path, hub_options):

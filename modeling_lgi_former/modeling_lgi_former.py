@@ -18,6 +18,7 @@ from transformers.utils.output_capturing import capture_outputs
 from ..configuration import LGIFormerConfig
 from ..saving import ModelSavedWithCode
 from .activation_checkpointing import with_named_context
+from .adapters import LoadsAdapters
 from .attention import LGIFormerAttention
 from .classification_loss import classification_loss, problem_type_of
 from .clip_size import AdaptsToClipSize
@@ -83,7 +84,7 @@ class LGIFormerForPreTrainingOutput(ModelOutput):
     attentions: tuple[torch.Tensor, ...] | None = None
 
 
-class LGIFormerPreTrainedModel(ModelSavedWithCode, AdaptsToClipSize, PreTrainedModel):
+class LGIFormerPreTrainedModel(ModelSavedWithCode, LoadsAdapters, AdaptsToClipSize, PreTrainedModel):
     """Base class of all LGI-Former models: initialisation, loading, and features of Transformers that they support."""
 
     config_class = LGIFormerConfig

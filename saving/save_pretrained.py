@@ -10,7 +10,7 @@ import os
 from contextvars import ContextVar
 from pathlib import Path
 
-from ..files import whole_file
+from ..files import follow_umask, whole_file
 from .flat_code import HEADER, flat_code, is_flat_code, relative_imports
 
 
@@ -29,8 +29,8 @@ _code_is_wanted: ContextVar[bool | None] = ContextVar("code_is_wanted", default=
 """Whether the running `save_pretrained` writes code. None if none is running."""
 
 
-class ModelSavedWithCode:
-    """Base class of models: `save_pretrained` also writes code. The code is written with the model's configuration."""
+class _SavedWithCode:
+    """Base class whose `save_pretrained` also writes code."""
 
     def save_pretrained(self, save_directory: str | os.PathLike, *args, save_code: bool = True, **kwargs):
         """
@@ -53,7 +53,24 @@ class ModelSavedWithCode:
             _code_is_wanted.reset(token)
 
 
-class _JsonNamesCode(ModelSavedWithCode):
+class ModelSavedWithCode(_SavedWithCode):
+    """Base class of models: `save_pretrained` also writes code. The code is written with the model's configuration.
+
+    The weights get the permissions of other files. If the model has an adapter (`add_adapter`), Transformers saves the
+    adapter alone. The configuration is then saved beside it, because it has the classes.
+    """
+
+    def save_pretrained(self, save_directory: str | os.PathLike, is_main_process: bool = True, *args, **kwargs):
+        """Save as Transformers does, with the code. See `_SavedWithCode` for `save_code`."""
+        super().save_pretrained(save_directory, is_main_process, *args, **kwargs)
+        if not is_main_process:
+            return
+        if getattr(self, "_hf_peft_config_loaded", False):
+            self.config.save_pretrained(save_directory, save_code=kwargs.get("save_code", True))
+        follow_umask(Path(save_directory), "*.safetensors")
+
+
+class _JsonNamesCode(_SavedWithCode):
     """Base class of what is saved as JSON: the file names the code in `auto_map`."""
 
     _auto_map_of_code: dict[str, str] = {}

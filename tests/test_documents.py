@@ -13,10 +13,12 @@ import torch
 import yaml
 from datasets import load_dataset
 from datasets.table import embed_table_storage
+from safetensors.torch import load_file
 from transformers import pipeline
 
 import lgi_former
 from lgi_former import (
+    LGIFormerConfig,
     LGIFormerForPreTraining,
     LGIFormerForVideoClassification,
     LGIFormerVideoProcessor,
@@ -212,6 +214,29 @@ def test_the_examples_of_the_python_page_run(folder, monkeypatch):
     assert calls and Path("losses.png").is_file()
     assert namespace["vector"].shape == (32,) and namespace["result"]["timeline"]
     assert set(namespace["prediction"].scores) == {"happy", "sad", "neutral"}
+
+
+def test_the_examples_of_training_in_python_run(folder, monkeypatch):
+    for part, count in (("train", 2), ("test", 1)):
+        for label in ("happy", "sad"):
+            clips = Path("faces", part, label)
+            clips.mkdir(parents=True)
+            for number in range(count):
+                (clips / f"{number}.mp4").write_bytes(Path("holiday.mp4").read_bytes())
+    examples = blocks(DOCS / "train_in_python.md", "python")
+    assert len(examples) == 10
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    namespace = {"__name__": "train"}
+    for example in examples:
+        exec(example.replace('"num_train_epochs": 20', '"num_train_epochs": 1'), namespace)
+    frozen, start = (load_file(f"{folder}/model.safetensors") for folder in ("last_layers/checkpoint-1", "pretrained"))
+    name = "lgi_former.embeddings.projection.weight"
+    assert torch.equal(frozen[name], start[name])
+    assert namespace["weights"].tolist() == [1.0, 1.0]
+    larger = LGIFormerConfig.from_pretrained("larger/checkpoint-1")
+    assert (larger.image_size, larger.num_frames) == (224, 32)
+    assert Path("adapter/adapter_config.json").is_file() and not Path("adapter/model.safetensors").exists()
+    assert LGIFormerConfig.from_pretrained("whole").id2label == {0: "happy", 1: "sad"}
 
 
 @pytest.fixture

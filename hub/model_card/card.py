@@ -4,7 +4,9 @@ A card ends with a digest of its text. The digest shows whether somebody has edi
 overwritten.
 """
 
+import dataclasses
 import hashlib
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -73,7 +75,7 @@ def card_for_repository(folder: str | os.PathLike, repo_id: str) -> str | None:
     card = _read(path)
     if not is_as_written(card):
         return None
-    usage = usage_code(_config_in(folder), repo_id)
+    usage = usage_code(_config_in(folder), repo_id, is_adapter=_adapter_in(folder) is not None)
     return _with_digest(_CODE.sub(lambda _: usage, _LAST_LINE.sub("", card), count=1))
 
 
@@ -88,7 +90,10 @@ def _read(path):
 
 
 def _new_card(folder, facts, repo_id, metadata):
-    config = _config_in(folder)
+    config, adapter = _config_in(folder), _adapter_in(folder)
+    if adapter is not None:
+        base = facts.base_model or adapter.get("base_model_name_or_path")
+        facts = dataclasses.replace(facts, adapter=adapter["peft_type"], base_model=base)
     name = Path(folder).resolve().name if repo_id is None else repo_id
     data = _card_data(config, facts, name.split("/")[-1], dict(metadata))
     text = card_text(config, facts, name)
@@ -99,6 +104,12 @@ def _config_in(folder) -> PreTrainedConfig:
     if not Path(folder, CONFIG_NAME).is_file():
         raise FileNotFoundError(f"{folder} has no {CONFIG_NAME}: save the model before its card.")
     return load_config(folder)
+
+
+def _adapter_in(folder) -> dict | None:
+    """The configuration of PEFT in the folder of an adapter."""
+    path = Path(folder, "adapter_config.json")
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def _with_digest(card):
@@ -116,8 +127,11 @@ def _card_data(config, facts, model_name, given):
     model_name = given.pop("model_name", model_name)
     tags = [config.model_type, "mae-dfer", "facial-expression-recognition", "emotion-recognition", "video"]
     tags += [facts.dataset_tag] if facts.dataset_tag else []
+    tags += [facts.adapter.lower()] if facts.adapter else []
     tags += given.pop("tags", [])
     ours = {"library_name": "transformers", "base_model": facts.base_repository}
+    if facts.adapter:
+        ours |= {"library_name": "peft", "base_model_relation": "adapter"}
     if results := _eval_results(facts, task, given.pop("dataset_args", None)):
         metrics = sorted({result.metric_type for result in results})
         ours |= {"eval_results": results, "model_name": model_name, "metrics": metrics}

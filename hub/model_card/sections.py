@@ -38,7 +38,7 @@ def card_text(config: PreTrainedConfig, facts: ModelFacts, model: str) -> str:
     """
     sections = [
         introduction(config, facts),
-        f"{HOW_TO_USE}\n\n```python\n{usage_code(config, model)}```",
+        f"{HOW_TO_USE}\n\n```python\n{usage_code(config, model, facts.adapter is not None)}```",
         results(config, facts),
         training(facts),
         terms(facts),
@@ -76,12 +76,25 @@ def introduction(config: PreTrainedConfig, facts: ModelFacts) -> str:
             f"{takes}. It has no classes: it is a start for fine-tuning (`lgi-former finetune`), and gives features "
             "of videos."
         )
+    if facts.adapter is not None:
+        purpose += (
+            f"\n\nThis is an adapter ({facts.adapter} of [PEFT](https://huggingface.co/docs/peft)). It is added to "
+            "the base model, which is loaded with it."
+        )
     return f"# {title(config, facts)}\n\n{origin(config, facts)}\n\n{purpose}"
 
 
-def usage_code(config: PreTrainedConfig, model: str) -> str:
+def usage_code(config: PreTrainedConfig, model: str, is_adapter: bool = False) -> str:
     """Python code that uses the model in a directory or Hub repository."""
-    arguments = f"{json.dumps(model, ensure_ascii=False)}, trust_remote_code=True"
+    name = json.dumps(model, ensure_ascii=False)
+    if is_adapter and config.model_type != "lgi_former":
+        return f"""from lgi_former.hub.loading import load_classifier
+from lgi_former.inference import predict_video
+
+model, processor = load_classifier({name})  # Transformers alone would use the classes of the base model
+print(predict_video(model, processor, "face.mp4").scores)
+"""
+    arguments = f"{name}, trust_remote_code=True"
     if kind_of(config) == "classifier":
         function = AnswerKind.of(config).function
         if getattr(config, "frame_level", False):
@@ -90,9 +103,10 @@ def usage_code(config: PreTrainedConfig, model: str) -> str:
         options = "" if function == "softmax" else f', function_to_apply="{function}"'
         if function != "softmax" and config.num_labels > 5:
             options += f", top_k={config.num_labels}"
+        processor = f", video_processor={name}" if is_adapter else ""  # otherwise that of the base model
         return f"""from transformers import pipeline
 
-classify = pipeline("video-classification", model={arguments})
+classify = pipeline("video-classification", model={arguments}{processor})
 print(classify("face.mp4"{options}))
 """
     return f"""from transformers import AutoModel, AutoVideoProcessor

@@ -13,6 +13,7 @@ from tiny_run import (
     BrokenClip,
     Stream,
     evaluate_views,
+    evaluation_losses,
     finetuning,
     losses,
     pretraining,
@@ -41,6 +42,7 @@ def run_all(output_dir, shards):
     )
     accumulating.train()
     results["accumulating"] = losses(accumulating)
+    results["evaluation_losses"] = evaluation_losses(accumulating)
     trainer = pretraining(output_dir / "pretraining", max_steps=8)
     trainer.train()
     results["pretraining"] = losses(trainer)

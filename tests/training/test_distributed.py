@@ -78,6 +78,9 @@ def test_accumulation(launched, tiny_run, tmp_path):
     trainer.train()
     _, results = launched
     assert_same_losses(results[0]["accumulating"], tiny_run.losses(trainer))
+    evaluated = tiny_run.evaluation_losses(trainer)
+    for result in results:
+        assert result["evaluation_losses"] == pytest.approx(evaluated, abs=1e-3)
 
 
 def test_pretraining(launched, tiny_run, tmp_path):

@@ -200,6 +200,30 @@ def evaluate_views(trainer, number=7):
     return {"metrics": metrics, "predictions": output.predictions.tolist(), "labels": output.label_ids.tolist()}
 
 
+class SoftLabels(Clips):
+    """Clips with a probability for each class."""
+
+    def __getitem__(self, index):
+        item = super().__getitem__(index)
+        return item | {"labels": torch.tensor([0.5, 0.3, 0.2]).roll(item["labels"])}
+
+
+def stacked(items):
+    """Single clips as a batch."""
+    return {name: torch.stack([torch.as_tensor(item[name]) for item in items]) for name in ("pixel_values", "labels")}
+
+
+def evaluation_losses(trainer, number=5):
+    """`eval_loss` of a trainer on views, single clips and soft labels, with and without metrics."""
+    found = {"views": trainer.evaluate(Views(number))["eval_loss"]}
+    trainer.eval_data_collator = stacked
+    found["clips"] = trainer.evaluate(Clips(number))["eval_loss"]
+    trainer.compute_metrics = None
+    found["clips without metrics"] = trainer.evaluate(Clips(number))["eval_loss"]
+    found["soft labels"] = trainer.evaluate(SoftLabels(number))["eval_loss"]
+    return found
+
+
 DECAYING = {"mix": 0.0, "max_steps": 3, "trainer_fields": {"layer_decay": 0.5}}
 """Fine-tuning in three steps, with a learning rate for each layer."""
 

@@ -1,5 +1,6 @@
 """Runs a training command: parses its options and reports an error in one sentence."""
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -24,6 +25,9 @@ from .arguments import RecipeParser
 
 
 logger = logging.get_logger(__name__)
+
+NUMBERS_OF_PROCESSES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
+"""Variables that launchers set for each of several processes."""
 
 
 def run_entry_point(
@@ -51,6 +55,7 @@ def run_entry_point(
         require_extra("train")
         with quiet(wants_quiet(argv)):
             silence_what_is_not_shown()
+            warn_of_missing_processes()
             return run(*parser.parse(argv))
     except (ValueError, OSError, MissingExtraError, TooManySkippedVideosError, NonFiniteLossError) as error:
         logger.debug("Traceback of the error:", exc_info=True)
@@ -63,3 +68,17 @@ def run_entry_point(
         return fail(out_of_memory_sentence(error, memory_advice))
     finally:
         PartialState().destroy_process_group()
+
+
+def warn_of_missing_processes():
+    """Warn if `accelerate launch` was asked for several processes but started one.
+
+    Accelerate (1.15) does so without `--multi_gpu`, for example with `--cpu`. It then sets the port of the main
+    process, but no number of processes.
+    """
+    is_launched = "ACCELERATE_MIXED_PRECISION" in os.environ
+    if is_launched and "MASTER_PORT" in os.environ and not any(name in os.environ for name in NUMBERS_OF_PROCESSES):
+        logger.warning(
+            "accelerate launch has started 1 process, although --num_processes asks for more. To start all, also on "
+            "CPUs, replace --cpu by --multi_gpu, and add --use_cpu true to the options of the command."
+        )

@@ -10,6 +10,8 @@ from safetensors.torch import load_file, save_file
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 from transformers import TrainerCallback
 
+from ...files import follow_umask
+
 
 TRAINED_WEIGHTS = "trained_weights.safetensors"
 """File of a checkpoint with the trained weights. `model.safetensors` has their average."""
@@ -70,6 +72,7 @@ class ExponentialMovingAverage(TrainerCallback):
         """Write the trained weights into a checkpoint."""
         weights = {name: weight.detach().contiguous() for name, weight in self._weights.items()}
         save_file(weights, Path(checkpoint) / TRAINED_WEIGHTS)
+        follow_umask(Path(checkpoint), TRAINED_WEIGHTS)
 
     @torch.no_grad()
     def _load(self, checkpoint):

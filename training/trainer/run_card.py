@@ -9,6 +9,7 @@ from transformers.modelcard import extract_hyperparameters_from_trainer
 
 from ...hub.model_card import ModelFacts, write_model_card
 from ...modeling_lgi_former.classification_loss import problem_type_of
+from .adapters import model_in
 
 
 _PREFIX = "eval_"  # of the figures of an evaluation in the log
@@ -29,8 +30,6 @@ def write_run_card(
 ):
     """Write the card of the model that is saved in `args.output_dir`, with `write_model_card`.
 
-    PEFT writes its own card when it saves an adapter. That card stays.
-
     Args:
         trainer: The trainer of the model.
         finetuned_from, dataset: Replace those in `model_facts`.
@@ -40,9 +39,8 @@ def write_run_card(
     Raises:
         FileNotFoundError: If the model was not saved before.
     """
-    model = trainer.accelerator.unwrap_model(trainer.model)
-    is_adapter = getattr(model, "_hf_peft_config_loaded", False)  # `model.add_adapter` does not change the class
-    if not isinstance(model, PreTrainedModel) or is_adapter or not trainer.is_world_process_zero():
+    model = model_in(trainer.accelerator.unwrap_model(trainer.model))
+    if not isinstance(model, PreTrainedModel) or not trainer.is_world_process_zero():
         return
     facts = facts_of_run(trainer)
     if finetuned_from is not None:

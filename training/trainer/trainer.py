@@ -11,9 +11,11 @@ from transformers import DataCollator, SchedulerType, Trainer, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput, SaveStrategy
 
 from ...configuration import LGIFormerConfig
+from ...files import follow_umask
 from ...hub.model_card import ModelFacts
 from ...messages import is_quiet
 from ...modeling_lgi_former.classification_loss import classification_loss, problem_type_of
+from .adapters import check_adapter, check_adapter_to_upload, complete_adapter
 from .arguments import recipe_option
 from .class_weights import checked_class_weights, weighted_loss
 from .data_loading import evaluation_loader, stop_workers, training_loader
@@ -25,6 +27,7 @@ from .failed_batches import raise_if_failed
 from .fsdp import SHARDED_STATE_DICT, check_sharding, check_state_dict_type, state_dict_type
 from .global_generators import restored_generators
 from .label_check import check_labels
+from .lone_processes import check_processes
 from .non_finite_loss import StopAtNonFiniteLoss
 from .optimization import REFERENCE_BATCH_SIZE, cosine_schedule, parameter_groups, scaled_learning_rate
 from .regression_losses import REGRESSION_LOSSES, check_regression_loss
@@ -111,8 +114,10 @@ class LGIFormerTrainer(Trainer):
                 f"label_smoothing_factor={self.args.label_smoothing_factor} would smooth labels that the collator has "
                 "mixed. Set FinetuningCollator's label_smoothing instead."
             )
+        check_processes(self.args)
         check_regression_loss(self)
         check_sharding(self)
+        check_adapter(self)
         if self.ema_decay is not None and (self.is_fsdp_enabled or self.is_deepspeed_enabled):
             raise ValueError(
                 "ema_decay needs the whole weights on each device. Do not set it together with FSDP or DeepSpeed."
@@ -219,7 +224,8 @@ class LGIFormerTrainer(Trainer):
         inputs = {name: value for name, value in inputs.items() if name != "videos"}
         if ignore_keys is None:  # VideoMAE's configuration does not name them
             ignore_keys = LGIFormerConfig.keys_to_ignore_at_inference
-        return super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
+        # The rows are small, and `evaluation_loop` needs them for the loss.
+        return super().prediction_step(model, inputs, False, ignore_keys)
 
     def _predict_from_views(self, model, inputs):
         """Always return the rows: they are small, and the mean loss of all videos is computed from them."""
@@ -299,6 +305,13 @@ class LGIFormerTrainer(Trainer):
                 self._save(output_dir, state_dict=self.accelerator.get_state_dict(self.model))
             super().save_model(output_dir, _internal_call)
 
+    def _save(self, output_dir: str | None = None, state_dict: dict | None = None):
+        folder = Path(self.args.output_dir if output_dir is None else output_dir)
+        with complete_adapter(self, folder):
+            super()._save(output_dir, state_dict)
+        if self.args.should_save:
+            follow_umask(folder, "*.safetensors")
+
     def _determine_best_metric(self, metrics, trial):
         """Return whether a model is the best. With `save_strategy="best"`, return whether to save it now."""
         is_best = super()._determine_best_metric(metrics, trial)
@@ -323,8 +336,12 @@ class LGIFormerTrainer(Trainer):
         write_run_card(self, *args, **kwargs)
 
     def init_hf_repo(self, *args, **kwargs):
-        """Make the repository on the Hub. Raises a ValueError if `args.hub_strategy` would upload checkpoints."""
+        """Make the repository on the Hub.
+
+        Raises a ValueError if `args.hub_strategy` would upload checkpoints, or if an adapter's base is a folder.
+        """
         check_hub_strategy(self.args)
+        check_adapter_to_upload(self.model)
         super().init_hf_repo(*args, **kwargs)
 
     def push_to_hub(self, *args, **kwargs):
