@@ -14,11 +14,12 @@ from transformers.video_utils import VideoMetadata
 
 from ...image_processing import LGIFormerVideoProcessor, reading_of
 from ...image_processing.augmentation import FinetuningAugmentation
+from ...image_processing.decoding.local_videos import content_digest, encoded_video, video_name
 from ...image_processing.training_frame_sampling import finetuning_frame_indices
-from .clips import ClipLabel, derived_seeds, read_clip_and_metadata, read_views
+from .clips import ClipLabel, derived_seeds, read_clip, read_views
 from .label_values import is_frame_level
 from .tasks import check_task
-from .video_rows import RowVideo, content_digest, encoded_video, video_name
+from .video_rows import RowVideo
 
 
 AUGMENTED = {
@@ -161,7 +162,7 @@ class TrainingTransform(RowTransform, TrainerCallback):
 
     def _read(self, video: RowVideo) -> tuple[dict, VideoMetadata]:
         seed = self._seed_of(video)
-        pixel_values, metadata = read_clip_and_metadata(
+        pixel_values, metadata = read_clip(
             video, self._frames, self.augmentation, seed, reading=reading_of(self.processor)
         )
         return {"pixel_values": pixel_values, "seed": seed}, metadata
