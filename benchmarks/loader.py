@@ -98,7 +98,7 @@ def difference(video: Path, seed: int) -> float:
 
 def our_clip(video: Path, seed: int, sample: Callable = SAMPLE) -> torch.Tensor:
     """A clip from our data set."""
-    return read_clip(str(video), sample, AUGMENT, seed)
+    return read_clip(str(video), sample, AUGMENT, seed)[0]
 
 
 def pil_clip(video: Path, seed: int, sample: Callable = SAMPLE) -> torch.Tensor:

@@ -30,6 +30,13 @@ _MEANING = {
 }
 
 
+def answers_of(logits: torch.Tensor, problem_type: str) -> torch.Tensor:
+    """The scores or values of float logits (..., labels), with the same shape and dtype."""
+    if problem_type == "regression":
+        return logits
+    return logits.sigmoid() if problem_type == "multi_label_classification" else logits.softmax(dim=-1)
+
+
 @dataclass(frozen=True)
 class AnswerKind:
     """What the numbers that a classifier gives for a clip are.
@@ -114,11 +121,6 @@ class AnswerKind:
             return f"Values are {UNKNOWN_UNIT}."
         named = [f"{label} in {unit}" for label, unit in self.units.items()]
         return f"Units: {', '.join(named)}."
-
-    def answers(self, logits: torch.Tensor) -> torch.Tensor:
-        """Scores or values, float32 of the shape of the logits (..., labels)."""
-        logits = logits.float()
-        return {"softmax": logits.softmax(dim=-1), "sigmoid": logits.sigmoid(), "none": logits}[self.function]
 
     def ordered(self, scores: dict[str, float]) -> dict[str, float]:
         """Scores with the highest first, or values in the order of the model."""

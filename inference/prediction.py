@@ -7,9 +7,10 @@ import torch
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.video_processing_utils import BaseVideoProcessor
 
-from ..hub.answer_kind import AnswerKind
+from ..hub.answer_kind import AnswerKind, answers_of
 from ..image_processing.decoding.local_videos import video_name
 from ..image_processing.distinct_views import distinct_views
+from ..modeling_lgi_former.classification_loss import problem_type_of
 
 
 @dataclass
@@ -112,7 +113,8 @@ def score_frames(model: PreTrainedModel, pixel_values: torch.Tensor) -> torch.Te
     Returns:
         float32 (clips, labels), or (clips, frames, labels) of a frame-level model.
     """
-    scores = AnswerKind.of(model.config).answers(model(pixel_values=pixel_values.to(model.dtype)).logits)
+    logits = model(pixel_values=pixel_values.to(model.dtype)).logits
+    scores = answers_of(logits.float(), problem_type_of(model.config))
     if not scores.isfinite().all():
         raise ValueError("The model's scores are not finite numbers; load it with dtype=torch.float32.")
     return scores

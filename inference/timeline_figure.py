@@ -78,7 +78,7 @@ def draw_strip(axes: Axes, result: dict, person: int):
     Each unit of quantities has its own scale, because a strip has no axis.
     """
     kind = AnswerKind.of_result(result)
-    entries = [entry for entry in result["timeline"] if entry["person"] == person]
+    entries = _entries(result, person)
     colours = label_colours(entries[0]["scores"])
     # Scores stand at the middles of windows, and also at the start of the first and the end of the last window.
     times = [entries[0]["start"], *((entry["start"] + entry["end"]) / 2 for entry in entries), entries[-1]["end"]]

@@ -29,6 +29,7 @@ def classification_loss(
     config: LGIFormerConfig,
     problem_type: str | None = None,
     regression_loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = F.mse_loss,
+    class_weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Loss of `logits` (..., classes), as `config.problem_type` says.
 
@@ -43,6 +44,9 @@ def classification_loss(
     Args:
         problem_type: Replaces that of the configuration. The sums of soft labels are then not checked.
         regression_loss: Replaces the mean squared error. It takes predicted and true numbers, both (..., quantities).
+        class_weights: Weights of the classes, float (classes,), on any device. Cross entropy is then the mean over
+            rows of sum_c w_c y_c (-log p_c). It is not divided by the weights of the batch's labels. In binary cross
+            entropy, a present label c counts w_c times. Regression does not use them.
 
     Raises:
         ValueError: If `labels` do not fit `logits`, or if no `problem_type` is set and the rows of float labels do not
@@ -50,6 +54,7 @@ def classification_loss(
     """
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     labels = labels.to(logits.device)
+    weights = None if class_weights is None else class_weights.to(logits)
     is_known = problem_type is not None or config.problem_type is not None
     problem_type = problem_type or problem_type_of(config)
     if problem_type == "regression":
@@ -63,14 +68,18 @@ def classification_loss(
                 "problem_type='multi_label_classification', whose loss applies the sigmoid itself. Use None."
             )
         _check_shape(labels, logits, labels.shape == logits.shape, "one 0 or 1 a class")
-        return F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
+        return F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), pos_weight=weights)
     if labels.is_floating_point():
         _check_shape(labels, logits, labels.shape == logits.shape, "one probability a class")
         if not is_known:
             check_probabilities(labels)
-        return F.cross_entropy(logits.flatten(0, -2), labels.to(logits.dtype).flatten(0, -2))
+        return F.cross_entropy(logits.flatten(0, -2), labels.to(logits.dtype).flatten(0, -2), weight=weights)
     _check_shape(labels, logits, labels.shape == logits.shape[:-1], "one class index a row of logits")
-    return F.cross_entropy(logits.flatten(0, -2), labels.flatten().long())
+    logits, labels = logits.flatten(0, -2), labels.flatten().long()
+    if weights is None:
+        return F.cross_entropy(logits, labels)
+    # With the default reduction, PyTorch would divide by the weights of the labels.
+    return F.cross_entropy(logits, labels, weight=weights, reduction="sum") / (labels >= 0).sum().clamp_min(1)
 
 
 def _check_shape(labels, logits, fits, wanted):

@@ -3,7 +3,6 @@
 import sys
 from dataclasses import dataclass, field
 
-import datasets
 from transformers import set_seed
 
 from ..hub.model_card import ModelFacts
@@ -14,9 +13,8 @@ from .data.classes import check_classes_to_train, names_of_classes, warn_of_empt
 from .data.clip_stream import LABEL_COLUMNS
 from .data.clips import ViewDataset
 from .data.read_labels import task_of_videos, task_sentence
-from .data.sharded_videos import ShardedVideos
 from .data.skipped_videos import SkippedVideos
-from .data.tasks import TASKS
+from .data.tasks import check_task
 from .evaluation.evaluate_views import evaluate_views
 from .run.arguments import LabelledDataArguments, ModelArguments, RecipeTrainingArguments
 from .run.balance import check_dataset_name, class_weights_of, order_of, warn_of_selection
@@ -25,6 +23,8 @@ from .run.divided_data import Division, check_lists, divide, divides, write_list
 from .run.entry_point import run_entry_point
 from .run.lifecycle import check_output_dir, publish, report_skipped, report_written, train_and_save
 from .run.run_data import (
+    ListedVideos,
+    TrainingVideos,
     check_frames,
     check_videos,
     count_videos,
@@ -80,16 +80,12 @@ class FinetuningArguments(LabelledDataArguments):
     drop_path_rate: float = field(
         default=0.1, metadata={"help": "Stochastic depth: probability of skipping the last layer."}
     )
-    # Whether labels are of frames. The model decides it.
-    frame_level: bool | None = field(default=None, init=False)
 
     def __post_init__(self):
         super().__post_init__()
-        if self.task not in (None, *TASKS):  # a recipe is not checked by the parser
-            raise ValueError(f"task={self.task!r} is unknown. Tasks are {', '.join(TASKS)}.")
+        if self.task is not None:  # a recipe is not checked by the parser
+            check_task(self.task)
 
-
-TrainingVideos = datasets.Dataset | ShardedVideos | datasets.IterableDataset
 
 ON_CARD = (
     "eval_split",
@@ -191,7 +187,7 @@ def _next_command(output_dir: str, evaluated: bool) -> list[str]:
 
 def open_labelled(
     model_arguments: ModelArguments, data: FinetuningArguments, training: RecipeTrainingArguments
-) -> tuple[TrainingVideos, list[datasets.Dataset | ShardedVideos], list[str], Division | None]:
+) -> tuple[TrainingVideos, list[ListedVideos], list[str], Division | None]:
     """Open the videos to train and to evaluate on, and check their labels.
 
     Returns:
@@ -203,8 +199,8 @@ def open_labelled(
             class.
     """
     is_divided = divides(data)
-    data.frame_level = predicts_frames(model_arguments)
-    videos = open_training_videos(data, data.labels, task=data.task, frame_level=data.frame_level)
+    frame_level = predicts_frames(model_arguments)
+    videos = open_training_videos(data, data.labels, task=data.task, frame_level=frame_level)
     check_labels("train_data", videos)
     label_names = data.labels or names_of_classes("train_data", videos)
     check_dataset_name(data, label_names)
@@ -215,10 +211,10 @@ def open_labelled(
     check_classes_to_train("train_data", videos, label_names)
     task = task_of_videos(videos)
     check_units(data.label_units, label_names, task)
-    options = {"task": task, "frame_level": data.frame_level}
-    evaluated = [] if data.eval_data is None else [open_videos(data.eval_data, data.data_root, label_names, **options)]
-    if division is not None:
-        evaluated = [division.evaluated]
+    evaluated = [] if division is None else [division.evaluated]
+    if data.eval_data is not None:
+        options = {"task": task, "frame_level": frame_level}
+        evaluated = [open_videos(data.eval_data, data.data_root, label_names, **options)]
     for source in evaluated:
         check_labels("eval_data", source)
         warn_of_empty_classes("eval_data", source, label_names)

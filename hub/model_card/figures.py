@@ -83,7 +83,7 @@ def _selection(facts: ModelFacts) -> Iterator[str]:
 
 def _overall(figures: dict) -> Iterator[str]:
     metrics = metrics_in(figures)
-    shares = ([metric.title, _percent(figures[name])] for name, metric in metrics.items() if metric.is_share)
+    shares = ([metric.title, as_percent(figures[name])] for name, metric in metrics.items() if metric.is_share)
     yield from _table("%", shares)
     for name, metric in metrics.items():
         if not metric.is_share:
@@ -96,14 +96,14 @@ def _quantities(figures: dict) -> Iterator[str]:
     if len(rows) > 1:
         rows.insert(0, ("mean", figures))
     titles = " | ".join(METRICS[name].title for name in names)
-    yield from _table(titles, ([label, *(_number(row[name]) for name in names)] for label, row in rows))
+    yield from _table(titles, ([label, *(as_number(row[name]) for name in names)] for label, row in rows))
 
 
 def _labels(figures: dict) -> Iterator[str]:
     yield f"Average precision, F1 of scores from {figures['threshold']:g} on, and videos of each label:"
     yield ""
     rows = (
-        [label, _percent(row["average_precision"]), _percent(row["f1"]), str(row["support"])]
+        [label, as_percent(row["average_precision"]), as_percent(row["f1"]), str(row["support"])]
         for label, row in figures["labels"].items()
     )
     yield from _table("AP % | F1 % | videos", rows)
@@ -115,7 +115,7 @@ def _confusion(figures: dict) -> Iterator[str]:
     yield ""
     accuracies = figures["class_accuracy"].items()
     rows = (
-        [name, *map(str, counts), _percent(accuracy)]
+        [name, *map(str, counts), as_percent(accuracy)]
         for (name, accuracy), counts in zip(accuracies, figures["confusion_matrix"], strict=True)
     )
     yield from _table(" | ".join([*map(_cell, figures["class_accuracy"]), "%"]), rows)
@@ -129,11 +129,13 @@ def _table(titles: str, rows: Iterable[list[str]]) -> Iterator[str]:
         yield f"| {_cell(name)} | {' | '.join(cells)} |"
 
 
-def _percent(share: float | None) -> str:
+def as_percent(share: float | None) -> str:
+    """A share from 0 to 1 in per cent, without the sign. `-` stands for an undefined one."""
     return "-" if share is None else f"{100 * share:.2f}"
 
 
-def _number(number: float | None) -> str:
+def as_number(number: float | None) -> str:
+    """A number with 4 digits. `-` stands for an undefined one."""
     return "-" if number is None else f"{number:.4g}"
 
 

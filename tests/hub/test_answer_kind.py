@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lgi_former import LGIFormerConfig
-from lgi_former.hub.answer_kind import AnswerKind
+from lgi_former.hub.answer_kind import AnswerKind, answers_of
 
 
 LOGITS = torch.tensor([[-0.5, 2.0, 0.25]])
@@ -47,7 +47,7 @@ def kind_of(problem_type, names=("a", "b", "c"), units=None):
 )
 def test_each_kind_has_its_function_top_and_formats(problem_type, function, scores, top, shown, exact, word):
     kind = kind_of(problem_type)
-    assert torch.equal(kind.answers(LOGITS), function)
+    assert torch.equal(answers_of(LOGITS, kind.problem_type), function)
     assert kind.top(scores) == top and kind.word == word
     assert (kind.shown(0.1234492), kind.exact(0.1234492)) == (shown, exact)
     order = list(kind.ordered(scores))

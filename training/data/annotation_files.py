@@ -42,7 +42,9 @@ _SEPARATOR_LINE = r'^"?sep=.?"?\s*$'  # Excel begins CSV files with it
 
 def read_annotation_file(file: Path, wanted: Wanted) -> Annotations:
     """Read a list of videos. An `AnnotationError` names the file and the line that is wrong or ambiguous."""
-    lines = _without_comments(read_lines(file))
+    lines = read_lines(file)
+    _warn_of_comments(lines)
+    lines = without_comments(lines)
     header, first = table_header(lines, wanted), lines.place(0) if lines.first else ""
     lines = _without_list_header(lines, wanted) if header is None else lines.below_first()
     lines.refuse(
@@ -67,18 +69,20 @@ def is_path_only(line: str) -> bool:
     return has_one_field and not any(re.search(pattern, line) for pattern in (_MAYBE_COMMENT, _QUOTED, r"[,;|]$"))
 
 
-def _without_comments(lines: Lines) -> Lines:
+def without_comments(lines: Lines) -> Lines:
     """The lines without comments and without Excel's first line `sep=;`."""
     if re.match(_SEPARATOR_LINE, lines.first):
         lines = lines.below_first()
-    is_comment = pc.match_substring_regex(lines.text, _COMMENT)
-    comments = lines.select(is_comment)
+    return lines.select(pc.invert(pc.match_substring_regex(lines.text, _COMMENT)))
+
+
+def _warn_of_comments(lines: Lines):
+    comments = lines.select(pc.match_substring_regex(lines.text, _COMMENT))
     if len(comments.numbers):
         logger.warning(
             f"'{lines.file}': comments are skipped. Lines that begin with '# ': {len(comments.numbers)}, the first is "
             f"line {comments.numbers[0]}."
         )
-    return lines.select(pc.invert(is_comment))
 
 
 def _without_list_header(lines: Lines, wanted: Wanted) -> Lines:

@@ -136,8 +136,8 @@ def is_header_like(names: list[str]) -> bool:
     return any(name in VIDEO_WORDS for name in names) and any(name in LABEL_WORDS for name in names)
 
 
-def read_rows(lines: Lines, header: Header, wanted: Wanted) -> Annotations:
-    """Read the lines below the header. Each line is a row: no value holds a line end, even in quotation marks."""
+def table_rows(lines: Lines, header: Header) -> Lines:
+    """The lines below the header that hold a value. A stray quotation mark is refused."""
     delimiter = re.escape(header.delimiter)
     rows = lines.select(pc.invert(pc.match_substring_regex(lines.text, rf"^[\s{delimiter}]*$")))
     value = rf'(?:[^"{delimiter}]*|"(?:[^"]|"")*")'
@@ -147,8 +147,14 @@ def read_rows(lines: Lines, header: Header, wanted: Wanted) -> Annotations:
         ": there is a stray quotation mark in {}. Quotation marks enclose a whole value, in one line, and are doubled "
         "inside it.",
     )
+    return rows
+
+
+def read_rows(lines: Lines, header: Header, wanted: Wanted) -> Annotations:
+    """Read the lines below the header. Each line is a row: no value holds a line end, even in quotation marks."""
+    rows = table_rows(lines, header)
     indices = [header.video, *header.labels, *([] if header.frame is None else [header.frame])]
-    paths, *columns = [pc.utf8_trim_whitespace(column) for column in _parse(rows, header, indices).columns]
+    paths, *columns = table_columns(rows, header, indices)
     rows.refuse(pc.equal(paths, ""), ": the path is missing.")
     frames = columns.pop() if header.frame is not None else None
     if not header.has_label:
@@ -162,8 +168,8 @@ def read_rows(lines: Lines, header: Header, wanted: Wanted) -> Annotations:
     return Annotations(paths, columns[0], rows.place, frame_numbers=frames)
 
 
-def _parse(rows: Lines, header: Header, indices: list[int]) -> pa.Table:
-    """The columns of some indices. Each line is known to be a row."""
+def table_columns(rows: Lines, header: Header, indices: list[int]) -> list[pa.ChunkedArray]:
+    """The columns of some indices of `table_rows`, string (rows,), without spaces around values."""
     names = [f"column {index}" for index in range(len(header.names))]  # the header may repeat names of other columns
     used = [names[index] for index in indices]
     schema = pa.schema([(name, pa.string()) for name in used])
@@ -191,7 +197,7 @@ def _parse(rows: Lines, header: Header, indices: list[int]) -> pa.Table:
                 f"{rows.place(start + misfits[0].number - 1)}: {misfits[0].actual_columns} values under a header of "
                 f"{len(names)}. {_what_to_do(misfits[0].actual_columns - len(names))}"
             )
-    return pa.concat_tables(tables)
+    return [pc.utf8_trim_whitespace(column) for column in pa.concat_tables(tables).columns]
 
 
 def _what_to_do(num_too_many: int) -> str:

@@ -13,6 +13,7 @@ from datasets import Dataset, Video
 from transformers.utils import logging
 
 from ...files import UnsetVariableError, expand_path
+from ...image_processing.decoding.local_videos import ADDRESS, is_address
 from .annotation_files import read_annotation_file
 from .class_folders import list_class_folders
 from .dataset_labels import labels_in_rows
@@ -21,7 +22,6 @@ from .labels import AnnotationError, distinct, refuse_repeated_names
 from .list_text import Annotations
 from .read_labels import labelled_videos, read_labels
 from .tasks import Wanted
-from .video_rows import ADDRESS, is_address
 
 
 logger = logging.get_logger(__name__)

@@ -1,9 +1,8 @@
 """The videos of each class, and the weights that balance classes of different sizes."""
 
-import datasets
 import numpy as np
 
-from .joined_sources import JoinedVideos
+from .joined_sources import JoinedVideos, ListedVideos
 from .label_values import is_frame_level, label_values
 from .sharded_videos import ShardedVideos
 
@@ -11,10 +10,8 @@ from .sharded_videos import ShardedVideos
 EFFECTIVE_BETA = 0.999
 """Beta of the effective number of videos (Cui et al., https://arxiv.org/abs/1901.05555)."""
 
-Videos = datasets.Dataset | ShardedVideos | JoinedVideos
 
-
-def label_shares(videos: Videos, num_labels: int, task: str = "single_label") -> np.ndarray:
+def label_shares(videos: ListedVideos, num_labels: int, task: str = "single_label") -> np.ndarray:
     """How far each label applies to each video: float32 (videos, num_labels), or (frames of all videos, num_labels).
 
     The class of a video is 1, and the others are 0. If a video may have several labels, those that apply are 1. Votes
@@ -35,7 +32,7 @@ def label_shares(videos: Videos, num_labels: int, task: str = "single_label") ->
     return np.eye(num_labels, dtype=np.float32)[values] if task == "single_label" else values
 
 
-def strata_of(videos: Videos, num_labels: int, task: str) -> np.ndarray:
+def strata_of(videos: ListedVideos, num_labels: int, task: str) -> np.ndarray:
     """The class by which a list is stratified, int (videos,).
 
     It is the class with most votes, or the combination of several labels; combinations of one video are one class.

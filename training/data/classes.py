@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from transformers.utils import logging
 
-from .joined_sources import JoinedVideos
+from .dataset_labels import column_of
+from .joined_sources import JoinedVideos, ListedVideos
 from .label_values import names_of_feature
 from .labels import refuse_repeated_names
 from .read_labels import task_of_videos
@@ -24,7 +25,7 @@ SPLITS = {"train", "training", "val", "valid", "validation", "dev", "eval", "tes
 """Names of the parts of a data set, which are not classes."""
 SIMILAR = 0.8  # a name may be a misspelling of a name with at least this similarity in `difflib`
 
-Videos = datasets.Dataset | ShardedVideos | JoinedVideos | datasets.IterableDataset
+Videos = ListedVideos | datasets.IterableDataset
 """Videos with labels: a data set from `load_annotations`, shards, both, or a stream, whose labels are unknown."""
 
 
@@ -127,8 +128,7 @@ def _present(videos: Videos) -> set[int] | None:
 
 def _flat_labels(videos: datasets.Dataset) -> pa.Array:
     """The labels of all videos and frames: structs of numbers, or indices of classes."""
-    column = videos.select_columns("label").with_format("arrow")[:]["label"]
-    labels = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    labels = column_of(videos, "label")
     while isinstance(labels, (pa.ListArray, pa.LargeListArray)):
         labels = labels.flatten()
     return labels

@@ -10,11 +10,11 @@ from datasets import IterableDataset, Video, load_dataset
 from datasets.distributed import split_dataset_by_node
 
 from ...image_processing.decoding.frame_folders import FRAME_ARCHIVE_SUFFIX
+from ...image_processing.decoding.local_videos import content_digest, video_name
 from ...image_processing.decoding.video_decoding import VIDEO_SUFFIXES
 from .clips import RandomClips, derived_seeds
 from .labels import label_index, written_label
 from .tar_samples import StreamError, damage_as_stream_error, is_tar, open_tars
-from .video_rows import content_digest, video_name
 
 
 LABEL_COLUMNS = ("label", "cls")  # WebDataset's name for a class is "cls"

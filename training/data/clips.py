@@ -17,11 +17,12 @@ from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoMetadata
 
 from ...image_processing import VideoReadError, read_video
+from ...image_processing.decoding.local_videos import local_video, video_name
 from ...image_processing.distinct_views import distinct_views
 from .label_values import LabelFeature, is_frame_level, label_values, unreadable_values
 from .sharded_videos import ShardedVideos
 from .skipped_videos import SkippedVideos
-from .video_rows import RowVideo, holds_paths, local_video, video_name
+from .video_rows import RowVideo, holds_paths
 
 
 FrameSampling = Callable[[int, torch.Generator], np.ndarray]
@@ -84,9 +85,7 @@ class RandomClips:
     def _item(self, video: RowVideo, name: str, seed: int, label: ClipLabel | None = None) -> dict | None:
         """An item. If the video cannot be read, it is listed as skipped, and there is no item."""
         try:
-            pixel_values, metadata = read_clip_and_metadata(
-                video, self.sample_indices, self.transform, seed, name, self.reading
-            )
+            pixel_values, metadata = read_clip(video, self.sample_indices, self.transform, seed, name, self.reading)
         except VideoReadError as error:
             self.skipped.skip(name, str(error))
             return None
@@ -205,12 +204,7 @@ class ViewDataset(torch.utils.data.Dataset):
         return {"pixel_values": views, "view_weights": weights, **labels, "video": name}
 
 
-def read_clip(*args, **kwargs) -> torch.Tensor:
-    """Return the clip of `read_clip_and_metadata`, which has the same arguments."""
-    return read_clip_and_metadata(*args, **kwargs)[0]
-
-
-def read_clip_and_metadata(
+def read_clip(
     video: RowVideo,
     sample_indices: FrameSampling,
     transform: ClipTransform,

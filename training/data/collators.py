@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import default_collate
 
 from ...modeling_lgi_former import RegionTubeMasking
-from .tasks import TASKS
+from .tasks import check_task
 
 
 class PretrainingCollator:
@@ -78,8 +78,7 @@ class FinetuningCollator:
         cutmix_alpha: float = 1.0,
         label_smoothing: float | None = None,
     ):
-        if task not in TASKS:
-            raise ValueError(f"task={task!r} is unknown. Choose one of {', '.join(TASKS)}.")
+        check_task(task)
         if label_smoothing is None:
             label_smoothing = 0.0 if task == "regression" else 0.1
         if task == "regression" and label_smoothing:

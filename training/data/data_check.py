@@ -11,10 +11,11 @@ from tqdm import tqdm
 from transformers.video_utils import VideoMetadata
 
 from ...image_processing import VideoReadError, read_video
+from ...image_processing.decoding.local_videos import local_video, video_name
 from ...messages import shows_progress
 from .sharded_videos import ShardedVideos
 from .skipped_videos import replace_list
-from .video_rows import distinct_paths, holds_paths, local_video, video_name
+from .video_rows import distinct_paths, holds_paths
 
 
 BYTES_READ_AT_ONCE = 256 * 2**20  # limits the memory for the frames of a long video, in each worker

@@ -9,6 +9,7 @@ from datasets import ClassLabel, Dataset, List, Value
 from datasets.features.features import FeatureType
 
 from .annotation_tables import LABEL_COLUMN
+from .label_values import names_of_feature
 from .labels import AnnotationError, written_label
 from .list_text import Annotations
 from .read_labels import task_of_videos, task_sentence
@@ -29,15 +30,15 @@ def labels_in_rows(source: Dataset, wanted: Wanted) -> tuple[Annotations, Wanted
     if LABEL_COLUMN not in source.column_names:
         names = list(wanted.label_names or ())
         are_columns = names and wanted.task != "single_label" and set(names) <= set(source.column_names)
-        columns = {name: _column(source, name) for name in names} if are_columns else {}
+        columns = {name: column_of(source, name) for name in names} if are_columns else {}
         return Annotations(None, None, place_in_dataset, columns), wanted
-    feature, column = source.features[LABEL_COLUMN], _column(source, LABEL_COLUMN)
+    feature, column = source.features[LABEL_COLUMN], column_of(source, LABEL_COLUMN)
     if (row := pc.index(pc.is_null(column), True).as_py()) >= 0:
         raise AnnotationError(f"{place_in_dataset(row)} has no label. Leave it out with `filter`.")
     if task_sentence(source) and wanted.task is None:
         wanted = replace(wanted, task=task_of_videos(source))
-    if wanted.label_names is None and isinstance(names := _class_label(feature), ClassLabel):
-        wanted = replace(wanted, label_names=names.names)
+    if wanted.label_names is None:
+        wanted = replace(wanted, label_names=names_of_feature(feature))
     annotations = Annotations(None, None, place_in_dataset)
     if _is_of_frames(feature, column, wanted):
         counts = pc.list_value_length(column).to_numpy()
@@ -54,8 +55,7 @@ def _with_values(
 ) -> tuple[Annotations, Wanted]:
     """Put the labels of a column, of videos or frames, into the annotations."""
     if isinstance(feature, dict):
-        fields = {name: column.field(name) for name in feature}
-        return replace(annotations, columns=fields), replace(wanted, label_names=wanted.label_names or list(fields))
+        return replace(annotations, columns={name: column.field(name) for name in feature}), wanted
     if not isinstance(feature, List):
         labels = pa.array([written_label(label, feature) for label in column.to_pylist()], pa.string())
         return replace(annotations, labels=labels), wanted
@@ -106,13 +106,7 @@ def _is_float(feature: FeatureType) -> bool:
     return isinstance(feature, Value) and feature.dtype.startswith("float")
 
 
-def _class_label(feature: FeatureType) -> FeatureType:
-    """The type of the values in lists of any depth."""
-    while isinstance(feature, List):
-        feature = feature.feature
-    return feature
-
-
-def _column(source: Dataset, name: str) -> pa.Array:
+def column_of(source: Dataset, name: str) -> pa.Array:
+    """The values of a column."""
     column = source.select_columns([name]).with_format("arrow")[:][name]
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

@@ -22,7 +22,7 @@ logger = logging.get_logger(__name__)
 SOURCE_COLUMN = "source"
 """The column with the number of each video's source."""
 
-Videos = Dataset | ShardedVideos
+OneSource = Dataset | ShardedVideos
 
 
 class JoinedVideos(ConcatDataset):
@@ -32,7 +32,7 @@ class JoinedVideos(ConcatDataset):
         sources: Their videos have the same classes if they have labels.
     """
 
-    def __init__(self, sources: Sequence[Videos]):
+    def __init__(self, sources: Sequence[OneSource]):
         super().__init__(sources)
         have_labels = all("label" in source.column_names for source in sources)
         self.features = Features({"label": sources[0].features["label"]} if have_labels else {})
@@ -43,9 +43,13 @@ class JoinedVideos(ConcatDataset):
         return ["video", *self.features]
 
 
+ListedVideos = OneSource | JoinedVideos
+"""Videos with random access."""
+
+
 def open_joined(
     sources: Sequence[str],
-    open_source: Callable[..., Videos],
+    open_source: Callable[..., OneSource],
     label_names: Sequence[str] | None = None,
     *,
     with_labels: bool = True,
@@ -116,12 +120,12 @@ def mixed_order(
     return MixedOrder(orders, rows, shares or [len(part) for part in rows], seed)
 
 
-def _names(videos: Videos) -> list[str] | None:
+def _names(videos: OneSource) -> list[str] | None:
     """The names of the classes or quantities; None for labels without names."""
     return names_of_feature(videos.features["label"])
 
 
-def _names_of_all(sources: Sequence[str], videos: Sequence[Videos]) -> list[str] | None:
+def _names_of_all(sources: Sequence[str], videos: Sequence[OneSource]) -> list[str] | None:
     """The names of all sources, classes in alphabetical order, columns of numbers in the order of the first source.
 
     None if no source has names, or sources have different columns of numbers.

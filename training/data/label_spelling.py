@@ -9,10 +9,12 @@ from ...image_processing.decoding.video_decoding import VIDEO_SUFFIXES
 
 MINUS = "\u2212"  # of typesetting
 LONGEST_LABEL = 200  # characters
+SEPARATORS = r"[;|,]"
+"""Characters between the classes of a value such as `happy;surprised`."""
+
 _MISSING = ("nan", "<na>", "na", "n/a", "#n/a", "null", "nat")
 _DATE = r"\d{1,4}([-./:])\d{1,2}\1\d{1,4}([ T].*)?"
 _VIDEO = rf"({'|'.join(map(re.escape, VIDEO_SUFFIXES))})(\s|$)"
-_SEPARATORS = r"[;|,]"
 _CONNECTORS = r"[\s+&/_-]+"
 
 
@@ -89,7 +91,7 @@ def is_real(label: str) -> bool:
 
 
 def _names_several(label: str, labels: Container[str]) -> bool:
-    if re.search(_SEPARATORS, label) or re.fullmatch(r"[\[({].*[\])}]|\W*\d[\W\d]*", label):
+    if re.search(SEPARATORS, label) or re.fullmatch(r"[\[({].*[\])}]|\W*\d[\W\d]*", label):
         return True
     parts = re.split(_CONNECTORS, label)
     return len(parts) > 1 and all(part in labels for part in parts)

@@ -16,8 +16,8 @@ import fsspec
 from datasets import Features, IterableDataset, Value
 
 from ...image_processing.decoding.frame_folders import FRAME_ARCHIVE_SUFFIX, IMAGE_SUFFIXES
+from ...image_processing.decoding.local_videos import is_address
 from ...image_processing.decoding.video_decoding import VIDEO_SUFFIXES
-from .video_rows import is_address
 
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")

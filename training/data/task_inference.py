@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .label_spelling import MINUS, is_missing, is_real
+from .label_spelling import MINUS, SEPARATORS, is_missing, is_real
 from .labels import AnnotationError, distinct, is_number
 from .list_text import Annotations, shown
-from .vector_labels import SEPARATORS, classes_in, numbers_of, truth_values
+from .vector_labels import classes_in, numbers_of, truth_values
 
 
 SUM_TOLERANCE = 0.01  # of shares, which may be rounded

@@ -20,6 +20,12 @@ PROBLEM_TYPES = {
 """`config.problem_type` for each task. A distribution is a soft label of a model that predicts one class."""
 
 
+def check_task(task: str):
+    """Raise a `ValueError` for a task that is none of `TASKS`."""
+    if task not in TASKS:
+        raise ValueError(f"task={task!r} is unknown. Choose one of {', '.join(TASKS)}.")
+
+
 def task_of(config: PreTrainedConfig) -> str:
     """The task of a model. It is `"single_label"` for a model of distributions, which has the same configuration."""
     problem_type = problem_type_of(config)
@@ -43,5 +49,5 @@ class Wanted:
     frame_level: bool | None = None
 
     def __post_init__(self):
-        if self.task not in (None, *TASKS):
-            raise ValueError(f"The task {self.task!r} is unknown. Tasks are {', '.join(TASKS)}.")
+        if self.task is not None:
+            check_task(self.task)

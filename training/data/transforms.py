@@ -14,11 +14,12 @@ from transformers.video_utils import VideoMetadata
 
 from ...image_processing import LGIFormerVideoProcessor, reading_of
 from ...image_processing.augmentation import FinetuningAugmentation
+from ...image_processing.decoding.local_videos import content_digest, encoded_video, video_name
 from ...image_processing.training_frame_sampling import finetuning_frame_indices
-from .clips import ClipLabel, derived_seeds, read_clip_and_metadata, read_views
+from .clips import ClipLabel, derived_seeds, read_clip, read_views
 from .label_values import is_frame_level
-from .tasks import TASKS
-from .video_rows import RowVideo, content_digest, encoded_video, video_name
+from .tasks import check_task
+from .video_rows import RowVideo
 
 
 AUGMENTED = {
@@ -40,9 +41,8 @@ _NO_EPOCH = -1
 class RowTransform(ABC):
     """The base class of `TrainingTransform` and `EvaluationTransform`, which describe the arguments."""
 
-    def __init__(self, processor: BaseVideoProcessor, task: str, features: Features | None):
-        if task not in TASKS:
-            raise ValueError(f"task={task!r} is unknown. Choose one of {', '.join(TASKS)}.")
+    def __init__(self, processor: BaseVideoProcessor, *, task: str = "single_label", features: Features | None = None):
+        check_task(task)
         if task != "single_label" and features is None:
             raise ValueError(f"task={task!r} needs the names of the labels: give features=videos.features.")
         self.processor = processor
@@ -142,7 +142,7 @@ class TrainingTransform(RowTransform, TrainerCallback):
         features: Features | None = None,
         **augmentation,
     ):
-        super().__init__(processor, task, features)
+        super().__init__(processor, task=task, features=features)
         self.seed = seed
         self.augmentation = FinetuningAugmentation(_image_size(processor), **augmentation)
         # In shared memory, so that persistent workers see a change.
@@ -162,7 +162,7 @@ class TrainingTransform(RowTransform, TrainerCallback):
 
     def _read(self, video: RowVideo) -> tuple[dict, VideoMetadata]:
         seed = self._seed_of(video)
-        pixel_values, metadata = read_clip_and_metadata(
+        pixel_values, metadata = read_clip(
             video, self._frames, self.augmentation, seed, reading=reading_of(self.processor)
         )
         return {"pixel_values": pixel_values, "seed": seed}, metadata
@@ -204,9 +204,6 @@ class EvaluationTransform(RowTransform):
         VideoReadError: From an item, if its video cannot be read. To skip such videos, use `ViewDataset` from
             `lgi_former.training.data.clips` instead, with the data set of `load_videos`.
     """
-
-    def __init__(self, processor: BaseVideoProcessor, *, task: str = "single_label", features: Features | None = None):
-        super().__init__(processor, task, features)
 
     def _read(self, video: RowVideo) -> tuple[dict, VideoMetadata]:
         views, weights, metadata = read_views(video, self.processor)

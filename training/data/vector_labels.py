@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from datasets import ClassLabel, List, Value
 
-from .label_spelling import MINUS, is_missing
+from .label_spelling import MINUS, SEPARATORS, is_missing
 from .label_values import LabelFeature
 from .labels import AnnotationError, distinct, label_column
 from .list_text import Annotations, refuse_first, shown
@@ -17,9 +17,6 @@ from .list_text import Annotations, refuse_first, shown
 
 ONE_NUMBER = "value"
 """The name of the quantity of a regression if the list does not name it."""
-SEPARATORS = r"[;|,]"
-"""Characters between the classes of a value such as `happy;surprised`."""
-
 NUMBER = rf"[+{MINUS}-]?(\d+\.?\d*|\.\d+)([eE][+{MINUS}-]?\d+)?"
 _DECIMAL_COMMA = r"[+-]?\d*,\d+"
 _INFINITE = r"(?i:[+-]?inf(inity)?)"

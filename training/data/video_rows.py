@@ -4,31 +4,8 @@ from collections.abc import Sequence
 
 from datasets import Dataset, Value
 
-from ...image_processing.decoding.local_videos import (
-    ADDRESS,
-    content_digest,
-    encoded_video,
-    format_suffix,
-    is_address,
-    local_video,
-    video_name,
-)
 from .sharded_videos import StoredVideo
 
-
-__all__ = [
-    "ADDRESS",
-    "RowVideo",
-    "content_digest",
-    "count_distinct",
-    "distinct_paths",
-    "encoded_video",
-    "format_suffix",
-    "holds_paths",
-    "is_address",
-    "local_video",
-    "video_name",
-]
 
 RowVideo = str | dict | StoredVideo | None
 """A path or URL; `{"path": ..., "bytes": ...}` of `datasets.Video(decode=False)`, where one value may be None; a video

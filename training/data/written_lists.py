@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from datasets import ClassLabel, Dataset
 
+from ...image_processing.decoding.local_videos import is_address
 from .annotation_tables import FRAME_COLUMN, GROUP_COLUMNS, LABEL_COLUMN
 from .label_values import LabelFeature, is_frame_level, names_of_feature
-from .video_rows import is_address
 
 
 def list_text(videos: Dataset, task: str, group_column: str | None = None, groups: Sequence[str] | None = None) -> str:

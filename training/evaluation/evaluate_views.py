@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from ..data.clips import ViewDataset
 from ..trainer import LGIFormerTrainer
 from .metrics import values_of
@@ -39,8 +37,7 @@ def evaluate_views(
     output = trainer.predict(views)
     if not trainer.is_world_process_zero():
         return None
-    scores = output.predictions  # of classes, they are log-probabilities
-    values = np.exp(scores) if task in ("single_label", "distribution") else values_of(scores, task)
+    values = values_of(output.predictions, task)
     figures = write_evaluation(
         *(output_dir, views.names(), output.label_ids, values, label_names, task),
         threshold=threshold,

@@ -10,7 +10,9 @@ import torch
 from transformers import EvalPrediction
 
 from ...extras import needs_extra, require_extra
+from ...hub.answer_kind import answers_of
 from ..data.labels import UNREADABLE_LABEL
+from ..data.tasks import PROBLEM_TYPES
 from .label_metrics import mean_kl, multi_label_figures, regression_figures
 
 
@@ -228,10 +230,7 @@ def make_compute_metrics(
 
 def values_of(scores: np.ndarray, task: str) -> np.ndarray:
     """The probabilities of logits or of scores of `average_views`, float64 (..., labels). Numbers do not change."""
-    if task == "regression":
-        return scores
-    scores = torch.from_numpy(scores).double()
-    return (scores.sigmoid() if task == "multi_label" else scores.softmax(-1)).numpy()
+    return answers_of(torch.from_numpy(scores).double(), PROBLEM_TYPES[task]).numpy()
 
 
 BEST_METRICS = {"multi_label": "map", "regression": "ccc"}

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from ...extras import needs_extra
 from ...files import whole_file
+from ...hub.model_card.figures import METRICS, as_number, as_percent
 from ...messages import console
 from .label_metrics import REGRESSION_METRICS
 from .metrics import figures_of_task, is_readable
@@ -31,19 +32,6 @@ PICTURES = {
     "multi_label": "precision_recall.png",
     "regression": "truth_and_prediction.png",
 }
-TITLES = {
-    "uar": "UAR",
-    "war": "WAR",
-    "weighted_f1": "weighted F1",
-    "micro_f1": "micro F1",
-    "macro_f1": "macro F1",
-    "ccc": "CCC",
-    "pearson": "Pearson",
-    "mae": "MAE",
-    "rmse": "RMSE",
-    "mse": "MSE",
-}
-"""Titles of the metrics in tables."""
 _OF_CLASSES = ("uar", "war", "weighted_f1", "micro_f1", "macro_f1")
 
 
@@ -177,27 +165,27 @@ def print_evaluation(figures: dict):
     """Print a table of the metrics, and of those of each class or quantity, with notes on undefined ones."""
     task = figures.get("task", "single_label")
     if task == "regression":
-        table = _table("", *(TITLES[name] for name in REGRESSION_METRICS))
+        table = _table("", *(METRICS[name].title for name in REGRESSION_METRICS))
         for name, row in figures["quantities"].items():
             title = f"{name} ({row['unit']})" if "unit" in row else name
-            table.add_row(Text(title), *(_number(row[metric]) for metric in REGRESSION_METRICS))
+            table.add_row(Text(title), *(as_number(row[metric]) for metric in REGRESSION_METRICS))
         if len(figures["quantities"]) > 1:
             table.add_section()
-            table.add_row("mean", *(_number(figures[metric]) for metric in REGRESSION_METRICS))
+            table.add_row("mean", *(as_number(figures[metric]) for metric in REGRESSION_METRICS))
     elif task == "multi_label":
         table = _table("", "AP %", "F1 %", "videos")
         for name, row in figures["labels"].items():
-            table.add_row(Text(name), _percent(row["average_precision"]), _percent(row["f1"]), str(row["support"]))
+            table.add_row(Text(name), as_percent(row["average_precision"]), as_percent(row["f1"]), str(row["support"]))
         table.add_section()
-        table.add_row("mean (mAP, macro F1)", _percent(figures["map"]), _percent(figures["macro_f1"]))
-        table.add_row("micro F1", "", _percent(figures["micro_f1"]))
+        table.add_row("mean (mAP, macro F1)", as_percent(figures["map"]), as_percent(figures["macro_f1"]))
+        table.add_row("micro F1", "", as_percent(figures["micro_f1"]))
     else:
         table = _table("", "%")
         for name in _OF_CLASSES:
-            table.add_row(TITLES[name], _percent(figures[name]))
+            table.add_row(METRICS[name].title, as_percent(figures[name]))
         table.add_section()
         for name, accuracy in figures["class_accuracy"].items():
-            table.add_row(Text(name), _percent(accuracy))
+            table.add_row(Text(name), as_percent(accuracy))
     console().print(table)
     if task == "distribution":
         console().print(
@@ -213,14 +201,6 @@ def _table(*titles: str) -> Table:
     for title in titles[1:]:
         table.add_column(title, justify="right", min_width=6)
     return table
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.2f}"
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
 
 
 def _draw(predictions: Predictions, figures: dict) -> Figure:

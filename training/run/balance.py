@@ -12,19 +12,19 @@ from transformers.utils import logging
 
 from ...configuration import DATASET_LABELS
 from ...messages import console, is_quiet
-from ..data.class_balance import Videos, balancing_weights, label_shares, positive_weights
+from ..data.class_balance import balancing_weights, label_shares, positive_weights
 from ..data.label_values import is_frame_level
 from ..data.shard_order import BalancedOrder
 from ..data.sharded_videos import ShardedVideos
 from .arguments import LabelledDataArguments, RecipeTrainingArguments
-from .run_data import SHARD_SHUFFLE_BUFFER
+from .run_data import SHARD_SHUFFLE_BUFFER, TrainingVideos, shuffle_buffer_of
 
 
 logger = logging.get_logger(__name__)
 
 
 def class_weights_of(
-    videos: Videos | datasets.IterableDataset, data: LabelledDataArguments, label_names: Sequence[str], task: str
+    videos: TrainingVideos, data: LabelledDataArguments, label_names: Sequence[str], task: str
 ) -> np.ndarray | None:
     """Compute the weights of `--class_weight`, float (classes,), and print them with the sizes of the classes.
 
@@ -55,7 +55,7 @@ def class_weights_of(
 
 
 def order_of(
-    videos: Videos | datasets.IterableDataset,
+    videos: TrainingVideos,
     data: LabelledDataArguments,
     label_names: Sequence[str],
     task: str,
@@ -77,8 +77,7 @@ def order_of(
     seed = training.seed if training.data_seed is None else training.data_seed
     if not isinstance(videos, ShardedVideos):
         return BalancedOrder(labels, seed)
-    buffer = SHARD_SHUFFLE_BUFFER if data.shuffle_buffer is None else data.shuffle_buffer
-    return BalancedOrder(labels, seed, buffer, videos.counts)
+    return BalancedOrder(labels, seed, shuffle_buffer_of(data, SHARD_SHUFFLE_BUFFER), videos.counts)
 
 
 def check_dataset_name(data: LabelledDataArguments, label_names: Sequence[str]):
@@ -104,6 +103,6 @@ def warn_of_selection(training: RecipeTrainingArguments):
         )
 
 
-def _refuse_stream(videos: Videos | datasets.IterableDataset, option: str):
+def _refuse_stream(videos: TrainingVideos, option: str):
     if isinstance(videos, datasets.IterableDataset):
         raise ValueError(f"{option} needs the classes of all videos, which a stream does not list. Give a list.")

@@ -10,6 +10,7 @@ from accelerate import PartialState
 from rich import box
 from rich.table import Table
 
+from ...hub.model_card.figures import METRICS, as_number, as_percent
 from ...messages import console, note
 from ..evaluation.report import METRICS_FILE, evaluation_files, pool_evaluations
 from .arguments import LabelledDataArguments, ModelArguments, RecipeTrainingArguments
@@ -137,7 +138,7 @@ def print_cross_validation(figures: dict):
     names = list(figures["mean"])
     table = Table("fold", box=box.SIMPLE)
     for name in names:
-        table.add_column(name.upper().replace("_", " "), justify="right")
+        table.add_column(METRICS[name].title, justify="right")
     for fold, row in figures["folds"].items():
         table.add_row(str(fold), *(_shown(name, row[name]) for name in names))
     table.add_section()
@@ -147,9 +148,7 @@ def print_cross_validation(figures: dict):
 
 
 def _shown(name: str, value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.4g}" if name in FIGURES["regression"] else f"{100 * value:.2f}"
+    return as_percent(value) if METRICS[name].is_share else as_number(value)
 
 
 def refuse_placeholder(data: LabelledDataArguments):

@@ -15,7 +15,7 @@ from ..data.annotations import check_that_videos_are_there, load_annotations
 from ..data.clip_stream import ClipStream, open_stream
 from ..data.clips import ClipDataset, ClipTransform
 from ..data.data_check import check_data
-from ..data.joined_sources import JoinedVideos, mixed_order, open_joined
+from ..data.joined_sources import JoinedVideos, ListedVideos, mixed_order, open_joined
 from ..data.label_values import is_frame_level
 from ..data.mixed_order import MixedOrder
 from ..data.shard_index import index_url
@@ -34,7 +34,6 @@ STREAM_SHUFFLE_BUFFER = 256
 SHARD_SHUFFLE_BUFFER = 10_000
 
 
-ListedVideos = datasets.Dataset | ShardedVideos | JoinedVideos
 TrainingVideos = ListedVideos | datasets.IterableDataset
 
 
@@ -141,7 +140,7 @@ def training_clips(
             transform,
             seed=training.seed,
             skipped=skipped,
-            shuffle_buffer=_shuffle_buffer(arguments, STREAM_SHUFFLE_BUFFER),
+            shuffle_buffer=shuffle_buffer_of(arguments, STREAM_SHUFFLE_BUFFER),
             process_index=training.process_index,
             num_processes=training.world_size,
             label_names=label_names,
@@ -164,7 +163,7 @@ def _order_of(
     videos: ListedVideos, arguments: DataArguments, training: RecipeTrainingArguments
 ) -> ShardOrder | MixedOrder | None:
     """The order of shards and of mixed sources; None for lists, which the trainer shuffles."""
-    shuffle_buffer = _shuffle_buffer(arguments, SHARD_SHUFFLE_BUFFER)
+    shuffle_buffer = shuffle_buffer_of(arguments, SHARD_SHUFFLE_BUFFER)
     if isinstance(videos, ShardedVideos):
         return ShardOrder(videos.counts, training.seed, shuffle_buffer)
     if not arguments.mix and not isinstance(videos, JoinedVideos):
@@ -177,7 +176,8 @@ def _order_of(
     return order
 
 
-def _shuffle_buffer(arguments: DataArguments, default: int) -> int:
+def shuffle_buffer_of(arguments: DataArguments, default: int) -> int:
+    """The size of the shuffle buffer in videos."""
     return default if arguments.shuffle_buffer is None else arguments.shuffle_buffer
 
 

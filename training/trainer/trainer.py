@@ -17,7 +17,7 @@ from ...messages import is_quiet
 from ...modeling_lgi_former.classification_loss import classification_loss, problem_type_of
 from .adapters import check_adapter, check_adapter_to_upload, complete_adapter
 from .arguments import recipe_option
-from .class_weights import checked_class_weights, weighted_loss
+from .class_weights import checked_class_weights
 from .data_loading import evaluation_loader, stop_workers, training_loader
 from .data_order import check_data_order, save_data_order
 from .ema import ExponentialMovingAverage, average_of, check_average
@@ -62,7 +62,8 @@ class LGIFormerTrainer(Trainer):
         layer_decay: See `parameter_groups`. None: as in `args`.
         ema_decay: Decay of a moving average of the weights, which is evaluated and saved. See
             `ExponentialMovingAverage`. None: as in `args`.
-        class_weights: Weights of the classes in the training loss, see `weighted_loss`. The evaluation has no weights.
+        class_weights: Weights of the classes in the training loss, see `classification_loss`. The evaluation has no
+            weights.
         eval_data_collator: Makes the batches of `evaluate` and `predict`, such as `ViewCollator` (default:
             `data_collator`).
         model_facts: Facts for the model's card that the trainer does not know, such as the name of the dataset.
@@ -191,21 +192,16 @@ class LGIFormerTrainer(Trainer):
             labels = inputs.pop("labels")
             check_labels(labels, self.model.config)
             outputs = model(**inputs)
-            if model.training and self.class_weights is not None:
-                loss = weighted_loss(outputs.logits, labels, self.class_weights, self.model.config)
-            else:
-                loss = self._loss_of_labels(outputs.logits, labels)
+            loss = self._loss_of_labels(outputs.logits, labels, self.class_weights if model.training else None)
         else:
             loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
         if model.training:
             self.loss_watch.record(loss, videos)
         return (loss, outputs) if return_outputs else loss
 
-    def _loss_of_labels(self, logits, labels):
-        config = self.model.config
-        return classification_loss(
-            logits, labels, config, problem_type_of(config), REGRESSION_LOSSES[self.regression_loss]
-        )
+    def _loss_of_labels(self, logits, labels, class_weights=None):
+        config, regression_loss = self.model.config, REGRESSION_LOSSES[self.regression_loss]
+        return classification_loss(logits, labels, config, problem_type_of(config), regression_loss, class_weights)
 
     # Evaluation
 

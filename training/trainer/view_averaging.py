@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 
+from ...hub.answer_kind import answers_of
 from ..data.labels import UNREADABLE_LABEL
 
 
@@ -44,18 +45,12 @@ def average_views(
             "The model predicts each frame of a clip, and the clips of a video show different frames, so they have no "
             "average. Evaluate one clip of each video (--num_segments 1)."
         )
-    values = _values(logits.float(), problem_type)
+    values = answers_of(logits.float(), problem_type)
     weighted = values * view_weights.float().view(-1, *[1] * (values.ndim - 1))
     sums = values.new_zeros(num_videos, *values.shape[1:]).index_add_(0, video_index, weighted)
     if problem_type == "single_label_classification":
         return sums.clamp_min(torch.finfo(sums.dtype).tiny).log()
     return sums.logit(eps=CERTAIN) if problem_type == "multi_label_classification" else sums
-
-
-def _values(logits, problem_type):
-    if problem_type == "single_label_classification":
-        return logits.softmax(dim=-1)
-    return logits.sigmoid() if problem_type == "multi_label_classification" else logits
 
 
 def loss_of_readable(

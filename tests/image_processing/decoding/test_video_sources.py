@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from lgi_former.image_processing import VideoReadError, open_frames, read_video
-from lgi_former.training.data.video_rows import local_video
+from lgi_former.image_processing.decoding.local_videos import local_video
 
 
 def take_first(metadata):

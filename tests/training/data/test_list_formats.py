@@ -4,9 +4,9 @@ import os
 
 import pytest
 
+from lgi_former.image_processing.decoding.local_videos import is_address
 from lgi_former.training.data.annotations import check_that_videos_are_there, load_annotations
 from lgi_former.training.data.labels import AnnotationError
-from lgi_former.training.data.video_rows import is_address
 
 
 READ = ["a b.mp4 happy", "c.mp4 sad"]

@@ -10,11 +10,12 @@ from torch.utils.data import DataLoader
 
 from lgi_former import LGIFormerVideoProcessor
 from lgi_former.image_processing import read_video
+from lgi_former.image_processing.decoding.local_videos import local_video
 from lgi_former.training.data.annotations import load_annotations
 from lgi_former.training.data.clips import ClipDataset, ViewDataset
 from lgi_former.training.data.data_check import check_data
 from lgi_former.training.data.skipped_videos import SkippedVideos
-from lgi_former.training.data.video_rows import count_distinct, local_video
+from lgi_former.training.data.video_rows import count_distinct
 
 
 GREY = {"happy": 40, "sad": 200}

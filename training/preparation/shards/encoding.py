@@ -10,8 +10,9 @@ from PIL import Image
 
 from ....image_processing import VideoReadError, open_frames
 from ....image_processing.decoding.frame_folders import FRAME_ARCHIVE_SUFFIX, consists_of_images, frame_files
+from ....image_processing.decoding.local_videos import format_suffix, local_video
 from ...data.data_check import read_all_frames, read_first_and_last_frame
-from ...data.video_rows import RowVideo, format_suffix, local_video
+from ...data.video_rows import RowVideo
 
 
 REENCODED_SUFFIX = ".mp4"

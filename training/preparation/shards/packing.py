@@ -16,6 +16,7 @@ from tqdm import tqdm
 from ....files import only_writer
 from ....image_processing import VideoReadError
 from ....image_processing.decoding.frame_folders import check_frame_order
+from ....image_processing.decoding.local_videos import video_name
 from ....messages import shows_progress
 from ...data.annotations import check_that_videos_are_there
 from ...data.classes import names_of_classes, warn_of_empty_classes
@@ -23,7 +24,6 @@ from ...data.label_values import is_frame_level
 from ...data.read_labels import task_of_videos, task_sentence
 from ...data.shard_index import INDEX_FILE, MEMBERS_SUFFIX, ShardError, ShardIndex, open_index, read_index, sha256_of
 from ...data.skipped_videos import SKIPPED_VIDEOS_FILE, replace_list
-from ...data.video_rows import video_name
 from ..parallel import WorkerDiedError, map_unordered, worker_processes
 from .encoding import encode_video
 from .writing import Sample, ShardFiles, WrittenShard

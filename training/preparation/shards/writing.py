@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 
 from ....files import whole_file
 from ....image_processing import VideoReadError
+from ....image_processing.decoding.local_videos import video_name
 from ...data.shard_index import MEMBERS, MEMBERS_SUFFIX, Shard, ShardError, sha256_of
-from ...data.video_rows import RowVideo, video_name
+from ...data.video_rows import RowVideo
 from .encoding import encode_video
 
 

@@ -17,11 +17,11 @@ from PIL import Image
 
 from lgi_former.commands.cli import main
 from lgi_former.image_processing import every_frame, read_video
+from lgi_former.image_processing.decoding.local_videos import local_video
 from lgi_former.training.data.annotations import load_annotations
 from lgi_former.training.data.labels import AnnotationError
 from lgi_former.training.data.shard_index import ShardError
 from lgi_former.training.data.sharded_videos import ShardedVideos
-from lgi_former.training.data.video_rows import local_video
 from lgi_former.training.preparation.shards import packing
 from lgi_former.training.preparation.shards import writing as shard_writing
 from lgi_former.training.preparation.shards.packing import pack_shards, verify_shards
