@@ -106,4 +106,4 @@ def test_lora_of_a_regression_model_is_saved_as_one(tiny_config, clips, tmp_path
 def test_fine_tuning_on_classes_forgets_that_its_start_predicted_numbers(tiny_config, tmp_path):
     LGIFormerForVideoClassification(tiny_config(num_labels=1)).save_pretrained(tmp_path)
     model, _ = load_model_to_finetune(ModelArguments(model_name_or_path=str(tmp_path)), ["happy", "sad"])
-    assert model.config.problem_type is None and model.config.num_labels == 2
+    assert model.config.problem_type == "single_label_classification" and model.config.num_labels == 2

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from transformers.utils import logging
 
 from .annotation_tables import (
+    DESCRIBING_COLUMNS,
     ENDS_AS_VIDEO,
     LABEL_COLUMN,
     LABEL_WORDS,
@@ -133,16 +134,22 @@ def _select_columns(annotations: Annotations, header: Header, wanted: Wanted, pl
             for name, column in annotations.columns.items()
             if looks_like_numbers(column) or (not by_frames and holds_lists(column, wanted))
         }
-    found = [name.lower() for name in annotations.columns]
-    if LABEL_COLUMN in found and len(found) > 1:
-        raise AnnotationError(
-            f"{place}: the columns {', '.join(annotations.columns)} hold numbers. Say with --labels which are labels."
-        )
+        _refuse_other_numbers(list(annotations.columns), place)
     other = [name for name in header.names if name not in ("", *VIDEO_COLUMNS)]
     if not annotations.columns and other:
         logger.warning(
             f"{place}: no column is called {LABEL_COLUMN}, so the videos have no labels. If another column has them, "
             f"rename it. Not read: {shown(', '.join(other))}."
+        )
+
+
+def _refuse_other_numbers(names: list[str], place: str):
+    """Refuse columns of numbers that may be no labels beside others."""
+    doubtful = next((name for name in names if name.lower() in (LABEL_COLUMN, *DESCRIBING_COLUMNS)), None)
+    if doubtful is not None and len(names) > 1:
+        raise AnnotationError(
+            f"{place}: the columns {', '.join(names)} hold numbers, and {shown(doubtful)} may be no label. Say with "
+            "--labels which are labels."
         )
 
 

@@ -24,6 +24,12 @@ FRAME_COLUMN = "frame"
 UNNAMED_COLUMNS = ("", "#")  # row numbers
 GROUP_COLUMNS = tuple(f"{name}{end}" for name in ("person", "subject", "actor", "speaker") for end in ("", "_id"))
 """Names of columns, in lower case, that say who is in a video. They are no labels."""
+DESCRIBING_COLUMNS = (
+    *("id", "index", "unnamed: 0", "video_id", "clip_id", "participant", "participant_id"),
+    *("frames", "frame_count", "num_frames", "n_frames", "fps", "width", "height", "duration", "start", "end"),
+    *("fold", "split", "age", "sex", "gender", "total"),
+)
+"""Names of columns, in lower case, that describe a video. Beside other numbers, they are labels only if asked for."""
 
 DELIMITERS = (",", "\t", ";", "|")
 

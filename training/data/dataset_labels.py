@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from datasets import ClassLabel, Dataset, List, Value
+from datasets import ClassLabel, Dataset, LargeList, List, Value
 from datasets.features.features import FeatureType
 
 from .annotation_tables import LABEL_COLUMN
@@ -27,12 +27,14 @@ def labels_in_rows(source: Dataset, wanted: Wanted) -> tuple[Annotations, Wanted
     Raises:
         AnnotationError: If a row has no label, or the type of the labels is not understood.
     """
-    if LABEL_COLUMN not in source.column_names:
-        names = list(wanted.label_names or ())
-        are_columns = names and wanted.task != "single_label" and set(names) <= set(source.column_names)
-        columns = {name: column_of(source, name) for name in names} if are_columns else {}
+    names = _named_columns(source, wanted)
+    if LABEL_COLUMN not in source.column_names or (names and wanted.task is not None):
+        columns = {name: column_of(source, column) for name, column in names.items()}
         return Annotations(None, None, place_in_dataset, columns), wanted
     feature, column = source.features[LABEL_COLUMN], column_of(source, LABEL_COLUMN)
+    if isinstance(feature, LargeList):
+        feature = List(feature.feature)
+        column = column.cast(pa.list_(column.type.value_type))
     if (row := pc.index(pc.is_null(column), True).as_py()) >= 0:
         raise AnnotationError(f"{place_in_dataset(row)} has no label. Leave it out with `filter`.")
     if task_sentence(source) and wanted.task is None:
@@ -55,7 +57,17 @@ def _with_values(
 ) -> tuple[Annotations, Wanted]:
     """Put the labels of a column, of videos or frames, into the annotations."""
     if isinstance(feature, dict):
-        return replace(annotations, columns={name: column.field(name) for name in feature}), wanted
+        if wanted.task == "single_label":
+            raise AnnotationError(
+                f"The column label has the fields {', '.join(feature)} in a row, which are no single label."
+            )
+        names = list(wanted.label_names or feature)
+        if missing := [name for name in names if name not in feature]:
+            raise AnnotationError(
+                f"The column label has no field {missing[0]!r} of label_names, only {', '.join(feature)}."
+            )
+        fields = {name: column.field(name) for name in names}
+        return replace(annotations, columns=fields), replace(wanted, label_names=names)
     if not isinstance(feature, List):
         labels = pa.array([written_label(label, feature) for label in column.to_pylist()], pa.string())
         return replace(annotations, labels=labels), wanted
@@ -63,13 +75,18 @@ def _with_values(
         raise AnnotationError(f"The column label has several labels in a row, {feature}, which is no single label.")
     lengths, values = pc.list_value_length(column), column.flatten()
     names = wanted.label_names
-    if names is not None and pc.all(pc.equal(lengths, len(names))).as_py() and _are_numbers(feature.feature, column):
+    if names is not None and pc.all(pc.equal(lengths, len(names))).as_py() and _are_numbers(feature.feature):
         columns = {name: values.take(np.arange(index, len(values), len(names))) for index, name in enumerate(names)}
         return replace(annotations, columns=columns), wanted
     if _is_float(feature.feature) or isinstance(feature.feature, (dict, List)):
         raise AnnotationError(
             f"The labels are of the type {feature}, which may be numbers of the video or of its frames. Name the "
             "numbers of a video with label_names, or pass frame_level=True."
+        )
+    if wanted.task in ("regression", "distribution"):
+        raise AnnotationError(
+            f"The labels are of the type {feature}, which is not one number for each name of label_names. The task "
+            f"{wanted.task} needs such labels."
         )
     written = [[written_label(label, feature.feature) for label in labels] for labels in column.to_pylist()]
     if any(";" in label for labels in written for label in labels):
@@ -95,15 +112,23 @@ def _is_of_frames(feature: FeatureType, column: pa.Array, wanted: Wanted) -> boo
     return not is_vector and any(len(set(labels)) < len(labels) for labels in column.to_pylist())
 
 
-def _are_numbers(feature: FeatureType, column: pa.Array) -> bool:
-    """Whether lists are one number for each label: floats, or whole numbers that repeat and are thus no indices."""
-    if isinstance(feature, ClassLabel) or not isinstance(feature, Value) or feature.dtype == "string":
-        return False
-    return _is_float(feature) or any(len(set(labels)) < len(labels) for labels in column.to_pylist())
+def _are_numbers(feature: FeatureType) -> bool:
+    """Whether lists with a value for each label are numbers. As indices, they would name all classes in each row."""
+    return isinstance(feature, Value) and "string" not in feature.dtype
 
 
 def _is_float(feature: FeatureType) -> bool:
     return isinstance(feature, Value) and feature.dtype.startswith("float")
+
+
+def _named_columns(source: Dataset, wanted: Wanted) -> dict[str, str]:
+    """The column of each name in `label_names`, compared without regard to case. Empty if one has no column."""
+    names = list(wanted.label_names or ())
+    if wanted.task == "single_label" or names == [LABEL_COLUMN]:
+        return {}
+    columns = {column.lower(): column for column in source.column_names}
+    found = {name: name if name in source.column_names else columns.get(name.lower()) for name in names}
+    return {} if None in found.values() else found
 
 
 def column_of(source: Dataset, name: str) -> pa.Array:

@@ -66,7 +66,10 @@ class Predictions:
 
 
 def write_predictions(file: Path, predictions: Predictions):
-    """Write predictions as CSV: a header, then a line for each row."""
+    """Write predictions as CSV: a header, then a line for each row.
+
+    Numbers have the 9 digits that tell apart float32 numbers, also large ones with small differences.
+    """
     fixed, prefixes = LAYOUTS[predictions.task]
     frame = [] if predictions.frames is None else [FRAME]
     names = predictions.label_names
@@ -78,7 +81,7 @@ def write_predictions(file: Path, predictions: Predictions):
         for index, (video, row) in enumerate(zip(predictions.videos, numbers, strict=True)):
             place = [video] if predictions.frames is None else [video, predictions.frames[index]]
             classes = [names[winners[index]] for winners in predictions.winners or ()]
-            writer.writerow([*place, *classes, *(f"{value:.6g}" for value in row)])
+            writer.writerow([*place, *classes, *(f"{value:.9g}" for value in row)])
 
 
 def read_predictions(source: str | Path) -> Predictions:

@@ -310,6 +310,12 @@ class LGIFormerTrainer(Trainer):
 
     def _determine_best_metric(self, metrics, trial):
         """Return whether a model is the best. With `save_strategy="best"`, return whether to save it now."""
+        wanted = self.args.metric_for_best_model
+        if wanted is not None and (name := f"eval_{wanted.removeprefix('eval_')}") not in metrics:
+            raise ValueError(
+                f"The evaluation has no {name}, which should select the best model. It may be undefined for these "
+                f"videos. Choose one of {', '.join(metrics)} as metric_for_best_model."
+            )
         is_best = super()._determine_best_metric(metrics, trial)
         if is_best and self.args.save_strategy == SaveStrategy.BEST:
             return not self.save_after_epoch_end.postpone()

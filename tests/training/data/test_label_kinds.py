@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from datasets import ClassLabel, Dataset, Features, List, Value
+from datasets import ClassLabel, Dataset, Features, LargeList, List, Value
 
 from lgi_former.training.data.annotations import load_annotations
 from lgi_former.training.data.label_values import label_values, names_of_feature
@@ -205,7 +205,9 @@ def test_the_task_is_said(tmp_path):
         ("path,name\na.mp4,x\n", {"task": "regression"}, "line 2: there are no labels for --task regression"),
         ("a.mp4\n", {"task": "multi_label"}, "line 1: there are no labels for --task multi_label"),
         ("path,v,V\na.mp4,0.5,0.1\n", {}, "several columns are called 'v'. Keep one"),
-        ("path,label,v\na.mp4,1,0.5\n", {"task": "regression"}, "line 1: the columns label, v hold numbers. Say with"),
+        ("path,label,v\na.mp4,1,0.5\n", {"task": "regression"}, "hold numbers, and 'label' may be no label. Say"),
+        ("path,v,frame_count\na.mp4,0.5,30\n", {}, "columns v, frame_count hold numbers, and 'frame_count' may be no"),
+        ("ID,path,happy,sad\n1,a.mp4,1,2\n", {"task": "distribution"}, "hold numbers, and 'ID' may be no label. Say"),
         # classes that apply
         ("path,label\na.mp4,happy;\nb.mp4,sad\n", {"task": "multi_label"}, "line 2: .*'happy;' has an empty part"),
         ("a.mp4 happy;happy\n", {"task": "multi_label"}, "line 1: .* repeats a class"),
@@ -315,6 +317,33 @@ FLOATS = {"valence": Value("float32"), "arousal": Value("float64")}
             ("multi_label", ["happy", "sad"], [[[1, 1], [0, 0]], [[0, 1]]]),
         ),
         ([0.5, 1.5], Value("float32"), {}, ("regression", ["value"], [[0.5], [1.5]])),
+        # the names give the order
+        (
+            [{"arousal": 0.5, "age": 30, "valence": 2}, {"arousal": 1, "age": 40, "valence": -1}],
+            {"arousal": Value("float32"), "age": Value("float32"), "valence": Value("float32")},
+            {"label_names": VA, "task": "regression"},
+            ("regression", VA, [[2, 0.5], [-1, 1]]),
+        ),
+        (
+            [[{"arousal": 0.5, "valence": 2}], []],
+            List({"arousal": Value("float32"), "valence": Value("float32")}),
+            {"label_names": VA},
+            ("regression", VA, [[[2, 0.5]], []]),
+        ),
+        # one whole number for each name, and no set of indices
+        (
+            [[0, 1], [1, 0]],
+            List(Value("int64")),
+            {"label_names": VA, "task": "multi_label"},
+            ("multi_label", VA, [[0, 1], [1, 0]]),
+        ),
+        (
+            [[1, 0], [3, 4]],
+            List(Value("int64")),
+            {"label_names": VA, "task": "regression"},
+            ("regression", VA, [[1, 0], [3, 4]]),
+        ),
+        ([[0, 1], [1]], LargeList(CLASSES), {}, ("multi_label", ["happy", "sad"], [[1, 1], [0, 1]])),
     ],
 )
 def test_labels_of_data_sets(labels, feature, options, expected):
@@ -329,6 +358,9 @@ def test_columns_of_data_sets():
     source = Dataset.from_dict({"video": ["a.mp4", "b.mp4"], "arousal": [0.5, 1], "valence": [2.0, -1]})
     assert values_of(load_annotations(source, label_names=VA)) == ("regression", VA, [[2, 0.5], [-1, 1]])
     assert load_annotations(source).column_names == ["video"]
+    other = source.add_column("label", [0, 1]).rename_column("valence", "Valence")
+    assert values_of(load_annotations(other, label_names=VA, task="regression"))[2] == [[2, 0.5], [-1, 1]]
+    assert values_of(load_annotations(other, label_names=["arousal"], task="regression"))[2] == [[0.5], [1]]
 
 
 @pytest.mark.parametrize(
@@ -338,6 +370,9 @@ def test_columns_of_data_sets():
         ([{"x": 1.0, "y": None}, {"x": 1.5, "y": 1}], {}, "Row 0 of the data set: the value nan of 'y' is missing"),
         ([[0, 1], None], {}, "Row 1 of the data set has no label"),
         ([{"x": 1, "y": 2}, {"x": 3, "y": 1}], {}, "numbers of x, y may mean different things"),
+        ([{"x": 0.5}, {"x": 1.5}], {"label_names": ["y"]}, "The column label has no field 'y' of label_names, only x"),
+        ([{"x": 0.5}, {"x": 1.5}], {"task": "single_label"}, "has the fields x in a row, which are no single label"),
+        ([["x", "y"], ["x"]], {"task": "distribution"}, "which is not one number for each name of label_names"),
     ],
 )
 def test_labels_of_data_sets_that_are_refused(labels, options, message):

@@ -75,6 +75,15 @@ def test_files_of_each_task(task, tmp_path, capsys):
     assert task != "regression" or pooled["quantities"]["y"]["unit"] == "Hz"
 
 
+def test_pooled_figures_of_large_numbers(tmp_path):
+    labels = np.float32(1e6) + np.arange(8, dtype=np.float32)[:, None]
+    whole = write_evaluation(tmp_path / "whole", list("abcdefgh"), labels, labels + 1, ["x"], "regression")
+    for name, rows in (("one", slice(4)), ("two", slice(4, 8))):
+        write_evaluation(tmp_path / name, ["a"] * 4, labels[rows], labels[rows] + 1, ["x"], "regression")
+    pooled = pool_evaluations([tmp_path / "one", tmp_path / "two"], tmp_path / "pooled")
+    assert (pooled["ccc"], pooled["mae"]) == (whole["ccc"], 1)
+
+
 def test_predicted_classes_are_read_where_there_are_any(tmp_path):
     report(tmp_path, "distribution")
     assert [classes.tolist() for classes in read_predictions(tmp_path).classes()] == [[1, 0], [0, 0]]

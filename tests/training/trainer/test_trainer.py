@@ -289,6 +289,15 @@ def test_pretraining_is_evaluated_by_its_loss(tiny_run, tmp_path, videomae_confi
     assert trainer.evaluate(clips)["eval_loss"] == pytest.approx(expected, rel=1e-5)
 
 
+def test_an_undefined_metric_cannot_select_the_best_model(tiny_run, tmp_path):
+    options = dict.fromkeys(("eval_strategy", "save_strategy"), "steps") | {"eval_steps": 1, "save_steps": 1}
+    options["load_best_model_at_end"] = True
+    trainer = tiny_run.finetuning(tmp_path, max_steps=1, metric_for_best_model="ccc", **options)
+    trainer.compute_metrics = lambda prediction: {"mae": 0.5}  # CCC of equal labels is undefined
+    with pytest.raises(ValueError, match=r"no eval_ccc, .* Choose one of .*eval_mae"):
+        trainer.train()
+
+
 def test_best_model_by_uar(tiny_run, tmp_path):
     """At the end, the checkpoint with the highest UAR is loaded."""
     trainer = tiny_run.finetuning(
