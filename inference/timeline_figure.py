@@ -182,10 +182,13 @@ def _draw_person(axes: Axes, entries: list[dict], styles: dict[str, dict], step:
     """Draw a curve for each label. The curves are interrupted where the person is not seen."""
     for stretch in _seen_stretches(entries):
         times, scores = _points(stretch, list(styles), step)
+        num_windows = len(times) - 2  # the first and the last point are ends of the stretch
         every = max(len(times) // MARKS, 3)
         for index, (style, values) in enumerate(zip(styles.values(), scores.T, strict=True)):
             # The marks of the curves are at different times, so that they do not cover each other.
-            axes.plot(times, values, **style, markevery=(index % every, every))
+            axes.plot(
+                times, values, **style, markevery=range(1 + index % min(every, num_windows), 1 + num_windows, every)
+            )
 
 
 def _points(entries: list[dict], labels: list[str], step: float) -> tuple[np.ndarray, np.ndarray]:

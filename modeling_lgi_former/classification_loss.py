@@ -100,6 +100,7 @@ def check_probabilities(labels: torch.Tensor):
         return
     if not ((labels.float().sum(-1) - 1).abs() < 0.02).all():  # half precision rounds each of many labels
         raise ValueError(
-            "labels are float (batch, classes), but their rows do not sum to 1. If a clip can have several classes, "
-            "set config.problem_type='multi_label_classification'."
+            "labels are float (batch, classes), but their rows do not sum to 1. Set "
+            "config.problem_type='multi_label_classification' if a clip can have several classes, or 'regression' if "
+            "labels are numbers."
         )

@@ -131,7 +131,10 @@ def evaluate(arguments: EvaluationArguments) -> int:
         frame_level = getattr(model.config, "frame_level", False)
         videos = open_videos(arguments.data, arguments.data_root, label_names, task=task, frame_level=frame_level)
     if "label" not in videos.column_names:
-        raise ValueError(f"'{arguments.data}' has no labels to evaluate on: write 'path label' in each line.")
+        raise ValueError(
+            f"'{arguments.data}' has no labels to evaluate on: write 'path label' in each line. If its columns are "
+            "labels, give their --task, such as distribution for votes."
+        )
     check_frames(f"'{arguments.data}'", videos, task, model.config)
     warn_of_empty_classes(f"'{arguments.data}'", videos, label_names)
     skipped = SkippedVideos(arguments.output_dir, count_distinct([videos]), arguments.max_skipped_fraction)

@@ -110,6 +110,14 @@ def test_windows_of_a_long_video_are_averaged_and_the_picture_says_so():
     assert axes.xaxis.get_major_formatter()(150) == "2:30"
 
 
+@pytest.mark.parametrize("num_windows", [1, 2, 9])
+def test_marks_stand_at_windows_only(num_windows):
+    timeline = [entry(0, start, start + 1.0, 0.3) for start in range(num_windows)]
+    (axes,) = draw_timeline(result_of(timeline, num_windows)).axes
+    for line in axes.lines[:2]:
+        assert line.get_markevery() and set(line.get_markevery()) <= set(range(1, num_windows + 1))
+
+
 def test_eleven_curves_differ_without_colour():
     styles = [curve_style(index) for index in range(11)]
     assert len({style["marker"] for style in styles}) == 11

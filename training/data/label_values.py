@@ -24,6 +24,21 @@ def is_frame_level(feature: LabelFeature, task: str) -> bool:
     return isinstance(feature, List)
 
 
+def check_feature(feature: LabelFeature, task: str):
+    """Check that labels of a type are labels of a task.
+
+    Raises:
+        ValueError: If they are of another task. Votes and numbers have the same type.
+    """
+    inner = feature.feature if is_frame_level(feature, task) else feature
+    is_set = isinstance(inner, List) and isinstance(inner.feature, ClassLabel)
+    if task != "single_label" and not (is_set if task == "multi_label" else isinstance(inner, dict)):
+        raise ValueError(
+            f"The labels have the type {feature}, which is no {task}. Load the data set with `load_videos` and "
+            f"task={task!r}, and give its features."
+        )
+
+
 def label_values(label, feature: LabelFeature, task: str) -> int | np.ndarray:
     """The values of a label.
 
@@ -36,6 +51,9 @@ def label_values(label, feature: LabelFeature, task: str) -> int | np.ndarray:
         For single_label the index of the class, int. Otherwise float32 (labels,): 1 for each class that applies and 0
         for the others (multi_label), numbers (regression), or probabilities with the sum 1 (distribution). Labels for
         each frame are int64 (frames,) or float32 (frames, labels).
+
+    Raises:
+        ValueError: If votes are below 0 or all 0.
     """
     if is_frame_level(feature, task):
         frames = [label_values(frame, feature.feature, task) for frame in label]
@@ -47,7 +65,13 @@ def label_values(label, feature: LabelFeature, task: str) -> int | np.ndarray:
         values[label] = 1
         return values
     values = np.array([label[name] for name in feature], dtype=np.float64)
-    return (values / values.sum() if task == "distribution" else values).astype(np.float32)
+    if task != "distribution":
+        return values.astype(np.float32)
+    if not (values >= 0).all() or not values.sum() > 0:
+        raise ValueError(
+            f"The label {label} is no distribution, which has votes or shares of at least 0, and not only 0."
+        )
+    return (values / values.sum()).astype(np.float32)
 
 
 def unreadable_values(feature: LabelFeature, task: str, num_frames: int) -> int | np.ndarray:

@@ -17,7 +17,7 @@ from ...image_processing.augmentation import FinetuningAugmentation
 from ...image_processing.decoding.local_videos import content_digest, encoded_video, video_name
 from ...image_processing.training_frame_sampling import finetuning_frame_indices
 from .clips import ClipLabel, derived_seeds, read_clip, read_views
-from .label_values import is_frame_level
+from .label_values import check_feature, is_frame_level
 from .tasks import check_task
 from .video_rows import RowVideo
 
@@ -48,6 +48,8 @@ class RowTransform(ABC):
         self.processor = processor
         self.task = task
         self.feature = None if features is None else features.get("label")
+        if self.feature is not None:
+            check_feature(self.feature, task)
 
     def __call__(self, batch: dict) -> dict:
         """Make the items of a batch of rows. Each value is a list with one entry a row."""

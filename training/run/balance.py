@@ -69,6 +69,11 @@ def order_of(
     if data.sampler != "balanced":
         return None
     _refuse_stream(videos, "sampler=balanced")
+    if data.class_weight is not None:
+        logger.warning(
+            f"sampler=balanced and class_weight={data.class_weight} correct the imbalance twice. Rare classes will be "
+            "predicted too often. Leave one of the two out."
+        )
     if data.mix:
         raise ValueError("sampler=balanced and mix both say how often videos are drawn. Leave one of the two out.")
     if task not in ("single_label", "distribution") or is_frame_level(videos.features["label"], task):

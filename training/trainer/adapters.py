@@ -1,14 +1,16 @@
 """Saves beside an adapter of PEFT the configuration of its model, so that the folder says which classes it has."""
 
 import contextlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from huggingface_hub.constants import REPOCARD_NAME
 from torch import nn
 from transformers import PreTrainedModel, Trainer
-from transformers.utils import is_peft_available, logging
+from transformers.utils import ADAPTER_CONFIG_NAME, is_peft_available, logging
 
+from ...files import whole_file
 from ...hub.repository_files import LOCAL_BASE, is_local
 
 
@@ -64,7 +66,8 @@ def bases_of(model: nn.Module) -> list[str | None]:
 
 @contextlib.contextmanager
 def complete_adapter(trainer: Trainer, folder: Path) -> Iterator[None]:
-    """Complete the adapter that `Trainer` saves in a `with` block: add the configuration of its model.
+    """Complete the adapter that `Trainer` saves in a `with` block: add the configuration of its model,
+    and make the path of a base model absolute.
 
     PEFT writes a card without facts into the folder, or changes the card there. The card is restored, because
     `create_model_card` writes one.
@@ -84,3 +87,13 @@ def complete_adapter(trainer: Trainer, folder: Path) -> Iterator[None]:
     if isinstance(base, PreTrainedModel):
         base.config.architectures = [type(base).__name__]  # that of the checkpoint may be the autoencoder
         base.config.save_pretrained(folder)
+    _write_absolute_base(folder / ADAPTER_CONFIG_NAME)
+
+
+def _write_absolute_base(file: Path):
+    """Make the path of a base model absolute. A relative path may lead to another model from another folder."""
+    settings = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    base = settings.get("base_model_name_or_path")
+    if base and Path(base).is_dir():
+        with whole_file(file) as copy:
+            copy.write_text(json.dumps(settings | {"base_model_name_or_path": str(Path(base).resolve())}, indent=2))

@@ -10,7 +10,7 @@ from transformers.trainer_utils import seed_worker
 
 from .batches import SeededBatches, StreamItems, TrainingBatches, collated
 from .epochs import EpochOrder
-from .label_check import collate_and_check
+from .label_check import check_class_names, check_collator, collate_and_check
 
 
 def training_loader(trainer: Trainer) -> DataLoader:
@@ -20,10 +20,13 @@ def training_loader(trainer: Trainer) -> DataLoader:
 
     Raises:
         ValueError: If there is no training data, or `train_sampling_strategy` is "batch_rebalance".
+            If labels do not fit the model.
     """
     args, dataset = trainer.args, trainer.train_dataset
     if dataset is None:
         raise ValueError("Training needs a train_dataset.")
+    check_class_names(dataset, trainer.model.config)
+    check_collator(trainer.data_collator, trainer.model.config)
     collate = functools.partial(collate_and_check, trainer.data_collator, trainer.model.config)
     options = {
         **_worker_options(args),
@@ -48,6 +51,8 @@ def evaluation_loader(trainer: Trainer, dataset: Dataset) -> DataLoader:
     Only the loaders of the trainer's own `eval_dataset` are used again, so only their workers may persist.
     """
     args, own = trainer.args, trainer.eval_dataset
+    check_class_names(dataset, trainer.model.config)
+    check_collator(trainer.eval_data_collator, trainer.model.config)
     is_own = any(dataset is one for one in (own.values() if isinstance(own, dict) else [own]))
     is_reused = is_own and args.dataloader_persistent_workers
     if is_reused and id(dataset) in trainer.evaluation_loaders:

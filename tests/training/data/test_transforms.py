@@ -339,3 +339,23 @@ def test_a_callback_sets_the_epoch(processor):
     transform = TrainingTransform(processor)
     transform.on_epoch_begin(None, types.SimpleNamespace(epoch=2.0), None)
     assert transform._epoch.item() == 2
+
+
+@pytest.mark.parametrize(
+    ("label", "task", "message"),
+    [
+        (ClassLabel(names=["a", "b"]), "regression", "which is no regression"),
+        ({"x": Value("float32")}, "multi_label", "which is no multi_label"),
+        (List(Value("int64")), "distribution", "which is no distribution"),
+    ],
+)
+def test_labels_of_another_task(label, task, message, processor):
+    with pytest.raises(ValueError, match=message):
+        TrainingTransform(processor, task=task, features=Features({"video": Value("string"), "label": label}))
+
+
+def test_numbers_below_0_are_no_distribution(videos, processor):
+    numbers = Dataset.from_dict({"video": videos["video"][:1], "label": [{"x": -0.5, "y": 0.0}]})
+    transform = TrainingTransform(processor, task="distribution", features=numbers.features)
+    with pytest.raises(ValueError, match="is no distribution, which has votes or shares of at least 0"):
+        numbers.with_transform(transform)[0]

@@ -123,6 +123,13 @@ def test_the_folder_has_the_adapter_and_its_classes(trained):
     assert any("classifier" in name for name in load_file(folder / "adapter_model.safetensors"))
 
 
+def test_the_path_of_the_base_does_not_depend_on_the_current_folder(train, pretrained, tmp_path, monkeypatch):
+    monkeypatch.chdir(pretrained.parent)
+    train(tmp_path / "adapter", base=pretrained.name, max_steps=1)
+    settings = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
+    assert settings["base_model_name_or_path"] == str(pretrained.resolve())
+
+
 def test_auto_classes_load_the_adapter(trained, pretrained):
     trainer, folder = trained
     model = AutoModelForVideoClassification.from_pretrained(folder)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from datasets import ClassLabel, Dataset, Features
 from torch.nn import functional as F
 from transformers import VideoMAEForVideoClassification
 
@@ -197,3 +198,18 @@ def test_arguments_hold_the_loss(tiny_run, tmp_path):
     model = tiny_run.LGIFormerForVideoClassification(tiny_run.tiny_config(problem_type="regression"))
     fields = arguments(tmp_path, regression_loss="ccc", per_device_train_batch_size=2)
     assert LGIFormerTrainer(model, fields, data_collator=FinetuningCollator(3)).regression_loss == "ccc"
+
+
+def test_a_collator_of_another_task_is_refused(tiny_run, tmp_path):
+    trainer = trainer_of(tiny_run, tmp_path, "regression")
+    trainer.model.config.problem_type = None
+    with pytest.raises(ValueError, match="Load the model with problem_type='regression'"):
+        trainer.train()
+
+
+def test_classes_in_another_order_are_refused(tiny_run, tmp_path):
+    videos = Dataset.from_dict({"label": [0, 1]}, Features({"label": ClassLabel(names=["sad", "happy"])}))
+    trainer = trainer_of(tiny_run, tmp_path, "distribution")
+    trainer.model.config.id2label = {0: "happy", 1: "sad", 2: "calm"}
+    with pytest.raises(ValueError, match="are sad, happy, but those of the model are happy, sad, calm"):
+        trainer.evaluate(videos)
