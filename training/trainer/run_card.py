@@ -115,7 +115,7 @@ def _evaluation_of_weights(trainer: Trainer) -> _Evaluation:
     if not logs:
         return _Evaluation(None, {}, None)
     # After the end of training, all evaluations are of these weights.
-    later = [log for log in history[ends[-1] :] if log in logs] if ends else []
+    later = [log for log in history[ends[-1] :] if any(log is one for one in logs)] if ends else []
     step = logs[-1]["step"] if later or best is None else best
     merged = {}  # each of several data sets has its own log
     for log in later or logs:
