@@ -110,13 +110,15 @@ def load_config(model_name_or_path: str | os.PathLike) -> PreTrainedConfig:
         model_name_or_path: A directory, the name of a Hub repository, or a JSON file.
 
     Raises:
-        OSError: If there is no such configuration, it cannot be read, or the name looks like a misspelt path.
+        OSError: If there is no such configuration, it cannot be read, the Hub does not answer, or the name looks like
+            a misspelt path.
         ValueError: If Transformers does not know the model's family. Code beside the model never runs.
     """
     check_model_name(model_name_or_path)
     is_local = os.path.exists(model_name_or_path)
     asking = contextlib.nullcontext() if is_local else announce_if_slow(f"Asking the Hub for {model_name_or_path} ...")
     with loading_errors(model_name_or_path), asking:
+        check_reachable(model_name_or_path)
         if os.path.isdir(model_name_or_path) and not os.path.isfile(os.path.join(model_name_or_path, CONFIG_NAME)):
             if os.path.isfile(os.path.join(model_name_or_path, ADAPTER_CONFIG)):
                 raise FileNotFoundError(
@@ -251,8 +253,6 @@ def _config_of_model(model_name_or_path: str) -> PreTrainedConfig:
         raise FileNotFoundError(
             f"{model_name_or_path} is a file, not a directory. Convert a .pth file with `lgi-former convert`."
         )
-    check_model_name(model_name_or_path)
-    check_reachable(model_name_or_path)
     return load_config(model_name_or_path)
 
 

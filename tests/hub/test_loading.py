@@ -8,7 +8,7 @@ import time
 import httpx
 import pytest
 from huggingface_hub.errors import RepositoryNotFoundError
-from transformers import AutoConfig, PreTrainedConfig, VideoMAEConfig, VideoMAEForVideoClassification
+from transformers import AutoConfig, VideoMAEConfig, VideoMAEForVideoClassification
 
 from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification
 from lgi_former.commands.cli import main
@@ -70,7 +70,7 @@ def test_a_hub_that_answers_late_is_named(tmp_path, monkeypatch, capsys):
         raise OSError("no answer")
 
     monkeypatch.setattr("lgi_former.hub.loading.announce_if_slow", functools.partial(announce_if_slow, seconds=0.05))
-    monkeypatch.setattr(PreTrainedConfig, "get_config_dict", ask)
+    monkeypatch.setattr("lgi_former.hub.loading.check_reachable", ask)
     (tmp_path / "config.json").touch()
     for name, announced in (("owner/name", "Asking the Hub for owner/name ...\n"), (tmp_path, "")):
         with pytest.raises(OSError, match="no answer"):
