@@ -21,6 +21,7 @@ from transformers import (
 )
 
 from lgi_former import FacialExpressionPipeline, extras
+from lgi_former.hub.answer_kind import answers_of
 from lgi_former.image_processing import FaceCropper, FacesExtraMissingError
 from lgi_former.image_processing.decoding import frame_stream, pyav_decoding
 from lgi_former.inference import predict_video
@@ -164,7 +165,7 @@ def test_frames_of_a_frame_level_model_have_the_mean_over_their_windows(
     for window in windows:
         clip = recognise.video_processor(sampled[window], do_sample_frames=False, return_tensors="pt")["pixel_values"]
         with torch.no_grad():
-            scores = recognise.kind.answers(model(pixel_values=clip).logits[0])
+            scores = answers_of(model(pixel_values=clip).logits[0], recognise.kind.problem_type)
         for frame in set(window):
             by_frame.setdefault(frame, []).append(scores[window.index(frame)].tolist())
     timeline = recognise(video, crop_faces=False, batch_size=2)["timeline"]
