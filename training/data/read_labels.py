@@ -56,9 +56,9 @@ def _description(task: str, feature: LabelFeature, annotations: Annotations, wan
     labels = f" of {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}" if names else ""
     frames = " for each frame" if annotations.frame_counts is not None else ""
     columns = ", ".join(list(annotations.columns)[:20])
-    by_user = "as requested" if wanted.task else "from the labels"
-    origin = f"from the columns {columns}" if columns else by_user
-    return f"{_DESCRIPTION}{task}{labels}{frames} ({origin})."
+    inferred = "" if wanted.task else " (from the labels)"
+    origin = f" (from the columns {columns})" if columns else inferred
+    return f"{_DESCRIPTION}{task}{labels}{frames}{origin}."
 
 
 def labelled_videos(paths: pa.Array | pa.ChunkedArray, labels: ReadLabels | None) -> Dataset:

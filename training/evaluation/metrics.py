@@ -249,7 +249,8 @@ def best_metric(task: str, wanted: str) -> str:
     """
     name = wanted.removeprefix("eval_")
     exists = ("micro_f1", "macro_f1") if task == "multi_label" else ()
-    is_replaced = task in BEST_METRICS and name.startswith(_OF_ONE_CLASS) and name not in exists
+    is_of_one_class = any(name == metric or name.startswith(f"{metric}_") for metric in _OF_ONE_CLASS)
+    is_replaced = task in BEST_METRICS and is_of_one_class and name not in exists
     return BEST_METRICS[task] if is_replaced else wanted
 
 
