@@ -16,7 +16,7 @@ def values_of(videos):
     """The task, the names, and the values of all labels."""
     task, feature = task_of_videos(videos), videos.features["label"]
     values = [label_values(label, feature, task) for label in videos["label"]]
-    return task, names_of_feature(feature), [np.round(np.float64(value), 6).tolist() for value in values]
+    return task, names_of_feature(feature), [np.round(np.asarray(value, np.float64), 6).tolist() for value in values]
 
 
 @pytest.fixture
