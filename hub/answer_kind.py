@@ -131,7 +131,7 @@ class AnswerKind:
 
     def titles(self, others: Collection[str]) -> dict[str, str]:
         """The title of each label's column. Titles that `others` or earlier labels have become "score of ..."."""
-        titles = {}
+        titles: dict[str, str] = {}
         for label in self.labels:
             title = label
             while title in others or title in titles.values():
