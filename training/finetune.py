@@ -120,12 +120,19 @@ def finetune(model_arguments: ModelArguments, data: FinetuningArguments, trainin
 
 
 def finetune_once(
-    model_arguments: ModelArguments, data: FinetuningArguments, training: RecipeTrainingArguments
+    model_arguments: ModelArguments,
+    data: FinetuningArguments,
+    training: RecipeTrainingArguments,
+    num_folds: int | None = None,
 ) -> int:
-    """Train and evaluate once, without cross-validation; otherwise as `finetune`."""
+    """Train and evaluate once, without cross-validation; otherwise as `finetune`.
+
+    Args:
+        num_folds: As for `divide`.
+    """
     check_output_dir(training)
     with announce_if_slow("Opening the videos ..."):
-        videos, evaluated, label_names, division = open_labelled(model_arguments, data, training)
+        videos, evaluated, label_names, division = open_labelled(model_arguments, data, training, num_folds)
     task = task_of_videos(videos)
     if data.check_data:
         return check_videos([videos, *evaluated], data, training)
@@ -186,9 +193,15 @@ def _next_command(output_dir: str, evaluated: bool) -> list[str]:
 
 
 def open_labelled(
-    model_arguments: ModelArguments, data: FinetuningArguments, training: RecipeTrainingArguments
+    model_arguments: ModelArguments,
+    data: FinetuningArguments,
+    training: RecipeTrainingArguments,
+    num_folds: int | None = None,
 ) -> tuple[TrainingVideos, list[ListedVideos], list[str], Division | None]:
     """Open the videos to train and to evaluate on, and check their labels.
+
+    Args:
+        num_folds: As for `divide`.
 
     Returns:
         The videos to train on; a list with the videos to evaluate on, empty without them; the names of the classes in
@@ -198,13 +211,15 @@ def open_labelled(
         ValueError: If videos cannot be opened or divided or have no labels, a label is unknown, or there is only one
             class.
     """
-    is_divided = divides(data)
+    is_divided = divides(data, num_folds)
     frame_level = predicts_frames(model_arguments)
     videos = open_training_videos(data, data.labels, task=data.task, frame_level=frame_level)
     check_labels("train_data", videos)
     label_names = data.labels or names_of_classes("train_data", videos)
     check_dataset_name(data, label_names)
-    division = divide(videos, data, label_names, task_of_videos(videos), training.seed) if is_divided else None
+    division = None
+    if is_divided:
+        division = divide(videos, data, label_names, task_of_videos(videos), training.seed, num_folds)
     if division is not None:
         check_lists(training.output_dir, division)
         videos = division.train

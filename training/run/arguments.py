@@ -200,8 +200,6 @@ class LabelledDataArguments(DataArguments):
             "choices": ["random", "balanced"],
         },
     )
-    # Set for each fold if --train_data is divided into folds.
-    num_folds: int | None = field(default=None, init=False)
 
     def __post_init__(self):
         super().__post_init__()
