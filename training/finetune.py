@@ -10,18 +10,25 @@ from ..image_processing import processor_for
 from ..image_processing.augmentation import FinetuningAugmentation
 from ..messages import announce_if_slow, note
 from .data.classes import check_classes_to_train, names_of_classes, warn_of_empty_classes
-from .data.clip_stream import LABEL_COLUMNS
 from .data.clips import ViewDataset
 from .data.read_labels import task_of_videos, task_sentence
 from .data.skipped_videos import SkippedVideos
 from .data.tasks import check_task
 from .evaluation.evaluate_views import evaluate_views
 from .run.arguments import LabelledDataArguments, ModelArguments, RecipeTrainingArguments
-from .run.balance import check_dataset_name, class_weights_of, order_of, warn_of_selection
+from .run.balance import class_weights_of, order_of
 from .run.cross_validation import cross_validate, refuse_placeholder
 from .run.divided_data import Division, check_lists, divide, divides, write_lists
 from .run.entry_point import run_entry_point
-from .run.lifecycle import check_output_dir, publish, report_skipped, report_written, train_and_save
+from .run.label_checks import check_dataset_name, check_labels, check_units
+from .run.lifecycle import (
+    check_output_dir,
+    publish,
+    report_skipped,
+    report_written,
+    train_and_save,
+    warn_of_selection,
+)
 from .run.run_data import (
     ListedVideos,
     TrainingVideos,
@@ -234,34 +241,6 @@ def open_labelled(
         check_labels("eval_data", source)
         warn_of_empty_classes("eval_data", source, label_names)
     return videos, evaluated, label_names, division
-
-
-def check_labels(option: str, videos: TrainingVideos):
-    """Check that the videos of `option` have labels.
-
-    Raises:
-        ValueError: If they have none.
-    """
-    columns = videos.features  # None for a stream without this information
-    if columns is not None and not any(name in columns for name in LABEL_COLUMNS):
-        raise ValueError(
-            f"{option} has no labels, but fine-tuning needs them. Write 'path label' in each line, or name the "
-            "column of labels 'label'."
-        )
-
-
-def check_units(label_units: list[str] | None, label_names: list[str], task: str):
-    """Check that `--label_units` fits the labels.
-
-    Raises:
-        ValueError: If the labels are no quantities, or the units are more or fewer.
-    """
-    if label_units is not None and task != "regression":
-        raise ValueError(f"label_units are for --task regression, but the task is {task}.")
-    if label_units is not None and len(label_units) != len(label_names):
-        raise ValueError(
-            f"label_units has the length {len(label_units)}, but the quantities are {', '.join(label_names)}."
-        )
 
 
 def known_facts(
