@@ -16,7 +16,8 @@ from lgi_former.training.data.skipped_videos import SkippedVideos
 from lgi_former.training.evaluate import EvaluationArguments, load_for_evaluation
 from lgi_former.training.finetune import FinetuningArguments
 from lgi_former.training.pretrain import PretrainingArguments
-from lgi_former.training.run.arguments import DataArguments, ModelArguments, RecipeParser, RecipeTrainingArguments
+from lgi_former.training.run.arguments import DataArguments, ModelArguments, RecipeTrainingArguments
+from lgi_former.training.run.recipe_parser import RecipeParser
 from lgi_former.training.run.run_data import check_videos, training_clips
 
 

@@ -7,11 +7,8 @@ import pytest
 from lgi_former.configuration import DATASET_LABELS, DATASET_TERMS
 from lgi_former.training.finetune import FinetuningArguments
 from lgi_former.training.pretrain import PretrainingArguments
-from lgi_former.training.run.arguments import (
-    ModelArguments,
-    RecipeParser,
-    RecipeTrainingArguments,
-)
+from lgi_former.training.run.arguments import ModelArguments, RecipeTrainingArguments
+from lgi_former.training.run.recipe_parser import RecipeParser
 from lgi_former.training.run.recipes import RecipeError, read_recipe, shipped
 
 
