@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...hub.answer_kind import THRESHOLD
 from ..data.clips import ViewDataset
 from ..trainer import LGIFormerTrainer
 from .metrics import values_of
@@ -15,7 +16,7 @@ def evaluate_views(
     output_dir: str | Path,
     label_names: Sequence[str],
     task: str = "single_label",
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
 ) -> dict | None:
     """Predict every video, write the report with `write_evaluation`, and print a table.
 
