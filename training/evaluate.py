@@ -61,7 +61,7 @@ class EvaluationArguments:
     )
     threshold: float = field(
         default=0.5,
-        metadata={"help": "Probability from which a label is predicted, where a video can have several labels."},
+        metadata={"help": "Smallest probability of a predicted label, if a video can have several labels."},
     )
     num_segments: int | None = field(
         default=None,

@@ -26,7 +26,7 @@ def evaluate_views(
         output_dir: Folder of the report.
         label_names: The classes or quantities.
         task: One of `TASKS`: what the labels of the videos are.
-        threshold: Probability from which a label of multi_label is predicted.
+        threshold: As for `multi_label_figures`.
 
     Returns:
         The figures; None in all processes except the first.

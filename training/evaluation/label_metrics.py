@@ -66,7 +66,7 @@ def multi_label_figures(
         probabilities: float (videos, labels).
         labels: float (videos, labels), 0 or 1.
         names: Names of the labels.
-        threshold: Probability from which a label is predicted.
+        threshold: A label is predicted if its probability is at least this number.
 
     Returns:
         `map`: mean of the average precisions. `micro_f1`: F1 of all decisions. `macro_f1`: mean of the F1. `labels`:

@@ -139,7 +139,7 @@ def figures_of_task(
             frame.
         labels: int (videos,) of single_label, otherwise float (videos, labels). None is unreadable.
         label_names: Names of the classes or quantities.
-        threshold: Probability from which a label of multi_label is predicted.
+        threshold: As for `multi_label_figures`.
 
     Returns:
         For single_label the figures of `FacialExpressionMetric`. Otherwise `"task"` and
@@ -208,8 +208,8 @@ def make_compute_metrics(
 
     - single_label: `uar`, `war`, `weighted_f1`, `micro_f1`, `macro_f1`, and `accuracy_<name>` of each class that
       occurs. Distribution: also `kl`.
-    - multi_label: `map`, `micro_f1`, `macro_f1`, `average_precision_<name>` and `f1_<name>`. F1 is that of labels with
-      a probability from `THRESHOLD`.
+    - multi_label: `map`, `micro_f1`, `macro_f1`, `average_precision_<name>` and `f1_<name>`. A label is
+      predicted if its probability is at least `THRESHOLD`.
     - regression: `ccc`, `pearson`, `mae`, `rmse`, `mse`, and the same as `ccc_<name>` of each quantity.
 
     Args:
