@@ -104,8 +104,9 @@ def test_recipes_and_options_set_the_reading(tmp_path):
     ],
 )
 def test_unknown_settings_are_refused_before_training(options, message):
-    with pytest.raises(ValueError, match=message):
-        DataArguments(**options)
+    for kind in (DataArguments, FinetuningArguments, PretrainingArguments):
+        with pytest.raises(ValueError, match=message):
+            kind(**options)
     with pytest.raises(ValueError, match=message):
         EvaluationArguments(model="model", data="list.csv", **options)
 
