@@ -21,7 +21,6 @@ from .run.balance import class_weights_of, order_of
 from .run.cross_validation import cross_validate, refuse_placeholder
 from .run.divided_data import Division, check_lists, divide, divides, write_lists
 from .run.entry_point import run_entry_point
-from .run.label_checks import check_dataset_name, check_labels, check_units
 from .run.lifecycle import (
     check_output_dir,
     publish,
@@ -30,6 +29,7 @@ from .run.lifecycle import (
     train_and_save,
     warn_of_selection,
 )
+from .run.option_checks import check_dataset_name, check_that_labels_are_there, check_units
 from .run.run_data import (
     ListedVideos,
     TrainingVideos,
@@ -261,7 +261,7 @@ def open_labelled(
     is_divided = divides(data, num_folds)
     frame_level = predicts_frames(model_arguments)
     videos = open_training_videos(data, data.labels, task=data.task, frame_level=frame_level)
-    check_labels("train_data", videos)
+    check_that_labels_are_there("train_data", videos)
     task = task_of_videos(videos)
     label_names = data.labels or names_of_classes("train_data", videos)
     check_dataset_name(data, label_names)
@@ -276,7 +276,7 @@ def open_labelled(
         options = {"task": task, "frame_level": frame_level}
         evaluated = open_videos(data.eval_data, data.data_root, label_names, **options)
     if evaluated is not None:
-        check_labels("eval_data", evaluated)
+        check_that_labels_are_there("eval_data", evaluated)
         warn_of_empty_classes("eval_data", evaluated, label_names)
     return LabelledVideos(videos, evaluated, label_names, task, division)
 

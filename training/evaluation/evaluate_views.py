@@ -40,7 +40,12 @@ def evaluate_views(
         return None
     values = values_of(output.predictions, task)
     figures = write_evaluation(
-        *(output_dir, views.names(), output.label_ids, values, label_names, task),
+        output_dir,
+        views.names(),
+        output.label_ids,
+        values,
+        label_names,
+        task,
         threshold=threshold,
         units=getattr(trainer.model.config, "label_units", None),
     )

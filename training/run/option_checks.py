@@ -1,4 +1,4 @@
-"""Checks that the labels of the videos fit the options of `finetune`."""
+"""Checks that the options of `finetune` fit the labels of the videos."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from .arguments import LabelledDataArguments
 from .run_data import TrainingVideos
 
 
-def check_labels(option: str, videos: TrainingVideos):
+def check_that_labels_are_there(option: str, videos: TrainingVideos):
     """Check that the videos of `option` have labels.
 
     Raises:
