@@ -172,7 +172,7 @@ def _folds(data: LabelledDataArguments, training: RecipeTrainingArguments) -> tu
     """The numbers of the folds, and into how many folds `--train_data` is divided: None if each has its own list.
 
     Raises:
-        ValueError: If a path lacks `{fold}`.
+        ValueError: If a path or `hub_model_id` lacks `{fold}`.
     """
     if training.push_to_hub and FOLD not in (training.hub_model_id or ""):
         raise ValueError(
