@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from .style import drawable
+from .style import drawable, fonts_of_all_scripts
 
 
 CELL, ROOM_FOR_NAMES, SMALLEST_SIDE = 0.72, 1.6, 2.6  # inches
@@ -13,6 +13,7 @@ FONT_SIZE, NUMBER_SIZE = 13, 11  # points
 HEAT = "cividis"
 
 
+@fonts_of_all_scripts()
 def draw_confusion_matrix(matrix: np.ndarray, label_names: Sequence[str], title: str = "") -> Figure:
     """Draw a confusion matrix. Each cell has the count and, below it, the recall: the share of its row.
 

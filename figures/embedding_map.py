@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from sklearn.manifold import TSNE
 
 from ..extras import needs_extra
-from .style import MARKERS, WIDTH, colour_of, drawable
+from .style import MARKERS, WIDTH, colour_of, drawable, fonts_of_all_scripts
 
 
 METHODS = {"tsne": "t-SNE", "umap": "UMAP"}
@@ -57,6 +57,7 @@ def map_embeddings(embeddings: np.ndarray, method: str = "tsne", seed: int = 0) 
     raise ValueError(f"The method {method!r} is not one of {', '.join(map(repr, METHODS))}.")
 
 
+@fonts_of_all_scripts()
 def draw_embedding_map(
     points: np.ndarray, labels: np.ndarray | None = None, label_names: Sequence[str] = (), title: str = ""
 ) -> Figure:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import get_last_checkpoint
 
-from .style import STYLES, WIDTH, colour_of, drawable
+from .style import STYLES, WIDTH, colour_of, drawable, fonts_of_all_scripts
 
 
 MOST_POINTS = 200  # a longer curve is drawn as means of this many parts, over its points in a pale colour
@@ -51,6 +51,7 @@ def draw_losses(histories: dict[str, list[dict]]) -> Figure:
     return figure
 
 
+@fonts_of_all_scripts()
 def plot_losses(axes: Axes, histories: dict[str, list[dict]]):
     """Draw losses on existing axes; otherwise as `draw_losses`."""
     for index, (name, history) in enumerate(histories.items()):

@@ -6,9 +6,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
-from .style import STYLES, WIDTH, colour_of, drawable
+from .style import STYLES, WIDTH, colour_of, drawable, fonts_of_all_scripts
 
 
+@fonts_of_all_scripts()
 def draw_precision_recall(labels: np.ndarray, probabilities: np.ndarray, names: Sequence[str]) -> Figure:
     """Draw a curve for each label that a video has, with its average precision in the legend.
 

@@ -1,8 +1,10 @@
 """Colours, line styles, markers and sizes of all figures."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
-from matplotlib import rcParams
+from matplotlib import rc_context, rcParams
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
@@ -53,10 +55,16 @@ def drawable(name: str) -> str:
     return f" {text}" if text.startswith("_") else text
 
 
-def font_families() -> list[str]:
-    """The usual font, and the fonts of this machine for letters that it lacks, for `font.family` of Matplotlib."""
+@contextlib.contextmanager
+def fonts_of_all_scripts() -> Iterator[None]:
+    """Texts that are made in this block have also the fonts of this machine for letters that the usual font lacks.
+
+    It is also a decorator, `@fonts_of_all_scripts()`, of a function that draws.
+    """
     installed = set(fontManager.get_font_names())
-    return [*rcParams["font.family"], *(name for name in FONTS_OF_OTHER_SCRIPTS if name in installed)]
+    others = [name for name in FONTS_OF_OTHER_SCRIPTS if name in installed]
+    with rc_context({"font.family": [*rcParams["font.family"], *others]}):
+        yield
 
 
 def save_figure(figure: Figure, path: str | Path):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from .style import WIDTH, colour_of, drawable
+from .style import WIDTH, colour_of, drawable, fonts_of_all_scripts
 
 
 PANELS_IN_A_ROW = 3
@@ -16,6 +16,7 @@ LETTERS_IN_A_TITLE = 20  # fit into the width of a panel
 MANY_POINTS = 500  # more points are drawn smaller and paler
 
 
+@fonts_of_all_scripts()
 def draw_truth_and_prediction(
     labels: np.ndarray,
     predictions: np.ndarray,

@@ -8,7 +8,7 @@ from textwrap import wrap
 import numpy as np
 
 from ..extras import needs_extra
-from ..figures.style import COLOURS, MARKERS, area_colour_of, drawable, font_families
+from ..figures.style import COLOURS, MARKERS, area_colour_of, drawable, fonts_of_all_scripts
 from ..files import whole_file
 from ..hub.answer_kind import THRESHOLD, UNKNOWN_UNIT, AnswerKind
 from .timeline import NO_FACE_NOTE, shown_number
@@ -55,7 +55,7 @@ def draw_timeline(result: dict, title: str | None = None) -> Figure:
         title: Title of the figure, on one or several lines.
     """
     sizes = {"font.size": FONT_SIZE, "axes.titlesize": FONT_SIZE, "hatch.linewidth": 0.8}
-    with rc_context(sizes | {"font.family": font_families()}):
+    with rc_context(sizes), fonts_of_all_scripts():
         return _draw(result, _title_lines(title))
 
 

@@ -8,7 +8,8 @@ import pytest
 from accelerate.commands.launch import launch_command_parser
 
 from lgi_former.training.pretrain import PretrainingArguments
-from lgi_former.training.run.arguments import ModelArguments, RecipeParser, RecipeTrainingArguments
+from lgi_former.training.run.arguments import ModelArguments, RecipeTrainingArguments
+from lgi_former.training.run.recipe_parser import RecipeParser
 
 
 SCRIPT = Path(__file__).parent.parent / "docs" / "slurm" / "pretrain.sbatch"

@@ -7,6 +7,7 @@ from pathlib import Path
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from ..conversion import model_folder
+from ..hub.answer_kind import THRESHOLD
 from ..hub.loading import load_classifier
 from ..image_processing import LGIFormerVideoProcessor, processor_for
 from ..inference.prediction import labels_of
@@ -60,7 +61,7 @@ class EvaluationArguments:
     )
     threshold: float = field(
         default=0.5,
-        metadata={"help": "Probability from which a label is predicted, where a video can have several labels."},
+        metadata={"help": "Smallest probability of a predicted label, if a video can have several labels."},
     )
     num_segments: int | None = field(
         default=None,
@@ -175,7 +176,7 @@ def task_to_evaluate(arguments: EvaluationArguments, config: PreTrainedConfig) -
             f"--task {task} does not fit '{arguments.model}', whose problem_type is {PROBLEM_TYPES[of_model]!r}. "
             f"Evaluate it with --task {of_model}."
         )
-    if task != "multi_label" and arguments.threshold != 0.5:
+    if task != "multi_label" and arguments.threshold != THRESHOLD:
         raise ValueError("--threshold is for models that predict several labels a video (--task multi_label).")
     return task
 

@@ -2,26 +2,34 @@
 
 import sys
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from transformers import set_seed
+from transformers import PreTrainedModel, set_seed
 
 from ..hub.model_card import ModelFacts
 from ..image_processing import processor_for
 from ..image_processing.augmentation import FinetuningAugmentation
 from ..messages import announce_if_slow, note
 from .data.classes import check_classes_to_train, names_of_classes, warn_of_empty_classes
-from .data.clip_stream import LABEL_COLUMNS
 from .data.clips import ViewDataset
 from .data.read_labels import task_of_videos, task_sentence
 from .data.skipped_videos import SkippedVideos
 from .data.tasks import check_task
 from .evaluation.evaluate_views import evaluate_views
 from .run.arguments import LabelledDataArguments, ModelArguments, RecipeTrainingArguments
-from .run.balance import check_dataset_name, class_weights_of, order_of, warn_of_selection
+from .run.balance import class_weights_of, order_of
 from .run.cross_validation import cross_validate, refuse_placeholder
 from .run.divided_data import Division, check_lists, divide, divides, write_lists
 from .run.entry_point import run_entry_point
-from .run.lifecycle import check_output_dir, publish, report_skipped, report_written, train_and_save
+from .run.lifecycle import (
+    check_output_dir,
+    publish,
+    report_skipped,
+    report_written,
+    train_and_save,
+    warn_of_selection,
+)
+from .run.option_checks import check_dataset_name, check_that_labels_are_there, check_units
 from .run.run_data import (
     ListedVideos,
     TrainingVideos,
@@ -35,6 +43,7 @@ from .run.run_data import (
 )
 from .run.starting_model import load_model_to_finetune, predicts_frames
 from .run.trainers import finetuning_trainer
+from .trainer import LGIFormerTrainer
 
 
 @dataclass
@@ -119,64 +128,113 @@ def finetune(model_arguments: ModelArguments, data: FinetuningArguments, trainin
     return finetune_once(model_arguments, data, training)
 
 
+class LabelledVideos(NamedTuple):
+    """The videos of a run, and what their labels are.
+
+    Attributes:
+        train: The videos to train on.
+        evaluated: The videos to evaluate on, if there are some.
+        label_names: The classes or quantities in their order.
+        task: One of `TASKS`.
+        division: The division of `--train_data`, if the options divide it.
+    """
+
+    train: TrainingVideos
+    evaluated: ListedVideos | None
+    label_names: list[str]
+    task: str
+    division: Division | None
+
+    @property
+    def sources(self) -> list[TrainingVideos]:
+        """The videos to train on, and the videos to evaluate on."""
+        return [self.train] if self.evaluated is None else [self.train, self.evaluated]
+
+
 def finetune_once(
-    model_arguments: ModelArguments, data: FinetuningArguments, training: RecipeTrainingArguments
+    model_arguments: ModelArguments,
+    data: FinetuningArguments,
+    training: RecipeTrainingArguments,
+    num_folds: int | None = None,
 ) -> int:
-    """Train and evaluate once, without cross-validation; otherwise as `finetune`."""
+    """Train and evaluate once, without cross-validation; otherwise as `finetune`.
+
+    Args:
+        num_folds: As for `divide`.
+    """
     check_output_dir(training)
     with announce_if_slow("Opening the videos ..."):
-        videos, evaluated, label_names, division = open_labelled(model_arguments, data, training)
-    task = task_of_videos(videos)
+        videos = open_labelled(model_arguments, data, training, num_folds)
     if data.check_data:
-        return check_videos([videos, *evaluated], data, training)
+        return check_videos(videos.sources, data, training)
     set_seed(training.seed)
     with announce_if_slow("Loading the model ..."):
         model, stored_rate = load_model_to_finetune(
-            model_arguments, label_names, data.drop_path_rate, task, data.label_units
+            model_arguments, videos.label_names, data.drop_path_rate, videos.task, data.label_units
         )
-    check_frames("train_data", videos, task, model.config)
-    if None in (data.task, data.labels) and training.process_index == 0 and (sentence := task_sentence(videos)):
+    check_frames("train_data", videos.train, videos.task, model.config)
+    if None in (data.task, data.labels) and training.process_index == 0 and (sentence := task_sentence(videos.train)):
         note(sentence)
     sampling_rate = stored_rate if data.sampling_rate is None else data.sampling_rate
-    skipped = SkippedVideos(
-        training.output_dir, count_videos(videos, *evaluated, training=training), data.max_skipped_fraction
-    )
+    num_videos = count_videos(*videos.sources, training=training)
+    skipped = SkippedVideos(training.output_dir, num_videos, data.max_skipped_fraction)
+    facts = known_facts(model_arguments, data, training, sampling_rate)
+    trainer = _make_trainer(model, videos, data, training, sampling_rate, skipped, facts)
+    if videos.division is not None and trainer.is_world_process_zero():
+        write_lists(training.output_dir, videos.division)
+    warn_of_selection(training)
+    train_and_save(trainer)
+    figures, is_evaluated = None, videos.evaluated is not None
+    if is_evaluated:
+        views = trainer.eval_dataset
+        figures = evaluate_views(trainer, views, training.output_dir, videos.label_names, videos.task)
+    publish(trainer, figures)
+    report_skipped(trainer, skipped)
+    next_command = _next_command(training.output_dir, is_evaluated)
+    report_written(training, is_evaluated, *next_command, task=videos.task)
+    return 0
+
+
+def _make_trainer(
+    model: PreTrainedModel,
+    videos: LabelledVideos,
+    data: FinetuningArguments,
+    training: RecipeTrainingArguments,
+    sampling_rate: int,
+    skipped: SkippedVideos,
+    facts: ModelFacts,
+) -> LGIFormerTrainer:
+    """Make the trainer, with its training clips and the views to evaluate on."""
     processor = processor_for(
         model.config, sampling_rate=sampling_rate, num_segments=data.num_segments, **data.reading
     )
-    views = [ViewDataset(videos, processor, skipped=skipped, task=task) for videos in evaluated]
+    views = None
+    if videos.evaluated is not None:
+        views = ViewDataset(videos.evaluated, processor, skipped=skipped, task=videos.task)
     clips = training_clips(
-        videos,
+        videos.train,
         make_augmentation(model.config.image_size, data),
         finetuning_sampling(model.config, sampling_rate),
-        label_names=label_names,
+        label_names=videos.label_names,
         arguments=data,
         training=training,
         skipped=skipped,
-        task=task,
-        order=order_of(videos, data, label_names, task, training),
+        task=videos.task,
+        order=order_of(videos.train, data, videos.label_names, videos.task, training),
     )
-    trainer = finetuning_trainer(
+    return finetuning_trainer(
         model,
         training,
         clips,
-        label_names,
+        videos.label_names,
         processor,
-        known_facts(model_arguments, data, training, sampling_rate),
+        facts,
         mixup_alpha=data.mixup_alpha,
         cutmix_alpha=data.cutmix_alpha,
-        task=task,
-        class_weights=class_weights_of(videos, data, label_names, task),
-        views=views[0] if views else None,
+        task=videos.task,
+        class_weights=class_weights_of(videos.train, data, videos.label_names, videos.task),
+        views=views,
     )
-    if division is not None and trainer.is_world_process_zero():
-        write_lists(training.output_dir, division)
-    warn_of_selection(training)
-    train_and_save(trainer)
-    publish(trainer, evaluate_views(trainer, views[0], training.output_dir, label_names, task) if views else None)
-    report_skipped(trainer, skipped)
-    report_written(training, bool(views), *_next_command(training.output_dir, evaluated=bool(views)), task=task)
-    return 0
 
 
 def _next_command(output_dir: str, evaluated: bool) -> list[str]:
@@ -186,67 +244,41 @@ def _next_command(output_dir: str, evaluated: bool) -> list[str]:
 
 
 def open_labelled(
-    model_arguments: ModelArguments, data: FinetuningArguments, training: RecipeTrainingArguments
-) -> tuple[TrainingVideos, list[ListedVideos], list[str], Division | None]:
+    model_arguments: ModelArguments,
+    data: FinetuningArguments,
+    training: RecipeTrainingArguments,
+    num_folds: int | None = None,
+) -> LabelledVideos:
     """Open the videos to train and to evaluate on, and check their labels.
 
-    Returns:
-        The videos to train on; a list with the videos to evaluate on, empty without them; the names of the classes in
-        the order of their indices; and the division of `--train_data`, if the options divide it.
+    Args:
+        num_folds: As for `divide`.
 
     Raises:
         ValueError: If videos cannot be opened or divided or have no labels, a label is unknown, or there is only one
             class.
     """
-    is_divided = divides(data)
+    is_divided = divides(data, num_folds)
     frame_level = predicts_frames(model_arguments)
     videos = open_training_videos(data, data.labels, task=data.task, frame_level=frame_level)
-    check_labels("train_data", videos)
+    check_that_labels_are_there("train_data", videos)
+    task = task_of_videos(videos)
     label_names = data.labels or names_of_classes("train_data", videos)
     check_dataset_name(data, label_names)
-    division = divide(videos, data, label_names, task_of_videos(videos), training.seed) if is_divided else None
+    division = divide(videos, data, label_names, task, training.seed, num_folds) if is_divided else None
     if division is not None:
         check_lists(training.output_dir, division)
         videos = division.train
     check_classes_to_train("train_data", videos, label_names)
-    task = task_of_videos(videos)
     check_units(data.label_units, label_names, task)
-    evaluated = [] if division is None else [division.evaluated]
+    evaluated = None if division is None else division.evaluated
     if data.eval_data is not None:
         options = {"task": task, "frame_level": frame_level}
-        evaluated = [open_videos(data.eval_data, data.data_root, label_names, **options)]
-    for source in evaluated:
-        check_labels("eval_data", source)
-        warn_of_empty_classes("eval_data", source, label_names)
-    return videos, evaluated, label_names, division
-
-
-def check_labels(option: str, videos: TrainingVideos):
-    """Check that the videos of `option` have labels.
-
-    Raises:
-        ValueError: If they have none.
-    """
-    columns = videos.features  # None for a stream without this information
-    if columns is not None and not any(name in columns for name in LABEL_COLUMNS):
-        raise ValueError(
-            f"{option} has no labels, but fine-tuning needs them. Write 'path label' in each line, or name the "
-            "column of labels 'label'."
-        )
-
-
-def check_units(label_units: list[str] | None, label_names: list[str], task: str):
-    """Check that `--label_units` fits the labels.
-
-    Raises:
-        ValueError: If the labels are no quantities, or the units are more or fewer.
-    """
-    if label_units is not None and task != "regression":
-        raise ValueError(f"label_units are for --task regression, but the task is {task}.")
-    if label_units is not None and len(label_units) != len(label_names):
-        raise ValueError(
-            f"label_units has the length {len(label_units)}, but the quantities are {', '.join(label_names)}."
-        )
+        evaluated = open_videos(data.eval_data, data.data_root, label_names, **options)
+    if evaluated is not None:
+        check_that_labels_are_there("eval_data", evaluated)
+        warn_of_empty_classes("eval_data", evaluated, label_names)
+    return LabelledVideos(videos, evaluated, label_names, task, division)
 
 
 def known_facts(

@@ -45,6 +45,7 @@ class PretrainingArguments(DataArguments):
     )
 
     def __post_init__(self):
+        super().__post_init__()
         if _words(self.crop) == NONE:
             self.crop_frame_size = None
         self.crop = _pixels("crop", self.crop, ("top", "left", "height", "width"))

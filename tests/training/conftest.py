@@ -16,6 +16,12 @@ def _one_thread():
     torch.set_num_threads(num_threads)
 
 
+@pytest.fixture
+def in_workplace(workplace, monkeypatch):
+    """Runs a test in the folder `workplace`, a fixture of the test's own file."""
+    monkeypatch.chdir(workplace)
+
+
 @pytest.fixture(scope="session")
 def tiny_run(load_module):
     """The module `tiny_run.py` beside this file, which other processes run as a script."""

@@ -43,6 +43,8 @@ seed: 3
 CLASSES = {"dark": 40, "light": 200}
 LABELS = ("--labels", *CLASSES)
 
+pytestmark = pytest.mark.usefixtures("in_workplace")
+
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
@@ -63,11 +65,6 @@ def workplace(tmp_path_factory):
     (folder / "bare.txt").write_text("dark/clip 0.mp4\n")
     (folder / "tiny.yaml").write_text(RECIPE)
     return folder
-
-
-@pytest.fixture(autouse=True)
-def _in_workplace(workplace, monkeypatch):
-    monkeypatch.chdir(workplace)
 
 
 def pretrain(*options):

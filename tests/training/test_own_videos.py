@@ -33,6 +33,8 @@ seed: 3
 """
 CLASSES = {"dark": 40, "light": 200}
 
+pytestmark = pytest.mark.usefixtures("in_workplace")
+
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory, load_module):
@@ -55,11 +57,6 @@ def workplace(tmp_path_factory, load_module):
     (folder / "rare.txt").write_text("".join(lines))
     (folder / "tiny.yaml").write_text(RECIPE)
     return folder
-
-
-@pytest.fixture(autouse=True)
-def _in_workplace(workplace, monkeypatch):
-    monkeypatch.chdir(workplace)
 
 
 def finetune(*options):

@@ -33,10 +33,11 @@ def label_shares(videos: ListedVideos, num_labels: int, task: str = "single_labe
 
 
 def strata_of(videos: ListedVideos, num_labels: int, task: str) -> np.ndarray:
-    """The class by which a list is stratified, int (videos,).
+    """The stratum of each video, int (videos,). Each part of a divided list gets its share of every stratum.
 
-    It is the class with most votes, or the combination of several labels; combinations of one video are one class.
-    Numbers and labels of frames have one class.
+    - One class, or votes: the stratum is the class, or the class with most votes.
+    - Several labels: it is the combination of labels. All combinations that only one video has are one stratum.
+    - Numbers, and labels of frames: all videos are in one stratum.
     """
     if task == "regression" or (videos.features is not None and is_frame_level(videos.features["label"], task)):
         return np.zeros(len(videos), dtype=np.int64)

@@ -170,7 +170,7 @@ class ViewCollator:
     """
 
     def __call__(self, items: list[dict]) -> dict:
-        if not any("view_weights" in item for item in items):
+        if all("view_weights" not in item for item in items):
             return evaluation_batch(items)
         views = torch.tensor([len(item["pixel_values"]) for item in items])
         batch = {

@@ -56,7 +56,8 @@ def fold_of_each(
     """Divide videos into folds, stratified by class, with scikit-learn. The arguments are those of `held_out`.
 
     Returns:
-        The fold, from 1, in which each video is evaluated: int (videos,).
+        int (videos,), the number of a fold for each video. The first fold is 1. This fold evaluates the video, and the
+        other folds train on it.
 
     Raises:
         ValueError: If a fold would have no video.

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from ...hub.answer_kind import THRESHOLD
 from ..data.clips import ViewDataset
 from ..trainer import LGIFormerTrainer
 from .metrics import values_of
@@ -15,7 +16,7 @@ def evaluate_views(
     output_dir: str | Path,
     label_names: Sequence[str],
     task: str = "single_label",
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
 ) -> dict | None:
     """Predict every video, write the report with `write_evaluation`, and print a table.
 
@@ -25,7 +26,7 @@ def evaluate_views(
         output_dir: Folder of the report.
         label_names: The classes or quantities.
         task: One of `TASKS`: what the labels of the videos are.
-        threshold: Probability from which a label of multi_label is predicted.
+        threshold: As for `multi_label_figures`.
 
     Returns:
         The figures; None in all processes except the first.
@@ -39,7 +40,12 @@ def evaluate_views(
         return None
     values = values_of(output.predictions, task)
     figures = write_evaluation(
-        *(output_dir, views.names(), output.label_ids, values, label_names, task),
+        output_dir,
+        views.names(),
+        output.label_ids,
+        values,
+        label_names,
+        task,
         threshold=threshold,
         units=getattr(trainer.model.config, "label_units", None),
     )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...extras import needs_extra
+from ...hub.answer_kind import THRESHOLD
 
 
 REGRESSION_METRICS = ("ccc", "pearson", "mae", "rmse", "mse")
@@ -42,7 +43,9 @@ def regression_figures(predictions: np.ndarray, labels: np.ndarray, names: Seque
             notes.append(f"CCC and Pearson of {name} are undefined: all labels are {true[0]:g}.")
         elif _is_constant(predicted):
             notes.append(f"Pearson of {name} is undefined: all predictions are {predicted[0]:g}.")
-    means = {metric: _mean([figures[metric] for figures in quantities.values()]) for metric in REGRESSION_METRICS}
+    means = {
+        metric: mean_of_defined([figures[metric] for figures in quantities.values()]) for metric in REGRESSION_METRICS
+    }
     return means | {"quantities": quantities} | ({"notes": notes} if notes else {})
 
 
@@ -55,7 +58,7 @@ def concordance(predicted: np.ndarray, true: np.ndarray) -> float | None:
 
 
 def multi_label_figures(
-    probabilities: np.ndarray, labels: np.ndarray, names: Sequence[str], threshold: float = 0.5
+    probabilities: np.ndarray, labels: np.ndarray, names: Sequence[str], threshold: float = THRESHOLD
 ) -> dict:
     """Compute the metrics of labels that do not exclude each other.
 
@@ -63,7 +66,7 @@ def multi_label_figures(
         probabilities: float (videos, labels).
         labels: float (videos, labels), 0 or 1.
         names: Names of the labels.
-        threshold: Probability from which a label is predicted.
+        threshold: A label is predicted if its probability is at least this number.
 
     Returns:
         `map`: mean of the average precisions. `micro_f1`: F1 of all decisions. `macro_f1`: mean of the F1. `labels`:
@@ -94,9 +97,9 @@ def multi_label_figures(
     }
     without = [name for name, figures in of_labels.items() if not figures["support"]]
     return {
-        "map": _mean([figures["average_precision"] for figures in of_labels.values()]),
+        "map": mean_of_defined([figures["average_precision"] for figures in of_labels.values()]),
         "micro_f1": _f1(hits.sum(), support.sum() + claims.sum()),
-        "macro_f1": _mean([figures["f1"] for figures in of_labels.values()]),
+        "macro_f1": mean_of_defined([figures["f1"] for figures in of_labels.values()]),
         "threshold": threshold,
         "labels": of_labels,
         **({"notes": [f"No video has {', '.join(without)}."]} if without else {}),
@@ -124,7 +127,8 @@ def _is_constant(values: np.ndarray) -> bool:
     return bool((values == values[0]).all())
 
 
-def _mean(values: list[float | None]) -> float | None:
+def mean_of_defined(values: Sequence[float | None]) -> float | None:
+    """The mean of the values that are not None; None if there are none."""
     defined = [value for value in values if value is not None]
     return float(np.mean(defined)) if defined else None
 

@@ -10,11 +10,13 @@ import torch
 from transformers import EvalPrediction
 
 from ...extras import needs_extra, require_extra
-from ...hub.answer_kind import answers_of
+from ...hub.answer_kind import THRESHOLD, answers_of
 from ..data.labels import UNREADABLE_LABEL
 from ..data.tasks import PROBLEM_TYPES
-from .label_metrics import mean_kl, multi_label_figures, regression_figures
+from .label_metrics import mean_kl, mean_of_defined, multi_label_figures, regression_figures
 
+
+CLASS_METRICS = ("uar", "war", "weighted_f1", "micro_f1", "macro_f1")
 
 NO_VIDEO = "There is no video to compute metrics of: none was given, or none could be read."
 
@@ -113,7 +115,7 @@ def compute_figures(
         for hits, total in zip(matrix.diagonal().tolist(), videos.tolist(), strict=True)
     ]
     return {
-        "uar": float(np.mean([accuracy for accuracy in class_accuracy if accuracy is not None])),
+        "uar": mean_of_defined(class_accuracy),
         "war": float(accuracy_score(references, predictions)),
         "class_accuracy": class_accuracy
         if label_names is None
@@ -127,7 +129,7 @@ def compute_figures(
 
 
 def figures_of_task(
-    task: str, values: np.ndarray, labels: np.ndarray, label_names: Sequence[str], threshold: float = 0.5
+    task: str, values: np.ndarray, labels: np.ndarray, label_names: Sequence[str], threshold: float = THRESHOLD
 ) -> dict:
     """Compute the metrics of a task.
 
@@ -137,7 +139,7 @@ def figures_of_task(
             frame.
         labels: int (videos,) of single_label, otherwise float (videos, labels). None is unreadable.
         label_names: Names of the classes or quantities.
-        threshold: Probability from which a label of multi_label is predicted.
+        threshold: As for `multi_label_figures`.
 
     Returns:
         For single_label the figures of `FacialExpressionMetric`. Otherwise `"task"` and
@@ -206,7 +208,8 @@ def make_compute_metrics(
 
     - single_label: `uar`, `war`, `weighted_f1`, `micro_f1`, `macro_f1`, and `accuracy_<name>` of each class that
       occurs. Distribution: also `kl`.
-    - multi_label: `map`, `micro_f1`, `macro_f1`; `average_precision_<name>` and `f1_<name>`, at probability 0.5.
+    - multi_label: `map`, `micro_f1`, `macro_f1`, `average_precision_<name>` and `f1_<name>`. A label is
+      predicted if its probability is at least `THRESHOLD`.
     - regression: `ccc`, `pearson`, `mae`, `rmse`, `mse`, and the same as `ccc_<name>` of each quantity.
 
     Args:
@@ -235,7 +238,7 @@ def values_of(scores: np.ndarray, task: str) -> np.ndarray:
 
 BEST_METRICS = {"multi_label": "map", "regression": "ccc"}
 """The metric that selects the best model where UAR and WAR do not exist."""
-_OF_ONE_CLASS = ("uar", "war", "weighted_f1", "micro_f1", "macro_f1", "accuracy", "kl")
+_OF_ONE_CLASS = (*CLASS_METRICS, "accuracy", "kl")
 _ERRORS = ("kl", "mse", "mae", "rmse")
 
 

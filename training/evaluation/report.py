@@ -11,10 +11,11 @@ from rich.text import Text
 
 from ...extras import needs_extra
 from ...files import whole_file
+from ...hub.answer_kind import THRESHOLD
 from ...hub.model_card.figures import METRICS, as_number, as_percent
 from ...messages import console
 from .label_metrics import REGRESSION_METRICS
-from .metrics import figures_of_task, is_readable
+from .metrics import CLASS_METRICS, figures_of_task, is_readable
 from .predictions_file import PREDICTIONS_FILE, Predictions, read_predictions, write_predictions
 
 
@@ -32,7 +33,6 @@ PICTURES = {
     "multi_label": "precision_recall.png",
     "regression": "truth_and_prediction.png",
 }
-_OF_CLASSES = ("uar", "war", "weighted_f1", "micro_f1", "macro_f1")
 
 
 def evaluation_files(task: str = "single_label") -> tuple[str, str, str]:
@@ -48,7 +48,7 @@ def write_evaluation(
     label_names: Sequence[str],
     task: str = "single_label",
     *,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
     units: Sequence[str | None] | None = None,
 ) -> dict:
     """Write the `evaluation_files`: `metrics.json`, `predictions.csv` and a picture.
@@ -90,7 +90,7 @@ def write_report(
     predictions: Predictions,
     num_unreadable_videos: int,
     *,
-    threshold: float = 0.5,
+    threshold: float = THRESHOLD,
     units: Sequence[str | None] | None = None,
 ) -> dict:
     """Write the report of predictions; otherwise as `write_evaluation`."""
@@ -146,7 +146,7 @@ def pool_evaluations(folders: Sequence[str | Path], output_dir: str | Path) -> d
         None if first.frames is None else np.concatenate([predictions.frames for predictions in read]),
     )
     num_unreadable = sum(figures["num_unreadable_videos"] for figures in metrics)
-    threshold = metrics[0].get("threshold", 0.5)
+    threshold = metrics[0].get("threshold", THRESHOLD)
     return write_report(output_dir, pooled, num_unreadable, threshold=threshold, units=_units_in(metrics[0]))
 
 
@@ -181,7 +181,7 @@ def print_evaluation(figures: dict):
         table.add_row("micro F1", "", as_percent(figures["micro_f1"]))
     else:
         table = _table("", "%")
-        for name in _OF_CLASSES:
+        for name in CLASS_METRICS:
             table.add_row(METRICS[name].title, as_percent(figures[name]))
         table.add_section()
         for name, accuracy in figures["class_accuracy"].items():

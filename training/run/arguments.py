@@ -1,24 +1,20 @@
-"""Options of the training commands, from a recipe and the command line.
+"""Options of the training commands. `recipe_parser.py` reads them from a recipe and the command line.
 
 Options have the names of Transformers' examples and of `TrainingArguments` where these exist. `help.py` reads this
 file without importing it, so that `--help` is fast. Defaults, help texts and choices must therefore be literals.
 """
 
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import torch
-from transformers import HfArgumentParser
 
-from ...files import PATHS, expand_path, expand_paths_of
 from ...image_processing.decoding.decoder_backends import chosen_backend
 from ...image_processing.decoding.frame_folders import check_frame_order
-from ...messages import CommandParser, nearest, shows_progress, spell_with_underscores
+from ...messages import shows_progress
 from ..data.mixed_order import check_shares
 from ..trainer.arguments import LGIFormerTrainingArguments
-from .help import help_of
 from .precision import device_has_bf16
-from .recipes import RecipeError, command_of, read_recipe, shipped
 
 
 def check_reading(backend: str | None, frame_order: str | None):
@@ -200,8 +196,6 @@ class LabelledDataArguments(DataArguments):
             "choices": ["random", "balanced"],
         },
     )
-    # Set for each fold if --train_data is divided into folds.
-    num_folds: int | None = field(default=None, init=False)
 
     def __post_init__(self):
         super().__post_init__()
@@ -310,66 +304,6 @@ class RecipeTrainingArguments(LGIFormerTrainingArguments):
                     f"{name}={str(getattr(self, name)).lower()} clashes with early_stopping_patience, which needs "
                     f"evaluations and the best model. Leave out {name} or early_stopping_patience."
                 )
-
-
-class RecipeParser(CommandParser, HfArgumentParser):
-    """Parser of `[RECIPE] [--option value ...]` into dataclasses; options on the command line win."""
-
-    def __init__(self, *dataclass_types: type, prog: str):
-        super().__init__(dataclass_types, prog=prog, allow_abbrev=False)
-        self.usage = f"{prog} [RECIPE] [--option value ...]"  # a list of all options would hide the error
-        self.add_argument("recipe", nargs="?")
-        expand_paths_of(self)  # also in the string of a recipe, which `argparse` converts
-
-    def format_help(self) -> str:
-        return help_of(self.prog.split()[-1])
-
-    def parse(self, argv: list[str]) -> tuple:
-        """One instance of each dataclass.
-
-        Raises:
-            RecipeError: If the recipe cannot be read or has an unknown option.
-            ValueError: If options clash.
-            SystemExit: If the command line is wrong.
-        """
-        argv = spell_with_underscores(argv)
-        arguments, unknown = self.parse_known_args(argv)
-        if unknown:
-            self.refuse_unknown(unknown)
-        self._refuse_recipe_among_values(arguments)
-        if arguments.recipe is not None:
-            self.set_defaults(**self._read_options(arguments.recipe))
-        *parsed, _ = self.parse_args_into_dataclasses(argv, look_for_args_file=False)
-        return tuple(parsed)
-
-    def _read_options(self, recipe):
-        options = read_recipe(recipe)
-        known = [option.name for kind in self.dataclass_types for option in fields(kind) if option.init]
-        for name in options:
-            if name not in known:
-                hint = self._other_command(recipe) or nearest(str(name), known)
-                raise RecipeError(f"The recipe '{recipe}' has an unknown option {name!r}{hint}")
-        return {name: _as_default(name, value) for name, value in options.items()}
-
-    def _refuse_recipe_among_values(self, arguments):
-        for name, values in vars(arguments).items():
-            if arguments.recipe is None and isinstance(values, list) and values and values[-1] in shipped():
-                raise RecipeError(
-                    f"'{values[-1]}' follows --{name}, which takes several values. Write the recipe first."
-                )
-
-    def _other_command(self, recipe: str) -> str:
-        """The end of an error message if the recipe belongs to another command."""
-        if recipe not in shipped() or command_of(recipe) == self.prog:
-            return ""
-        return f"; it is a recipe of `{command_of(recipe)}`."
-
-
-def _as_default(name: str, value):
-    """A value of a recipe as `argparse` takes defaults."""
-    if isinstance(value, dict):
-        return json.dumps(value)
-    return [expand_path(str(path)) for path in value] if name in PATHS and isinstance(value, list) else value
 
 
 def _parsed_fields(text: str | None) -> dict:

@@ -1,4 +1,4 @@
-"""Class weights and the balanced order of `finetune`, and checks of what its figures and card would say."""
+"""Class weights and the balanced order of `finetune`."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,6 @@ from rich.table import Table
 from rich.text import Text
 from transformers.utils import logging
 
-from ...configuration import DATASET_LABELS
 from ...messages import console, is_quiet
 from ..data.class_balance import balancing_weights, label_shares, positive_weights
 from ..data.label_values import is_frame_level
@@ -83,29 +82,6 @@ def order_of(
     if not isinstance(videos, ShardedVideos):
         return BalancedOrder(labels, seed)
     return BalancedOrder(labels, seed, shuffle_buffer_of(data, SHARD_SHUFFLE_BUFFER), videos.counts)
-
-
-def check_dataset_name(data: LabelledDataArguments, label_names: Sequence[str]):
-    """Check that the classes are those of the corpus that the card will name.
-
-    Raises:
-        ValueError: If `--dataset_name` is a known corpus of other classes.
-    """
-    known = DATASET_LABELS.get((data.dataset_name or "").lower())
-    if known is not None and set(known) != set(label_names):
-        raise ValueError(
-            f"The classes are {', '.join(label_names)}, but dataset_name={data.dataset_name} has {', '.join(known)}. "
-            "For your own videos, take the recipe finetune_own, or give them another --dataset_name."
-        )
-
-
-def warn_of_selection(training: RecipeTrainingArguments):
-    """Warn that the evaluated videos select the model, if they do."""
-    if training.load_best_model_at_end:
-        logger.warning(
-            "The best checkpoint is chosen on the videos that are evaluated, so its figures are too good. The "
-            "published code also chooses on the test list. Evaluate the model on other videos too."
-        )
 
 
 def _refuse_stream(videos: TrainingVideos, option: str):

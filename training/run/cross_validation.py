@@ -31,8 +31,8 @@ SUMMARIES = {"mean": "mean", "standard_deviation": "standard deviation (n - 1)",
 
 
 def cross_validate(
-    run: Callable[[ModelArguments, LabelledDataArguments, RecipeTrainingArguments], int],
-    check: Callable[[ModelArguments, LabelledDataArguments, RecipeTrainingArguments], object],
+    run: Callable[[ModelArguments, LabelledDataArguments, RecipeTrainingArguments, int | None], int],
+    check: Callable[[ModelArguments, LabelledDataArguments, RecipeTrainingArguments, int | None], object],
     model_arguments: ModelArguments,
     data: LabelledDataArguments,
     training: RecipeTrainingArguments,
@@ -45,30 +45,33 @@ def cross_validate(
     A resumed run skips the folds that were evaluated already.
 
     Args:
-        run: Trains and evaluates one fold, into `training.output_dir`; returns an exit status.
-        check: Raises a ValueError if the data of a fold are wrong. All folds are checked before the first is trained.
-        model_arguments, data, training: The options of `run`. The numbers `data.folds` replace `{fold}` in the data's
-            and the model's paths, in `output_dir` and `hub_model_id`. If `train_data` has no `{fold}`, it is divided
-            into as many folds as the only number of `data.folds` says.
+        run: Trains and evaluates one fold, into `training.output_dir`; returns an exit status. It takes the options
+            of the fold, and the number of folds if `train_data` is divided into folds, else None.
+        check: Takes the same, and raises a ValueError if the data of a fold are wrong. All folds are checked before
+            the first is trained.
+        model_arguments, data, training: The options; they are not changed. The numbers `data.folds` replace `{fold}`
+            in the data's and the model's paths, in `output_dir` and `hub_model_id`. If `train_data` has no `{fold}`,
+            it is divided into as many folds as the only number of `data.folds` says.
 
     Raises:
         ValueError: If a path lacks `{fold}`, there is no data to evaluate on, or data are wrong.
     """
-    folds = _check(data, training)
+    folds, num_folds = _folds(data, training)
     if FOLD not in training.output_dir:
+        training = copy.copy(training)
         training.output_dir = str(Path(training.output_dir, f"fold_{FOLD}"))
     parts = Path(training.output_dir).parts
     parent = Path(*parts[: next(index for index, part in enumerate(parts) if FOLD in part)])
     options_of_folds = {fold: _options_of(fold, model_arguments, data, training) for fold in folds}
     # Without a checkpoint, `run` checks the first fold before it writes anything.
     for fold in folds if training.resume_from_checkpoint else folds[1:]:
-        check(*options_of_folds[fold])
+        check(*options_of_folds[fold], num_folds)
     folders = {}
     for fold, options in options_of_folds.items():
         folders[fold] = Path(options[-1].output_dir)
         if training.resume_from_checkpoint and Path(folders[fold], METRICS_FILE).is_file():
             continue
-        status = run(*options)
+        status = run(*options, num_folds)
         if status or data.check_data:
             return status
     if PartialState().is_main_process:
@@ -165,15 +168,19 @@ def refuse_placeholder(data: LabelledDataArguments):
             )
 
 
-def _check(data: LabelledDataArguments, training: RecipeTrainingArguments) -> list[int]:
-    """Return the numbers of the folds, and set `data.num_folds` if `--train_data` is divided into folds."""
+def _folds(data: LabelledDataArguments, training: RecipeTrainingArguments) -> tuple[list[int], int | None]:
+    """The numbers of the folds, and into how many folds `--train_data` is divided: None if each has its own list.
+
+    Raises:
+        ValueError: If a path or `hub_model_id` lacks `{fold}`.
+    """
     if training.push_to_hub and FOLD not in (training.hub_model_id or ""):
         raise ValueError(
             f"hub_model_id={training.hub_model_id!r} must contain {FOLD}, because each fold has its own repository."
         )
     if FOLD not in str(data.train_data) and len(data.folds) == 1 and data.folds[0] > 1:
-        data.num_folds = data.folds[0]
-        return list(range(1, data.num_folds + 1))
+        num_folds = data.folds[0]
+        return list(range(1, num_folds + 1)), num_folds
     for name in ("train_data", "eval_data"):
         path = getattr(data, name)
         if FOLD not in str(path):
@@ -181,4 +188,4 @@ def _check(data: LabelledDataArguments, training: RecipeTrainingArguments) -> li
                 f"{name}={path!r} must contain {FOLD}, which is replaced by the number of each fold. To divide one "
                 "list into folds, give their number alone, such as --folds 5."
             )
-    return data.folds
+    return data.folds, None

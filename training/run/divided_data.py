@@ -36,13 +36,16 @@ class Division(NamedTuple):
     summary: str
 
 
-def divides(data: LabelledDataArguments) -> bool:
+def divides(data: LabelledDataArguments, num_folds: int | None = None) -> bool:
     """Whether the options divide `--train_data`.
+
+    Args:
+        num_folds: As for `divide`.
 
     Raises:
         ValueError: If the options clash.
     """
-    is_divided = data.eval_split is not None or data.num_folds is not None
+    is_divided = data.eval_split is not None or num_folds is not None
     if data.eval_split is not None and data.folds:
         raise ValueError("eval_split clashes with folds, which divide the videos too. Leave one of the two out.")
     if is_divided and data.eval_data is not None:
@@ -62,8 +65,12 @@ def divide(
     label_names: list[str],
     task: str,
     seed: int,
+    num_folds: int | None = None,
 ) -> Division:
     """Divide the videos of `--train_data`, stratified by class, with each group in one part.
+
+    Args:
+        num_folds: Number of folds. The fold `data.folds[0]` is evaluated. Without it, `data.eval_split` is held out.
 
     Raises:
         ValueError: If they are not a list, have no such column of groups, or cannot be divided.
@@ -76,10 +83,10 @@ def divide(
     paths = list(videos["video"])
     column, groups = groups_of(data.train_data[0], paths, data.group_column)
     strata = strata_of(videos, len(label_names), task)
-    if data.num_folds is None:
+    if num_folds is None:
         is_evaluated = held_out(data.eval_split, paths, strata, groups, seed)
     else:
-        is_evaluated = fold_of_each(data.num_folds, paths, strata, groups, seed) == data.folds[0]
+        is_evaluated = fold_of_each(num_folds, paths, strata, groups, seed) == data.folds[0]
     parts = {TRAIN_SPLIT_FILE: np.flatnonzero(~is_evaluated), EVAL_SPLIT_FILE: np.flatnonzero(is_evaluated)}
     lists = {
         name: list_text(videos.select(rows), task, column, groups and [groups[row] for row in rows])

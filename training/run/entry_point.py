@@ -21,7 +21,7 @@ from ...messages import (
 )
 from ..data.skipped_videos import TooManySkippedVideosError
 from ..trainer.non_finite_loss import NonFiniteLossError
-from .arguments import RecipeParser
+from .recipe_parser import RecipeParser
 
 
 logger = logging.get_logger(__name__)

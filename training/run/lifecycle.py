@@ -39,6 +39,15 @@ def check_output_dir(training: RecipeTrainingArguments):
         )
 
 
+def warn_of_selection(training: RecipeTrainingArguments):
+    """Warn that the evaluated videos select the model, if they do."""
+    if training.load_best_model_at_end:
+        logger.warning(
+            "The best checkpoint is chosen on the videos that are evaluated, so its figures are too good. The "
+            "published code also chooses on the test list. Evaluate the model on other videos too."
+        )
+
+
 def train_and_save(trainer: LGIFormerTrainer):
     """Train, then save the model, its card, its processor and the run's state in the output folder.
 

@@ -150,7 +150,9 @@ def training_clips(
     if order is None:
         order = _order_of(videos, arguments, training)
     return ClipDataset(
-        *(videos, sample_indices, transform),
+        videos,
+        sample_indices,
+        transform,
         seed=training.seed,
         skipped=skipped,
         sampler=order,

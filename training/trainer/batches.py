@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import Dataset, IterableDataset
 
 from ..data.transforms import transform_of
+from .epochs import items_in_epoch
 from .failed_batches import failed_batch, is_failed
 from .global_generators import seeded_generators
 
@@ -71,8 +72,7 @@ class TrainingBatches(SeededBatches):
 
     def __len__(self) -> int:
         """The number of items in an epoch."""
-        sampler = getattr(self.items, "sampler", None)
-        return len(self.items if sampler is None else sampler)
+        return items_in_epoch(self.items)
 
     def set_epoch(self, epoch: int):
         """Make the batches of another epoch. Call it before the data loader is iterated."""

@@ -13,6 +13,8 @@ from transformers import Trainer, TrainerState
 from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import has_length
 
+from .epochs import items_in_epoch
+
 
 DATA_ORDER_FILE = "data_order.json"
 RANDOM = "random"
@@ -30,7 +32,7 @@ def data_order(trainer: Trainer) -> dict[str, int | str | None]:
             "batch of a process": args.train_batch_size,
         }
     sampler = getattr(dataset, "sampler", None)
-    num_videos = len(dataset if sampler is None else sampler)
+    num_videos = items_in_epoch(dataset)
     return {
         "seed": args.seed,
         "data_seed": args.data_seed,

@@ -3,8 +3,14 @@
 from collections.abc import Iterator
 
 import torch
-from torch.utils.data import Sampler
+from torch.utils.data import Dataset, Sampler
 from transformers import TrainerCallback
+
+
+def items_in_epoch(dataset: Dataset) -> int:
+    """The number of items in an epoch: that of the data set's `sampler`, if it has one."""
+    sampler = getattr(dataset, "sampler", None)
+    return len(dataset if sampler is None else sampler)
 
 
 class EpochOrder(Sampler[int]):

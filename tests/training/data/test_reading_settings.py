@@ -16,7 +16,8 @@ from lgi_former.training.data.skipped_videos import SkippedVideos
 from lgi_former.training.evaluate import EvaluationArguments, load_for_evaluation
 from lgi_former.training.finetune import FinetuningArguments
 from lgi_former.training.pretrain import PretrainingArguments
-from lgi_former.training.run.arguments import DataArguments, ModelArguments, RecipeParser, RecipeTrainingArguments
+from lgi_former.training.run.arguments import DataArguments, ModelArguments, RecipeTrainingArguments
+from lgi_former.training.run.recipe_parser import RecipeParser
 from lgi_former.training.run.run_data import check_videos, training_clips
 
 
@@ -103,8 +104,9 @@ def test_recipes_and_options_set_the_reading(tmp_path):
     ],
 )
 def test_unknown_settings_are_refused_before_training(options, message):
-    with pytest.raises(ValueError, match=message):
-        DataArguments(**options)
+    for kind in (DataArguments, FinetuningArguments, PretrainingArguments):
+        with pytest.raises(ValueError, match=message):
+            kind(**options)
     with pytest.raises(ValueError, match=message):
         EvaluationArguments(model="model", data="list.csv", **options)
 

@@ -7,11 +7,8 @@ import pytest
 from lgi_former.configuration import DATASET_LABELS, DATASET_TERMS
 from lgi_former.training.finetune import FinetuningArguments
 from lgi_former.training.pretrain import PretrainingArguments
-from lgi_former.training.run.arguments import (
-    ModelArguments,
-    RecipeParser,
-    RecipeTrainingArguments,
-)
+from lgi_former.training.run.arguments import ModelArguments, RecipeTrainingArguments
+from lgi_former.training.run.recipe_parser import RecipeParser
 from lgi_former.training.run.recipes import RecipeError, read_recipe, shipped
 
 
@@ -38,21 +35,23 @@ def test_the_command_line_wins_over_the_recipe(tmp_path):
     ("value", "expected"),
     [("faces", ["faces"]), ("~/$CORPUS", ["/home/me/dfew"]), ("[~/a.csv, images]", ["/home/me/a.csv", "images"])],
 )
-def test_sources_and_paths_of_a_recipe(value, expected, tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", [FinetuningArguments, PretrainingArguments])
+def test_sources_and_paths_of_a_recipe(kind, value, expected, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
     monkeypatch.setenv("CORPUS", "dfew")
     recipe = write(tmp_path, f"train_data: {value}\noutput_dir: ~/out\nmodel_name_or_path: $CORPUS/model\n")
-    model, data, training = parse(recipe)
+    model, data, training = parse(recipe, data=kind)
     assert data.train_data == expected
     assert (training.output_dir, model.model_name_or_path) == ("/home/me/out", "dfew/model")
-    data = parse(recipe, "--train_data", "$CORPUS/x", "y", "--mix", "1", "0.5", "--data_root=~/clips")[1]
+    data = parse(recipe, "--train_data", "$CORPUS/x", "y", "--mix", "1", "0.5", "--data_root=~/clips", data=kind)[1]
     assert (data.train_data, data.mix, data.data_root) == (["dfew/x", "y"], [1, 0.5], "/home/me/clips")
 
 
 @pytest.mark.parametrize("options", [["--train_data", "a"], [], ["--train_data", "a", "b", "c"]])
-def test_shares_need_as_many_sources(options):
+@pytest.mark.parametrize("kind", [FinetuningArguments, PretrainingArguments])
+def test_shares_need_as_many_sources(kind, options):
     with pytest.raises(ValueError, match="needs one number for each of several sources"):
-        parse("--output_dir", "out", *options, "--mix", "1", "2")
+        parse("--output_dir", "out", *options, "--mix", "1", "2", data=kind)
 
 
 def test_a_recipe_after_the_sources_is_refused():

@@ -15,8 +15,9 @@ from lgi_former.training.evaluate import EvaluationArguments
 from lgi_former.training.finetune import FinetuningArguments
 from lgi_former.training.pretrain import PretrainingArguments
 from lgi_former.training.run import help as training_help
-from lgi_former.training.run.arguments import DataArguments, ModelArguments, RecipeParser, RecipeTrainingArguments
+from lgi_former.training.run.arguments import DataArguments, ModelArguments, RecipeTrainingArguments
 from lgi_former.training.run.help import GROUPS, RULE, TRAINING, help_of, read_options, transformers_options
+from lgi_former.training.run.recipe_parser import RecipeParser
 
 
 CLASSES = {
