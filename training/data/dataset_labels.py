@@ -47,8 +47,6 @@ def labels_in_rows(source: Dataset, wanted: Wanted) -> tuple[Annotations, Wanted
         rows = np.repeat(np.arange(len(counts)), counts)
         annotations.frame_counts, annotations.place_of_frame = counts, lambda row: place_in_dataset(rows[row])
         feature, column = feature.feature, column.flatten()
-        if wanted.task is None and not isinstance(feature, (dict, List)) and not _is_float(feature):
-            wanted = replace(wanted, task="single_label")
     return _with_values(annotations, feature, column, wanted)
 
 
@@ -89,10 +87,7 @@ def _with_values(
             f"{wanted.task} needs such labels."
         )
     written = [[written_label(label, feature.feature) for label in labels] for labels in column.to_pylist()]
-    if any(";" in label for labels in written for label in labels):
-        raise AnnotationError("The name of a class holds ';', which separates several labels. Rename it.")
-    text = pa.array([";".join(labels) for labels in written], pa.string())
-    return replace(annotations, labels=text), replace(wanted, task="multi_label")
+    return replace(annotations, labels=pa.array(written, pa.list_(pa.string()))), wanted
 
 
 def _is_of_frames(feature: FeatureType, column: pa.Array, wanted: Wanted) -> bool:

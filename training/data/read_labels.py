@@ -5,9 +5,8 @@ from typing import NamedTuple
 import pyarrow as pa
 from datasets import Dataset, DatasetInfo, Features, List, Value
 
-from .frame_labels import joined_frames
 from .label_values import LabelFeature, names_of_feature
-from .labels import AnnotationError, label_column
+from .labels import AnnotationError, in_lists, label_column
 from .list_text import Annotations
 from .task_inference import infer_task
 from .tasks import TASKS, Wanted
@@ -47,7 +46,7 @@ def read_labels(annotations: Annotations, wanted: Wanted) -> ReadLabels | None:
     else:
         values, feature = vector_labels(annotations, wanted.label_names, task)
     if annotations.frame_counts is not None:
-        values, feature = joined_frames(values, annotations.frame_counts), List(feature)
+        values, feature = in_lists(values, annotations.frame_counts), List(feature)
     return ReadLabels(values, feature, _description(task, feature, annotations, wanted))
 
 

@@ -344,6 +344,26 @@ FLOATS = {"valence": Value("float32"), "arousal": Value("float64")}
             ("regression", VA, [[1, 0], [3, 4]]),
         ),
         ([[0, 1], [1]], LargeList(CLASSES), {}, ("multi_label", ["happy", "sad"], [[1, 1], [0, 1]])),
+        # names of classes may hold the separators of lists
+        (
+            [[0, 1], [1]],
+            List(ClassLabel(names=["a, b", "c|d"])),
+            {},
+            ("multi_label", ["a, b", "c|d"], [[1, 1], [0, 1]]),
+        ),
+        (
+            [["x;y", "sad"], ["sad"]],
+            List(Value("string")),
+            {"label_names": ["sad", "x;y"]},
+            ("multi_label", ["sad", "x;y"], [[1, 1], [1, 0]]),
+        ),
+        # labels of frames are inferred as in lists
+        (
+            [["sad;shy", "sad", "sad"], ["shy"]],
+            List(Value("string")),
+            {},
+            ("multi_label", ["sad", "shy"], [[[1, 1], [1, 0], [1, 0]], [[0, 1]]]),
+        ),
     ],
 )
 def test_labels_of_data_sets(labels, feature, options, expected):
