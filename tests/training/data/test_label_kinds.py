@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from datasets import ClassLabel, Dataset, Features, LargeList, List, Value
+from datasets import ClassLabel, Dataset, DatasetInfo, Features, LargeList, List, Value
 
 from lgi_former.training.data.annotations import load_annotations
 from lgi_former.training.data.label_values import label_values, names_of_feature
@@ -372,6 +372,14 @@ def test_labels_of_data_sets(labels, feature, options, expected):
     videos = load_annotations(source, **options)
     assert values_of(videos) == expected
     assert values_of(load_annotations(videos)) == expected  # what was loaded says its task
+
+
+@pytest.mark.parametrize("description", ["Task: emotion recognition", "Task: regressions"])
+def test_the_description_of_another_data_set_names_no_task(description):
+    features = Features({"video": Value("string"), "label": List(CLASSES)})
+    rows = {"video": ["a.mp4", "b.mp4"], "label": [[0, 1], [1]]}
+    source = Dataset.from_dict(rows, features, info=DatasetInfo(description=description, features=features))
+    assert task_sentence(source) == "" and task_of_videos(load_annotations(source)) == "multi_label"
 
 
 def test_columns_of_data_sets():
