@@ -1,19 +1,17 @@
 """Opens the data sets of a run: videos in a list, in shards or in a stream."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import datasets
-import torch
 from torch.utils.data import Sampler
 from transformers import PreTrainedConfig
 
-from ...image_processing.training_frame_sampling import finetuning_frame_indices, pretraining_frame_indices
 from ...messages import note
 from ..data.annotations import check_that_videos_are_there, load_annotations
 from ..data.clip_stream import ClipStream, open_stream
-from ..data.clips import ClipDataset, ClipTransform
+from ..data.clips import ClipDataset, ClipTransform, FrameSampling
 from ..data.data_check import check_data
 from ..data.joined_sources import JoinedVideos, ListedVideos, mixed_order, open_joined
 from ..data.label_values import is_frame_level
@@ -118,7 +116,7 @@ def check_frames(source: str, videos: TrainingVideos, task: str, config: PreTrai
 def training_clips(
     videos: TrainingVideos,
     transform: ClipTransform,
-    sample_indices: Callable,
+    sample_indices: FrameSampling,
     *,
     label_names: list[str] | None,
     arguments: DataArguments,
@@ -179,24 +177,6 @@ def _order_of(
 def shuffle_buffer_of(arguments: DataArguments, default: int) -> int:
     """The size of the shuffle buffer in videos."""
     return default if arguments.shuffle_buffer is None else arguments.shuffle_buffer
-
-
-def finetuning_sampling(config: PreTrainedConfig, sampling_rate: int) -> Callable:
-    """`sample_indices(total_frames, generator)` of fine-tuning, for a model's clips."""
-    return functools.partial(
-        _sample, finetuning_frame_indices, num_frames=config.num_frames, sampling_rate=sampling_rate
-    )
-
-
-def pretraining_sampling(config: PreTrainedConfig, sampling_rate: int) -> Callable:
-    """`sample_indices(total_frames, generator)` of pre-training, for a model's clips."""
-    return functools.partial(
-        _sample, pretraining_frame_indices, num_frames=config.num_frames, sampling_rate=sampling_rate
-    )
-
-
-def _sample(frame_indices, total_frames: int, generator: torch.Generator, *, num_frames: int, sampling_rate: int):
-    return frame_indices(total_frames, num_frames, sampling_rate, generator)
 
 
 def count_videos(*sources: TrainingVideos, training: RecipeTrainingArguments) -> int:
