@@ -86,9 +86,10 @@ def _listed(args) -> tuple[list[str], list | None]:
     """The videos of the list and their labels, by name if the list has names. The labels are None if it has none."""
     from datasets import ClassLabel, List
 
-    from ..training.data.annotations import load_annotations
+    from ..training.data.annotations import load_wanted
+    from ..training.data.tasks import Wanted
 
-    annotations = load_annotations(args.data, args.data_root, one_label=False, may_be_columns=False)
+    annotations = load_wanted(args.data, args.data_root, Wanted(may_be_columns=False), one_label=False)
     if "label" not in annotations.column_names:
         return list(annotations["video"]), None
     labels, feature = list(annotations["label"]), annotations.features["label"]

@@ -42,7 +42,6 @@ def load_videos(
     task: str | None = None,
     *,
     one_label: bool = True,
-    may_be_columns: bool = True,
     frame_level: bool | None = None,
 ) -> Dataset:
     """Load the list of a data set's videos. Nothing is decoded. Missing videos are found when they are read.
@@ -59,7 +58,6 @@ def load_videos(
             numbers do not change. Quantities have the names of their columns.
         task: One of `TASKS`. None infers it from the labels. `task_of_videos` says which one it is.
         one_label: Whether a list that gives a video two labels is refused. Otherwise each line is a row.
-        may_be_columns: Whether other columns of a table without the column `label` may be labels if `task` is None.
         frame_level: Whether labels are of frames. None infers it from the labels.
 
     Returns:
@@ -85,8 +83,26 @@ def load_videos(
 
     ```
     """
-    wanted = Wanted(task, label_names, may_be_columns, frame_level)
-    refuse_repeated_names(label_names or ())
+    return load_wanted(source, data_root, Wanted(task, label_names, frame_level=frame_level), one_label=one_label)
+
+
+load_annotations = load_videos
+"""The name in earlier versions."""
+
+
+def load_wanted(
+    source: str | os.PathLike | Dataset,
+    data_root: str | os.PathLike | None,
+    wanted: Wanted,
+    *,
+    one_label: bool = True,
+) -> Dataset:
+    """Load videos as `load_videos`, which describes the other arguments.
+
+    Args:
+        wanted: What the caller knows about the labels.
+    """
+    refuse_repeated_names(wanted.label_names or ())
     if isinstance(source, Dataset):
         return _load_rows(source, "" if data_root is None else data_root, wanted)
     if not isinstance(source, (str, os.PathLike)):
@@ -98,9 +114,9 @@ def load_videos(
         raise AnnotationError("The name of the list or folder is empty.")
     if os.path.isdir(source):
         annotations, data_root = list_class_folders(Path(source)), source
-        if task not in (None, "single_label"):
+        if wanted.task not in (None, "single_label"):
             raise AnnotationError(
-                f"The class folders of '{source}' give each video one class. Write a list for --task {task}."
+                f"The class folders of '{source}' give each video one class. Write a list for --task {wanted.task}."
             )
         wanted = replace(wanted, task="single_label", frame_level=False)
     else:
@@ -110,10 +126,6 @@ def load_videos(
     labels = read_labels(annotations, wanted)
     _check_repeated(annotations, None if labels is None else labels.values, one_label)
     return labelled_videos(_located(_expanded(annotations, data_root), data_root), labels)
-
-
-load_annotations = load_videos
-"""The name in earlier versions."""
 
 
 def check_that_videos_are_there(videos: Dataset):

@@ -9,7 +9,7 @@ from torch.utils.data import Sampler
 from transformers import PreTrainedConfig
 
 from ...messages import note
-from ..data.annotations import check_that_videos_are_there, load_annotations
+from ..data.annotations import check_that_videos_are_there, load_wanted
 from ..data.clip_stream import ClipStream, open_stream
 from ..data.clips import ClipDataset, ClipTransform, FrameSampling
 from ..data.data_check import check_data
@@ -21,6 +21,7 @@ from ..data.shard_order import ShardOrder
 from ..data.sharded_videos import ShardedVideos
 from ..data.skipped_videos import SkippedVideos
 from ..data.tar_samples import is_tar
+from ..data.tasks import Wanted
 from ..data.video_rows import count_distinct
 from .arguments import DataArguments, RecipeTrainingArguments
 
@@ -42,7 +43,7 @@ def open_training_videos(
 
     Args:
         with_labels: Whether the labels are needed.
-        label_options: `task` and `frame_level` of `load_annotations`.
+        label_options: `task` and `frame_level` of `Wanted`.
 
     Raises:
         ValueError: If `--train_data` is missing or cannot be understood, `--mix` is given for a stream, or a stream
@@ -72,7 +73,7 @@ def open_videos(
 
     Args:
         source, data_root, label_names: As for `load_annotations`.
-        label_options: `task`, `frame_level` and `may_be_columns` of `load_annotations`.
+        label_options: `task`, `frame_level` and `may_be_columns` of `Wanted`.
 
     Raises:
         ValueError: If the source cannot be understood, no video of a list exists, or shards should have other labels
@@ -81,7 +82,7 @@ def open_videos(
     if (url := index_url(source)) is not None:
         refuse_other_tasks(f"The index '{url}'", **label_options)
         return ShardedVideos(url, label_names)
-    videos = load_annotations(source, data_root, label_names, **label_options)
+    videos = load_wanted(source, data_root, Wanted(label_names=label_names, **label_options))
     check_that_videos_are_there(videos)
     return videos
 

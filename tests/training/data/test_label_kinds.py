@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from datasets import ClassLabel, Dataset, DatasetInfo, Features, LargeList, List, Value
 
-from lgi_former.training.data.annotations import load_annotations
+from lgi_former.training.data.annotations import load_annotations, load_wanted
 from lgi_former.training.data.label_values import label_values, names_of_feature
 from lgi_former.training.data.labels import AnnotationError
 from lgi_former.training.data.read_labels import task_of_videos, task_sentence
+from lgi_former.training.data.tasks import Wanted
 
 
 def values_of(videos):
@@ -274,7 +275,7 @@ def test_class_folders_have_one_class(tmp_path):
 
 def test_other_columns_are_no_labels_unless_asked(tmp_path, caplog):
     (tmp_path / "list.csv").write_text("path,seconds\na.mp4,2.5\nb.mp4,3\n")
-    assert load_annotations(tmp_path / "list.csv", may_be_columns=False).column_names == ["video"]
+    assert load_wanted(tmp_path / "list.csv", None, Wanted(may_be_columns=False)).column_names == ["video"]
     assert "Not read: 'seconds'" in caplog.text
     assert load_annotations(tmp_path / "list.csv", task="single_label").column_names == ["video"]
 
