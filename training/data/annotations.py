@@ -18,9 +18,10 @@ from .annotation_files import read_annotation_file
 from .class_folders import list_class_folders
 from .dataset_labels import labels_in_rows
 from .frame_labels import by_frames
-from .labels import AnnotationError, distinct, refuse_repeated_names
+from .labels import AnnotationError, refuse_repeated_names
 from .list_text import Annotations
 from .read_labels import labelled_videos, read_labels
+from .repeated_videos import differing_rows, repeated_rows
 from .tasks import Wanted
 
 
@@ -174,31 +175,24 @@ def _located(paths: pa.Array, data_root: str | os.PathLike) -> pa.Array:
 def _check_repeated(annotations: Annotations, labels: pa.Array | None, one_label: bool):
     """Refuse two labels of one video if `one_label` is true, and warn of a video that is listed twice."""
     paths, place = annotations.paths, annotations.place
-    if any(pc.any(pc.match_substring(paths, part)).as_py() for part in ("./", "//")):
-        paths = pc.replace_substring_regex(paths, r"/(\.?/)+", "/")
-        paths = pc.replace_substring_regex(paths, r"^(\./)+", "")
-    _, first_rows, numbers = distinct(paths)
-    firsts = first_rows[numbers]
-    repeated = np.flatnonzero(firsts != np.arange(len(firsts)))
-    if len(repeated) == 0:
+    rows, firsts = repeated_rows(paths)
+    if len(rows) == 0:
         return
-    if labels is not None and one_label:
-        pairs = zip(labels.take(repeated).to_pylist(), labels.take(firsts[repeated]).to_pylist(), strict=True)
-        if (pair := next((number for number, (label, first) in enumerate(pairs) if label != first), None)) is not None:
-            row, first = repeated[pair].item(), firsts[repeated[pair]].item()
-            if annotations.labels is None or annotations.frame_counts is not None:
-                raise AnnotationError(
-                    f"{place(row)} gives '{annotations.paths[row]}' another label than {place(first)}. Leave one line."
-                )
-            one, other = annotations.labels[row], annotations.labels[first]
+    if labels is not None and one_label and (pair := differing_rows(labels, rows, firsts)) is not None:
+        row, first = pair
+        if annotations.labels is None or annotations.frame_counts is not None:
             raise AnnotationError(
-                f"{place(row)} gives '{annotations.paths[row]}' two labels, one of them '{one}': {place(first)} says "
-                f"'{other}'. Leave one line."
+                f"{place(row)} gives '{paths[row]}' another label than {place(first)}. Leave one line."
             )
-    row = repeated[0].item()
+        one, other = annotations.labels[row], annotations.labels[first]
+        raise AnnotationError(
+            f"{place(row)} gives '{paths[row]}' two labels, one of them '{one}': {place(first)} says '{other}'. Leave "
+            "one line."
+        )
+    row, first = rows[0].item(), firsts[0].item()
     logger.warning(
-        f"{place(row)} repeats '{annotations.paths[row]}' of {place(firsts[row])}. A repeated video counts more than "
-        f"once (lines that repeat one: {len(repeated)})."
+        f"{place(row)} repeats '{paths[row]}' of {place(first)}. A repeated video counts more than once (lines that "
+        f"repeat one: {len(rows)})."
     )
 
 

@@ -10,9 +10,10 @@ from transformers.utils import logging
 from .clips import derived_seeds
 from .label_spelling import differ_in_spelling_only
 from .label_values import names_of_feature
-from .labels import AnnotationError, distinct
+from .labels import AnnotationError
 from .mixed_order import MixedOrder
 from .read_labels import task_of_videos
+from .repeated_videos import differing_rows, repeated_rows
 from .shard_order import ShardOrder
 from .sharded_videos import ShardedVideos
 
@@ -162,11 +163,9 @@ def _refuse_other_kinds(sources: Sequence[str], kinds: Sequence):
 
 def _refuse_two_labels(videos: Dataset, sources: Sequence[str], numbers: np.ndarray):
     table = videos.with_format("arrow")[:]
-    _, first_rows, values = distinct(table["video"])
-    firsts, labels = first_rows[values], table["label"].to_pylist()
-    for row in np.flatnonzero(firsts != np.arange(len(firsts))):
-        if labels[row] != labels[firsts[row]]:
-            raise AnnotationError(
-                f"'{sources[numbers[firsts[row]]]}' and '{sources[numbers[row]]}' give '{table['video'][row]}' two "
-                "labels. Leave it in one of them."
-            )
+    if (pair := differing_rows(table["label"], *repeated_rows(table["video"]))) is not None:
+        row, first = pair
+        raise AnnotationError(
+            f"'{sources[numbers[first]]}' and '{sources[numbers[row]]}' give '{table['video'][row]}' two "
+            "labels. Leave it in one of them."
+        )

@@ -1,0 +1,29 @@
+"""Finds videos that are listed more than once, and labels of theirs that differ."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .labels import distinct
+
+
+def repeated_rows(paths: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the rows that list a video again. `./a//b.mp4` is the same video as `a/b.mp4`.
+
+    Returns:
+        These rows, and for each the first row with its video: both int64 (repeated,).
+    """
+    if any(pc.any(pc.match_substring(paths, part)).as_py() for part in ("./", "//")):
+        paths = pc.replace_substring_regex(paths, r"/(\.?/)+", "/")
+        paths = pc.replace_substring_regex(paths, r"^(\./)+", "")
+    _, first_rows, numbers = distinct(paths)
+    firsts = first_rows[numbers]
+    rows = np.flatnonzero(firsts != np.arange(len(firsts)))
+    return rows, firsts[rows]
+
+
+def differing_rows(labels: pa.Array | pa.ChunkedArray, rows: np.ndarray, firsts: np.ndarray) -> tuple[int, int] | None:
+    """The first of `repeated_rows` whose label differs from that of its video's first row, and this first row."""
+    pairs = zip(labels.take(rows).to_pylist(), labels.take(firsts).to_pylist(), strict=True)
+    number = next((number for number, (label, first) in enumerate(pairs) if label != first), None)
+    return None if number is None else (rows[number].item(), firsts[number].item())
