@@ -131,13 +131,13 @@ def _names_of_all(sources: Sequence[str], videos: Sequence[OneSource]) -> list[s
 
     None if no source has names, or sources have different columns of numbers.
     """
-    named = [_names(part) is not None for part in videos]
-    if not any(named):
+    have_names = [_names(part) is not None for part in videos]
+    if True not in have_names:
         return None
-    if not all(named):
+    if False in have_names:
         raise AnnotationError(
-            f"'{sources[named.index(True)]}' has names of classes, but '{sources[named.index(False)]}' has numbers. "
-            "Write all labels in one way, or name the classes with --labels."
+            f"'{sources[have_names.index(True)]}' has names of classes, but '{sources[have_names.index(False)]}' has "
+            "numbers. Write all labels in one way, or name the classes with --labels."
         )
     if task_of_videos(videos[0]) in ("regression", "distribution"):
         names = _names(videos[0])

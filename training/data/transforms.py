@@ -188,9 +188,9 @@ class EvaluationTransform(RowTransform):
     """Makes the processor's clips of each video, for `dataset.with_transform(...)`.
 
     The data set is as for `TrainingTransform`. Items are `pixel_values`, float32 (frames, 3, height, width); `labels`
-    and `video` as there; and `seed`, None, by which `FinetuningCollator` knows that nothing is drawn. If the
-    processor's `num_segments` is more than 1, items are those of `ViewDataset`: give `LGIFormerTrainer` a
-    `ViewCollator` as `eval_data_collator`.
+    and `video` as from `TrainingTransform`; and `seed`, which is None. `FinetuningCollator` does not mix items with
+    this seed. If `num_segments` of the processor is more than 1, items are those of `ViewDataset`. Then give
+    `LGIFormerTrainer` a `ViewCollator` as `eval_data_collator`.
 
     Args:
         processor: Makes the clips.
