@@ -16,7 +16,7 @@ from ...files import UnsetVariableError, expand_path
 from ...image_processing.decoding.local_videos import ADDRESS, is_address
 from .annotation_files import read_annotation_file
 from .class_folders import list_class_folders
-from .dataset_labels import labels_in_rows
+from .dataset_labels import column_of, labels_in_rows
 from .frame_labels import by_frames
 from .labels import AnnotationError, refuse_repeated_names
 from .list_text import Annotations
@@ -236,7 +236,7 @@ def _undecoded(source: Dataset) -> Dataset:
 
 def _paths_of(source: Dataset) -> pa.Array:
     if isinstance(source.features["video"], Video):
-        paths = [video["path"] for video in _undecoded(source)["video"]]
+        paths = column_of(_undecoded(source), "video").field("path").to_pylist()
     else:
-        paths = [None if path is None else str(path) for path in source["video"]]
+        paths = [None if path is None else str(path) for path in column_of(source, "video").to_pylist()]
     return pa.array(paths, pa.string())

@@ -28,7 +28,7 @@ def label_shares(videos: ListedVideos, num_labels: int, task: str = "single_labe
         return np.eye(num_labels, dtype=np.float32)[videos.labels_of_videos()]
     feature = videos.features["label"]
     join = np.concatenate if is_frame_level(feature, task) else np.stack
-    values = join([np.asarray(label_values(label, feature, task)) for label in videos["label"]])
+    values = join([np.asarray(label_values(label, feature, task)) for label in videos["label"][:]])
     return np.eye(num_labels, dtype=np.float32)[values] if task == "single_label" else values
 
 

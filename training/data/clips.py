@@ -180,7 +180,7 @@ class ViewDataset(torch.utils.data.Dataset):
     def names(self) -> list[str]:
         """The names of the videos, in their order."""
         if holds_paths(self.videos):
-            return list(self.videos["video"])
+            return self.videos["video"][:]
         if isinstance(self.videos, ShardedVideos):
             return self.videos.names()
         return [video_name(row["video"]) for row in self.videos]

@@ -8,6 +8,7 @@ from torch.utils.data import ConcatDataset
 from transformers.utils import logging
 
 from .clips import derived_seeds
+from .dataset_labels import column_of
 from .label_spelling import differ_in_spelling_only
 from .label_values import names_of_feature
 from .labels import AnnotationError
@@ -110,7 +111,7 @@ def mixed_order(
         rows = [range(start, end) for start, end in zip([0, *ends], ends, strict=False)]
         shards = [part.counts if isinstance(part, ShardedVideos) else None for part in videos.datasets]
     else:
-        numbers = np.asarray(videos[SOURCE_COLUMN])
+        numbers = column_of(videos, SOURCE_COLUMN).to_numpy()
         rows = [np.flatnonzero(numbers == number) for number in range(numbers.max() + 1)]
         shards = [None] * len(rows)
     seeds = [derived_seeds(seed, number)[0] for number in range(len(rows))]
