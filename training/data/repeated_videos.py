@@ -7,16 +7,21 @@ import pyarrow.compute as pc
 from .labels import distinct
 
 
+def plain_paths(paths: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Paths in one spelling, to compare them: `./a//b.mp4` becomes `a/b.mp4`."""
+    if any(pc.any(pc.match_substring(paths, part)).as_py() for part in ("./", "//")):
+        paths = pc.replace_substring_regex(paths, r"/(\.?/)+", "/")
+        paths = pc.replace_substring_regex(paths, r"^(\./)+", "")
+    return paths
+
+
 def repeated_rows(paths: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
-    """Find the rows that list a video again. `./a//b.mp4` is the same video as `a/b.mp4`.
+    """Find the rows that list a video again, by its `plain_paths`.
 
     Returns:
         These rows, and for each the first row with its video: both int64 (repeated,).
     """
-    if any(pc.any(pc.match_substring(paths, part)).as_py() for part in ("./", "//")):
-        paths = pc.replace_substring_regex(paths, r"/(\.?/)+", "/")
-        paths = pc.replace_substring_regex(paths, r"^(\./)+", "")
-    _, first_rows, numbers = distinct(paths)
+    _, first_rows, numbers = distinct(plain_paths(paths))
     firsts = first_rows[numbers]
     rows = np.flatnonzero(firsts != np.arange(len(firsts)))
     return rows, firsts[rows]
