@@ -1,4 +1,4 @@
-"""Finds videos that are listed more than once, and labels of theirs that differ."""
+"""Finds videos that are listed more than once, and differences between their labels."""
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +28,11 @@ def repeated_rows(paths: pa.Array | pa.ChunkedArray) -> tuple[np.ndarray, np.nda
 
 
 def differing_rows(labels: pa.Array | pa.ChunkedArray, rows: np.ndarray, firsts: np.ndarray) -> tuple[int, int] | None:
-    """The first of `repeated_rows` whose label differs from that of its video's first row, and this first row."""
+    """Find the first of `repeated_rows` that has another label than the first row with its video.
+
+    Returns:
+        The numbers of both rows; None if all labels agree.
+    """
     pairs = zip(labels.take(rows).to_pylist(), labels.take(firsts).to_pylist(), strict=True)
     number = next((number for number, (label, first) in enumerate(pairs) if label != first), None)
     return None if number is None else (rows[number].item(), firsts[number].item())

@@ -398,6 +398,8 @@ def test_columns_of_data_sets():
         ([[0.5, 1.0], [0.1, 0.2]], {}, "Name the numbers of a video with label_names, or pass frame_level=True"),
         ([{"x": 1.0, "y": None}, {"x": 1.5, "y": 1}], {}, "Row 0 of the data set: the value nan of 'y' is missing"),
         ([[0, 1], None], {}, "Row 1 of the data set has no label"),
+        ([[[0], [1]], [[1], None]], {"frame_level": True}, "Row 1 of the data set has a frame without a label"),
+        ([[0, 0], [None, 1]], {}, "Row 1 of the data set has a frame without a label"),
         ([{"x": 1, "y": 2}, {"x": 3, "y": 1}], {}, "numbers of x, y may mean different things"),
         ([{"x": 0.5}, {"x": 1.5}], {"label_names": ["y"]}, "The column label has no field 'y' of label_names, only x"),
         ([{"x": 0.5}, {"x": 1.5}], {"task": "single_label"}, "has the fields x in a row, which are no single label"),
