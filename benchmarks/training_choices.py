@@ -39,6 +39,7 @@ from lgi_former.training.data.clips import ViewDataset
 from lgi_former.training.data.shard_order import BalancedOrder
 from lgi_former.training.data.skipped_videos import SkippedVideos
 from lgi_former.training.evaluation.evaluate_views import evaluate_views
+from lgi_former.training.evaluation.label_metrics import concordance
 from lgi_former.training.quickstart import recipe as quickstart
 from lgi_former.training.quickstart.corpus import draw_parts
 from lgi_former.training.quickstart.decoded_clips import DecodedClips
@@ -205,10 +206,7 @@ def run_valence(variant: str, plan: Plan, seed: int, folder: Path, output: Path)
     trainer.eval_data_collator = trainer.data_collator  # the clips of the test are no views
     result = trainer.predict(test)
     truth, predicted = result.label_ids[:, 0], result.predictions[:, 0]
-    error = ((truth - predicted) ** 2).mean()
-    covariance = np.cov(truth, predicted, bias=True)
-    ccc = 2 * covariance[0, 1] / (covariance[0, 0] + covariance[1, 1] + (truth.mean() - predicted.mean()) ** 2)
-    return {"ccc": float(ccc), "mse": float(error)}
+    return {"ccc": concordance(predicted, truth), "mse": float(((truth - predicted) ** 2).mean())}
 
 
 class DrawnValences(Dataset):

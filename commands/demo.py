@@ -1,11 +1,12 @@
 """`lgi-former demo`."""
 
-from ..messages import ADVICE_FOR_ONE_CLIP, fail, first_line, silence_libraries
+from ..messages import ADVICE_FOR_ONE_CLIP, silence_libraries
 from .options import MODEL_NAMES, add_device, port, positive_number
 
 
 SUMMARY = "a page in the browser to try a model"
 EXAMPLE = "lgi-former demo --model outputs/finetuned"
+MEMORY_ADVICE = ADVICE_FOR_ONE_CLIP
 
 
 def add_arguments(parser):
@@ -52,23 +53,16 @@ def run(args) -> int:
     scores over time and a table. A pre-trained model masks a clip and reconstructs it. An upload is deleted after the
     answer. Programs call the page with gradio_client (docs/demo.md). With --export_space, write the page as a folder
     that can be uploaded as a Space."""
-    from huggingface_hub.errors import StrictDataclassError
-
     from ..conversion import model_folder
     from ..inference.demo import UploadLimits, export_space, launch_demo
 
     silence_libraries()
     limits = UploadLimits(args.max_megabytes, args.max_seconds)
-    try:
-        model = model_folder(args.model)
-        if not args.export_space:
-            launch_demo(model, limits, args.device, args.host, args.port, args.share)
-            return 0
-        names = export_space(model, args.export_space, limits)
-    except ImportError as error:
-        return fail(str(error))
-    except (OSError, ValueError, RuntimeError, MemoryError, StrictDataclassError) as error:
-        return fail(first_line(error, ADVICE_FOR_ONE_CLIP))
+    model = model_folder(args.model)
+    if not args.export_space:
+        launch_demo(model, limits, args.device, args.host, args.port, args.share)
+        return 0
+    names = export_space(model, args.export_space, limits)
     print(f"{args.export_space}: {', '.join(names)}")
     print(f"To publish it: hf upload --repo-type space USER/NAME {args.export_space} .")
     return 0

@@ -86,6 +86,7 @@ def _listed(args) -> tuple[list[str], list | None]:
     """The videos of the list and their labels, by name if the list has names. The labels are None if it has none."""
     from datasets import ClassLabel, List
 
+    from ..hub.answer_kind import SEPARATOR
     from ..training.data.annotations import load_wanted
     from ..training.data.tasks import Wanted
 
@@ -96,7 +97,7 @@ def _listed(args) -> tuple[list[str], list | None]:
     if isinstance(feature, ClassLabel):
         labels = feature.int2str(labels)
     elif isinstance(feature, List) and isinstance(feature.feature, ClassLabel):
-        labels = [";".join(feature.feature.int2str(several)) for several in labels]
+        labels = [SEPARATOR.join(feature.feature.int2str(several)) for several in labels]
     return list(annotations["video"]), labels
 
 

@@ -187,8 +187,6 @@ def _predict(arguments: list[str], args) -> int:
         if found.skipped:
             note(_skipped_note(found.skipped))
         loaded = _load(args)
-    if isinstance(loaded, str):
-        return fail(loaded)
     return PredictionRun(*loaded, args).run(found.videos, files)
 
 
@@ -198,10 +196,14 @@ def _skipped_note(skipped: list[str]) -> str:
     return f"{len(skipped)} files are skipped, because they are neither videos nor images, such as '{skipped[0]}'."
 
 
-def _load(args) -> tuple | str:
-    """A function from a video to its result, the columns of tables and the settings of reading; or an error.
+def _load(args) -> tuple:
+    """A function from a video to its result, the columns of tables and the settings of reading.
 
     The settings of reading are checked first: a missing backend is refused once, not for each video.
+
+    Raises:
+        FacesExtraMissingError: If faces are to be cropped and the extra `faces` is not installed.
+        ValueError: If a setting is impossible, or the model cannot be loaded.
     """
     from ..conversion import model_folder
     from ..hub.loading import load_classifier
@@ -212,23 +214,24 @@ def _load(args) -> tuple | str:
 
     given = {"backend": args.backend, "frame_order": args.frame_order}
     given = {name: value for name, value in given.items() if value is not None}
-    try:
-        if args.backend is not None:
-            chosen_backend(args.backend)
-    except ValueError as error:
-        return first_line(error)
+    if args.backend is not None:
+        chosen_backend(args.backend)
     try:
         cropper = None if args.no_crop_faces else FaceCropper()
         model, processor = load_classifier(model_folder(args.model), args.device)
         kind = answer_kind(model.config)
-        if args.top_k is not None and not kind.is_probability:
-            return f"--top_k is for scores, but {args.model} estimates {', '.join(kind.labels)}: leave out --top_k"
-        return _predictor(model, processor, cropper, args), CsvColumns(kind), reading_of(processor) | given
-    except FacesExtraMissingError as error:
-        return str(error)
+        predict = _predictor(model, processor, cropper, args)
+    except FacesExtraMissingError:
+        raise
     except Exception as error:  # many libraries take part in loading
         message = first_line(error)
-        return f"cannot load the model: {message if args.model in message else f'{args.model}: {message}'}"
+        name = "" if args.model in message else f"{args.model}: "
+        raise ValueError(f"cannot load the model: {name}{message}") from error
+    if args.top_k is not None and not kind.is_probability:
+        raise ValueError(
+            f"--top_k is for scores, but {args.model} estimates {', '.join(kind.labels)}: leave out --top_k"
+        )
+    return predict, CsvColumns(kind), reading_of(processor) | given
 
 
 def _predictor(model, processor, cropper, args):

@@ -112,14 +112,7 @@ class CsvColumns:
 
     def __init__(self, kind: AnswerKind):
         self.kind = kind
-        self.titles = {}
-        taken = {*self.WINDOW, *self.VIDEO, *self.LAST_OF_VIDEO}
-        for label in kind.labels:
-            title = label
-            while title in taken:
-                title = f"{kind.word} of {title}"
-            taken.add(title)
-            self.titles[label] = title
+        self.titles = kind.titles({*self.WINDOW, *self.VIDEO, *self.LAST_OF_VIDEO})
         self.of_windows = [*self.WINDOW, *self.titles.values(), "note"]
         self.of_videos = [*self.VIDEO, *self.titles.values(), *self.LAST_OF_VIDEO]
 

@@ -1,7 +1,7 @@
 """`lgi-former reconstruct`."""
 
 from ..messages import ADVICE_FOR_ONE_CLIP, LOADING_LIBRARIES, announce_if_slow, silence_libraries
-from .options import FIGURE_SUFFIXES, add_device, add_output, add_reading, check_output, whole_number
+from .options import FIGURE_SUFFIXES, MODEL_NAMES, add_device, add_output, add_reading, check_output, whole_number
 
 
 SUMMARY = "a figure of how a pre-trained model reconstructs a masked video"
@@ -15,8 +15,7 @@ def add_arguments(parser):
         "--model",
         required=True,
         metavar="DIR_OR_REPO",
-        help="a pre-trained model, not fine-tuned: its folder, a Hub repository, or a name that `lgi-former download` "
-        "lists",
+        help=f"a pre-trained model, not fine-tuned: {MODEL_NAMES}",
     )
     add_output(parser, "the figure: .png, .pdf or .svg")
     parser.add_argument(

@@ -5,7 +5,7 @@ import os
 import sys
 
 from ..messages import ADVICE_FOR_ONE_CLIP, announce_if_slow, silence_libraries
-from .options import FIGURE_SUFFIXES, add_device, add_output, add_reading, check_output, whole_number
+from .options import FIGURE_SUFFIXES, MODEL_NAMES, add_device, add_output, add_reading, check_output, whole_number
 
 
 SUMMARY = "figures of embeddings, attention, confusion and losses"
@@ -55,8 +55,7 @@ def _add_embeddings_arguments(parser):
     parser.add_argument(
         "--model",
         metavar="DIR_OR_REPO",
-        help="model that embeds the videos of an evaluation: its folder, a Hub repository, or a name that `lgi-former "
-        "download` lists",
+        help=f"model that embeds the videos of an evaluation: {MODEL_NAMES}",
     )
     add_output(parser, FIGURE_HELP)
     parser.add_argument(
@@ -133,8 +132,7 @@ def _add_attention_arguments(parser):
         "--model",
         required=True,
         metavar="DIR_OR_REPO",
-        help="any LGI-Former, pre-trained, fine-tuned or bare: its folder, a Hub repository, or a name that "
-        "`lgi-former download` lists",
+        help=f"any LGI-Former, pre-trained, fine-tuned or bare: {MODEL_NAMES}",
     )
     add_output(parser, FIGURE_HELP)
     parser.add_argument(

@@ -4,8 +4,6 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 
 @contextlib.contextmanager
 def only_writer(folder: Path, lock_file: str) -> Iterator[None]:
@@ -14,6 +12,8 @@ def only_writer(folder: Path, lock_file: str) -> Iterator[None]:
     Raises:
         ValueError: If another process holds the lock, or a file has the name of the folder.
     """
+    from filelock import FileLock, Timeout  # takes a fifth of the time of `lgi-former --help`
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:

@@ -1,5 +1,6 @@
 """The kind of a classifier's answers: what its numbers mean, and how people read them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import torch
@@ -69,14 +70,8 @@ class AnswerKind:
         that do not sum to 1 are those of several labels.
         """
         scores = [entry["scores"] for entry in result["timeline"]]
-        if not all(0 <= score <= 1 for each in scores for score in each.values()):
-            guess = "regression"
-        elif all(abs(sum(each.values()) - 1) < 1e-3 for each in scores):
-            guess = "single_label_classification"
-        else:
-            guess = "multi_label_classification"
         labels = list(scores[0]) if scores else []
-        return cls(result.get("problem_type", guess), labels, result.get("units", {}))
+        return cls(result.get("problem_type") or _guessed_problem_type(scores), labels, result.get("units", {}))
 
     def fields(self) -> dict:
         """The fields of a result that `of_result` reads: `problem_type`, and `units` if the model names them."""
@@ -134,6 +129,16 @@ class AnswerKind:
             return [max(scores, key=lambda label: scores[label])]
         return [label for label in self.labels if self.is_probability and scores.get(label, 0) > THRESHOLD]
 
+    def titles(self, others: Collection[str]) -> dict[str, str]:
+        """The title of each label's column. Titles that `others` or earlier labels have become "score of ..."."""
+        titles: dict[str, str] = {}
+        for label in self.labels:
+            title = label
+            while title in others or title in titles.values():
+                title = f"{self.word} of {title}"
+            titles[label] = title
+        return titles
+
     def exact(self, number: float) -> str:
         """A number for tables and files: 4 decimals for scores, 6 digits for values."""
         return f"{number:.4f}" if self.is_probability else f"{number:.6g}"
@@ -150,3 +155,11 @@ class AnswerKind:
     def with_unit(self, label: str) -> str:
         """A label, with its unit if that is known."""
         return f"{label} ({self.units[label]})" if label in self.units else label
+
+
+def _guessed_problem_type(scores: list[dict[str, float]]) -> str:
+    if not all(0 <= score <= 1 for each in scores for score in each.values()):
+        return "regression"
+    if all(abs(sum(each.values()) - 1) < 1e-3 for each in scores):
+        return "single_label_classification"
+    return "multi_label_classification"

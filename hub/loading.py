@@ -22,7 +22,7 @@ from transformers import (
     PreTrainedConfig,
     PreTrainedModel,
 )
-from transformers.utils import CONFIG_NAME
+from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
 from transformers.video_processing_utils import BaseVideoProcessor
 
 from ..configuration import LGIFormerConfig
@@ -30,7 +30,6 @@ from ..image_processing import LGIFormerVideoProcessor
 from ..image_processing.decoding.decoder_backends import chosen_backend
 from ..messages import announce_if_slow
 from ..modeling_lgi_former import LGIFormerForPreTraining, LGIFormerModel
-from ..modeling_lgi_former.adapters import ADAPTER_CONFIG
 from .adapters import whole_model
 from .load_report import report_differences, without_load_report
 from .model_names import check_model_name, check_reachable
@@ -120,7 +119,7 @@ def load_config(model_name_or_path: str | os.PathLike) -> PreTrainedConfig:
     with loading_errors(model_name_or_path), asking:
         check_reachable(model_name_or_path)
         if os.path.isdir(model_name_or_path) and not os.path.isfile(os.path.join(model_name_or_path, CONFIG_NAME)):
-            if os.path.isfile(os.path.join(model_name_or_path, ADAPTER_CONFIG)):
+            if os.path.isfile(os.path.join(model_name_or_path, ADAPTER_CONFIG_NAME)):
                 raise FileNotFoundError(
                     f"{model_name_or_path} is an adapter without a {CONFIG_NAME}, so its classes are unknown. Save "
                     "the configuration of the trained model beside it, as LGIFormerTrainer does."

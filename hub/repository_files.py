@@ -7,6 +7,9 @@ from pathlib import Path
 from ..saving import relative_imports
 
 
+ADAPTER_CONFIG = "adapter_config.json"  # as in Transformers, which takes seconds to import
+
+
 def model_file_patterns() -> list[str]:
     """Patterns for `fnmatch` of the files of a model repository. It has no folders."""
     return [
@@ -17,7 +20,7 @@ def model_file_patterns() -> list[str]:
         "model.safetensors",
         "model-*-of-*.safetensors",
         "model.safetensors.index.json",
-        "adapter_config.json",
+        ADAPTER_CONFIG,
         "adapter_model.safetensors",
         "*.py",  # `model_files` selects those that the model uses
     ]
@@ -73,12 +76,16 @@ def check_uploadable(directory: str | os.PathLike):
             f"'{directory}' has two sets of weights, {whole.name} and {index.name} with its shards. "
             "Transformers would load the first. Remove the older set."
         )
-    adapter = directory / "adapter_config.json"
-    if not adapter.is_file():
-        return
-    base = json.loads(adapter.read_text(encoding="utf-8")).get("base_model_name_or_path")
+    settings = adapter_settings(directory) or {}
+    base = settings.get("base_model_name_or_path")
     if is_local(base):
-        raise ValueError(f"{adapter} names {LOCAL_BASE.format(base=base)}")
+        raise ValueError(f"{directory / ADAPTER_CONFIG} names {LOCAL_BASE.format(base=base)}")
+
+
+def adapter_settings(directory: str | os.PathLike) -> dict | None:
+    """The configuration of PEFT in the directory of an adapter. None if there is no adapter."""
+    path = Path(directory, ADAPTER_CONFIG)
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 LOCAL_BASE = (

@@ -124,6 +124,7 @@ def _draw(result: dict, title: str) -> Figure:
         figure.text(0.5, 0.3, "\n".join(wrap(NO_FACE_NOTE, MOST_LETTERS)), ha="center", va="center")
         return figure
     step = result["duration"] / MOST_POINTS
+    entries = [entry for person in people for entry in _entries(result, person)]
     all_axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
     for axes, (person, labels) in zip(all_axes, panels, strict=True):
         _draw_person(axes, _entries(result, person), {label: styles[label] for label in labels}, step)
@@ -131,7 +132,6 @@ def _draw(result: dict, title: str) -> Figure:
             axes.axvspan(start, end, zorder=0, **GAP)
         axes.set_title(f"person {shown_number(person)}", loc="left")
         axes.set(xlim=(0, result["duration"]))
-        entries = [entry for one in people for entry in _entries(result, one)]
         _draw_scale(axes, kind, [[entry["scores"][label] for entry in entries] for label in labels], labels)
     _label_times(all_axes[-1], result["duration"])
     all_axes[-1].set_xlabel("\n".join(notes))

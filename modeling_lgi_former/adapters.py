@@ -12,14 +12,24 @@ from pathlib import Path
 
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
-from transformers.utils import cached_file, find_adapter_config_file, is_peft_available, logging
+from transformers.utils import (
+    ADAPTER_CONFIG_NAME,
+    ADAPTER_SAFE_WEIGHTS_NAME,
+    CONFIG_NAME,
+    SAFE_WEIGHTS_INDEX_NAME,
+    SAFE_WEIGHTS_NAME,
+    WEIGHTS_NAME,
+    cached_file,
+    find_adapter_config_file,
+    is_peft_available,
+    logging,
+)
 
 from .clip_size import config_and_options, hub_options_in
 
 
-ADAPTER_CONFIG = "adapter_config.json"
 _NEEDS_PEFT = "is an adapter. Install PEFT to load it: pip install peft"
-_WHOLE_WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
+_WHOLE_WEIGHTS = (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME, WEIGHTS_NAME)
 
 
 class LoadsAdapters:
@@ -44,7 +54,7 @@ class LoadsAdapters:
             return super().from_pretrained(pretrained_model_name_or_path, *model_args, config=config, **kwargs)
         for option in ("adapter_kwargs", "revision", "subfolder"):  # of the adapter, not of its base
             kwargs.pop(option, None)
-        has_config = (folder / "config.json").is_file()
+        has_config = (folder / CONFIG_NAME).is_file()
         # An Auto class gives the configuration of the base model if it does not look at that of the adapter.
         if config is None or (has_config and name != pretrained_model_name_or_path):
             config, kwargs = config_and_options(cls.config_class, folder if has_config else base_of(folder), kwargs)
@@ -69,13 +79,13 @@ def adapter_folder(name: str | os.PathLike | None, **hub_options) -> Path | None
     if os.path.isdir(name):
         folder = Path(name, hub_options.get("subfolder") or "")
         has_weights = any((folder / weights).exists() for weights in _WHOLE_WEIGHTS)
-        return folder if (folder / ADAPTER_CONFIG).is_file() and not has_weights else None
+        return folder if (folder / ADAPTER_CONFIG_NAME).is_file() and not has_weights else None
     if os.path.exists(name) or not is_peft_available():
         return None
     found = find_adapter_config_file(str(name), **hub_options)
     if found is None:
         return None
-    for file in ("config.json", "adapter_model.safetensors"):
+    for file in (CONFIG_NAME, ADAPTER_SAFE_WEIGHTS_NAME):
         cached_file(name, file, **hub_options, _raise_exceptions_for_missing_entries=False)
     return Path(found).parent
 
@@ -122,7 +132,7 @@ def load_base(
 
 def settings_of(adapter: Path) -> dict:
     """The configuration of PEFT in the folder of an adapter."""
-    return json.loads((adapter / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    return json.loads((adapter / ADAPTER_CONFIG_NAME).read_text(encoding="utf-8"))
 
 
 def class_of(adapter: Path, config: PreTrainedConfig | None) -> str:
@@ -140,19 +150,24 @@ def base_of(adapter: Path) -> str:
     fault = f"There is no folder '{base}', the base model of the adapter {adapter}."
     if not base:
         fault = f"The adapter {adapter} does not name its base model."
-    raise FileNotFoundError(f"{fault} Write its folder or repository as base_model_name_or_path in {ADAPTER_CONFIG}.")
+    raise FileNotFoundError(
+        f"{fault} Write its folder or repository as base_model_name_or_path in {ADAPTER_CONFIG_NAME}."
+    )
 
 
 def _missing_weights(model: PreTrainedModel, info: dict, settings: dict) -> list[str]:
     """Weights that neither the base model nor its adapter has in the right shape. New norms are always the same."""
-    resized = {name for name, *_ in info["mismatched_keys"]}
-    new = {
-        name
-        for name in info["missing_keys"]
-        if not isinstance(model.get_submodule(name.rpartition(".")[0]), nn.LayerNorm)
-    }
     saved_whole = settings.get("modules_to_save") or []
-    return sorted(name for name in new | resized if not any(f".{part}." in f".{name}" for part in saved_whole))
+    missing = {name for name, *_ in info["mismatched_keys"]}
+    for name in info["missing_keys"]:
+        if not isinstance(model.get_submodule(name.rpartition(".")[0]), nn.LayerNorm):
+            missing.add(name)
+    return sorted(name for name in missing if not any(_is_in(name, module) for module in saved_whole))
+
+
+def _is_in(weight: str, module: str) -> bool:
+    """Whether a weight belongs to a module of this name, at any depth: `a.classifier.bias` to `classifier`."""
+    return f".{module}." in f".{weight}"
 
 
 def merged(base: PreTrainedModel, adapter: Path) -> PreTrainedModel:
@@ -177,13 +192,13 @@ def merged(base: PreTrainedModel, adapter: Path) -> PreTrainedModel:
             f"{adapter} does not fit its base model with {base.config.num_labels} labels ({shapes}). Save the "
             "config.json of the trained model beside the adapter, or pass its id2label."
         ) from error
-    weights = adapter / "adapter_model.safetensors"
+    weights = adapter / ADAPTER_SAFE_WEIGHTS_NAME
     if weights.is_file():
         with safe_open(weights, "pt") as saved:  # PEFT only warns of missing weights
             different = get_peft_model_state_dict(model, save_embedding_layers=False).keys() ^ set(saved.keys())
         if different:
             raise ValueError(
                 f"{adapter} is the adapter of another model: they differ in {min(different)}. Write the base model "
-                f"that the adapter was trained on as base_model_name_or_path in {ADAPTER_CONFIG}."
+                f"that the adapter was trained on as base_model_name_or_path in {ADAPTER_CONFIG_NAME}."
             )
     return model.merge_and_unload().requires_grad_(True).eval()

@@ -6,7 +6,6 @@ overwritten.
 
 import dataclasses
 import hashlib
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from transformers.utils import CONFIG_NAME, logging
 
 from ...files import whole_file
 from ..loading import load_config
+from ..repository_files import adapter_settings
 from .facts import ModelFacts
 from .figures import metrics_in
 from .sections import card_text, kind_of, usage_code
@@ -75,7 +75,7 @@ def card_for_repository(folder: str | os.PathLike, repo_id: str) -> str | None:
     card = _read(path)
     if not is_as_written(card):
         return None
-    usage = usage_code(_config_in(folder), repo_id, is_adapter=_adapter_in(folder) is not None)
+    usage = usage_code(_config_in(folder), repo_id, is_adapter=adapter_settings(folder) is not None)
     return _with_digest(_CODE.sub(lambda _: usage, _LAST_LINE.sub("", card), count=1))
 
 
@@ -90,7 +90,7 @@ def _read(path):
 
 
 def _new_card(folder, facts, repo_id, metadata):
-    config, adapter = _config_in(folder), _adapter_in(folder)
+    config, adapter = _config_in(folder), adapter_settings(folder)
     if adapter is not None:
         base = facts.base_model or adapter.get("base_model_name_or_path")
         facts = dataclasses.replace(facts, adapter=adapter["peft_type"], base_model=base)
@@ -104,12 +104,6 @@ def _config_in(folder) -> PreTrainedConfig:
     if not Path(folder, CONFIG_NAME).is_file():
         raise FileNotFoundError(f"{folder} has no {CONFIG_NAME}: save the model before its card.")
     return load_config(folder)
-
-
-def _adapter_in(folder) -> dict | None:
-    """The configuration of PEFT in the folder of an adapter."""
-    path = Path(folder, "adapter_config.json")
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def _with_digest(card):

@@ -83,7 +83,8 @@ class Recognition:
         self.kind = self._pipeline.kind
         self.labels = self.kind.labels
         expression = [EXPRESSION] if self.kind.is_probability else []
-        self.columns = [*PERSON_AND_TIMES, *expression, *self._titles()]
+        titles = self.kind.titles({*PERSON_AND_TIMES, EXPRESSION})
+        self.columns = [*PERSON_AND_TIMES, *expression, *titles.values()]
 
     def __call__(self, video: str, crop_faces: bool = True) -> RecognitionAnswer:
         """Answer to a video file.
@@ -152,11 +153,6 @@ class Recognition:
         expression = [SEPARATOR.join(self.kind.top(scored["scores"]))] if self.kind.is_probability else []
         scores = (scored["scores"][label] for label in self.labels)
         return [person, scored["start"], scored["end"], *expression, *scores]
-
-    def _titles(self) -> list[str]:
-        """Columns of labels. A label with the name of another column is called "score of ..."."""
-        others = (*PERSON_AND_TIMES, EXPRESSION)
-        return [f"{self.kind.word} of {label}" if label in others else label for label in self.labels]
 
 
 def as_markdown(text: str) -> str:

@@ -38,7 +38,7 @@ for words in json.loads(sys.argv[2]):
         main([*words, "--help"])
     except SystemExit as ended:
         assert ended.code == 0
-    heavy = {"torch", "transformers", "matplotlib", "sklearn", "gradio"} & sys.modules.keys()
+    heavy = {"torch", "transformers", "matplotlib", "sklearn", "gradio", "filelock"} & sys.modules.keys()
     assert not heavy, (words, heavy)
 """
 

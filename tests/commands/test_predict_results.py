@@ -303,7 +303,7 @@ def test_names_of_addresses(tmp_path):
 def test_slow_loading_is_announced(video, finetuned, capsys, monkeypatch):
     def load_slowly(args):
         time.sleep(2.3)
-        return "cannot load the model"
+        raise ValueError("cannot load the model")
 
     monkeypatch.setattr(predict_command, "_load", load_slowly)
     assert predict(video, "--model", finetuned) == 2

@@ -99,3 +99,11 @@ def test_the_kind_of_an_earlier_result_is_inferred(scores, problem_type):
 def test_a_result_says_its_kind(problem_type, units):
     kind = kind_of(problem_type, ("a", "b"), units)
     assert AnswerKind.of_result({"timeline": [{"scores": {"a": 0.1, "b": 0.9}}], **kind.fields()}) == kind
+
+
+def test_titles_of_labels_differ_from_other_titles():
+    labels = ["person", "sad", "score of person", "end"]
+    kind = AnswerKind("multi_label_classification", labels)
+    titles = ["score of person", "sad", "score of score of person", "score of end"]
+    assert kind.titles({"person", "end"}) == dict(zip(labels, titles, strict=True))
+    assert AnswerKind("regression", ["end"]).titles(["end"]) == {"end": "value of end"}

@@ -15,9 +15,13 @@ class StageProgress(TrainerCallback):
 
     def __init__(self):
         self.numbers = {}
+        self.last_log = None  # the step that logged last
 
     def on_train_begin(self, args, state, control, **kwargs):
         self.bar = tqdm(total=state.max_steps, initial=state.global_step, unit="step", disable=not shows_progress())
+
+    def on_step_begin(self, args, state, control, **kwargs):
+        self._print_line(state)  # now, because a step logs its loss first and its accuracy later
 
     def on_step_end(self, args, state, control, **kwargs):
         self.bar.update()
@@ -28,12 +32,17 @@ class StageProgress(TrainerCallback):
         if "eval_uar" in logs:
             self.numbers["recognised"] = f"{float(logs['eval_uar']):.0%}"
         self.bar.set_postfix(self.numbers)
-        if self.bar.disable and state.global_step % LINE_EVERY == 0 and self.numbers:
-            numbers = ", ".join(f"{name} {number}" for name, number in sorted(self.numbers.items()))
-            print_step(f"step {state.global_step} of {state.max_steps}: {numbers}")
+        self.last_log = state.global_step
 
     def on_train_end(self, args, state, control, **kwargs):
+        self._print_line(state)
         self.bar.close()
+
+    def _print_line(self, state):
+        has_news = state.global_step % LINE_EVERY == 0 and state.global_step == self.last_log
+        if self.bar.disable and has_news and self.numbers:
+            numbers = ", ".join(f"{name} {number}" for name, number in sorted(self.numbers.items()))
+            print_step(f"step {state.global_step} of {state.max_steps}: {numbers}")
 
 
 def show_progress(trainer: LGIFormerTrainer):

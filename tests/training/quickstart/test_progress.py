@@ -14,6 +14,7 @@ def train(progress, steps):
         if step == 0:
             progress.on_train_begin(None, state, None)
         else:
+            progress.on_step_begin(None, SimpleNamespace(global_step=step - 1, max_steps=steps), None)
             progress.on_step_end(None, state, None)
         if step:
             progress.on_log(None, state, None, logs={"loss": 1 / step})
@@ -26,6 +27,10 @@ def test_a_file_gets_lines_without_control_characters(capsys):
     train(StageProgress(), 50)
     captured = capsys.readouterr()
     assert captured.out.splitlines()[-1] == "step 50 of 50: loss 0.020, recognised 50%"
+    assert captured.out.splitlines()[:-1] == [
+        "step 0 of 50: recognised 0%",
+        "step 25 of 50: loss 0.040, recognised 25%",
+    ]
     assert len(captured.out.splitlines()) <= 5
     assert captured.err == "" and "\r" not in captured.out and "\x1b" not in captured.out
 
