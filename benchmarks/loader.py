@@ -23,12 +23,12 @@ from transformers.image_utils import IMAGENET_DEFAULT_STD
 from lgi_former import LGIFormerConfig
 from lgi_former.image_processing import read_video
 from lgi_former.image_processing.augmentation import FinetuningAugmentation
-from lgi_former.training.data.clips import read_clip
+from lgi_former.image_processing.training_frame_sampling import finetuning_frame_indices
+from lgi_former.training.data.clips import frame_sampling, read_clip
 from lgi_former.training.quickstart.drawn_faces import LABELS, draw_faces
-from lgi_former.training.run.run_data import finetuning_sampling
 
 
-SAMPLE = finetuning_sampling(LGIFormerConfig(), sampling_rate=4)
+SAMPLE = frame_sampling(finetuning_frame_indices, LGIFormerConfig().num_frames, sampling_rate=4)
 AUGMENT = FinetuningAugmentation(IMAGE_SIZE)
 
 

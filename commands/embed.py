@@ -87,9 +87,10 @@ def _listed(args) -> tuple[list[str], list | None]:
     from datasets import ClassLabel, List
 
     from ..hub.answer_kind import SEPARATOR
-    from ..training.data.annotations import load_annotations
+    from ..training.data.annotations import load_wanted
+    from ..training.data.tasks import Wanted
 
-    annotations = load_annotations(args.data, args.data_root, one_label=False, may_be_columns=False)
+    annotations = load_wanted(args.data, args.data_root, Wanted(may_be_columns=False), one_label=False)
     if "label" not in annotations.column_names:
         return list(annotations["video"]), None
     labels, feature = list(annotations["label"]), annotations.features["label"]

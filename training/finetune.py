@@ -9,9 +9,10 @@ from transformers import PreTrainedModel, set_seed
 from ..hub.model_card import ModelFacts
 from ..image_processing import processor_for
 from ..image_processing.augmentation import FinetuningAugmentation
+from ..image_processing.training_frame_sampling import finetuning_frame_indices
 from ..messages import announce_if_slow, note
 from .data.classes import check_classes_to_train, names_of_classes, warn_of_empty_classes
-from .data.clips import ViewDataset
+from .data.clips import ViewDataset, frame_sampling
 from .data.read_labels import task_of_videos, task_sentence
 from .data.skipped_videos import SkippedVideos
 from .data.tasks import check_task
@@ -36,7 +37,6 @@ from .run.run_data import (
     check_frames,
     check_videos,
     count_videos,
-    finetuning_sampling,
     open_training_videos,
     open_videos,
     training_clips,
@@ -214,7 +214,7 @@ def _make_trainer(
     clips = training_clips(
         videos.train,
         make_augmentation(model.config.image_size, data),
-        finetuning_sampling(model.config, sampling_rate),
+        frame_sampling(finetuning_frame_indices, model.config.num_frames, sampling_rate),
         label_names=videos.label_names,
         arguments=data,
         training=training,

@@ -8,12 +8,14 @@ from transformers import set_seed
 from ..hub.model_card import ModelFacts
 from ..image_processing import processor_for
 from ..image_processing.augmentation import PretrainingAugmentation
+from ..image_processing.training_frame_sampling import pretraining_frame_indices
 from ..messages import announce_if_slow, words_to_finetune
+from .data.clips import frame_sampling
 from .data.skipped_videos import SkippedVideos
 from .run.arguments import DataArguments, ModelArguments, RecipeTrainingArguments
 from .run.entry_point import run_entry_point
 from .run.lifecycle import check_output_dir, publish, report_skipped, report_written, train_and_save
-from .run.run_data import check_videos, count_videos, open_training_videos, pretraining_sampling, training_clips
+from .run.run_data import check_videos, count_videos, open_training_videos, training_clips
 from .run.starting_model import load_model_to_pretrain, make_masking
 from .run.trainers import pretraining_trainer
 
@@ -124,7 +126,7 @@ def pretrain(model_arguments: ModelArguments, data: PretrainingArguments, traini
     clips = training_clips(
         videos,
         PretrainingAugmentation(model.config.image_size, data.crop, data.crop_frame_size),
-        pretraining_sampling(model.config, sampling_rate),
+        frame_sampling(pretraining_frame_indices, model.config.num_frames, sampling_rate),
         label_names=None,
         arguments=data,
         training=training,

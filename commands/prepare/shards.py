@@ -51,13 +51,14 @@ def run(args) -> int:
     with a wrong checksum is reported and written again. Videos that cannot be read are skipped and listed in
     OUT/skipped_videos.csv. The exit status is then 1, and also if --verify finds a damaged file. `lgi-former prepare
     verify` checks shards and changes nothing."""
-    from ...training.data.annotations import load_annotations
+    from ...training.data.annotations import load_wanted
     from ...training.data.shard_index import INDEX_FILE
+    from ...training.data.tasks import Wanted
     from ...training.preparation.shards.packing import pack_shards, verify_shards
 
     index = os.path.join(args.output_dir, INDEX_FILE)
     packed = pack_shards(
-        load_annotations(args.annotations, args.data_root, args.labels, may_be_columns=False),
+        load_wanted(args.annotations, args.data_root, Wanted(label_names=args.labels, may_be_columns=False)),
         args.output_dir,
         root=_root(args),
         clips_per_shard=args.clips_per_shard,

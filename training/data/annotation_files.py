@@ -67,7 +67,8 @@ def read_annotation_file(file: Path, wanted: Wanted) -> Annotations:
 def is_path_only(line: str) -> bool:
     """Whether a line is read as a path without a label. It has no space, or ends in the suffix of a video file."""
     has_one_field = len(line.split()) == 1 or re.search(ENDS_AS_VIDEO, line) is not None
-    return has_one_field and not any(re.search(pattern, line) for pattern in (_MAYBE_COMMENT, _QUOTED, r"[,;|]$"))
+    is_doubtful = any(re.search(pattern, line) for pattern in (_MAYBE_COMMENT, _QUOTED, r"[,;|]$"))
+    return has_one_field and not is_doubtful
 
 
 def without_comments(lines: Lines) -> Lines:

@@ -16,11 +16,12 @@ from ...files import UnsetVariableError, expand_path
 from ...image_processing.decoding.local_videos import ADDRESS, is_address
 from .annotation_files import read_annotation_file
 from .class_folders import list_class_folders
-from .dataset_labels import labels_in_rows
+from .dataset_labels import column_of, labels_in_rows
 from .frame_labels import by_frames
-from .labels import AnnotationError, distinct, refuse_repeated_names
+from .labels import AnnotationError, refuse_repeated_names
 from .list_text import Annotations
 from .read_labels import labelled_videos, read_labels
+from .repeated_videos import differing_rows, repeated_rows
 from .tasks import Wanted
 
 
@@ -42,7 +43,6 @@ def load_videos(
     task: str | None = None,
     *,
     one_label: bool = True,
-    may_be_columns: bool = True,
     frame_level: bool | None = None,
 ) -> Dataset:
     """Load the list of a data set's videos. Nothing is decoded. Missing videos are found when they are read.
@@ -59,7 +59,6 @@ def load_videos(
             numbers do not change. Quantities have the names of their columns.
         task: One of `TASKS`. None infers it from the labels. `task_of_videos` says which one it is.
         one_label: Whether a list that gives a video two labels is refused. Otherwise each line is a row.
-        may_be_columns: Whether other columns of a table without the column `label` may be labels if `task` is None.
         frame_level: Whether labels are of frames. None infers it from the labels.
 
     Returns:
@@ -85,8 +84,26 @@ def load_videos(
 
     ```
     """
-    wanted = Wanted(task, label_names, may_be_columns, frame_level)
-    refuse_repeated_names(label_names or ())
+    return load_wanted(source, data_root, Wanted(task, label_names, frame_level=frame_level), one_label=one_label)
+
+
+load_annotations = load_videos
+"""The name in earlier versions."""
+
+
+def load_wanted(
+    source: str | os.PathLike | Dataset,
+    data_root: str | os.PathLike | None,
+    wanted: Wanted,
+    *,
+    one_label: bool = True,
+) -> Dataset:
+    """Load videos as `load_videos`, which describes the other arguments.
+
+    Args:
+        wanted: What the caller knows about the labels.
+    """
+    refuse_repeated_names(wanted.label_names or ())
     if isinstance(source, Dataset):
         return _load_rows(source, "" if data_root is None else data_root, wanted)
     if not isinstance(source, (str, os.PathLike)):
@@ -98,9 +115,9 @@ def load_videos(
         raise AnnotationError("The name of the list or folder is empty.")
     if os.path.isdir(source):
         annotations, data_root = list_class_folders(Path(source)), source
-        if task not in (None, "single_label"):
+        if wanted.task not in (None, "single_label"):
             raise AnnotationError(
-                f"The class folders of '{source}' give each video one class. Write a list for --task {task}."
+                f"The class folders of '{source}' give each video one class. Write a list for --task {wanted.task}."
             )
         wanted = replace(wanted, task="single_label", frame_level=False)
     else:
@@ -110,10 +127,6 @@ def load_videos(
     labels = read_labels(annotations, wanted)
     _check_repeated(annotations, None if labels is None else labels.values, one_label)
     return labelled_videos(_located(_expanded(annotations, data_root), data_root), labels)
-
-
-load_annotations = load_videos
-"""The name in earlier versions."""
 
 
 def check_that_videos_are_there(videos: Dataset):
@@ -162,31 +175,24 @@ def _located(paths: pa.Array, data_root: str | os.PathLike) -> pa.Array:
 def _check_repeated(annotations: Annotations, labels: pa.Array | None, one_label: bool):
     """Refuse two labels of one video if `one_label` is true, and warn of a video that is listed twice."""
     paths, place = annotations.paths, annotations.place
-    if any(pc.any(pc.match_substring(paths, part)).as_py() for part in ("./", "//")):
-        paths = pc.replace_substring_regex(paths, r"/(\.?/)+", "/")
-        paths = pc.replace_substring_regex(paths, r"^(\./)+", "")
-    _, first_rows, numbers = distinct(paths)
-    firsts = first_rows[numbers]
-    repeated = np.flatnonzero(firsts != np.arange(len(firsts)))
-    if len(repeated) == 0:
+    rows, firsts = repeated_rows(paths)
+    if len(rows) == 0:
         return
-    if labels is not None and one_label:
-        pairs = zip(labels.take(repeated).to_pylist(), labels.take(firsts[repeated]).to_pylist(), strict=True)
-        if (pair := next((number for number, (label, first) in enumerate(pairs) if label != first), None)) is not None:
-            row, first = repeated[pair].item(), firsts[repeated[pair]].item()
-            if annotations.labels is None or annotations.frame_counts is not None:
-                raise AnnotationError(
-                    f"{place(row)} gives '{annotations.paths[row]}' another label than {place(first)}. Leave one line."
-                )
-            one, other = annotations.labels[row], annotations.labels[first]
+    if labels is not None and one_label and (pair := differing_rows(labels, rows, firsts)) is not None:
+        row, first = pair
+        if annotations.labels is None or annotations.frame_counts is not None:
             raise AnnotationError(
-                f"{place(row)} gives '{annotations.paths[row]}' two labels, one of them '{one}': {place(first)} says "
-                f"'{other}'. Leave one line."
+                f"{place(row)} gives '{paths[row]}' another label than {place(first)}. Leave one line."
             )
-    row = repeated[0].item()
+        one, other = annotations.labels[row], annotations.labels[first]
+        raise AnnotationError(
+            f"{place(row)} gives '{paths[row]}' two labels, one of them '{one}': {place(first)} says '{other}'. Leave "
+            "one line."
+        )
+    row, first = rows[0].item(), firsts[0].item()
     logger.warning(
-        f"{place(row)} repeats '{annotations.paths[row]}' of {place(firsts[row])}. A repeated video counts more than "
-        f"once (lines that repeat one: {len(repeated)})."
+        f"{place(row)} repeats '{paths[row]}' of {place(first)}. A repeated video counts more than once (lines that "
+        f"repeat one: {len(rows)})."
     )
 
 
@@ -230,7 +236,7 @@ def _undecoded(source: Dataset) -> Dataset:
 
 def _paths_of(source: Dataset) -> pa.Array:
     if isinstance(source.features["video"], Video):
-        paths = [video["path"] for video in _undecoded(source)["video"]]
+        paths = column_of(_undecoded(source), "video").field("path").to_pylist()
     else:
-        paths = [None if path is None else str(path) for path in source["video"]]
+        paths = [None if path is None else str(path) for path in column_of(source, "video").to_pylist()]
     return pa.array(paths, pa.string())

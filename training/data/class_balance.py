@@ -27,8 +27,8 @@ def label_shares(videos: ListedVideos, num_labels: int, task: str = "single_labe
     if isinstance(videos, ShardedVideos):
         return np.eye(num_labels, dtype=np.float32)[videos.labels_of_videos()]
     feature = videos.features["label"]
-    values = np.stack if not is_frame_level(feature, task) else np.concatenate
-    values = values([np.asarray(label_values(label, feature, task)) for label in videos["label"]])
+    join = np.concatenate if is_frame_level(feature, task) else np.stack
+    values = join([np.asarray(label_values(label, feature, task)) for label in videos["label"][:]])
     return np.eye(num_labels, dtype=np.float32)[values] if task == "single_label" else values
 
 

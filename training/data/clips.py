@@ -3,6 +3,7 @@
 A video is opened when its item is read, because decoders do not survive a fork.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator
@@ -179,7 +180,7 @@ class ViewDataset(torch.utils.data.Dataset):
     def names(self) -> list[str]:
         """The names of the videos, in their order."""
         if holds_paths(self.videos):
-            return list(self.videos["video"])
+            return self.videos["video"][:]
         if isinstance(self.videos, ShardedVideos):
             return self.videos.names()
         return [video_name(row["video"]) for row in self.videos]
@@ -251,6 +252,28 @@ def read_views(video: RowVideo, processor: BaseVideoProcessor) -> tuple[torch.Te
         inputs = processor(path, return_tensors="pt", return_metadata=True)
     views, view_index = distinct_views(inputs["pixel_values"])
     return views, torch.bincount(view_index) / len(view_index), inputs["video_metadata"][0]
+
+
+def frame_sampling(frame_indices: Callable[..., np.ndarray], num_frames: int, sampling_rate: int) -> FrameSampling:
+    """The `FrameSampling` of `finetuning_frame_indices` or `pretraining_frame_indices`, for clips of a model.
+
+    Args:
+        frame_indices: One of these functions.
+        num_frames: Frames of a clip.
+        sampling_rate: Step between frames of a clip, in frames of the video.
+    """
+    return functools.partial(_sample, frame_indices, num_frames, sampling_rate)
+
+
+def _sample(
+    frame_indices: Callable[..., np.ndarray],
+    num_frames: int,
+    sampling_rate: int,
+    total_frames: int,
+    generator: torch.Generator,
+) -> np.ndarray:
+    # A function of the module, so that a data set can be sent to a worker.
+    return frame_indices(total_frames, num_frames, sampling_rate, generator)
 
 
 def derived_seeds(*keys: int) -> list[int]:

@@ -153,10 +153,7 @@ def evaluation_batch(items: list[dict]) -> dict:
 
     A batch has `pixel_values` (batch, frames, 3, height, width), `videos` and, if known, `labels` as `ViewCollator`.
     """
-    batch = _stacked(items)
-    if "labels" in items[0]:
-        batch["labels"] = torch.stack([torch.as_tensor(item["labels"]) for item in items])
-    return batch
+    return _stacked(items) | _labels_of(items)
 
 
 class ViewCollator:
@@ -173,15 +170,13 @@ class ViewCollator:
         if all("view_weights" not in item for item in items):
             return evaluation_batch(items)
         views = torch.tensor([len(item["pixel_values"]) for item in items])
-        batch = {
+        return {
             "pixel_values": torch.cat([item["pixel_values"] for item in items]),
             "video_index": torch.arange(len(items)).repeat_interleave(views),
             "view_weights": torch.cat([item["view_weights"] for item in items]),
             "videos": [item["video"] for item in items],
+            **_labels_of(items),
         }
-        if "labels" in items[0]:
-            batch["labels"] = torch.stack([torch.as_tensor(item["labels"]) for item in items])
-        return batch
 
 
 def mixup(clips: torch.Tensor, share: float, generator: np.random.Generator) -> float:
@@ -220,6 +215,13 @@ def _stacked(items: list[dict]) -> dict:
         "pixel_values": default_collate([item["pixel_values"] for item in items]),
         "videos": [item["video"] for item in items],
     }
+
+
+def _labels_of(items: list[dict]) -> dict:
+    """The labels without random changes, if items have some."""
+    if "labels" not in items[0]:
+        return {}
+    return {"labels": torch.stack([torch.as_tensor(item["labels"]) for item in items])}
 
 
 def _mixed_seed(items: list[dict]) -> int:

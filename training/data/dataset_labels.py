@@ -1,5 +1,6 @@
 """The labels in rows of a `datasets.Dataset`."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -35,8 +36,7 @@ def labels_in_rows(source: Dataset, wanted: Wanted) -> tuple[Annotations, Wanted
     if isinstance(feature, LargeList):
         feature = List(feature.feature)
         column = column.cast(pa.list_(column.type.value_type))
-    if (row := pc.index(pc.is_null(column), True).as_py()) >= 0:
-        raise AnnotationError(f"{place_in_dataset(row)} has no label. Leave it out with `filter`.")
+    _refuse_missing(column, lambda row: f"{place_in_dataset(row)} has no label")
     if task_sentence(source) and wanted.task is None:
         wanted = replace(wanted, task=task_of_videos(source))
     if wanted.label_names is None:
@@ -47,9 +47,13 @@ def labels_in_rows(source: Dataset, wanted: Wanted) -> tuple[Annotations, Wanted
         rows = np.repeat(np.arange(len(counts)), counts)
         annotations.frame_counts, annotations.place_of_frame = counts, lambda row: place_in_dataset(rows[row])
         feature, column = feature.feature, column.flatten()
-        if wanted.task is None and not isinstance(feature, (dict, List)) and not _is_float(feature):
-            wanted = replace(wanted, task="single_label")
+        _refuse_missing(column, lambda frame: f"{place_in_dataset(rows[frame])} has a frame without a label")
     return _with_values(annotations, feature, column, wanted)
+
+
+def _refuse_missing(column: pa.Array, problem: Callable[[int], str]):
+    if (number := pc.index(pc.is_null(column), True).as_py()) >= 0:
+        raise AnnotationError(f"{problem(number)}. Leave it out with `filter`.")
 
 
 def _with_values(
@@ -89,10 +93,7 @@ def _with_values(
             f"{wanted.task} needs such labels."
         )
     written = [[written_label(label, feature.feature) for label in labels] for labels in column.to_pylist()]
-    if any(";" in label for labels in written for label in labels):
-        raise AnnotationError("The name of a class holds ';', which separates several labels. Rename it.")
-    text = pa.array([";".join(labels) for labels in written], pa.string())
-    return replace(annotations, labels=text), replace(wanted, task="multi_label")
+    return replace(annotations, labels=pa.array(written, pa.list_(pa.string()))), wanted
 
 
 def _is_of_frames(feature: FeatureType, column: pa.Array, wanted: Wanted) -> bool:

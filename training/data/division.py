@@ -8,8 +8,10 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
+import pyarrow as pa
 
 from ...extras import needs_extra
+from .repeated_videos import plain_paths
 
 
 with needs_extra("train"):
@@ -86,7 +88,8 @@ def fold_of_each(
 
 def _units(videos: Sequence[str], strata: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
     """The number of distinct videos, the stratum of each, and the distinct video of each row."""
-    _, first_rows, unit_of_row = np.unique(np.asarray(videos, dtype=object), return_index=True, return_inverse=True)
+    paths = np.asarray(plain_paths(pa.array(videos, pa.string())), dtype=object)
+    _, first_rows, unit_of_row = np.unique(paths, return_index=True, return_inverse=True)
     return len(first_rows), strata[first_rows], unit_of_row
 
 

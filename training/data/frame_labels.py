@@ -47,12 +47,6 @@ def holds_lists(column: pa.Array | pa.ChunkedArray, wanted: Wanted) -> bool:
     return bool(all_are_frames and (wanted.frame_level or all_are_lists))
 
 
-def joined_frames(labels: pa.Array, frame_counts: np.ndarray) -> pa.ListArray:
-    """Labels of all frames (frames,) as a list for each video."""
-    offsets = np.concatenate([[0], np.cumsum(frame_counts)]).astype(np.int32)
-    return pa.ListArray.from_arrays(offsets, labels)
-
-
 def _grouped(annotations: Annotations) -> Annotations:
     """Join the rows of each video, in the order of their frames. A table without a repeated video does not change."""
     _, first_rows, videos = distinct(annotations.paths)

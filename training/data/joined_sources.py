@@ -8,11 +8,13 @@ from torch.utils.data import ConcatDataset
 from transformers.utils import logging
 
 from .clips import derived_seeds
+from .dataset_labels import column_of
 from .label_spelling import differ_in_spelling_only
 from .label_values import names_of_feature
-from .labels import AnnotationError, distinct
+from .labels import AnnotationError
 from .mixed_order import MixedOrder
 from .read_labels import task_of_videos
+from .repeated_videos import differing_rows, repeated_rows
 from .shard_order import ShardOrder
 from .sharded_videos import ShardedVideos
 
@@ -109,7 +111,7 @@ def mixed_order(
         rows = [range(start, end) for start, end in zip([0, *ends], ends, strict=False)]
         shards = [part.counts if isinstance(part, ShardedVideos) else None for part in videos.datasets]
     else:
-        numbers = np.asarray(videos[SOURCE_COLUMN])
+        numbers = column_of(videos, SOURCE_COLUMN).to_numpy()
         rows = [np.flatnonzero(numbers == number) for number in range(numbers.max() + 1)]
         shards = [None] * len(rows)
     seeds = [derived_seeds(seed, number)[0] for number in range(len(rows))]
@@ -130,13 +132,13 @@ def _names_of_all(sources: Sequence[str], videos: Sequence[OneSource]) -> list[s
 
     None if no source has names, or sources have different columns of numbers.
     """
-    named = [_names(part) is not None for part in videos]
-    if not any(named):
+    have_names = [_names(part) is not None for part in videos]
+    if True not in have_names:
         return None
-    if not all(named):
+    if False in have_names:
         raise AnnotationError(
-            f"'{sources[named.index(True)]}' has names of classes, but '{sources[named.index(False)]}' has numbers. "
-            "Write all labels in one way, or name the classes with --labels."
+            f"'{sources[have_names.index(True)]}' has names of classes, but '{sources[have_names.index(False)]}' has "
+            "numbers. Write all labels in one way, or name the classes with --labels."
         )
     if task_of_videos(videos[0]) in ("regression", "distribution"):
         names = _names(videos[0])
@@ -162,11 +164,9 @@ def _refuse_other_kinds(sources: Sequence[str], kinds: Sequence):
 
 def _refuse_two_labels(videos: Dataset, sources: Sequence[str], numbers: np.ndarray):
     table = videos.with_format("arrow")[:]
-    _, first_rows, values = distinct(table["video"])
-    firsts, labels = first_rows[values], table["label"].to_pylist()
-    for row in np.flatnonzero(firsts != np.arange(len(firsts))):
-        if labels[row] != labels[firsts[row]]:
-            raise AnnotationError(
-                f"'{sources[numbers[firsts[row]]]}' and '{sources[numbers[row]]}' give '{table['video'][row]}' two "
-                "labels. Leave it in one of them."
-            )
+    if (pair := differing_rows(table["label"], *repeated_rows(table["video"]))) is not None:
+        row, first = pair
+        raise AnnotationError(
+            f"'{sources[numbers[first]]}' and '{sources[numbers[row]]}' give '{table['video'][row]}' two "
+            "labels. Leave it in one of them."
+        )

@@ -32,7 +32,8 @@ def check_feature(feature: LabelFeature, task: str):
     """
     inner = feature.feature if is_frame_level(feature, task) else feature
     is_set = isinstance(inner, List) and isinstance(inner.feature, ClassLabel)
-    if task != "single_label" and not (is_set if task == "multi_label" else isinstance(inner, dict)):
+    fits = task == "single_label" or (is_set if task == "multi_label" else isinstance(inner, dict))
+    if not fits:
         raise ValueError(
             f"The labels have the type {feature}, which is no {task}. Load the data set with `load_videos` and "
             f"task={task!r}, and give its features."
@@ -67,7 +68,8 @@ def label_values(label, feature: LabelFeature, task: str) -> int | np.ndarray:
     values = np.array([label[name] for name in feature], dtype=np.float64)
     if task != "distribution":
         return values.astype(np.float32)
-    if not (values >= 0).all() or not values.sum() > 0:
+    is_distribution = (values >= 0).all() and values.sum() > 0  # false for NaN, too
+    if not is_distribution:
         raise ValueError(
             f"The label {label} is no distribution, which has votes or shares of at least 0, and not only 0."
         )
@@ -90,4 +92,6 @@ def names_of_feature(feature: LabelFeature) -> list[str] | None:
     """The names of the classes or quantities, in their order; None for indices without names."""
     while isinstance(feature, List):
         feature = feature.feature
-    return feature.names if isinstance(feature, ClassLabel) else list(feature) if isinstance(feature, dict) else None
+    if isinstance(feature, ClassLabel):
+        return feature.names
+    return list(feature) if isinstance(feature, dict) else None

@@ -81,6 +81,11 @@ def distinct(values: pa.Array | pa.ChunkedArray) -> tuple[pa.Array, np.ndarray, 
     return encoded.dictionary, np.unique(numbers, return_index=True)[1], numbers
 
 
+def in_lists(values: pa.Array, lengths: np.ndarray | Sequence[int]) -> pa.ListArray:
+    """Successive values as lists of these lengths, int (lists,)."""
+    return pa.ListArray.from_arrays(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32), values)
+
+
 def label_column(
     labels: pa.Array | pa.ChunkedArray, label_names: Sequence[str] | None, place: Callable[[int], str]
 ) -> tuple[np.ndarray, ClassLabel | Value]:

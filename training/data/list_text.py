@@ -50,7 +50,8 @@ class Annotations:
     """
 
     paths: pa.Array | pa.ChunkedArray  # string (videos,); more than 2 GiB have several chunks
-    labels: pa.Array | pa.ChunkedArray | None  # string (videos,) or (frames of all videos,)
+    labels: pa.Array | pa.ChunkedArray | None
+    """String (videos,) or (frames of all videos,). Rows of a data set may have lists of classes instead."""
     place: Callable[[int], str]  # from a row number to the file and line, for messages
     columns: dict[str, pa.Array | pa.ChunkedArray] = field(default_factory=dict)
     """Columns by their names, which are labels or may be: string or numbers, as many as `labels` would have."""

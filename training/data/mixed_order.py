@@ -1,4 +1,4 @@
-"""The order in which the items of several sources are read, with a share of each in every epoch."""
+"""The order in which a run reads several sources. Each source has a fixed share of an epoch."""
 
 import itertools
 import math
@@ -14,8 +14,8 @@ class MixedOrder(Sampler[int]):
     """Mixes several sources in fixed shares, shuffled in each epoch.
 
     An epoch reads each item of the first source once. It reads `len(first) * share / share of the first` items of each
-    other source, rounded, and at least one. An epoch goes on in a source where the last one ended. So each item of a
-    source is read once before any is read again.
+    other source, rounded, and at least one. Each epoch continues in a source where the epoch before ended. So each
+    item of a source is read once before any is read again.
 
     The order depends only on seed and epoch. It is the same in all processes, so that Accelerate can divide the
     batches, and skip the batches that a resumed run has seen.
@@ -77,7 +77,7 @@ def check_shares(shares: Sequence[float], num_sources: int):
             f"mix={' '.join(map(str, shares))} needs one number for each of several sources in train_data, which has "
             f"{num_sources}."
         )
-    if not all(math.isfinite(share) and share > 0 for share in shares):
+    if any(share <= 0 or not math.isfinite(share) for share in shares):
         raise ValueError(
             f"mix={' '.join(map(str, shares))} must be numbers above 0. Leave out a source instead of giving it 0."
         )

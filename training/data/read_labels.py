@@ -1,20 +1,21 @@
 """The labels of a list as a column of a data set, with their task."""
 
+import re
 from typing import NamedTuple
 
 import pyarrow as pa
 from datasets import Dataset, DatasetInfo, Features, List, Value
 
-from .frame_labels import joined_frames
 from .label_values import LabelFeature, names_of_feature
-from .labels import AnnotationError, label_column
+from .labels import AnnotationError, in_lists, label_column
 from .list_text import Annotations
 from .task_inference import infer_task
 from .tasks import TASKS, Wanted
 from .vector_labels import vector_labels
 
 
-_DESCRIPTION = "Task: "
+_TASK = re.compile(rf"Task: ({'|'.join(TASKS)})\b.*")
+"""The first line of the description of a data set from `load_videos`. Other data sets may describe their task, too."""
 
 
 class ReadLabels(NamedTuple):
@@ -47,7 +48,7 @@ def read_labels(annotations: Annotations, wanted: Wanted) -> ReadLabels | None:
     else:
         values, feature = vector_labels(annotations, wanted.label_names, task)
     if annotations.frame_counts is not None:
-        values, feature = joined_frames(values, annotations.frame_counts), List(feature)
+        values, feature = in_lists(values, annotations.frame_counts), List(feature)
     return ReadLabels(values, feature, _description(task, feature, annotations, wanted))
 
 
@@ -58,7 +59,7 @@ def _description(task: str, feature: LabelFeature, annotations: Annotations, wan
     columns = ", ".join(list(annotations.columns)[:20])
     inferred = "" if wanted.task else " (from the labels)"
     origin = f" (from the columns {columns})" if columns else inferred
-    return f"{_DESCRIPTION}{task}{labels}{frames}{origin}."
+    return f"Task: {task}{labels}{frames}{origin}."
 
 
 def labelled_videos(paths: pa.Array | pa.ChunkedArray, labels: ReadLabels | None) -> Dataset:
@@ -73,11 +74,11 @@ def labelled_videos(paths: pa.Array | pa.ChunkedArray, labels: ReadLabels | None
 
 def task_of_videos(videos) -> str:
     """The task of a data set from `load_annotations`. Other sources, such as shards, have single labels."""
-    description = task_sentence(videos)
-    return next((task for task in TASKS if description.startswith(f"{_DESCRIPTION}{task} ")), "single_label")
+    match = _TASK.match(task_sentence(videos))
+    return "single_label" if match is None else match[1]
 
 
 def task_sentence(videos) -> str:
     """The sentence of a data set from `load_annotations` that names its task; empty for other sources."""
-    description = videos.info.description if isinstance(videos, Dataset) else ""
-    return description.partition("\n")[0] if (description or "").startswith(_DESCRIPTION) else ""
+    match = _TASK.match(videos.info.description or "") if isinstance(videos, Dataset) else None
+    return "" if match is None else match[0]

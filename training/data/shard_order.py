@@ -1,4 +1,4 @@
-"""The order in which videos are read: from few shards at once, or each class equally often."""
+"""Orders in which a run reads videos. One reads few shards at a time, the other reads all classes equally often."""
 
 import zlib
 from collections.abc import Callable, Iterator, Sequence

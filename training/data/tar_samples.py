@@ -102,7 +102,8 @@ def iter_samples(urls: Iterable[str]) -> Iterator[dict]:
         waiting, key, is_part = {}, None, False
         for (next_key, _), found in groupby(_files_in(url), key=lambda file: (_key(file[0]), _stem(file[0]))):
             files, is_same = dict(found), next_key == key
-            if is_same and not (_kind(waiting) == _kind(files) > 0):
+            both_are_clips = _kind(waiting) == _kind(files) > 0
+            if is_same and not both_are_clips:
                 waiting |= files
                 continue
             yield from _sample(waiting, key, is_part or is_same, url)

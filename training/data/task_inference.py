@@ -24,6 +24,8 @@ def infer_task(annotations: Annotations, label_names: Sequence[str] | None) -> s
     """
     if annotations.labels is None:
         return _task_of_columns(annotations)
+    if pa.types.is_list(annotations.labels.type):
+        return "multi_label"
     values = distinct(annotations.labels)[0].to_pylist()
     written = [value for value in values if value not in (label_names or ()) and not is_missing(value)]
     if len(label_names or ()) < 2 and written and all(map(is_real, written)) and any(map(_has_fraction, written)):

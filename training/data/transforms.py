@@ -16,7 +16,7 @@ from ...image_processing import LGIFormerVideoProcessor, reading_of
 from ...image_processing.augmentation import FinetuningAugmentation
 from ...image_processing.decoding.local_videos import content_digest, encoded_video, video_name
 from ...image_processing.training_frame_sampling import finetuning_frame_indices
-from .clips import ClipLabel, derived_seeds, read_clip, read_views
+from .clips import ClipLabel, derived_seeds, frame_sampling, read_clip, read_views
 from .label_values import check_feature, is_frame_level
 from .tasks import check_task
 from .video_rows import RowVideo
@@ -163,18 +163,13 @@ class TrainingTransform(RowTransform, TrainerCallback):
         self.set_epoch(int(state.epoch))
 
     def _read(self, video: RowVideo) -> tuple[dict, VideoMetadata]:
-        seed = self._seed_of(video)
-        pixel_values, metadata = read_clip(
-            video, self._frames, self.augmentation, seed, reading=reading_of(self.processor)
-        )
+        processor, seed = self.processor, self._seed_of(video)
+        sampling = frame_sampling(finetuning_frame_indices, processor.num_frames, processor.sampling_rate)
+        pixel_values, metadata = read_clip(video, sampling, self.augmentation, seed, reading=reading_of(processor))
         return {"pixel_values": pixel_values, "seed": seed}, metadata
 
     def _labels(self, label: ClipLabel, metadata: VideoMetadata, name: str):
         return label.of_clip(metadata, name)
-
-    def _frames(self, total_frames: int, generator: torch.Generator):
-        processor = self.processor
-        return finetuning_frame_indices(total_frames, processor.num_frames, processor.sampling_rate, generator)
 
     def _seed_of(self, video: RowVideo) -> int:
         key, epoch = _key(video), self._epoch.item()
@@ -193,9 +188,9 @@ class EvaluationTransform(RowTransform):
     """Makes the processor's clips of each video, for `dataset.with_transform(...)`.
 
     The data set is as for `TrainingTransform`. Items are `pixel_values`, float32 (frames, 3, height, width); `labels`
-    and `video` as there; and `seed`, None, by which `FinetuningCollator` knows that nothing is drawn. If the
-    processor's `num_segments` is more than 1, items are those of `ViewDataset`: give `LGIFormerTrainer` a
-    `ViewCollator` as `eval_data_collator`.
+    and `video` as from `TrainingTransform`; and `seed`, which is None. `FinetuningCollator` does not mix items with
+    this seed. If `num_segments` of the processor is more than 1, items are those of `ViewDataset`. Then give
+    `LGIFormerTrainer` a `ViewCollator` as `eval_data_collator`.
 
     Args:
         processor: Makes the clips.

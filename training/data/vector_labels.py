@@ -11,7 +11,7 @@ from datasets import ClassLabel, List, Value
 
 from .label_spelling import MINUS, SEPARATORS, is_missing
 from .label_values import LabelFeature
-from .labels import AnnotationError, distinct, label_column
+from .labels import AnnotationError, distinct, in_lists, label_column
 from .list_text import Annotations, refuse_first, shown
 
 
@@ -142,19 +142,33 @@ def classes_in(label: str, label_names: Sequence[str] | None = None) -> list[str
 
 
 def _listed_classes(labels: pa.Array | pa.ChunkedArray, label_names: Sequence[str] | None, place: Place) -> Labels:
-    """The classes of values such as `happy;surprised`, and none for an empty value."""
+    """The classes of values such as `happy;surprised`, and none for an empty value; or of lists of classes."""
+    if pa.types.is_list(labels.type):
+        sets = labels.to_pylist()
+        return _sets_of_classes(sets, [";".join(classes) for classes in sets], label_names, place)
     values, rows, numbers = distinct(labels)
-    parts, part_rows, counts = [], [], []
-    for value, row in zip(values.to_pylist(), rows.tolist(), strict=True):
-        classes = classes_in(value, label_names)
+    written = values.to_pylist()
+    sets = [classes_in(value, label_names) for value in written]
+    labels = _sets_of_classes(sets, written, label_names, lambda value: place(rows[value]))
+    return labels._replace(values=labels.values.take(pa.array(numbers)))
+
+
+def _sets_of_classes(
+    sets: Sequence[Sequence[str]], written: Sequence[str], label_names: Sequence[str] | None, place: Place
+) -> Labels:
+    """The labels of sets of classes. Messages show a set as it is `written`."""
+    for row, classes in enumerate(sets):
         if "" in classes or len(set(classes)) < len(classes):
-            raise AnnotationError(f"{place(row)}: the label {shown(value)} has an empty part or repeats a class.")
-        parts += classes
-        part_rows += [row] * len(classes)
-        counts.append(len(classes))
+            raise AnnotationError(
+                f"{place(row)}: the label {shown(written[row])} has an empty part or repeats a class."
+            )
+    parts, counts = [name for classes in sets for name in classes], [len(classes) for classes in sets]
     if not parts:
         raise AnnotationError(f"{place(0)}: no class applies to any video. Write classes, such as happy;surprised.")
-    indices, feature = label_column(pa.array(parts, pa.string()), label_names, lambda part: place(part_rows[part]))
+    set_of_part = np.repeat(np.arange(len(sets)), counts)
+    indices, feature = label_column(
+        pa.array(parts, pa.string()), label_names, lambda part: place(set_of_part[part].item())
+    )
     if not isinstance(feature, ClassLabel):
         if indices.min() > 0:
             raise AnnotationError(
@@ -162,17 +176,14 @@ def _listed_classes(labels: pa.Array | pa.ChunkedArray, label_names: Sequence[st
                 "the classes with --labels."
             )
         feature = ClassLabel(names=[str(index) for index in range(indices.max() + 1)])
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-    sets = pa.ListArray.from_arrays(offsets, pa.array(indices, pa.int64()))
-    return Labels(sets.take(pa.array(numbers)), List(feature))
+    return Labels(in_lists(pa.array(indices, pa.int64()), counts), List(feature))
 
 
 def _flagged_classes(flags: dict[str, np.ndarray]) -> Labels:
     """The classes whose flag is 1."""
     applies = np.stack(list(flags.values()), axis=1) > 0
-    offsets = np.concatenate([[0], np.cumsum(applies.sum(axis=1))]).astype(np.int32)
     indices = pa.array(np.nonzero(applies)[1], pa.int64())
-    return Labels(pa.ListArray.from_arrays(offsets, indices), List(ClassLabel(names=list(flags))))
+    return Labels(in_lists(indices, applies.sum(axis=1)), List(ClassLabel(names=list(flags))))
 
 
 def _shares(votes: dict[str, np.ndarray], place: Place) -> dict[str, np.ndarray]:

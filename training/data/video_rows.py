@@ -19,7 +19,8 @@ def holds_paths(videos) -> bool:
 
 def distinct_paths(sources: Sequence) -> dict[str, None]:
     """The distinct paths of all data sets that hold paths, in their order, as keys."""
-    return dict.fromkeys(path for videos in sources if holds_paths(videos) for path in videos["video"])
+    # `[:]` reads the column at once. Iteration reads each row separately, which takes a hundred times as long.
+    return dict.fromkeys(path for videos in sources if holds_paths(videos) for path in videos["video"][:])
 
 
 def count_distinct(sources: Sequence) -> int:

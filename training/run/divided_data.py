@@ -80,7 +80,7 @@ def divide(
             f"'{' '.join(data.train_data)}' cannot be divided, because it is not one list or class folder. Give one, "
             "or the videos of each part in --train_data and --eval_data."
         )
-    paths = list(videos["video"])
+    paths = videos["video"][:]
     column, groups = groups_of(data.train_data[0], paths, data.group_column)
     strata = strata_of(videos, len(label_names), task)
     if num_folds is None:

@@ -1,19 +1,17 @@
 """Opens the data sets of a run: videos in a list, in shards or in a stream."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import datasets
-import torch
 from torch.utils.data import Sampler
 from transformers import PreTrainedConfig
 
-from ...image_processing.training_frame_sampling import finetuning_frame_indices, pretraining_frame_indices
 from ...messages import note
-from ..data.annotations import check_that_videos_are_there, load_annotations
+from ..data.annotations import check_that_videos_are_there, load_wanted
 from ..data.clip_stream import ClipStream, open_stream
-from ..data.clips import ClipDataset, ClipTransform
+from ..data.clips import ClipDataset, ClipTransform, FrameSampling
 from ..data.data_check import check_data
 from ..data.joined_sources import JoinedVideos, ListedVideos, mixed_order, open_joined
 from ..data.label_values import is_frame_level
@@ -23,6 +21,7 @@ from ..data.shard_order import ShardOrder
 from ..data.sharded_videos import ShardedVideos
 from ..data.skipped_videos import SkippedVideos
 from ..data.tar_samples import is_tar
+from ..data.tasks import Wanted
 from ..data.video_rows import count_distinct
 from .arguments import DataArguments, RecipeTrainingArguments
 
@@ -44,7 +43,7 @@ def open_training_videos(
 
     Args:
         with_labels: Whether the labels are needed.
-        label_options: `task` and `frame_level` of `load_annotations`.
+        label_options: `task` and `frame_level` of `Wanted`.
 
     Raises:
         ValueError: If `--train_data` is missing or cannot be understood, `--mix` is given for a stream, or a stream
@@ -74,7 +73,7 @@ def open_videos(
 
     Args:
         source, data_root, label_names: As for `load_annotations`.
-        label_options: `task`, `frame_level` and `may_be_columns` of `load_annotations`.
+        label_options: `task`, `frame_level` and `may_be_columns` of `Wanted`.
 
     Raises:
         ValueError: If the source cannot be understood, no video of a list exists, or shards should have other labels
@@ -83,7 +82,7 @@ def open_videos(
     if (url := index_url(source)) is not None:
         refuse_other_tasks(f"The index '{url}'", **label_options)
         return ShardedVideos(url, label_names)
-    videos = load_annotations(source, data_root, label_names, **label_options)
+    videos = load_wanted(source, data_root, Wanted(label_names=label_names, **label_options))
     check_that_videos_are_there(videos)
     return videos
 
@@ -118,7 +117,7 @@ def check_frames(source: str, videos: TrainingVideos, task: str, config: PreTrai
 def training_clips(
     videos: TrainingVideos,
     transform: ClipTransform,
-    sample_indices: Callable,
+    sample_indices: FrameSampling,
     *,
     label_names: list[str] | None,
     arguments: DataArguments,
@@ -181,24 +180,6 @@ def _order_of(
 def shuffle_buffer_of(arguments: DataArguments, default: int) -> int:
     """The size of the shuffle buffer in videos."""
     return default if arguments.shuffle_buffer is None else arguments.shuffle_buffer
-
-
-def finetuning_sampling(config: PreTrainedConfig, sampling_rate: int) -> Callable:
-    """`sample_indices(total_frames, generator)` of fine-tuning, for a model's clips."""
-    return functools.partial(
-        _sample, finetuning_frame_indices, num_frames=config.num_frames, sampling_rate=sampling_rate
-    )
-
-
-def pretraining_sampling(config: PreTrainedConfig, sampling_rate: int) -> Callable:
-    """`sample_indices(total_frames, generator)` of pre-training, for a model's clips."""
-    return functools.partial(
-        _sample, pretraining_frame_indices, num_frames=config.num_frames, sampling_rate=sampling_rate
-    )
-
-
-def _sample(frame_indices, total_frames: int, generator: torch.Generator, *, num_frames: int, sampling_rate: int):
-    return frame_indices(total_frames, num_frames, sampling_rate, generator)
 
 
 def count_videos(*sources: TrainingVideos, training: RecipeTrainingArguments) -> int:

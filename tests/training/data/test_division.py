@@ -48,8 +48,9 @@ def test_persons_are_chosen_so_that_the_classes_keep_their_shares():
         held_out(0.25, PATHS, STRATA, 60 * ["a"], seed=0)
 
 
-def test_a_repeated_video_is_in_one_part():
-    paths = 2 * PATHS[:30]
+@pytest.mark.parametrize("spelling", ["{}", "./{}", ".//./{}"])
+def test_a_repeated_video_is_in_one_part(spelling):
+    paths = PATHS[:30] + [spelling.format(path) for path in PATHS[:30]]
     strata = np.zeros(60, dtype=int)
     held = held_out(0.3, paths, strata, None, seed=0)
     assert (held[:30] == held[30:]).all() and held.sum() == 18

@@ -94,10 +94,11 @@ def test_a_list_and_class_folders(tmp_path):
     assert videos.features["label"].names == ["fear", "happy", "sad"] and videos["label"][:] == [0, 1, 2]
 
 
-def test_two_labels_of_a_video_are_refused(tmp_path):
+@pytest.mark.parametrize("spelling", ["a.mp4", "./a.mp4", ".//./a.mp4"])
+def test_two_labels_of_a_video_are_refused(spelling, tmp_path):
     (tmp_path / "a.mp4").touch()
-    for name in ("happy", "sad"):
-        (tmp_path / f"{name}.txt").write_text(f"a.mp4 {name}\n")
+    (tmp_path / "happy.txt").write_text("a.mp4 happy\n")
+    (tmp_path / "sad.txt").write_text(f"{spelling} sad\n")
     sources = [str(tmp_path / "happy.txt"), str(tmp_path / "sad.txt")]
     with pytest.raises(AnnotationError, match=r"happy.txt' and '.*sad.txt' give '.*a.mp4' two labels"):
         open_joined(sources, open_videos, None)

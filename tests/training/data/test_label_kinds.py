@@ -4,12 +4,13 @@ import re
 
 import numpy as np
 import pytest
-from datasets import ClassLabel, Dataset, Features, LargeList, List, Value
+from datasets import ClassLabel, Dataset, DatasetInfo, Features, LargeList, List, Value
 
-from lgi_former.training.data.annotations import load_annotations
+from lgi_former.training.data.annotations import load_annotations, load_wanted
 from lgi_former.training.data.label_values import label_values, names_of_feature
 from lgi_former.training.data.labels import AnnotationError
 from lgi_former.training.data.read_labels import task_of_videos, task_sentence
+from lgi_former.training.data.tasks import Wanted
 
 
 def values_of(videos):
@@ -274,7 +275,7 @@ def test_class_folders_have_one_class(tmp_path):
 
 def test_other_columns_are_no_labels_unless_asked(tmp_path, caplog):
     (tmp_path / "list.csv").write_text("path,seconds\na.mp4,2.5\nb.mp4,3\n")
-    assert load_annotations(tmp_path / "list.csv", may_be_columns=False).column_names == ["video"]
+    assert load_wanted(tmp_path / "list.csv", None, Wanted(may_be_columns=False)).column_names == ["video"]
     assert "Not read: 'seconds'" in caplog.text
     assert load_annotations(tmp_path / "list.csv", task="single_label").column_names == ["video"]
 
@@ -344,6 +345,26 @@ FLOATS = {"valence": Value("float32"), "arousal": Value("float64")}
             ("regression", VA, [[1, 0], [3, 4]]),
         ),
         ([[0, 1], [1]], LargeList(CLASSES), {}, ("multi_label", ["happy", "sad"], [[1, 1], [0, 1]])),
+        # names of classes may hold the separators of lists
+        (
+            [[0, 1], [1]],
+            List(ClassLabel(names=["a, b", "c|d"])),
+            {},
+            ("multi_label", ["a, b", "c|d"], [[1, 1], [0, 1]]),
+        ),
+        (
+            [["x;y", "sad"], ["sad"]],
+            List(Value("string")),
+            {"label_names": ["sad", "x;y"]},
+            ("multi_label", ["sad", "x;y"], [[1, 1], [1, 0]]),
+        ),
+        # labels of frames are inferred as in lists
+        (
+            [["sad;shy", "sad", "sad"], ["shy"]],
+            List(Value("string")),
+            {},
+            ("multi_label", ["sad", "shy"], [[[1, 1], [1, 0], [1, 0]], [[0, 1]]]),
+        ),
     ],
 )
 def test_labels_of_data_sets(labels, feature, options, expected):
@@ -352,6 +373,14 @@ def test_labels_of_data_sets(labels, feature, options, expected):
     videos = load_annotations(source, **options)
     assert values_of(videos) == expected
     assert values_of(load_annotations(videos)) == expected  # what was loaded says its task
+
+
+@pytest.mark.parametrize("description", ["Task: emotion recognition", "Task: regressions"])
+def test_the_description_of_another_data_set_names_no_task(description):
+    features = Features({"video": Value("string"), "label": List(CLASSES)})
+    rows = {"video": ["a.mp4", "b.mp4"], "label": [[0, 1], [1]]}
+    source = Dataset.from_dict(rows, features, info=DatasetInfo(description=description, features=features))
+    assert task_sentence(source) == "" and task_of_videos(load_annotations(source)) == "multi_label"
 
 
 def test_columns_of_data_sets():
@@ -369,6 +398,8 @@ def test_columns_of_data_sets():
         ([[0.5, 1.0], [0.1, 0.2]], {}, "Name the numbers of a video with label_names, or pass frame_level=True"),
         ([{"x": 1.0, "y": None}, {"x": 1.5, "y": 1}], {}, "Row 0 of the data set: the value nan of 'y' is missing"),
         ([[0, 1], None], {}, "Row 1 of the data set has no label"),
+        ([[[0], [1]], [[1], None]], {"frame_level": True}, "Row 1 of the data set has a frame without a label"),
+        ([[0, 0], [None, 1]], {}, "Row 1 of the data set has a frame without a label"),
         ([{"x": 1, "y": 2}, {"x": 3, "y": 1}], {}, "numbers of x, y may mean different things"),
         ([{"x": 0.5}, {"x": 1.5}], {"label_names": ["y"]}, "The column label has no field 'y' of label_names, only x"),
         ([{"x": 0.5}, {"x": 1.5}], {"task": "single_label"}, "has the fields x in a row, which are no single label"),

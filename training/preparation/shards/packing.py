@@ -99,7 +99,7 @@ def pack_shards(
         skipped = {name: reason for shard in written for name, reason in shard.skipped.items()}
         index = ShardIndex([shard.shard for shard in written], classes)
         replace_list(output_dir / SKIPPED_VIDEOS_FILE, skipped)
-        if not any(shard.nsamples for shard in index.shards):
+        if sum(shard.nsamples for shard in index.shards) == 0:
             raise ShardError(
                 f"None of the videos can be read. See '{output_dir / SKIPPED_VIDEOS_FILE}' for the reasons."
             )
