@@ -114,7 +114,8 @@ def _open_archive(path: Path) -> tuple[zipfile.Path, list[str]]:
         raise VideoReadError(
             f"'{path}' cannot be read as a zip archive of frames: {error}. Copy or download it again."
         ) from error
-    if not any(_is_frame(entry) for entry in entries):
+    has_frames = any(map(_is_frame, entries))
+    if not has_frames:
         for name, entry in entries.items():
             if entry.is_dir() and any(_is_frame(file.name) for file in entry.iterdir()):
                 raise VideoReadError(
