@@ -5,7 +5,7 @@ import signal
 import tempfile
 from pathlib import Path
 
-from ...extras import require_extra
+from ...extras import needs_extra, require_extra
 from ...hub.loading import is_autoencoder, load_autoencoder, load_classifier
 from ...image_processing import FaceCropper
 from .answers import Recognition, Reconstruction
@@ -63,10 +63,11 @@ def _serve(demo: Recognition | Reconstruction, model_name: str, host: str | None
     with tempfile.TemporaryDirectory(prefix="lgi-former-demo-") as uploads:
         # Gradio reads both variables when it is imported or a page is built.
         os.environ.update(GRADIO_TEMP_DIR=uploads, GRADIO_ANALYTICS_ENABLED="False")
-        import gradio as gr
+        with needs_extra("demo"):
+            import gradio as gr
 
-        from .markup import STYLE, STYLE_OF_PHONES
-        from .page import build_page
+            from .markup import STYLE, STYLE_OF_PHONES
+            from .page import build_page
 
         page = build_page(demo, Path(model_name).name if os.path.isdir(model_name) else model_name)
         page.launch(
