@@ -47,6 +47,7 @@ def evaluate_views(
         label_names,
         task,
         threshold=threshold,
+        frame_indices=views.frame_indices(),
         units=getattr(trainer.model.config, "label_units", None),
     )
     print_evaluation(figures)

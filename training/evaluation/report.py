@@ -50,6 +50,7 @@ def write_evaluation(
     *,
     threshold: float = THRESHOLD,
     units: Sequence[str | None] | None = None,
+    frame_indices: np.ndarray | None = None,
 ) -> dict:
     """Write the `evaluation_files`: `metrics.json`, `predictions.csv` and a picture.
 
@@ -63,6 +64,8 @@ def write_evaluation(
         task: One of `TASKS`.
         threshold: As for `figures_of_task`.
         units: Units of the quantities of regression. A quantity without unit has an empty one.
+        frame_indices: Index in its video of each frame with a label, int (videos, frames). By default, frames are
+            counted in the clip.
 
     Returns:
         The metrics of `figures_of_task`, `num_videos` and `num_unreadable_videos`. With frame-level labels, the
@@ -80,9 +83,15 @@ def write_evaluation(
         [videos[index] for index in places[0]],
         labels[read],
         values[read],
-        places[1] if len(places) > 1 else None,
+        _frames_at(places, frame_indices),
     )
     return write_report(output_dir, predictions, len(videos) - len(set(places[0])), threshold=threshold, units=units)
+
+
+def _frames_at(places: tuple[np.ndarray, ...], frame_indices: np.ndarray | None) -> np.ndarray | None:
+    if len(places) < 2:
+        return None
+    return places[1] if frame_indices is None else frame_indices[places]
 
 
 def write_report(
