@@ -137,7 +137,7 @@ def evaluate(arguments: EvaluationArguments) -> int:
             "labels, give their --task, such as distribution for votes."
         )
     check_frames(f"'{arguments.data}'", videos, task, model.config)
-    warn_of_empty_classes(f"'{arguments.data}'", videos, label_names)
+    warn_of_empty_classes(f"'{arguments.data}'", videos, label_names, task)
     skipped = SkippedVideos(arguments.output_dir, count_distinct([videos]), arguments.max_skipped_fraction)
     trainer = LGIFormerTrainer(
         model,

@@ -19,7 +19,7 @@ from transformers.utils import CONFIG_NAME, logging
 from ...files import whole_file
 from ..loading import load_config
 from ..repository_files import adapter_settings
-from .facts import ModelFacts
+from .facts import ModelFacts, tag_of
 from .figures import metrics_in
 from .sections import card_text, kind_of, usage_code
 
@@ -134,11 +134,12 @@ def _card_data(config, facts, model_name, given):
 
 def _eval_results(facts, task, dataset_args):
     measured = facts.figures or facts.metrics
+    dataset = facts.dataset_terms.title if facts.dataset_terms else facts.evaluated_on
     return [
         EvalResult(
             task_type=task,
-            dataset_type=facts.dataset_tag or "unknown",
-            dataset_name=facts.dataset_terms.title if facts.dataset_terms else "unknown",
+            dataset_type=facts.dataset_tag or tag_of(dataset) or "unknown",
+            dataset_name=dataset or "unknown",
             dataset_config=None if facts.fold is None else f"fold {facts.fold}",
             dataset_args=dataset_args,
             metric_type=metric.hub_type,

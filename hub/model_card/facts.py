@@ -10,6 +10,11 @@ from huggingface_hub.utils import validate_repo_id
 from ...configuration import DATASET_TERMS, DatasetTerms
 
 
+def tag_of(name: str | None) -> str | None:
+    """A name as a tag of the Hub."""
+    return name and "-".join(name.lower().split())
+
+
 @dataclass
 class ModelFacts:
     """Origin and results of a model. The card omits unknown facts.
@@ -22,6 +27,7 @@ class ModelFacts:
         checkpoint_sha256: SHA-256 of that checkpoint, in hexadecimal digits.
         reported: Figures in per cent that the authors of the checkpoint report, by name: `"uar"` and `"war"`.
         dataset: The training data: a name in `DATASET_TERMS`, or any other name.
+        evaluated_on: A name for the evaluated videos, for the metadata of the Hub if there is no `dataset`.
         fold: Number of the fold in a cross-validation.
         figures: Results of the evaluation, as in `metrics.json`.
         metrics: Results of `compute_metrics` in the training run, by name. The card omits them if there are
@@ -39,6 +45,7 @@ class ModelFacts:
     checkpoint_sha256: str | None = None
     reported: dict[str, float] = field(default_factory=dict)
     dataset: str | None = None
+    evaluated_on: str | None = None
     fold: int | None = None
     figures: dict | None = None
     metrics: dict[str, float] = field(default_factory=dict)
@@ -68,7 +75,7 @@ class ModelFacts:
     @property
     def dataset_tag(self) -> str | None:
         """The name of the data set in the Hub's metadata."""
-        return self.dataset and "-".join(self.dataset.lower().split())
+        return tag_of(self.dataset)
 
     @property
     def dataset_terms(self) -> DatasetTerms | None:
