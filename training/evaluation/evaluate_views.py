@@ -48,7 +48,13 @@ def evaluate_views(
         task,
         threshold=threshold,
         frame_indices=views.frame_indices(),
+        precision=_precision_of(trainer),
         units=getattr(trainer.model.config, "label_units", None),
     )
     print_evaluation(figures)
     return figures
+
+
+def _precision_of(trainer: LGIFormerTrainer) -> str:
+    mixed = {"bf16": "bfloat16", "fp16": "float16"}.get(trainer.accelerator.mixed_precision)
+    return mixed or str(trainer.model.dtype).removeprefix("torch.")
