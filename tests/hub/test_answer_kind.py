@@ -28,7 +28,7 @@ def kind_of(problem_type, names=("a", "b", "c"), units=None):
         (
             "multi_label_classification",
             LOGITS.sigmoid(),
-            {"a": 0.6, "b": 0.5, "c": 0.9},
+            {"a": 0.6, "b": 0.49, "c": 0.9},
             ["a", "c"],
             "12.3%",
             "0.1234",
