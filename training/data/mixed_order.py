@@ -100,5 +100,5 @@ def check_length(length: float, num_items: int, shares: Sequence[float]):
     if not length <= LONGEST_EPOCH * num_items:
         raise ValueError(
             f"mix={' '.join(map(str, shares))} would make an epoch of {length:.3g} videos from {num_items}, because "
-            "an epoch reads the first source once. Give the first source a larger share, or put a smaller source first."
+            "an epoch reads the first source once. Give it a larger share, or put a smaller source first."
         )
