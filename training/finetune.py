@@ -41,6 +41,7 @@ from .run.run_data import (
     open_videos,
     training_clips,
 )
+from .run.starting_commit import pin_starting_model
 from .run.starting_model import load_model_to_finetune, predicts_frames
 from .run.trainers import finetuning_trainer
 from .trainer import LGIFormerTrainer
@@ -169,6 +170,7 @@ def finetune_once(
         return check_videos(videos.sources, data, training)
     set_seed(training.seed)
     with announce_if_slow("Loading the model ..."):
+        model_arguments = pin_starting_model(model_arguments, training)
         model, stored_rate = load_model_to_finetune(
             model_arguments, videos.label_names, data.drop_path_rate, videos.task, data.label_units
         )
@@ -290,6 +292,7 @@ def known_facts(
     hyperparameters["early_stopping_patience"] = training.early_stopping_patience
     return ModelFacts(
         base_model=model_arguments.model_name_or_path,
+        base_revision=model_arguments.revision,
         dataset=data.dataset_name,
         fold=data.folds[0] if data.folds else None,
         selected_by=training.metric_for_best_model if training.load_best_model_at_end else None,
