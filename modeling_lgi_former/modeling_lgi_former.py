@@ -264,6 +264,10 @@ class LGIFormerForPreTraining(LGIFormerPreTrainedModel):
         self.decoder = LGIFormerDecoder(config)
         self.post_init()
 
+    def get_output_embeddings(self) -> nn.Linear:
+        """The head. Transformers does not quantise it."""
+        return self.decoder.head
+
     @can_return_tuple
     def forward(
         self, pixel_values: torch.Tensor, bool_masked_pos: torch.Tensor, **kwargs: Unpack[TransformersKwargs]
@@ -336,6 +340,10 @@ class LGIFormerForVideoClassification(LGIFormerPreTrainedModel):
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
         self.head_activation = nn.Identity() if config.head_activation is None else ACT2FN[config.head_activation]
         self.post_init()
+
+    def get_output_embeddings(self) -> nn.Linear:
+        """The head. Transformers does not quantise it, and PEFT adds no layers to it with `"all-linear"`."""
+        return self.classifier
 
     def _init_weights(self, module: nn.Module):
         super()._init_weights(module)

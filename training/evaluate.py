@@ -9,6 +9,7 @@ from transformers import PreTrainedConfig, PreTrainedModel
 from ..conversion import model_folder
 from ..hub.answer_kind import THRESHOLD
 from ..hub.loading import load_classifier
+from ..hub.model_names import split_revision, with_revision
 from ..image_processing import LGIFormerVideoProcessor, processor_for
 from ..inference.prediction import labels_of
 from ..messages import ADVICE_FOR_EVALUATION, announce_if_slow, note, suggest
@@ -36,6 +37,9 @@ class EvaluationArguments:
         metadata={
             "help": "A fine-tuned model: its folder, a Hub repository, or a name that `lgi-former download` lists."
         },
+    )
+    revision: str | None = field(
+        default=None, metadata={"help": "Branch, tag or commit of a model on the Hub; also --model owner/name@REV."}
     )
     data: str | None = field(
         default=None,
@@ -159,7 +163,8 @@ def evaluate(arguments: EvaluationArguments) -> int:
     report_skipped(trainer, skipped)
     if trainer.is_world_process_zero():
         note(f"Wrote {', '.join(evaluation_files(task))} to '{arguments.output_dir}'.")
-        suggest("lgi-former", "predict", "VIDEO", "--model", arguments.model)
+        model_name = with_revision(*split_revision(arguments.model, arguments.revision))
+        suggest("lgi-former", "predict", "VIDEO", "--model", model_name)
     return 0
 
 
@@ -189,7 +194,8 @@ def load_for_evaluation(arguments: EvaluationArguments) -> tuple[PreTrainedModel
     Raises:
         ValueError, OSError: If there is no such model, or it was never fine-tuned.
     """
-    model, processor = load_classifier(model_folder(arguments.model), device="cpu")  # the trainer moves it
+    name = model_folder(arguments.model, arguments.revision)
+    model, processor = load_classifier(name, device="cpu")  # the trainer moves it
     names = ("sampling_rate", "num_segments", "backend", "frame_order")
     settings = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
     if not isinstance(processor, LGIFormerVideoProcessor):

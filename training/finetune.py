@@ -43,6 +43,7 @@ from .run.run_data import (
     open_videos,
     training_clips,
 )
+from .run.starting_commit import pin_starting_model
 from .run.starting_model import load_model_to_finetune, predicts_frames
 from .run.trainers import finetuning_trainer
 from .trainer import LGIFormerTrainer
@@ -171,6 +172,7 @@ def finetune_once(
         return check_videos(videos.sources, data, training)
     set_seed(training.seed)
     with announce_if_slow("Loading the model ..."):
+        model_arguments = pin_starting_model(model_arguments, training)
         model, stored_rate = load_model_to_finetune(
             model_arguments, videos.label_names, data.drop_path_rate, videos.task, data.label_units
         )
@@ -299,6 +301,7 @@ def known_facts(
         hyperparameters["group_column"] = division.group_column or NO_GROUPS
     return ModelFacts(
         base_model=model_arguments.model_name_or_path,
+        base_revision=model_arguments.revision,
         dataset=data.dataset_name,
         evaluated_on=name_of_source(data.eval_data or data.train_data[0]),
         fold=data.folds[0] if data.folds else None,

@@ -18,6 +18,7 @@ from transformers.utils import CONFIG_NAME, logging
 
 from ...files import whole_file
 from ..loading import load_config
+from ..model_names import split_revision
 from ..repository_files import adapter_settings
 from .facts import ModelFacts, tag_of
 from .figures import metrics_in
@@ -95,7 +96,7 @@ def _new_card(folder, facts, repo_id, metadata):
         base = facts.base_model or adapter.get("base_model_name_or_path")
         facts = dataclasses.replace(facts, adapter=adapter["peft_type"], base_model=base)
     name = Path(folder).resolve().name if repo_id is None else repo_id
-    data = _card_data(config, facts, name.split("/")[-1], dict(metadata))
+    data = _card_data(config, facts, split_revision(name)[0].split("/")[-1], dict(metadata))
     text = card_text(config, facts, name)
     return _with_digest(str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text}")))
 

@@ -21,6 +21,7 @@ class ModelFacts:
 
     Attributes:
         base_model: The model that training started from: a Hub repository, or a path. The card shows only the name.
+        base_revision: The commit of `base_model`, if that is a Hub repository.
         adapter: PEFT's name of the kind of adapter, such as `"LORA"`, if the model is an adapter of `base_model`.
         checkpoint_file: Path of the published checkpoint that was converted. The card shows only the name.
         checkpoint_link: Address of that checkpoint.
@@ -39,6 +40,7 @@ class ModelFacts:
     """
 
     base_model: str | os.PathLike | None = None
+    base_revision: str | None = None
     adapter: str | None = None
     checkpoint_file: str | os.PathLike | None = None
     checkpoint_link: str | None = None

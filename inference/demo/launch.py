@@ -25,7 +25,8 @@ def launch_demo(
     Uploads are in a temporary folder of this process. The folder is deleted at the end.
 
     Args:
-        model_name_or_path: Directory or Hub repository of a fine-tuned classifier or a pre-trained LGI-Former.
+        model_name_or_path: Directory or Hub repository (`owner/name`, `owner/name@revision`) of a fine-tuned
+            classifier or a pre-trained LGI-Former.
         limits: Limits of uploads. The default is 100 MB and 60 seconds.
         device: As for `load_classifier`.
         host: Address to listen on. The default is that of the variable `GRADIO_SERVER_NAME`, which Spaces set, else
