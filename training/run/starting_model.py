@@ -47,20 +47,34 @@ class StartingModel(NamedTuple):
     sampling_rate: int
 
 
-def load_model_to_pretrain(arguments: ModelArguments, mask_ratio: float) -> StartingModel:
+def load_model_to_pretrain(
+    arguments: ModelArguments, mask_ratio: float, decoder_mask_ratio: float | None = None
+) -> StartingModel:
     """Load a masked autoencoder, or make a new one.
 
+    Args:
+        arguments: Names the model.
+        mask_ratio: `config.mask_ratio`.
+        decoder_mask_ratio: `config.decoder_mask_ratio`. The default is that of the model.
+
     Raises:
-        ValueError: If the configuration clashes, the model needs its own code, or a checkpoint is not a masked
-            autoencoder.
+        ValueError: If the configuration clashes, the model needs its own code, a checkpoint is not a masked
+            autoencoder, or a VideoMAE should have a `decoder_mask_ratio`.
         OSError: If there is no such model.
     """
 
-    def set_mask_ratio(config):
+    def set_mask_ratios(config):
         if isinstance(config, LGIFormerConfig):  # VideoMAE has no such field: it takes any mask
             config.mask_ratio = mask_ratio
+            if decoder_mask_ratio is not None:
+                config.decoder_mask_ratio = decoder_mask_ratio
+        elif decoder_mask_ratio:
+            raise ValueError(
+                f"decoder_mask_ratio={decoder_mask_ratio} needs LGI-Former. The decoder of VideoMAE reconstructs all "
+                "masked tokens, so leave the option out."
+            )
 
-    return _load(AutoModelForPreTraining, arguments, arguments.config_fields, set_mask_ratio, may_be_new=())[0]
+    return _load(AutoModelForPreTraining, arguments, arguments.config_fields, set_mask_ratios, may_be_new=())[0]
 
 
 def load_model_to_finetune(
