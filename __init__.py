@@ -33,6 +33,7 @@ _MODULE_OF_NAME = {
     "parameter_groups": ".training.trainer.optimization",
     "make_compute_metrics": ".training.evaluation.metrics",
     "FacialExpressionMetric": ".training.evaluation.metrics",
+    "ExportedModel": ".inference",
     "FacialExpressionPipeline": ".inference",
 }
 

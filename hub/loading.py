@@ -31,6 +31,7 @@ from ..image_processing.decoding.decoder_backends import chosen_backend
 from ..messages import announce_if_slow
 from ..modeling_lgi_former import LGIFormerForPreTraining, LGIFormerModel
 from .adapters import whole_model
+from .exported_folder import check_not_exported
 from .load_report import report_differences, without_load_report
 from .model_names import check_model_name, check_reachable
 
@@ -152,9 +153,10 @@ def load_weights(
         The model, and the sorted names of weights that are missing in the checkpoint or have another shape there.
 
     Raises:
-        OSError, ValueError: If there is no such model, or it cannot be read.
+        OSError, ValueError: If there is no such model, it cannot be read, or it is an exported model.
         MissingExtraError: If an adapter needs PEFT, which is not installed.
     """
+    check_not_exported(model_name_or_path)
     with loading_errors(model_name_or_path), without_load_report(), whole_model(model_name_or_path, config) as name:
         model, loading_info = auto_class.from_pretrained(
             name, config=config, output_loading_info=True, trust_remote_code=False, **options

@@ -6,8 +6,9 @@ import tempfile
 from pathlib import Path
 
 from ...extras import require_extra
-from ...hub.loading import is_autoencoder, load_autoencoder, load_classifier
+from ...hub.loading import is_autoencoder, load_autoencoder
 from ...image_processing import FaceCropper
+from ..loading import load_classifier
 from .answers import Recognition, Reconstruction
 from .uploads import MEGABYTE, UploadLimits
 
@@ -25,7 +26,8 @@ def launch_demo(
     Uploads are in a temporary folder of this process. The folder is deleted at the end.
 
     Args:
-        model_name_or_path: Directory or Hub repository of a fine-tuned classifier or a pre-trained LGI-Former.
+        model_name_or_path: Directory or Hub repository of a fine-tuned classifier or a pre-trained LGI-Former, or the
+            directory of an exported classifier.
         limits: Limits of uploads. The default is 100 MB and 60 seconds.
         device: As for `load_classifier`.
         host: Address to listen on. The default is that of the variable `GRADIO_SERVER_NAME`, which Spaces set, else

@@ -1,0 +1,79 @@
+"""The folder of an exported model, as `lgi-former export` writes it, and its description `export.json`."""
+
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from packaging.version import Version
+
+from ..version import __version__
+
+
+DESCRIPTION = "export.json"
+PROGRAMS = {"onnx": "model.onnx", "openvino": "openvino_model.xml", "torch": "model.pt2"}
+"""The program of each format."""
+
+
+class ExportDescription(NamedTuple):
+    """
+    Attributes:
+        format (`str`): A key of `PROGRAMS`.
+        inputs, outputs (`dict[str, tuple]`): Shapes by name, in the order of the program. None is any size.
+        batch_size (`int`, *optional*): The only number of clips that the program takes. None means any number.
+    """
+
+    format: str
+    inputs: dict[str, tuple]
+    outputs: dict[str, tuple]
+    batch_size: int | None
+
+
+def is_exported(model_name_or_path: str | os.PathLike) -> bool:
+    """Whether a name is the folder of an exported model."""
+    return os.path.isfile(os.path.join(model_name_or_path, DESCRIPTION))
+
+
+def check_not_exported(model_name_or_path: str | os.PathLike):
+    """
+    Raises:
+        ValueError: If a name is the folder of an exported model, which has no weights.
+    """
+    if is_exported(model_name_or_path):
+        raise ValueError(
+            f"{model_name_or_path} is an exported model: it can be run by `predict`, `embed`, `demo` and "
+            "`lgi_former.ExportedModel`, but it has no weights. Give the model that it was exported from."
+        )
+
+
+def read_description(folder: str | os.PathLike) -> ExportDescription:
+    """Read `export.json`.
+
+    Raises:
+        FileNotFoundError: If the folder or the file is missing.
+        ValueError: If the file is damaged, or a newer version of this package wrote it.
+    """
+    path = Path(folder, DESCRIPTION)
+    if not path.is_file():
+        problem = f"'{folder}' is not an exported model: it has no {DESCRIPTION}." if path.parent.is_dir() else ""
+        raise FileNotFoundError(
+            f"{problem or f'There is no folder {str(folder)!r}.'} `lgi-former export MODEL OUT` writes such a folder."
+        )
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        version = Version(fields["lgi_former_version"])
+        batch_size = None if fields["dynamic_batch"] else int(fields["batch_size"])
+        inputs, outputs = (
+            {entry["name"]: tuple(entry["shape"]) for entry in fields[part]} for part in ("inputs", "outputs")
+        )
+        description = ExportDescription(str(fields["format"]), inputs, outputs, batch_size)
+        if batch_size is not None and batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}")
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path} is damaged ({type(error).__name__}: {error}). Export the model again.") from error
+    if version > Version(__version__) or description.format not in PROGRAMS:
+        raise ValueError(
+            f"{path} has format '{description.format}' of lgi-former {version}, but this is lgi-former {__version__}. "
+            "Install a newer version, or export the model again with this one."
+        )
+    return description
