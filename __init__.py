@@ -34,6 +34,7 @@ _MODULE_OF_NAME = {
     "make_compute_metrics": ".training.evaluation.metrics",
     "FacialExpressionMetric": ".training.evaluation.metrics",
     "FacialExpressionPipeline": ".inference",
+    "export_model": ".export",
 }
 
 __all__ = list(_MODULE_OF_NAME)
