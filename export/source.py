@@ -7,6 +7,7 @@ import torch
 from transformers import PreTrainedModel
 from transformers.video_processing_utils import BaseVideoProcessor
 
+from ..configuration import LGIFormerConfig
 from ..conversion import model_folder
 from ..hub.loading import is_autoencoder, load_autoencoder, load_classifier, load_config, load_encoder
 from ..modeling_lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification, LGIFormerModel
@@ -42,7 +43,12 @@ def load_source(
 
 
 def _load(name: str, encoder_only: bool):
-    architectures = load_config(name).architectures or []
+    config = load_config(name)
+    if config.model_type != LGIFormerConfig.model_type:
+        raise ValueError(f"{name} is a {config.model_type!r}, but only an LGI-Former can be exported.")
+    if getattr(config, "quantization_config", None):
+        raise ValueError(f"{name} is quantised and cannot be exported. Give the model that was quantised.")
+    architectures = config.architectures or []
     if encoder_only or LGIFormerModel.__name__ in architectures:
         return load_encoder(name, "cpu")
     return load_autoencoder(name, "cpu") if is_autoencoder(name) else load_classifier(name, "cpu")
