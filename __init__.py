@@ -35,6 +35,7 @@ _MODULE_OF_NAME = {
     "FacialExpressionMetric": ".training.evaluation.metrics",
     "ExportedModel": ".inference",
     "FacialExpressionPipeline": ".inference",
+    "export_model": ".export",
 }
 
 __all__ = list(_MODULE_OF_NAME)

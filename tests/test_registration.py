@@ -169,6 +169,7 @@ def test_public_names():
         "ViewCollator",
         "convert_mae_dfer_checkpoint",
         "download",
+        "export_model",
         "load_videos",
         "make_compute_metrics",
         "parameter_groups",
