@@ -10,6 +10,7 @@ import torch
 from transformers import PreTrainedModel
 from transformers.video_processing_utils import BaseVideoProcessor
 
+from ..hub.exported_folder import program_checksums
 from ..modeling_lgi_former import LGIFormerForVideoClassification
 from ..version import __version__
 from .comparison import clip_seconds, compare
@@ -120,6 +121,7 @@ def _write_program(tensor_model: TensorModel, folder: Path, format: str, int8: b
         "batch_size": None if dynamic_batch else 1,
         **_signature(tensor_model, dynamic_batch),
         "lgi_former_version": __version__,
+        "sha256": program_checksums(folder, format),
     }
     _write_json(folder / "export.json", facts)  # what runs the program reads it
     from ..inference.exported_model import ExportedModel
