@@ -63,7 +63,11 @@ class TorchProgram:
         program = torch.export.load(path)
         self._module = program.module()
         signature = program.graph_signature
-        shapes = {node.name: _sizes(node.meta["val"].shape) for node in program.graph.nodes if "val" in node.meta}
+        shapes = {
+            node.name: _sizes(node.meta["val"].shape)
+            for node in program.graph.nodes
+            if hasattr(node.meta.get("val"), "shape")
+        }
         self.inputs, self.outputs = (
             dict(zip(names, (shapes[node] for node in nodes), strict=True))
             for names, nodes in (
