@@ -33,7 +33,9 @@ _MODULE_OF_NAME = {
     "parameter_groups": ".training.trainer.optimization",
     "make_compute_metrics": ".training.evaluation.metrics",
     "FacialExpressionMetric": ".training.evaluation.metrics",
+    "ExportedModel": ".inference",
     "FacialExpressionPipeline": ".inference",
+    "export_model": ".export",
 }
 
 __all__ = list(_MODULE_OF_NAME)

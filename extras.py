@@ -16,6 +16,8 @@ MODULES = {
     "faces": _FACES,
     "demo": (*_FIGURES, *_FACES, "gradio"),
     "peft": ("peft",),
+    "export": ("onnx", "onnxruntime", "onnxscript"),
+    "openvino": ("openvino",),
     "umap": ("umap",),
 }
 """The modules that each extra installs, by their import names."""

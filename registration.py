@@ -15,6 +15,7 @@ from transformers.pipelines import PIPELINE_REGISTRY
 from .configuration import LGIFormerConfig
 from .image_processing import LGIFormerVideoProcessor
 from .inference import FacialExpressionPipeline
+from .inference.loading import AutoClassifier
 from .modeling_lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification, LGIFormerModel
 
 
@@ -36,6 +37,6 @@ def register_family():
     PIPELINE_REGISTRY.register_pipeline(
         TASK,
         pipeline_class=FacialExpressionPipeline,
-        pt_model=AutoModelForVideoClassification,
+        pt_model=AutoClassifier,
         type="video",
     )

@@ -60,6 +60,12 @@ DEMO = [
     "gradio>=6.31,<7",  # the web page
 ]
 PEFT = ["peft>=0.18"]  # LoRA and other adapters
+EXPORT = [
+    "onnx>=1.17",  # `export --format onnx`, which needs the next two, too
+    "onnxscript>=0.5.4",  # translates torch's operations; torch 2.9 needs it
+    "onnxruntime>=1.20",  # runs the exported model
+]
+OPENVINO = ["openvino>=2025.3"]  # `export --format openvino`, and running such a model
 UMAP = ["umap-learn>=0.5.7"]  # `visualize embeddings --method umap`
 TORCHCODEC = ["torchcodec"]  # `--backend torchcodec`. Its release must match torch's, so `all` leaves it out.
 DOCS = [
@@ -68,11 +74,13 @@ DOCS = [
     # mkdocstrings for Python 3.10 fails with a newer release.
     "pymdown-extensions<11; python_version < '3.11'",
 ]
-ALL = sorted({*TRAIN, *DEMO, *PEFT, *UMAP})
+ALL = sorted({*TRAIN, *DEMO, *PEFT, *EXPORT, *OPENVINO, *UMAP})
 DEV = [
     *TRAIN,
     *DEMO,
     *PEFT,
+    *EXPORT,
+    *OPENVINO,
     *DOCS,
     "codespell>=2.4",  # spelling
     "grimp>=3.5",  # tests of the import layers
@@ -133,6 +141,8 @@ setup(
         "faces": FACES,
         "demo": DEMO,
         "peft": PEFT,
+        "export": EXPORT,
+        "openvino": OPENVINO,
         "torchcodec": TORCHCODEC,
         "umap": UMAP,
         "docs": DOCS,

@@ -31,7 +31,20 @@ from ..messages import (
 )
 from ..training.run import help as training_help
 from ..version import __version__
-from . import completion, convert, demo, download, embed, predict, prepare, push, quickstart, reconstruct, visualize
+from . import (
+    completion,
+    convert,
+    demo,
+    download,
+    embed,
+    export,
+    predict,
+    prepare,
+    push,
+    quickstart,
+    reconstruct,
+    visualize,
+)
 
 
 COMMANDS = {
@@ -44,6 +57,7 @@ COMMANDS = {
     "prepare": prepare,
     "download": download,
     "convert": convert,
+    "export": export,
     "push": push,
     "completion": completion,
 }
@@ -61,7 +75,7 @@ TASKS = {
     "use a model": ("predict", "embed", "visualize", "reconstruct", "demo"),
     "train a model": ("quickstart", "pretrain", "finetune", "evaluate"),
     "prepare data": ("prepare",),
-    "get and share models": ("download", "convert", "push"),
+    "get and share models": ("download", "convert", "export", "push"),
     "find options": ("help", "completion"),
 }
 """All commands, in the groups and order of the help."""

@@ -14,7 +14,7 @@ def add_arguments(parser):
         "--model",
         required=True,
         metavar="DIR_OR_REPO",
-        help=f"a fine-tuned classifier, or a pre-trained LGI-Former: {MODEL_NAMES}",
+        help=f"a fine-tuned or exported classifier, or a pre-trained LGI-Former: {MODEL_NAMES}",
     )
     add_revision(parser)
     parser.add_argument(

@@ -35,7 +35,7 @@ def add_arguments(parser):
         "--model",
         required=True,
         metavar="DIR_OR_REPO",
-        help=f"any LGI-Former, pre-trained, fine-tuned or bare: {MODEL_NAMES}",
+        help=f"any LGI-Former, pre-trained, fine-tuned or bare, or an exported encoder: {MODEL_NAMES}",
     )
     add_revision(parser)
     add_output(
@@ -69,8 +69,9 @@ def run(args) -> int:
         args.parser.error("give either videos or --data")
     with announce_if_slow(LOADING_LIBRARIES):
         from ..conversion import model_folder
-        from ..hub.loading import load_encoder, set_reading
+        from ..hub.loading import set_reading
         from ..inference.embedding_file import SUFFIXES, table_beside
+        from ..inference.loading import load_encoder
 
     silence_libraries()
     check_output(args, SUFFIXES, [table_beside(args.output)] if args.output.endswith(".npy") else [])

@@ -32,7 +32,7 @@ def add_arguments(parser):
         help="video file, image, URL or folder; several at once. A folder with images in it is one video: its frames. "
         "A folder without images stands for all videos in it and in its subfolders",
     )
-    parser.add_argument("--model", metavar="DIR_OR_REPO", help=f"a fine-tuned model: {MODEL_NAMES}")
+    parser.add_argument("--model", metavar="DIR_OR_REPO", help=f"a fine-tuned or exported model: {MODEL_NAMES}")
     add_revision(parser)
     parser.add_argument("--sample", action="store_true", help="predict on a drawn clip, to try a model")
     add_device(parser)
@@ -208,9 +208,9 @@ def _load(args) -> tuple:
         ValueError: If a setting is impossible, or the model cannot be loaded.
     """
     from ..conversion import model_folder
-    from ..hub.loading import load_classifier
     from ..image_processing import FaceCropper, FacesExtraMissingError, reading_of
     from ..image_processing.decoding.decoder_backends import chosen_backend
+    from ..inference.loading import load_classifier
     from ..inference.prediction import answer_kind
     from .prediction_output import CsvColumns
 

@@ -31,6 +31,7 @@ from ..image_processing.decoding.decoder_backends import chosen_backend
 from ..messages import announce_if_slow
 from ..modeling_lgi_former import LGIFormerForPreTraining, LGIFormerModel
 from .adapters import whole_model
+from .exported_folder import check_not_exported
 from .load_report import report_differences, without_load_report
 from .loading_errors import loading_errors
 from .model_kind import kind_of
@@ -183,9 +184,10 @@ def load_weights(
         The model, and the sorted names of weights that are missing in the checkpoint or have another shape there.
 
     Raises:
-        OSError, ValueError: If there is no such model, or it cannot be read.
+        OSError, ValueError: If there is no such model, it cannot be read, or it is an exported model.
         MissingExtraError: If an adapter needs PEFT, which is not installed.
     """
+    check_not_exported(model_name_or_path)
     if os.path.isdir(model_name_or_path) and (variants := only_variants(os.listdir(model_name_or_path))):
         raise ValueError(
             f"{model_name_or_path} has only weights of the variant {variants[0]!r}. Load them with "

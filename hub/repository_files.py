@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..saving import relative_imports
+from .exported_folder import check_not_exported
 
 
 ADAPTER_CONFIG = "adapter_config.json"  # as in Transformers, which takes seconds to import
@@ -41,7 +42,11 @@ def model_files(directory: str | os.PathLike) -> list[Path]:
 
     Returns:
         Sorted paths.
+
+    Raises:
+        ValueError: If the directory is an exported model.
     """
+    check_not_exported(directory)
     directory = Path(directory)
     found = {path for pattern in model_file_patterns() for path in directory.glob(pattern) if path.is_file()}
     found = {path for path in found if not path.name.startswith(".")}  # left by a process that was killed

@@ -1,14 +1,16 @@
-"""Predictions and embeddings of videos: pipeline, windows, timeline, and the room `demo`.
+"""Predictions and embeddings of videos: pipeline, windows, timeline, exported models, and the room `demo`.
 
 May import `hub`, `figures` and the rooms below them.
 """
 
 from .embedding import VideoEmbedding, embed_video, embed_videos
+from .exported_model import ExportedModel
 from .pipeline import FacialExpressionPipeline
 from .prediction import VideoPrediction, predict_video
 
 
 __all__ = [
+    "ExportedModel",
     "FacialExpressionPipeline",
     "VideoEmbedding",
     "VideoPrediction",

@@ -18,6 +18,7 @@ from ..image_processing import FaceCropper, FrameStream, TimedFrame, crop_face, 
 from ..image_processing.decoding.decoder_backends import check_backend_name
 from ..image_processing.decoding.frame_folders import check_frame_order
 from ..image_processing.decoding.frame_stream import FRAME_RATE
+from .exported_model import ExportedModel
 from .frame_scores import FrameScores
 from .prediction import answer_kind, score_frames
 from .timeline import summarise
@@ -33,7 +34,7 @@ class FacialExpressionPipeline(Pipeline):
     """
     Facial expression recognition in whole videos. It finds and follows faces, slides a window over the frames of each
     person, and classifies the clip of each window. The model may be any `AutoModelForVideoClassification` with
-    `pixel_values` of a fixed number of frames.
+    `pixel_values` of a fixed number of frames, or an [`ExportedModel`].
 
     A video is read once, and only a few seconds are in memory. The `num_frames` frames of a clip are evenly spaced in
     its window, for every frame rate. `num_frames` and `sampling_rate` are those of the processor. If it has none, as
@@ -67,8 +68,10 @@ class FacialExpressionPipeline(Pipeline):
     _load_tokenizer = False
     _load_video_processor = True
 
-    def __init__(self, *args, face_cropper: FaceCropper | None = None, **kwargs):
-        super().__init__(*args, **kwargs)
+    def __init__(self, model, *args, face_cropper: FaceCropper | None = None, device=None, **kwargs):
+        if device is None and isinstance(model, ExportedModel):
+            device = model.device  # the default of Transformers is an accelerator
+        super().__init__(model, *args, device=device, **kwargs)
         if self.video_processor is None:
             raise ValueError("facial-expression-recognition needs a model with a video processor, or one passed.")
         self._num_frames = _num_frames(self.video_processor, self.model.config)

@@ -29,7 +29,7 @@ from .encoder import LGIFormerEncoder, LGIFormerLayer
 from .hidden_states import selected_states
 from .pooling import LGIFormerPooler
 from .reconstruction import reconstruction_loss, reconstruction_targets
-from .regions import take_tokens
+from .regions import take_tokens, visible_first
 
 
 @dataclass
@@ -313,7 +313,7 @@ class LGIFormerForPreTraining(LGIFormerPreTrainedModel):
         kwargs["return_dict"] = True
         outputs = self.lgi_former(pixel_values, bool_masked_pos, **kwargs)
         num_visible = outputs.last_hidden_state.shape[1]
-        raster_index = bool_masked_pos.int().argsort(dim=1, stable=True)  # visible tokens first, each part ascending
+        raster_index = visible_first(bool_masked_pos)
         visible_positions, masked_index = raster_index[:, :num_visible], raster_index[:, num_visible:]
         if self.config.decoder_position_order == "region":
             visible_positions = self._positions_by_region(bool_masked_pos, visible_positions)

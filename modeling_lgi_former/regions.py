@@ -72,23 +72,45 @@ class LGIFormerRegions:
         if bool_masked_pos.dtype != torch.bool:
             raise ValueError(f"bool_masked_pos has dtype {bool_masked_pos.dtype}, but must be torch.bool.")
         masked = self.split(bool_masked_pos)
-        num_visible = (~masked).sum(dim=-1)
         if torch.compiler.is_compiling() or (training and masked.device.type != "cpu"):
             visible = self.num_visible_by_ratio
             # There is no public name for an assertion that does not wait for the device.
             torch._assert_async(
-                (num_visible == visible).all(),
+                self.has_count_by_ratio(bool_masked_pos).all(),
                 f"bool_masked_pos must leave {visible} tokens of every region visible, as config.mask_ratio says.",
             )
         else:
-            visible = _common_count(num_visible, tokens_per_region=masked.shape[2])
-        return masked.int().argsort(dim=-1, stable=True)[..., :visible]
+            visible = _common_count((~masked).sum(dim=-1), tokens_per_region=masked.shape[2])
+        return visible_first(masked)[..., :visible]
+
+    def has_count_by_ratio(self, bool_masked_pos: torch.Tensor) -> torch.Tensor:
+        """Whether every region of a clip has `num_visible_by_ratio` visible tokens: bool (batch,).
+
+        `bool_masked_pos` is bool (batch, tokens) in raster order.
+        """
+        num_visible = (~self.split(bool_masked_pos)).sum(dim=-1)
+        return (num_visible == self.num_visible_by_ratio).all(dim=1)
 
     def to_raster_index(self, index_in_region: torch.Tensor) -> torch.Tensor:
         """Raster indices of tokens from their indices inside a region, both long (batch, regions, any)."""
         raster = torch.arange(self.config.num_tokens, device=index_in_region.device)
         raster = self.split(raster[None]).expand(index_in_region.shape[0], -1, -1)
         return raster.gather(2, index_in_region)
+
+
+def visible_first(masked: torch.Tensor) -> torch.Tensor:
+    """Indices of visible tokens, then those of masked tokens, both ascending: long, with the shape of `masked`.
+
+    A stable `argsort` gives the same, but ONNX has no stable sort. This is as fast.
+
+    Args:
+        masked: bool (..., tokens), True = masked.
+    """
+    visible = ~masked
+    masked_rank = visible.sum(dim=-1, keepdim=True) + masked.cumsum(dim=-1)
+    rank = torch.where(masked, masked_rank, visible.cumsum(dim=-1)) - 1
+    tokens = torch.arange(masked.shape[-1], device=masked.device).expand_as(rank)
+    return torch.empty_like(rank).scatter_(-1, rank, tokens)
 
 
 def take_tokens(tokens: torch.Tensor, index: torch.Tensor) -> torch.Tensor:

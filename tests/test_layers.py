@@ -14,6 +14,7 @@ LAYERS = {
         {"commands"},
         {"registration"},
         {"training"},
+        {"export"},
         {"conversion", "inference"},
         {"figures", "hub"},
         {"modeling_lgi_former"},

@@ -152,6 +152,7 @@ def test_threads_that_start_at_once_know_the_family(run_in_forks):
 def test_public_names():
     assert set(lgi_former.__all__) == {
         "EvaluationTransform",
+        "ExportedModel",
         "FacialExpressionMetric",
         "FacialExpressionPipeline",
         "FinetuningCollator",
@@ -169,6 +170,7 @@ def test_public_names():
         "ViewCollator",
         "convert_mae_dfer_checkpoint",
         "download",
+        "export_model",
         "load_videos",
         "make_compute_metrics",
         "parameter_groups",

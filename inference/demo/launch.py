@@ -6,8 +6,9 @@ import tempfile
 from pathlib import Path
 
 from ...extras import needs_extra, require_extra
-from ...hub.loading import is_autoencoder, load_autoencoder, load_classifier
+from ...hub.loading import is_autoencoder, load_autoencoder
 from ...image_processing import FaceCropper
+from ..loading import load_classifier
 from .answers import Recognition, Reconstruction
 from .uploads import MEGABYTE, UploadLimits
 
@@ -26,7 +27,7 @@ def launch_demo(
 
     Args:
         model_name_or_path: Directory or Hub repository (`owner/name`, `owner/name@revision`) of a fine-tuned
-            classifier or a pre-trained LGI-Former.
+            classifier or a pre-trained LGI-Former, or the directory of an exported classifier.
         limits: Limits of uploads. The default is 100 MB and 60 seconds.
         device: As for `load_classifier`.
         host: Address to listen on. The default is that of the variable `GRADIO_SERVER_NAME`, which Spaces set, else

@@ -1,0 +1,152 @@
+"""`export_model`: writes the folder of an exported model, after a comparison with the model."""
+
+import copy
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedModel
+from transformers.video_processing_utils import BaseVideoProcessor
+
+from ..hub.exported_folder import DESCRIPTION, PREPROCESSING, PROGRAMS, program_checksums
+from ..inference.exported_model import ExportedModel
+from ..modeling_lgi_former import LGIFormerForVideoClassification
+from ..version import __version__
+from .comparison import clip_seconds, compare
+from .preprocessing import answers_of_logits, preprocessing_of
+from .program import TensorModel, example_inputs, trace, write_onnx, write_torch
+from .source import load_source
+
+
+DYNAMIC_BATCHES = [1, 2, 5]
+"""Numbers of clips in the comparison of a program for batches of any size."""
+
+
+def export_model(
+    model: str | os.PathLike | PreTrainedModel,
+    out: str | os.PathLike,
+    format: str = "onnx",
+    int8: bool = False,
+    dynamic_batch: bool = False,
+    *,
+    encoder_only: bool = False,
+    processor: BaseVideoProcessor | None = None,
+) -> Path:
+    """Export a model as a program that runs without its Python code.
+
+    The program computes in float32 or int8. It is run and compared with the model before the folder appears. A
+    classifier takes `pixel_values` and gives `logits`. An encoder gives `last_hidden_state`,
+    `representative_hidden_state` and `pooler_output`. A masked autoencoder also takes `bool_masked_pos`.
+
+    Args:
+        model: A folder, a Hub repository, the name of a released model, or a model of this process. Adapters of
+            folders and repositories are merged.
+        out: The folder to write. It must not exist, or be empty.
+        format: `"onnx"` (`model.onnx`), `"openvino"` (`openvino_model.xml` and `.bin`) or `"torch"` (`model.pt2`).
+        int8: Whether to quantise the weights of matrix products to 8 bits.
+        dynamic_batch: Whether the program takes batches of any size. Otherwise, it takes one clip.
+        encoder_only: Whether to export only the encoder, for embeddings.
+        processor: The video processor. The default is that of the folder or repository. A model of this process has
+            none.
+
+    Returns:
+        The path of `out`. It has `config.json`, the program, `export.json` (inputs, outputs, differences, times),
+        `preprocessing.json` (what clips and logits are) and `video_preprocessor_config.json`.
+
+    Raises:
+        FileExistsError: If `out` is not empty.
+        OSError, ValueError: If the model cannot be loaded or exported in this format.
+        MissingExtraError: If a package of the format is not installed.
+        ExportError: If the program does not compute what the model computes. It is a `ValueError`.
+    """
+    out = Path(os.path.abspath(out))
+    _check_out(out)
+    if format not in PROGRAMS:
+        raise ValueError(f"format={format!r} is not one of {', '.join(PROGRAMS)}.")
+    if int8 and format == "torch":
+        raise ValueError("int8 is not available for format='torch'. Use format='onnx' or 'openvino'.")
+    model, processor = load_source(model, processor, encoder_only)
+    preprocessing = preprocessing_of(processor, model.config)
+    if isinstance(model, LGIFormerForVideoClassification):
+        preprocessing |= answers_of_logits(model.config)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as staging:
+        folder = Path(staging, out.name)
+        folder.mkdir()
+        _save_config(model, folder)
+        processor.save_pretrained(folder, save_code=False)
+        _write_json(folder / PREPROCESSING, preprocessing)
+        _write_program(TensorModel(model), folder, format, int8, dynamic_batch)
+        if out.is_dir():
+            out.rmdir()
+        folder.rename(out)
+    return out
+
+
+def _check_out(out: Path):
+    if out.is_dir() and any(out.iterdir()):
+        raise FileExistsError(f"'{out}' is not empty. Choose another folder.")
+    if out.exists() and not out.is_dir():
+        raise FileExistsError(f"'{out}' is a file. Give the path of a folder.")
+
+
+def _save_config(model: PreTrainedModel, folder: Path):
+    config = copy.deepcopy(model.config)
+    config.architectures, config.dtype = [type(model).__name__], torch.float32
+    config.save_pretrained(folder, save_code=False)
+
+
+def _write_program(tensor_model: TensorModel, folder: Path, format: str, int8: bool, dynamic_batch: bool):
+    """Write the program and `export.json`, and compare the program with the model."""
+    # As plain products, attention is faster in ONNX Runtime.
+    program = trace(tensor_model, dynamic_batch, attention="sdpa" if format == "torch" else "eager")
+    tensor_model.model.set_attn_implementation("sdpa")
+    if format == "torch":
+        write_torch(program, folder)
+    elif format == "onnx":
+        write_onnx(program, tensor_model, folder)
+    else:
+        from .openvino import write_openvino
+
+        write_openvino(program, tensor_model, folder)
+    quantisation = None
+    if int8:
+        from .quantisation import quantise
+
+        quantisation = quantise(folder, format, tensor_model)
+    facts = {
+        "format": format,
+        "int8": quantisation,
+        "dynamic_batch": dynamic_batch,
+        "batch_size": None if dynamic_batch else 1,
+        **_signature(tensor_model, dynamic_batch),
+        "lgi_former_version": __version__,
+        "sha256": program_checksums(folder, format),
+    }
+    _write_json(folder / DESCRIPTION, facts)  # what runs the program reads it
+    exported = ExportedModel.from_pretrained(folder)
+    compared = compare(tensor_model, exported, DYNAMIC_BATCHES if dynamic_batch else [1], has_bound=not int8)
+    compared["clip_seconds"] = clip_seconds(tensor_model, exported)
+    _write_json(folder / DESCRIPTION, facts | {"compared": compared})
+
+
+def _signature(tensor_model: TensorModel, dynamic_batch: bool) -> dict:
+    """Names, shapes and dtypes of inputs and outputs. A batch of any size is None in a shape."""
+    inputs = example_inputs(tensor_model.model, batch_size=1)
+    with torch.inference_mode():
+        outputs = tensor_model(*inputs)
+
+    def described(names, tensors):
+        first = None if dynamic_batch else 1
+        return [
+            {"name": name, "shape": [first, *tensor.shape[1:]], "dtype": str(tensor.dtype).removeprefix("torch.")}
+            for name, tensor in zip(names, tensors, strict=True)
+        ]
+
+    return {"inputs": described(tensor_model.inputs, inputs), "outputs": described(tensor_model.outputs, outputs)}
+
+
+def _write_json(path: Path, content: dict):
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
