@@ -190,7 +190,8 @@ def test_commands_and_the_demo_run_an_exported_classifier(
 def test_the_command_evaluates_an_exported_classifier(exported, clip, tmp_path, tiny_model, tiny_processor):
     tiny_model().save_pretrained(tmp_path / "model")
     tiny_processor().save_pretrained(tmp_path / "model")
-    (tmp_path / "test.csv").write_text(f"path,label\n{clip},sad\n{clip},happy\n", encoding="utf-8")
+    other = shutil.copy(clip, tmp_path / "other.mp4")
+    (tmp_path / "test.csv").write_text(f"path,label\n{clip},sad\n{other},happy\n", encoding="utf-8")
     tables = []
     for name, folder in (("a", tmp_path / "model"), ("b", exported("classifier"))):
         options = ["--data", str(tmp_path / "test.csv"), "--output_dir", str(tmp_path / name), "--bf16", "false"]
