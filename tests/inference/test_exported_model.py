@@ -97,7 +97,7 @@ def test_every_program_and_batch_gives_the_outputs_of_the_model(name, exported, 
 @pytest.mark.parametrize("name", ["classifier", "frames"])
 def test_scores_of_a_video(name, problem_type, changed, clip, tiny_model, tiny_processor):
     model, folder = tiny_model(frame_level=name == "frames", problem_type=problem_type), changed(name)
-    change_json(folder / "config.json", problem_type=problem_type)  # the program gives logits, whatever they mean
+    change_json(folder / "config.json", problem_type=problem_type)  # the program gives logits of any meaning
     program, processor = load_classifier(str(folder))
     prediction = predict_video(program, processor, clip, num_segments=3)
     expected = predict_video(model, tiny_processor(), clip, num_segments=3)
@@ -293,7 +293,7 @@ def _cut(name):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda folder, exported: shutil.rmtree(folder), "There is no folder"),
+        (lambda folder, exported: shutil.rmtree(folder), "there is nothing at this path"),
         (_remove("export.json"), "is not an exported model: it has no export.json"),
         (_remove("model.onnx"), "has no model.onnx"),
         (_remove("config.json"), "has no config.json"),
