@@ -59,9 +59,9 @@ def read_description(folder: str | os.PathLike) -> ExportDescription:
     """
     path = Path(folder, DESCRIPTION)
     if not path.is_file():
-        problem = f"'{folder}' is not an exported model: it has no {DESCRIPTION}." if path.parent.is_dir() else ""
+        problem = f"it has no {DESCRIPTION}" if path.parent.is_dir() else "there is nothing at this path"
         raise FileNotFoundError(
-            f"{problem or f'There is no folder {str(folder)!r}.'} `lgi-former export MODEL OUT` writes such a folder."
+            f"'{folder}' is not an exported model: {problem}. `lgi-former export MODEL OUT` writes such a folder."
         )
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))

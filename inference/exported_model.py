@@ -25,7 +25,7 @@ OUTPUTS = {
     "ForPreTraining": LGIFormerForPreTrainingOutput,
     "Model": LGIFormerModelOutput,
 }
-"""The output of each kind of model, by the end of the name of its class."""
+"""The output of each kind of model, by the name of its class without LGIFormer."""
 
 
 class ExportedModel:
@@ -176,7 +176,7 @@ def kind_of(config: PreTrainedConfig) -> str:
     """
     names = config.architectures or []
     is_known = config.model_type == LGIFormerConfig.model_type
-    kinds = [kind for kind in OUTPUTS if is_known and names and names[0].endswith(kind)]
+    kinds = [kind for kind in OUTPUTS if is_known and names[:1] == [f"LGIFormer{kind}"]]
     if not kinds:
         raise ValueError(
             f"The config.json of the exported model has model_type={config.model_type!r} and architectures={names}, "

@@ -97,7 +97,7 @@ def test_every_program_and_batch_gives_the_outputs_of_the_model(name, exported, 
 @pytest.mark.parametrize("name", ["classifier", "frames"])
 def test_scores_of_a_video(name, problem_type, changed, clip, tiny_model, tiny_processor):
     model, folder = tiny_model(frame_level=name == "frames", problem_type=problem_type), changed(name)
-    change_json(folder / "config.json", problem_type=problem_type)  # the program gives logits, whatever they mean
+    change_json(folder / "config.json", problem_type=problem_type)  # the program gives logits of any meaning
     program, processor = load_classifier(str(folder))
     prediction = predict_video(program, processor, clip, num_segments=3)
     expected = predict_video(model, tiny_processor(), clip, num_segments=3)
@@ -190,7 +190,8 @@ def test_commands_and_the_demo_run_an_exported_classifier(
 def test_the_command_evaluates_an_exported_classifier(exported, clip, tmp_path, tiny_model, tiny_processor):
     tiny_model().save_pretrained(tmp_path / "model")
     tiny_processor().save_pretrained(tmp_path / "model")
-    (tmp_path / "test.csv").write_text(f"path,label\n{clip},sad\n{clip},happy\n", encoding="utf-8")
+    other = shutil.copy(clip, tmp_path / "other.mp4")
+    (tmp_path / "test.csv").write_text(f"path,label\n{clip},sad\n{other},happy\n", encoding="utf-8")
     tables = []
     for name, folder in (("a", tmp_path / "model"), ("b", exported("classifier"))):
         options = ["--data", str(tmp_path / "test.csv"), "--output_dir", str(tmp_path / name), "--bf16", "false"]
@@ -292,7 +293,7 @@ def _cut(name):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda folder, exported: shutil.rmtree(folder), "There is no folder"),
+        (lambda folder, exported: shutil.rmtree(folder), "there is nothing at this path"),
         (_remove("export.json"), "is not an exported model: it has no export.json"),
         (_remove("model.onnx"), "has no model.onnx"),
         (_remove("config.json"), "has no config.json"),

@@ -39,7 +39,7 @@ assert not any(sys.modules[name] for name in heavy)
 
 @pytest.fixture
 def frames(tmp_path):
-    """A folder of frames in several formats and sizes: turned, transparent, palettes, grey."""
+    """A folder of frames in several formats: turned, transparent, palettes, grey."""
     folder, generator = tmp_path / "frames", np.random.default_rng(0)
     folder.mkdir()
     noise = [generator.integers(0, 256, (45, 60, 4), dtype=np.uint8) for _ in range(30)]
@@ -48,11 +48,12 @@ def frames(tmp_path):
     for index, pixels in enumerate(noise):
         picture, name = Image.fromarray(pixels[..., :3]), folder / str(index)
         if index % 5 == 0:
-            picture.resize((90, 70)).save(f"{name}.jpg", **({"exif": turned} if index == 10 else {}))
+            picture = picture.rotate(90, expand=True) if index == 10 else picture
+            picture.save(f"{name}.jpg", **({"exif": turned} if index == 10 else {}))
         elif index % 5 == 1:
             Image.fromarray(pixels).save(f"{name}.png")
         elif index % 5 == 2:
-            picture.convert("P" if index == 2 else "L").resize((20, 20)).save(f"{name}.png")
+            picture.convert("P" if index == 2 else "L").save(f"{name}.png")
         else:
             picture.save(f"{name}.bmp")
     return folder
