@@ -15,7 +15,7 @@ from transformers.pipelines import PIPELINE_REGISTRY
 from .configuration import LGIFormerConfig
 from .image_processing import LGIFormerVideoProcessor
 from .inference import FacialExpressionPipeline
-from .inference.loading import AutoClassifier
+from .inference.loading import ExportedClassifier
 from .modeling_lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification, LGIFormerModel
 
 
@@ -37,6 +37,6 @@ def register_family():
     PIPELINE_REGISTRY.register_pipeline(
         TASK,
         pipeline_class=FacialExpressionPipeline,
-        pt_model=AutoClassifier,
+        pt_model=(AutoModelForVideoClassification, ExportedClassifier),
         type="video",
     )

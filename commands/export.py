@@ -3,20 +3,20 @@
 import json
 from pathlib import Path
 
+from ..hub.exported_folder import DESCRIPTION, PREPROCESSING, PROGRAMS
 from ..messages import LOADING_LIBRARIES, announce_if_slow, console, silence_libraries, suggest
 from .options import MODEL_NAMES
 
 
 SUMMARY = "a model as a program for ONNX Runtime, OpenVINO or torch.export"
 EXAMPLE = "lgi-former export outputs/finetuned outputs/onnx --dynamic_batch"
-FORMATS = ("onnx", "openvino", "torch")  # as in `export.run`, which takes seconds to import
 
 
 def add_arguments(parser):
     parser.add_argument("model", metavar="MODEL", help=f"any LGI-Former: {MODEL_NAMES}")
     parser.add_argument("out", metavar="OUT", help="folder to write; it must not exist, or be empty")
     parser.add_argument(
-        "--format", choices=FORMATS, default="onnx", help="format of the program (default: %(default)s)"
+        "--format", choices=tuple(PROGRAMS), default="onnx", help="format of the program (default: %(default)s)"
     )
     parser.add_argument("--int8", action="store_true", help="quantise the weights of matrix products to 8 bits")
     parser.add_argument(
@@ -39,7 +39,7 @@ def run(args) -> int:
             *(args.model, args.out, args.format, args.int8, args.dynamic_batch), encoder_only=args.encoder_only
         )
     _print_report(out)
-    if "labels" in json.loads((out / "preprocessing.json").read_text(encoding="utf-8")):
+    if "labels" in json.loads((out / PREPROCESSING).read_text(encoding="utf-8")):
         suggest("lgi-former", "predict", "VIDEO", "--model", args.out)
     return 0
 
@@ -50,7 +50,7 @@ def _print_report(out: Path):
     from rich.table import Table
     from rich.text import Text
 
-    facts = json.loads((out / "export.json").read_text(encoding="utf-8"))
+    facts = json.loads((out / DESCRIPTION).read_text(encoding="utf-8"))
     compared, seconds = facts["compared"], facts["compared"]["clip_seconds"]
     batches = ", ".join(map(str, compared["batches"]))
     rows = {

@@ -3,7 +3,7 @@
 May import `conversion`, `inference` and the rooms below them.
 """
 
-from .run import FORMATS, export_model
+from .run import export_model
 
 
-__all__ = ["FORMATS", "export_model"]
+__all__ = ["export_model"]

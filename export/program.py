@@ -51,8 +51,9 @@ def example_inputs(model: PreTrainedModel, batch_size: int, seed: int = 0) -> tu
 
 
 @torch.no_grad()
-def trace(tensor_model: TensorModel, dynamic_batch: bool) -> torch.export.ExportedProgram:
-    """Trace a model for batches of any size, or for one clip."""
+def trace(tensor_model: TensorModel, dynamic_batch: bool, attention: str) -> torch.export.ExportedProgram:
+    """Trace a model for batches of any size, or for one clip, with an attention of Transformers."""
+    tensor_model.model.set_attn_implementation(attention)
     inputs = example_inputs(tensor_model.model, 2 if dynamic_batch else 1)
     batch = torch.export.Dim("batch", min=1)
     shapes = {"inputs": tuple({0: batch} for _ in inputs)} if dynamic_batch else None
@@ -72,7 +73,14 @@ def write_onnx(program: torch.export.ExportedProgram, tensor_model: TensorModel,
     """
     with needs_extra("export"):
         import onnxruntime  # noqa: F401  (runs the program later)
-        import onnxscript  # noqa: F401  (`torch.onnx` needs it)
+        from onnxscript import optimizer
     names = {"input_names": tensor_model.inputs, "output_names": tensor_model.outputs}
-    onnx_program = torch.onnx.export(program, **names, dynamo=True, verbose=False)
+    onnx_program = torch.onnx.export(program, **names, dynamo=True, verbose=False, optimize=False)
+    # The exporter's own optimisation tries many patterns at each operation, which takes longer. It gains no speed,
+    # because runtimes have their own.
+    optimizer.inline(onnx_program.model)
+    optimizer.fold_constants_ir(onnx_program.model)
+    optimizer.remove_unused_nodes(onnx_program.model)
+    for node in onnx_program.model.graph:
+        node.metadata_props.clear()  # lines of source code, with paths of this machine
     onnx_program.save(folder / "model.onnx")

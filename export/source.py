@@ -38,7 +38,6 @@ def load_source(
             raise ValueError("A model of this process needs its processor: export_model(model, out, processor=...).")
         model = copy.deepcopy(model.base_model if encoder_only else model)
     _check_weights(model)
-    model.set_attn_implementation("sdpa")
     return model.to("cpu", torch.float32).eval(), processor
 
 

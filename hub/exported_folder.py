@@ -1,5 +1,6 @@
 """The folder of an exported model, as `lgi-former export` writes it, and its description `export.json`."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -11,6 +12,7 @@ from ..version import __version__
 
 
 DESCRIPTION = "export.json"
+PREPROCESSING = "preprocessing.json"
 PROGRAMS = {"onnx": "model.onnx", "openvino": "openvino_model.xml", "torch": "model.pt2"}
 """The program of each format."""
 
@@ -21,12 +23,14 @@ class ExportDescription(NamedTuple):
         format (`str`): A key of `PROGRAMS`.
         inputs, outputs (`dict[str, tuple]`): Shapes by name, in the order of the program. None is any size.
         batch_size (`int`, *optional*): The only number of clips that the program takes. None means any number.
+        sha256 (`dict[str, str]`): Checksums of the files of the program, by name.
     """
 
     format: str
     inputs: dict[str, tuple]
     outputs: dict[str, tuple]
     batch_size: int | None
+    sha256: dict[str, str]
 
 
 def is_exported(model_name_or_path: str | os.PathLike) -> bool:
@@ -41,8 +45,8 @@ def check_not_exported(model_name_or_path: str | os.PathLike):
     """
     if is_exported(model_name_or_path):
         raise ValueError(
-            f"{model_name_or_path} is an exported model: it can be run by `predict`, `embed`, `demo` and "
-            "`lgi_former.ExportedModel`, but it has no weights. Give the model that it was exported from."
+            f"{model_name_or_path} is an exported model: `predict`, `embed`, `evaluate`, `demo` and "
+            "`lgi_former.ExportedModel` run it, but it has no weights. Give the model that it was exported from."
         )
 
 
@@ -55,9 +59,9 @@ def read_description(folder: str | os.PathLike) -> ExportDescription:
     """
     path = Path(folder, DESCRIPTION)
     if not path.is_file():
-        problem = f"'{folder}' is not an exported model: it has no {DESCRIPTION}." if path.parent.is_dir() else ""
+        problem = f"it has no {DESCRIPTION}" if path.parent.is_dir() else "there is nothing at this path"
         raise FileNotFoundError(
-            f"{problem or f'There is no folder {str(folder)!r}.'} `lgi-former export MODEL OUT` writes such a folder."
+            f"'{folder}' is not an exported model: {problem}. `lgi-former export MODEL OUT` writes such a folder."
         )
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
@@ -66,7 +70,9 @@ def read_description(folder: str | os.PathLike) -> ExportDescription:
         inputs, outputs = (
             {entry["name"]: tuple(entry["shape"]) for entry in fields[part]} for part in ("inputs", "outputs")
         )
-        description = ExportDescription(str(fields["format"]), inputs, outputs, batch_size)
+        description = ExportDescription(
+            str(fields["format"]), inputs, outputs, batch_size, dict(fields.get("sha256", {}))
+        )
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}")
     except (ValueError, TypeError, KeyError) as error:
@@ -77,3 +83,35 @@ def read_description(folder: str | os.PathLike) -> ExportDescription:
             "Install a newer version, or export the model again with this one."
         )
     return description
+
+
+def program_checksums(folder: str | os.PathLike, program_format: str) -> dict[str, str]:
+    """SHA-256 of the program in a folder, and of the files of its weights, by name."""
+    stem = Path(PROGRAMS[program_format]).stem
+    return {path.name: _sha256(path) for path in sorted(Path(folder).glob(f"{stem}.*"))}
+
+
+def check_program(folder: str | os.PathLike, description: ExportDescription):
+    """Check the files of a program against `export.json`.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If a file is not the one that was exported.
+    """
+    found = program_checksums(folder, description.format)
+    for name in (PROGRAMS[description.format], *description.sha256):
+        if name not in found:
+            raise FileNotFoundError(f"The exported model '{folder}' has no {name}. Copy or export it again.")
+        if found[name] != description.sha256.get(name, found[name]):
+            raise ValueError(
+                f"'{Path(folder, name)}' is damaged or of another model: its checksum is not that in {DESCRIPTION}. "
+                "Copy or export the model again."
+            )
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while part := file.read(2**20):
+            digest.update(part)
+    return digest.hexdigest()

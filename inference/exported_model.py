@@ -1,5 +1,6 @@
 """Exported models, called as the models that they were exported from."""
 
+import json
 import os
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from transformers.utils import ModelOutput
 
 from ..configuration import LGIFormerConfig
 from ..extras import MissingExtraError
-from ..hub.exported_folder import PROGRAMS, ExportDescription, read_description
+from ..hub.answer_kind import AnswerKind
+from ..hub.exported_folder import PREPROCESSING, PROGRAMS, ExportDescription, check_program, read_description
 from ..hub.loading import load_config
 from ..modeling_lgi_former.modeling_lgi_former import LGIFormerForPreTrainingOutput, LGIFormerModelOutput
 from ..modeling_lgi_former.regions import LGIFormerRegions
@@ -23,7 +25,7 @@ OUTPUTS = {
     "ForPreTraining": LGIFormerForPreTrainingOutput,
     "Model": LGIFormerModelOutput,
 }
-"""The output of each kind of model, by the end of the name of its class."""
+"""The output of each kind of model, by the name of its class without LGIFormer."""
 
 
 class ExportedModel:
@@ -44,7 +46,7 @@ class ExportedModel:
 
     model = ExportedModel.from_pretrained("exported")
     processor = LGIFormerVideoProcessor.from_pretrained("exported")
-    logits = model(**processor("holiday.mp4", return_tensors="np")).logits
+    logits = model(processor("holiday.mp4", return_tensors="np")["pixel_values"]).logits
     ```
     """
 
@@ -75,6 +77,7 @@ class ExportedModel:
             MissingExtraError: If the runtime of the format is not installed.
         """
         description = read_description(folder)
+        check_program(folder, description)
         config = load_config(folder)
         program = _load_program(Path(folder, PROGRAMS[description.format]), description, num_threads)
         _check_parts(folder, description, config, program)
@@ -173,7 +176,7 @@ def kind_of(config: PreTrainedConfig) -> str:
     """
     names = config.architectures or []
     is_known = config.model_type == LGIFormerConfig.model_type
-    kinds = [kind for kind in OUTPUTS if is_known and names and names[0].endswith(kind)]
+    kinds = [kind for kind in OUTPUTS if is_known and names[:1] == [f"LGIFormer{kind}"]]
     if not kinds:
         raise ValueError(
             f"The config.json of the exported model has model_type={config.model_type!r} and architectures={names}, "
@@ -195,10 +198,8 @@ def check_device(device: str | torch.device | None):
 def _load_program(path: Path, description: ExportDescription, num_threads: int | None):
     """
     Raises:
-        FileNotFoundError, ValueError, MissingExtraError: As for `ExportedModel.from_pretrained`.
+        ValueError, MissingExtraError: As for `ExportedModel.from_pretrained`.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"The exported model '{path.parent}' has no {path.name}. Export the model again.")
     if description.format == "torch" and num_threads is not None:
         raise ValueError("A program of torch has the threads of torch: leave out num_threads, or export to ONNX.")
     threads = torch.get_num_threads() if num_threads is None else num_threads
@@ -215,31 +216,48 @@ def _load_program(path: Path, description: ExportDescription, num_threads: int |
         raise ValueError(f"'{path}' cannot be loaded. Copy or export it again. The reason: {reason}") from error
 
 
-def _check_parts(folder, description: ExportDescription, config: PreTrainedConfig, program):
-    """Check that export.json, config.json and the program belong together.
+def _check_parts(folder: str | os.PathLike, description: ExportDescription, config: PreTrainedConfig, program):
+    """Check that the files of an exported model belong together.
 
     Raises:
         ValueError: If they do not.
     """
-    kind = kind_of(config)
-    clips = (description.batch_size, config.num_frames, config.num_channels, config.image_size, config.image_size)
-    widths = {"logits": config.num_labels if kind == "ForVideoClassification" else None}
-    expected_outputs = {name: widths.get(name, config.hidden_size) for name in description.outputs}
-    problems = {
-        "export.json": _same_shapes(description.inputs, program.inputs)
+    program_file = PROGRAMS[description.format]
+    fits = {
+        f"export.json does not describe {program_file}": _same_shapes(description.inputs, program.inputs)
         and _same_shapes(description.outputs, program.outputs),
-        "config.json": description.inputs.get("pixel_values") == clips
-        and (kind == "ForPreTraining") == ("bool_masked_pos" in description.inputs)
-        and (kind == "Model") == ("logits" not in description.outputs)
-        and all(width in (None, *description.outputs[name][-1:]) for name, width in expected_outputs.items()),
+        f"config.json does not describe {program_file}": _is_described(description, config),
+        "config.json and preprocessing.json have different labels": _has_labels(Path(folder, PREPROCESSING), config),
     }
-    for file, fits in problems.items():
-        if not fits:
-            program_file = PROGRAMS[description.format]
+    for problem, is_fine in fits.items():
+        if not is_fine:
             raise ValueError(
-                f"The files in '{folder}' are of different models: {file} does not describe {program_file}. Export "
-                "the model again, into an empty folder."
+                f"The files in '{folder}' are of different models: {problem}. Export the model again, into an empty "
+                "folder."
             )
+
+
+def _is_described(description: ExportDescription, config: PreTrainedConfig) -> bool:
+    """Whether a program has the inputs and outputs of the class and sizes in a configuration."""
+    kind, inputs, outputs = kind_of(config), description.inputs, description.outputs
+    clips = (description.batch_size, config.num_frames, config.num_channels, config.image_size, config.image_size)
+    if inputs.get("pixel_values") != clips or ("bool_masked_pos" in inputs) != (kind == "ForPreTraining"):
+        return False
+    if kind == "Model":
+        return "logits" not in outputs and all(shape[-1:] == (config.hidden_size,) for shape in outputs.values())
+    has_labels = kind == "ForPreTraining" or outputs.get("logits", ())[-1:] == (config.num_labels,)
+    return outputs.keys() == {"logits"} and has_labels
+
+
+def _has_labels(preprocessing: Path, config: PreTrainedConfig) -> bool:
+    """Whether `preprocessing.json` has the labels of a configuration, if there are such a file and labels."""
+    if not preprocessing.is_file():
+        return True
+    try:
+        labels = json.loads(preprocessing.read_text(encoding="utf-8")).get("labels")
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"{preprocessing} is damaged ({error}). Export the model again.") from error
+    return labels in (None, AnswerKind.of(config).labels)
 
 
 def _same_shapes(described: dict[str, tuple], found: dict[str, tuple]) -> bool:

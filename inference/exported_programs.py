@@ -63,9 +63,9 @@ class TorchProgram:
         program = torch.export.load(path)
         self._module = program.module()
         signature = program.graph_signature
-        shapes = {node.name: _sizes(node.meta["val"].shape) for node in program.graph.nodes if "val" in node.meta}
+        values = {node.name: node.meta.get("val") for node in program.graph.nodes}
         self.inputs, self.outputs = (
-            dict(zip(names, (shapes[node] for node in nodes), strict=True))
+            dict(zip(names, (_sizes(values[node].shape) for node in nodes), strict=True))
             for names, nodes in (
                 (description.inputs, signature.user_inputs),
                 (description.outputs, signature.user_outputs),

@@ -3,7 +3,7 @@
 import os
 
 import torch
-from transformers import AutoModelForVideoClassification, AutoVideoProcessor, PreTrainedModel
+from transformers import AutoVideoProcessor, PreTrainedModel
 from transformers.video_processing_utils import BaseVideoProcessor
 
 from ..hub import loading
@@ -36,22 +36,20 @@ def load_encoder(
     return loading.load_encoder(model_name_or_path, device)
 
 
-class AutoClassifier(AutoModelForVideoClassification):
-    """`AutoModelForVideoClassification` that also loads exported models, for `pipeline` with our task."""
+class ExportedClassifier:
+    """Loads exported models for `pipeline`, after `AutoModelForVideoClassification` found no weights."""
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike, *args, **kwargs):
-        """Load a model. An exported model takes no options of models: they are refused.
+    def from_pretrained(cls, folder: str | os.PathLike, **options) -> ExportedModel:
+        """Load an exported model. `options` are those of `AutoModelForVideoClassification`.
 
         Raises:
-            ValueError: If a `device_map`, or a `dtype` other than float32 is asked for an exported model.
-            OSError, ValueError: As for the class that loads the model.
+            ValueError: If `options` ask for a `device_map`, or a `dtype` other than float32.
+            OSError, ValueError: As for `ExportedModel.from_pretrained`.
         """
-        if not is_exported(pretrained_model_name_or_path):
-            return AutoModelForVideoClassification.from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
-        if kwargs.get("dtype") not in (None, "auto", torch.float32) or kwargs.get("device_map") is not None:
+        if options.get("dtype") not in (None, "auto", torch.float32) or options.get("device_map") is not None:
             raise ValueError("An exported model computes in float32 on the CPU: leave out dtype and device_map.")
-        return ExportedModel.from_pretrained(pretrained_model_name_or_path)
+        return ExportedModel.from_pretrained(folder)
 
 
 def _load_exported(folder: str, device, kind: str, wanted: str) -> tuple[ExportedModel, BaseVideoProcessor]:

@@ -101,14 +101,16 @@ class LGIFormerRegions:
 def visible_first(masked: torch.Tensor) -> torch.Tensor:
     """Indices of visible tokens, then those of masked tokens, both ascending: long, with the shape of `masked`.
 
-    The keys are distinct, so the order is that of a stable sort, which ONNX does not have.
+    A stable `argsort` gives the same, but ONNX has no stable sort. This is as fast.
 
     Args:
         masked: bool (..., tokens), True = masked.
     """
-    num_tokens = masked.shape[-1]
-    keys = torch.arange(num_tokens, device=masked.device) + masked * num_tokens
-    return keys.argsort(dim=-1)
+    visible = ~masked
+    masked_rank = visible.sum(dim=-1, keepdim=True) + masked.cumsum(dim=-1)
+    rank = torch.where(masked, masked_rank, visible.cumsum(dim=-1)) - 1
+    tokens = torch.arange(masked.shape[-1], device=masked.device).expand_as(rank)
+    return torch.empty_like(rank).scatter_(-1, rank, tokens)
 
 
 def take_tokens(tokens: torch.Tensor, index: torch.Tensor) -> torch.Tensor:

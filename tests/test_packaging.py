@@ -46,6 +46,7 @@ def test_the_source_distribution_holds_tests_and_documents(built):
     expected = {"setup.py", "CHANGELOG.md", "CITATION.cff", "docs/testing.md", "docs/figures/reconstruction.png"}
     expected |= {".ci/run", "tests/conftest.py", "tests/golden/optimization.json", "benchmarks/model_speed.py"}
     expected |= {"examples/analyse_a_video.ipynb", "examples/fine_tune_on_your_own_videos.ipynb"}
+    expected |= {"examples/predict_onnx.py"}
     assert expected <= in_source
     assert not [name for name in in_source if name.endswith(".pyc")]
 

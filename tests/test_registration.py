@@ -152,6 +152,7 @@ def test_threads_that_start_at_once_know_the_family(run_in_forks):
 def test_public_names():
     assert set(lgi_former.__all__) == {
         "EvaluationTransform",
+        "ExportedModel",
         "FacialExpressionMetric",
         "FacialExpressionPipeline",
         "FinetuningCollator",

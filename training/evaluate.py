@@ -4,12 +4,16 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
+from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
+from transformers.utils import ModelOutput
 
 from ..conversion import model_folder
 from ..hub.answer_kind import THRESHOLD
-from ..hub.loading import load_classifier
 from ..image_processing import LGIFormerVideoProcessor, processor_for
+from ..inference import ExportedModel
+from ..inference.loading import load_classifier
 from ..inference.prediction import labels_of
 from ..messages import ADVICE_FOR_EVALUATION, announce_if_slow, note, suggest
 from .data.classes import warn_of_empty_classes
@@ -34,7 +38,8 @@ class EvaluationArguments:
     model: str | None = field(
         default=None,
         metadata={
-            "help": "A fine-tuned model: its folder, a Hub repository, or a name that `lgi-former download` lists."
+            "help": "A fine-tuned or exported model: its folder, a Hub repository, or a name that `lgi-former "
+            "download` lists."
         },
     )
     data: str | None = field(
@@ -181,15 +186,34 @@ def task_to_evaluate(arguments: EvaluationArguments, config: PreTrainedConfig) -
     return task
 
 
-def load_for_evaluation(arguments: EvaluationArguments) -> tuple[PreTrainedModel, LGIFormerVideoProcessor]:
+class ExportedModule(nn.Module):
+    """An exported model as a module without weights, for the trainer. It computes on the CPU, in float32."""
+
+    def __init__(self, model: ExportedModel):
+        super().__init__()
+        self.config = model.config
+        self._compute = model
+
+    def forward(self, pixel_values: torch.Tensor) -> ModelOutput:
+        return self._compute(pixel_values)
+
+
+def load_for_evaluation(
+    arguments: EvaluationArguments,
+) -> tuple[PreTrainedModel | ExportedModule, LGIFormerVideoProcessor]:
     """Load the model and its processor, with the settings of the options.
 
     A VideoMAE that was not fine-tuned here has a processor that does not sample frames. It gets a new one.
 
     Raises:
-        ValueError, OSError: If there is no such model, or it was never fine-tuned.
+        ValueError, OSError: If there is no such model, it was never fine-tuned, or `bf16` is set for an
+            exported model.
     """
     model, processor = load_classifier(model_folder(arguments.model), device="cpu")  # the trainer moves it
+    if isinstance(model, ExportedModel):
+        if arguments.bf16:
+            raise ValueError("An exported model computes in float32: leave out --bf16.")
+        model = ExportedModule(model)
     names = ("sampling_rate", "num_segments", "backend", "frame_order")
     settings = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
     if not isinstance(processor, LGIFormerVideoProcessor):

@@ -19,17 +19,21 @@ pytest.importorskip("onnxscript")
 
 TWO_LAYERS = {"num_hidden_layers": 2}
 VARIANTS = {
-    "two layers": TWO_LAYERS,
-    "shared by intra and interaction": TWO_LAYERS | {"attention_sharing": "intra_and_interaction"},
-    "shared by all": {"attention_sharing": "all", "pooling": "all"},
-    "intra cross": {"intra_region_attention": "cross", "pooling": "local"},
-    "interaction self": {"local_global_interaction": "self"},
-    "no interaction, no inter": {"local_global_interaction": None, "inter_region_attention": False},
-    "no bias, relu": {"qkv_bias": False, "hidden_act": "relu"},
-    "frames": {"frame_level": True},
-    "regression": {"problem_type": "regression", "head_activation": "tanh", "drop_path_rate": 0.3},
-    "several labels": {"problem_type": "multi_label_classification", "hidden_dropout_prob": 0.5},
-    "one region, many heads": {"region_size": (4, 4, 4), "num_attention_heads": 16},
+    "two layers, shared": TWO_LAYERS | {"attention_sharing": "intra_and_interaction", "drop_path_rate": 0.3},
+    "shared by all, pooling all": {"attention_sharing": "all", "pooling": "all", "qkv_bias": False},
+    "intra cross": {"intra_region_attention": "cross", "pooling": "local", "hidden_act": "relu"},
+    "interaction self, regression": {
+        "local_global_interaction": "self",
+        "problem_type": "regression",
+        "head_activation": "tanh",
+    },
+    "no interaction, frames": {
+        "local_global_interaction": None,
+        "inter_region_attention": False,
+        "frame_level": True,
+        "problem_type": "multi_label_classification",
+    },
+    "one region, many heads": {"region_size": (4, 4, 4), "num_attention_heads": 16, "hidden_dropout_prob": 0.5},
 }
 
 
@@ -66,10 +70,12 @@ def check(program, model, names, *inputs):
         torch.testing.assert_close(output, expected[name], atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("format", PROGRAMS)
-@pytest.mark.parametrize("fields", VARIANTS.values(), ids=VARIANTS)
-def test_a_classifier(tiny, tiny_processor, tmp_path, format, fields):
-    model = tiny(LGIFormerForVideoClassification, **fields)
+CASES = [("onnx", variant) for variant in VARIANTS] + [("torch", "two layers, shared"), ("torch", "intra cross")]
+
+
+@pytest.mark.parametrize(("format", "variant"), CASES)
+def test_a_classifier(tiny, tiny_processor, tmp_path, format, variant):
+    model = tiny(LGIFormerForVideoClassification, **VARIANTS[variant])
     folder = export_model(model, tmp_path / "out", format, dynamic_batch=True, processor=tiny_processor)
     program = PROGRAMS[format](folder)
     for batch_size in (1, 2, 7, 33):
@@ -77,9 +83,8 @@ def test_a_classifier(tiny, tiny_processor, tmp_path, format, fields):
 
 
 @pytest.mark.parametrize("format", PROGRAMS)
-@pytest.mark.parametrize("fields", [{}, {"pooling": "all", **TWO_LAYERS}], ids=["representative", "all"])
-def test_an_encoder(tiny, tiny_processor, tmp_path, format, fields):
-    model = tiny(LGIFormerModel, **fields)
+def test_an_encoder(tiny, tiny_processor, tmp_path, format):
+    model = tiny(LGIFormerModel)
     folder = export_model(model, tmp_path / "out", format, dynamic_batch=True, processor=tiny_processor)
     names = ["last_hidden_state", "representative_hidden_state", "pooler_output"]
     program = PROGRAMS[format](folder)
@@ -88,9 +93,9 @@ def test_an_encoder(tiny, tiny_processor, tmp_path, format, fields):
 
 
 @pytest.mark.parametrize("format", PROGRAMS)
-@pytest.mark.parametrize("fields", [{}, {"decoder_position_order": "region"}, {"attention_sharing": "all"}])
-def test_a_masked_autoencoder(tiny, tiny_processor, tmp_path, format, fields):
-    model = tiny(LGIFormerForPreTraining, **fields)
+def test_a_masked_autoencoder(tiny, tiny_processor, tmp_path, format):
+    order = "region" if format == "onnx" else "raster"
+    model = tiny(LGIFormerForPreTraining, decoder_position_order=order)
     folder = export_model(model, tmp_path / "out", format, dynamic_batch=True, processor=tiny_processor)
     program = PROGRAMS[format](folder)
     for batch_size in (1, 7):
@@ -112,7 +117,8 @@ def test_a_program_of_one_clip(tiny, tiny_processor, tmp_path, format):
     folder = export_model(model, tmp_path / "out", format, processor=tiny_processor)
     program = PROGRAMS[format](folder)
     check(program, model, ["logits"], clips(model, 1), RegionTubeMasking(model.config)(1))
-    with pytest.raises(Exception, match=r"(?s)(2.*1|1.*2)"):
+    refusal = r"size\(\)\[0\] == 1" if format == "torch" else "Got: 2 Expected: 1"
+    with pytest.raises(Exception, match=refusal):
         program(clips(model, 2), RegionTubeMasking(model.config)(2))
     facts = json.loads((folder / "export.json").read_text())
     assert (facts["dynamic_batch"], facts["batch_size"], facts["compared"]["batches"]) == (False, 1, [1])

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from lgi_former import LGIFormerConfig, RegionTubeMasking
+from lgi_former.modeling_lgi_former.regions import visible_first
 
 
 def test_base_masks_keep_ten_tokens_of_every_region():
@@ -54,3 +55,10 @@ def test_what_cannot_be_masked_is_refused(tiny_config):
         RegionTubeMasking(tiny_config(mask_ratio=0.4), "local")
     with pytest.raises(ValueError, match="even width"):
         RegionTubeMasking(tiny_config(region_size=(2, 4, 1)), "local")
+
+
+@pytest.mark.parametrize("shape", [(3, 64), (2, 8, 100), (1, 1), (5, 7)])
+def test_visible_tokens_come_first_as_in_a_stable_sort(shape):
+    for probability in (0.0, 0.3, 1.0):
+        masked = torch.rand(shape) < probability
+        assert torch.equal(visible_first(masked), masked.int().argsort(dim=-1, stable=True))
