@@ -88,6 +88,7 @@ def _print_conversion(conversion):
     from safetensors import safe_open
 
     from ..hub.loading import load_config
+    from ..hub.model_kind import kind_of
 
     folder, release = conversion
     config = load_config(folder)
@@ -96,7 +97,7 @@ def _print_conversion(conversion):
     print(f"Wrote {folder}: {config.architectures[0]} with {parameters:,} parameters.")
     if release is not None:
         print(f"By the options in the file, it is the authors' {release.name}, {release.link}")
-    if config.architectures[0].endswith("ForVideoClassification"):
+    if kind_of(config.architectures) == "classifier":
         print(f"Classes: {', '.join(config.id2label.values())}.")
         print_step(f"Try it: lgi-former predict VIDEO --model {shlex.quote(str(folder))}")
     else:

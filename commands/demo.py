@@ -1,7 +1,7 @@
 """`lgi-former demo`."""
 
 from ..messages import ADVICE_FOR_ONE_CLIP, silence_libraries
-from .options import MODEL_NAMES, add_device, port, positive_number
+from .options import MODEL_NAMES, add_device, add_revision, port, positive_number
 
 
 SUMMARY = "a page in the browser to try a model"
@@ -16,6 +16,7 @@ def add_arguments(parser):
         metavar="DIR_OR_REPO",
         help=f"a fine-tuned or exported classifier, or a pre-trained LGI-Former: {MODEL_NAMES}",
     )
+    add_revision(parser)
     parser.add_argument(
         "--max_megabytes",
         type=positive_number,
@@ -58,7 +59,7 @@ def run(args) -> int:
 
     silence_libraries()
     limits = UploadLimits(args.max_megabytes, args.max_seconds)
-    model = model_folder(args.model)
+    model = model_folder(args.model, args.revision)
     if not args.export_space:
         launch_demo(model, limits, args.device, args.host, args.port, args.share)
         return 0

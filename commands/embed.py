@@ -8,6 +8,7 @@ from .options import (
     add_device,
     add_output,
     add_reading,
+    add_revision,
     add_videos,
     check_output,
     positive_int,
@@ -36,6 +37,7 @@ def add_arguments(parser):
         metavar="DIR_OR_REPO",
         help=f"any LGI-Former, pre-trained, fine-tuned or bare, or an exported encoder: {MODEL_NAMES}",
     )
+    add_revision(parser)
     add_output(
         parser, "file.npy, with a table of its rows in file.rows.csv; or file.parquet, one table with everything"
     )
@@ -76,7 +78,7 @@ def run(args) -> int:
     videos, labels = _listed(args) if args.data else (args.videos, None)
     try:
         with announce_if_slow("Loading the model ..."):
-            model, processor = load_encoder(model_folder(args.model), args.device)
+            model, processor = load_encoder(model_folder(args.model, args.revision), args.device)
     except Exception as error:  # many libraries take part in loading
         return fail(f"cannot load the model: {first_line(error)}")
     set_reading(processor, args.backend, args.frame_order)

@@ -48,6 +48,13 @@ FIGURE_SUFFIXES = (".png", ".pdf", ".svg")
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov")
 
 
+def add_revision(parser: argparse.ArgumentParser):
+    """Add the option `--revision` of a model."""
+    parser.add_argument(
+        "--revision", metavar="REV", help="branch, tag or commit of a model on the Hub; also `--model owner/name@REV`"
+    )
+
+
 def add_videos(parser: argparse.ArgumentParser):
     """Add the argument `videos`: any number of videos."""
     parser.add_argument(

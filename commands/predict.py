@@ -13,6 +13,7 @@ from .options import (
     VIDEO_SUFFIXES,
     add_device,
     add_reading,
+    add_revision,
     check_output,
     positive_int,
     positive_number,
@@ -32,6 +33,7 @@ def add_arguments(parser):
         "A folder without images stands for all videos in it and in its subfolders",
     )
     parser.add_argument("--model", metavar="DIR_OR_REPO", help=f"a fine-tuned or exported model: {MODEL_NAMES}")
+    add_revision(parser)
     parser.add_argument("--sample", action="store_true", help="predict on a drawn clip, to try a model")
     add_device(parser)
     _add_analysis_arguments(parser.add_argument_group("analysis"))
@@ -218,7 +220,7 @@ def _load(args) -> tuple:
         chosen_backend(args.backend)
     try:
         cropper = None if args.no_crop_faces else FaceCropper()
-        model, processor = load_classifier(model_folder(args.model), args.device)
+        model, processor = load_classifier(model_folder(args.model, args.revision), args.device)
         kind = answer_kind(model.config)
         predict = _predictor(model, processor, cropper, args)
     except FacesExtraMissingError:

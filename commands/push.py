@@ -17,6 +17,11 @@ def add_arguments(parser):
     parser.add_argument(
         "repo_id", metavar="USER/NAME", help="repository to upload to; it is created if it does not exist"
     )
+    parser.add_argument(
+        "--revision",
+        metavar="BRANCH",
+        help="branch to upload to, also USER/NAME@BRANCH; a missing branch is created from main (default: main)",
+    )
     parser.add_argument("--private", action="store_true", help="create a private repository")
     parser.add_argument("--yes", action="store_true", help="do not ask before uploading")
 
@@ -27,34 +32,44 @@ def run(args) -> int:
     files first, and asks for confirmation on a terminal."""
     from huggingface_hub.errors import HTTPError
 
-    from ..hub.upload import check_logged_in, check_repo_id, files_to_upload, reason, upload
+    from ..hub.model_names import with_revision
+    from ..hub.repository_files import only_variants
+    from ..hub.upload import check_logged_in, files_to_upload, reason, repository_and_branch, upload
 
     silence_libraries()
     with tempfile.TemporaryDirectory() as staging:
-        check_repo_id(args.repo_id)
+        repo_id, branch = repository_and_branch(args.repo_id, args.revision)
         check_logged_in()
-        files = files_to_upload(args.model_dir, args.repo_id, staging)
+        shown = with_revision(repo_id, branch)
+        files = files_to_upload(args.model_dir, shown, staging)
         config = json.loads(files["config.json"].read_text(encoding="utf-8")) if "config.json" in files else {}
-        print_files(files, args.repo_id)
+        print_files(files, shown)
         if "config.json" in files and "video_preprocessor_config.json" not in files:
             note("lgi-former: there is no video processor with it, but pipelines need one.")
-        if sys.stdin.isatty() and not args.yes and not confirm(args.repo_id, args.private):
+        if variants := only_variants(files):
+            note(
+                f"lgi-former: the weights are of a variant only. To load them, pass variant='{variants[0]}' to "
+                "from_pretrained. The commands load weights without a variant."
+            )
+        if sys.stdin.isatty() and not args.yes and not confirm(shown, args.private):
             return fail("nothing was uploaded.")
         try:
-            url = upload(files, args.repo_id, args.private)
+            url = upload(files, repo_id, args.private, branch)
         except (HTTPError, OSError, ValueError) as error:
-            return fail(f"cannot upload to {args.repo_id}: {reason(error)}")
+            return fail(f"cannot upload to {shown}: {reason(error)}")
     print(f"Uploaded: {url}")
-    _suggest_use(config, args.repo_id)
+    _suggest_use(config, shown)
     return 0
 
 
 def _suggest_use(config: dict, repo_id: str):
     """Suggest a command for the uploaded model. Adapters have no configuration of a model, and no suggestion."""
-    architecture = " ".join(config.get("architectures") or [])
-    if architecture.endswith("ForVideoClassification"):
+    from ..hub.model_kind import kind_of
+
+    architectures = config.get("architectures")
+    if kind_of(architectures) == "classifier":
         suggest("lgi-former", "predict", "VIDEO", "--model", repo_id)
-    elif architecture:
+    elif architectures:
         suggest(*words_to_finetune(repo_id))
 
 

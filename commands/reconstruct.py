@@ -1,7 +1,16 @@
 """`lgi-former reconstruct`."""
 
 from ..messages import ADVICE_FOR_ONE_CLIP, LOADING_LIBRARIES, announce_if_slow, silence_libraries
-from .options import FIGURE_SUFFIXES, MODEL_NAMES, add_device, add_output, add_reading, check_output, whole_number
+from .options import (
+    FIGURE_SUFFIXES,
+    MODEL_NAMES,
+    add_device,
+    add_output,
+    add_reading,
+    add_revision,
+    check_output,
+    whole_number,
+)
 
 
 SUMMARY = "a figure of how a pre-trained model reconstructs a masked video"
@@ -17,6 +26,7 @@ def add_arguments(parser):
         metavar="DIR_OR_REPO",
         help=f"a pre-trained model, not fine-tuned: {MODEL_NAMES}",
     )
+    add_revision(parser)
     add_output(parser, "the figure: .png, .pdf or .svg")
     parser.add_argument(
         "--mask_ratio", type=float, metavar="R", help="share of masked tokens (default: as in training)"
@@ -38,7 +48,7 @@ def run(args) -> int:
     silence_libraries()
     check_output(args, FIGURE_SUFFIXES)
     with announce_if_slow("Loading the model ..."):
-        model, processor = load_autoencoder(model_folder(args.model), args.device)
+        model, processor = load_autoencoder(model_folder(args.model, args.revision), args.device)
     set_reading(processor, args.backend, args.frame_order)
     clip = processor(args.video, return_tensors="pt", num_segments=1)["pixel_values"]
     reconstruction = reconstruct(model, clip, args.mask_ratio, args.seed)

@@ -5,7 +5,16 @@ import os
 import sys
 
 from ..messages import ADVICE_FOR_ONE_CLIP, announce_if_slow, silence_libraries
-from .options import FIGURE_SUFFIXES, MODEL_NAMES, add_device, add_output, add_reading, check_output, whole_number
+from .options import (
+    FIGURE_SUFFIXES,
+    MODEL_NAMES,
+    add_device,
+    add_output,
+    add_reading,
+    add_revision,
+    check_output,
+    whole_number,
+)
 
 
 SUMMARY = "figures of embeddings, attention, confusion and losses"
@@ -57,6 +66,7 @@ def _add_embeddings_arguments(parser):
         metavar="DIR_OR_REPO",
         help=f"model that embeds the videos of an evaluation: {MODEL_NAMES}",
     )
+    add_revision(parser)
     add_output(parser, FIGURE_HELP)
     parser.add_argument(
         "--method", choices=tuple(METHODS), default="tsne", help="umap needs umap-learn (default: %(default)s)"
@@ -94,7 +104,7 @@ def _embed_evaluation(args):
         raise ValueError("An evaluation holds no embeddings: name with --model a model that embeds its videos.")
     predictions = read_predictions(args.source)
     videos, labels = predictions.videos, predictions.classes()[0]
-    model, processor = load_encoder(model_folder(args.model), args.device)
+    model, processor = load_encoder(model_folder(args.model, args.revision), args.device)
     set_reading(processor, args.backend, args.frame_order)
     failures = []
     embeddings = list(
@@ -134,6 +144,7 @@ def _add_attention_arguments(parser):
         metavar="DIR_OR_REPO",
         help=f"any LGI-Former, pre-trained, fine-tuned or bare: {MODEL_NAMES}",
     )
+    add_revision(parser)
     add_output(parser, FIGURE_HELP)
     parser.add_argument(
         "--layer",
@@ -153,7 +164,7 @@ def _draw_attention(args):
     from ..figures import attend, draw_attention
     from ..hub.loading import load_encoder, set_reading
 
-    model, processor = load_encoder(model_folder(args.model), args.device)
+    model, processor = load_encoder(model_folder(args.model, args.revision), args.device)
     set_reading(processor, args.backend, args.frame_order)
     clip = processor(args.video, return_tensors="pt", num_segments=1)["pixel_values"]
     return draw_attention(attend(model, clip, args.layer, args.heads))

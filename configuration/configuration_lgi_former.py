@@ -11,6 +11,10 @@ from transformers.activations import ACT2FN
 from ..saving import ConfigSavedWithCode
 
 
+ROUNDING = 0.01
+"""Difference to a whole number of tokens that comes from the rounding of a share."""
+
+
 class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
     r"""
     Configuration of every LGI-Former model. The defaults give the published base model of MAE-DFER
@@ -91,6 +95,9 @@ class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
     Args:
         mask_ratio (`float`, defaults to 0.9):
             Share of local tokens that is masked: `int(mask_ratio * h * w)` tokens of each window of `region_size`.
+        decoder_mask_ratio (`float`, defaults to 0.0):
+            Share of the masked tokens of each region that the decoder leaves out in training, as VideoMAE V2 does
+            (https://arxiv.org/abs/2303.16727). It must leave out a whole number of them. 0 reconstructs all.
         decoder_hidden_size (`int`, defaults to 384):
             Width of the decoder. A multiple of `decoder_num_attention_heads`.
         decoder_num_hidden_layers (`int`, defaults to 4):
@@ -160,6 +167,7 @@ class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
     label_units: list[str] | None = None
     classifier_init_scale: float = 0.001
     mask_ratio: float = 0.9
+    decoder_mask_ratio: float = 0.0
     decoder_hidden_size: int = 384
     decoder_num_hidden_layers: int = 4
     decoder_num_attention_heads: int = 6
@@ -197,6 +205,17 @@ class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
         return math.prod(self.region_grid)
 
     @property
+    def num_masked_of_region(self) -> int:
+        """Masked tokens of a region."""
+        time, height, width = self.region_size
+        return time * int(self.mask_ratio * height * width)
+
+    @property
+    def num_decoded_of_region(self) -> int:
+        """Masked tokens of a region that the decoder reconstructs in training."""
+        return self.num_masked_of_region - round(self.decoder_mask_ratio * self.num_masked_of_region)
+
+    @property
     def tubelet_pixels(self) -> int:
         """Pixel values of a tubelet in all its channels and frames."""
         return self.tubelet_size * self.patch_size**2 * self.num_channels
@@ -211,6 +230,7 @@ class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
             self.region_size = tuple(self.region_size)
         self._check_values()
         self._check_grid()
+        self._check_decoder_masking()
         self._check_attention()
         self._check_heads_and_targets()
 
@@ -223,7 +243,13 @@ class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
                 raise ValueError(f"{name}={value!r} is not one of {', '.join(map(repr, choices))}.")
             if annotation is int and not _is_count(value):
                 raise ValueError(f"{name}={value!r} must be a positive whole number.")
-        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "drop_path_rate", "mask_ratio"):
+        for name in (
+            "hidden_dropout_prob",
+            "attention_probs_dropout_prob",
+            "drop_path_rate",
+            "mask_ratio",
+            "decoder_mask_ratio",
+        ):
             value = getattr(self, name)
             if not _is_number(value) or not 0 <= value < 1:
                 raise ValueError(f"{name}={value!r} must be a number of at least 0 and less than 1.")
@@ -250,6 +276,25 @@ class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
                     f"region_size={region_size} does not divide the token grid {self.token_grid}: along {axis}, "
                     f"{size} does not divide {tokens}. Use {_one_of(_divisors(tokens))} there."
                 )
+
+    def _check_decoder_masking(self):
+        if self.decoder_mask_ratio == 0:
+            return
+        masked = self.num_masked_of_region
+        if masked < 2:
+            raise ValueError(
+                f"decoder_mask_ratio={self.decoder_mask_ratio} needs at least two masked tokens in a region, but "
+                f"mask_ratio={self.mask_ratio} masks {masked} of region_size={self.region_size}. Use "
+                "decoder_mask_ratio=0, or a larger mask_ratio."
+            )
+        left_out = self.decoder_mask_ratio * masked
+        if not 0 < round(left_out) < masked or abs(left_out - round(left_out)) > ROUNDING:
+            fitting = {min(max(number, 1), masked - 1) / masked for number in (int(left_out), int(left_out) + 1)}
+            raise ValueError(
+                f"decoder_mask_ratio={self.decoder_mask_ratio} leaves out {left_out:.6g} of the {masked} masked "
+                f"tokens of a region, which must be a whole number from 1 to {masked - 1}. Use "
+                f"{' or '.join(f'{ratio:.6g}' for ratio in sorted(fitting))}, or 0."
+            )
 
     def _check_attention(self):
         self._check_divides("num_attention_heads", "hidden_size")

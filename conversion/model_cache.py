@@ -15,6 +15,7 @@ from requests.exceptions import ProxyError, SSLError
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from ..hub.model_card import ModelFacts
+from ..hub.model_names import split_revision, with_revision
 from ..messages import nearest, note, shows_progress
 from .convert import convert_checkpoint
 from .released_models import ReleasedModel, released_models
@@ -72,14 +73,31 @@ def download(name: str) -> Path:
     return folder
 
 
-def model_folder(model: str) -> str:
-    """Return the folder of a released model, after its download if needed. Other names do not change.
+def model_folder(model: str, revision: str | None = None) -> str:
+    """Return the folder of a released model, after its download if needed.
 
     A local folder of the same name wins.
+
+    Args:
+        model: The name of a model.
+        revision: A branch, tag or commit of a model on the Hub.
+
+    Returns:
+        The folder, or the name that was given. A repository has its revision behind it: `owner/name@revision`.
+
+    Raises:
+        ValueError: If a released model or a local folder is given with a revision, or the revision is empty.
+        DownloadError: As `download`.
     """
-    if model in released_models() and not Path(model).exists():
-        return str(download(model))
-    return model
+    name, mark, named = model.partition("@")
+    if name in released_models() and not Path(model).exists() and not Path(name).exists():
+        if mark or revision is not None:
+            raise ValueError(
+                f"{name} is a released model. It has no revision '{named or revision or ''}', because only models of "
+                "the Hub have revisions. Leave the revision out."
+            )
+        return str(download(name))
+    return with_revision(*split_revision(model, revision))
 
 
 def _download_and_convert(model: ReleasedModel):

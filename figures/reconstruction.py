@@ -60,7 +60,7 @@ def reconstruct(
         raise ValueError(f"Clips of {config.num_channels} channels cannot be shown: a reconstruction is drawn of 3.")
     if mask_ratio is not None:
         config = copy.deepcopy(config)
-        config.mask_ratio = mask_ratio
+        config.mask_ratio, config.decoder_mask_ratio = mask_ratio, 0.0  # all masked tokens are predicted
         config.validate_architecture()
     mask = RegionTubeMasking(config)(1, generator=torch.Generator().manual_seed(seed))
     clip = pixel_values.to(model.device)

@@ -10,7 +10,7 @@ from ..modeling_lgi_former.classification_loss import problem_type_of
 
 
 THRESHOLD = 0.5
-"""A multi-label model predicts the labels with a higher score."""
+"""A multi-label model predicts the labels with at least this score."""
 
 SEPARATOR = ";"
 """Between several labels in one cell of a table, as in lists of videos."""
@@ -29,6 +29,11 @@ _MEANING = {
     "regression": "A value is the output of a model that was trained on numbers, such as ratings of clips. It "
     f"estimates the number that such a clip has in the training data. {{units}} {_FEELING}",
 }
+
+
+def is_predicted(score, threshold: float = THRESHOLD):
+    """Whether a multi-label model predicts a label with this score: bool, or an array of bool for an array."""
+    return score >= threshold
 
 
 def answers_of(logits: torch.Tensor, problem_type: str) -> torch.Tensor:
@@ -124,10 +129,10 @@ class AnswerKind:
         return dict(sorted(scores.items(), key=lambda item: item[1], reverse=True))
 
     def top(self, scores: dict[str, float]) -> list[str]:
-        """The predicted labels: the best one, or all above `THRESHOLD` in the order of the model. None for values."""
+        """The predicted labels: the best one, or all that `is_predicted` accepts, in the order of the model."""
         if self.sums_to_1:
             return [max(scores, key=lambda label: scores[label])]
-        return [label for label in self.labels if self.is_probability and scores.get(label, 0) > THRESHOLD]
+        return [label for label in self.labels if self.is_probability and is_predicted(scores.get(label, 0))]
 
     def titles(self, others: Collection[str]) -> dict[str, str]:
         """The title of each label's column. Titles that `others` or earlier labels have become "score of ..."."""

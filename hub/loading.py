@@ -7,10 +7,10 @@ models of other families use the code of Transformers.
 import contextlib
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub.errors import RepositoryNotFoundError
 from transformers import (
     CONFIG_MAPPING,
     MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING,
@@ -22,7 +22,7 @@ from transformers import (
     PreTrainedConfig,
     PreTrainedModel,
 )
-from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME
+from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME, cached_file
 from transformers.video_processing_utils import BaseVideoProcessor
 
 from ..configuration import LGIFormerConfig
@@ -33,34 +33,39 @@ from ..modeling_lgi_former import LGIFormerForPreTraining, LGIFormerModel
 from .adapters import whole_model
 from .exported_folder import check_not_exported
 from .load_report import report_differences, without_load_report
-from .model_names import check_model_name, check_reachable
+from .loading_errors import loading_errors
+from .model_kind import kind_of
+from .model_names import check_model_name, check_reachable, split_revision, with_revision
+from .repository_files import only_variants
 
 
 def load_classifier(
-    model_name_or_path: str, device: str | torch.device | None = None
+    model_name_or_path: str, device: str | torch.device | None = None, revision: str | None = None
 ) -> tuple[PreTrainedModel, BaseVideoProcessor]:
     """Load a fine-tuned video classifier, in eval mode, and its processor.
 
     Args:
-        model_name_or_path: A directory that `save_pretrained` or `lgi-former convert` wrote, or a Hub repository.
+        model_name_or_path: A directory that `save_pretrained` or `lgi-former convert` wrote, or a Hub repository:
+            `owner/name` or `owner/name@revision`.
         device: The device of the model. The default is the accelerator of this machine (CUDA, MPS, ...), or else the
             CPU.
+        revision: The branch, tag or commit of a Hub repository, unless the name has one. The default is `main`.
 
     Raises:
-        OSError, ValueError: If there is no such model, or it cannot be read.
+        OSError, ValueError: If there is no such model or revision, or it cannot be read.
         ValueError: If the model needs its own code, is not a video classifier, or has no weights for the head.
         RuntimeError: If there is no such device.
     """
-    config = _config_of_model(model_name_or_path)
+    name, commit = pinned(model_name_or_path, revision)
+    config = _config_of_model(name, commit)
     if type(config) not in MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING:
         raise ValueError(
-            f"{model_name_or_path} is a {config.model_type!r}, which Transformers cannot load as a video classifier. "
+            f"{name} is a {config.model_type!r}, which Transformers cannot load as a video classifier. "
             "Give a fine-tuned video classifier."
         )
     return _load(
         AutoModelForVideoClassification,
-        model_name_or_path,
-        config,
+        *(name, commit, config),
         device,
         "it is not a fine-tuned classifier, but perhaps a pre-trained model. Fine-tune it first. Predictions of an "
         "untrained head mean nothing",
@@ -68,7 +73,7 @@ def load_classifier(
 
 
 def load_autoencoder(
-    model_name_or_path: str, device: str | torch.device | None = None
+    model_name_or_path: str, device: str | torch.device | None = None, revision: str | None = None
 ) -> tuple[LGIFormerForPreTraining, BaseVideoProcessor]:
     """Load a pre-trained LGI-Former with its decoder, in eval mode, and its processor.
 
@@ -79,17 +84,17 @@ def load_autoencoder(
         ValueError: If weights are missing. A classifier has no weights of the decoder.
         RuntimeError: If there is no such device.
     """
+    name, commit = pinned(model_name_or_path, revision)
     return _load(
         AutoModelForPreTraining,
-        model_name_or_path,
-        _config_of_lgi_former(model_name_or_path),
+        *(name, commit, _config_of_lgi_former(name, commit)),
         device,
         "it is not a masked autoencoder. Give the pre-trained model, not one that was fine-tuned from it",
     )
 
 
 def load_encoder(
-    model_name_or_path: str, device: str | torch.device | None = None
+    model_name_or_path: str, device: str | torch.device | None = None, revision: str | None = None
 ) -> tuple[LGIFormerModel, BaseVideoProcessor]:
     """Load the encoder of any LGI-Former (pre-trained, fine-tuned or bare), in eval mode, and its processor.
 
@@ -99,47 +104,72 @@ def load_encoder(
         OSError, ValueError: If there is no such model, it cannot be read, or it is not a complete LGI-Former.
         RuntimeError: If there is no such device.
     """
-    config = _config_of_lgi_former(model_name_or_path)
-    return _load(AutoModel, model_name_or_path, config, device, "it is not a complete LGI-Former")
+    name, commit = pinned(model_name_or_path, revision)
+    config = _config_of_lgi_former(name, commit)
+    return _load(AutoModel, name, commit, config, device, "it is not a complete LGI-Former")
 
 
-def load_config(model_name_or_path: str | os.PathLike) -> PreTrainedConfig:
+def load_config(model_name_or_path: str | os.PathLike, revision: str | None = None) -> PreTrainedConfig:
     """Load the configuration of a model of any family.
 
     Args:
-        model_name_or_path: A directory, the name of a Hub repository, or a JSON file.
+        model_name_or_path: A directory, a JSON file, or a Hub repository: `owner/name` or `owner/name@revision`.
+        revision: As for `load_classifier`.
 
     Raises:
-        OSError: If there is no such configuration, it cannot be read, the Hub does not answer, or the name looks like
-            a misspelt path.
+        OSError: If there is no such configuration or revision, it cannot be read, the Hub does not answer, or the
+            name looks like a misspelt path.
         ValueError: If Transformers does not know the model's family. Code beside the model never runs.
     """
-    check_model_name(model_name_or_path)
-    is_local = os.path.exists(model_name_or_path)
-    asking = contextlib.nullcontext() if is_local else announce_if_slow(f"Asking the Hub for {model_name_or_path} ...")
-    with loading_errors(model_name_or_path), asking:
-        check_reachable(model_name_or_path)
-        if os.path.isdir(model_name_or_path) and not os.path.isfile(os.path.join(model_name_or_path, CONFIG_NAME)):
-            if os.path.isfile(os.path.join(model_name_or_path, ADAPTER_CONFIG_NAME)):
+    name, commit = pinned(model_name_or_path, revision)
+    with loading_errors(name):
+        if os.path.isdir(name) and not os.path.isfile(os.path.join(name, CONFIG_NAME)):
+            if os.path.isfile(os.path.join(name, ADAPTER_CONFIG_NAME)):
                 raise FileNotFoundError(
-                    f"{model_name_or_path} is an adapter without a {CONFIG_NAME}, so its classes are unknown. Save "
-                    "the configuration of the trained model beside it, as LGIFormerTrainer does."
+                    f"{name} is an adapter without a {CONFIG_NAME}, so its classes are unknown. Save the "
+                    "configuration of the trained model beside it, as LGIFormerTrainer does."
                 )
             raise FileNotFoundError(
-                f"{model_name_or_path} is not the folder of a model: it has no {CONFIG_NAME}. Give a folder that "
-                "training, `lgi-former convert` or `save_pretrained` wrote."
+                f"{name} is not the folder of a model: it has no {CONFIG_NAME}. Give a folder that training, "
+                "`lgi-former convert` or `save_pretrained` wrote."
             )
-        fields, _ = PreTrainedConfig.get_config_dict(model_name_or_path)
+        fields, _ = PreTrainedConfig.get_config_dict(name, revision=commit)
         if fields.get("auto_map") and fields.get("model_type") not in CONFIG_MAPPING:
             raise ValueError(
-                f"{model_name_or_path} needs the Python code beside it, which never runs here. Give a model of a "
-                "family that Transformers or this package has."
+                f"{name} needs the Python code beside it, which never runs here. Give a model of a family that "
+                "Transformers or this package has."
             )
-        return AutoConfig.from_pretrained(model_name_or_path, trust_remote_code=False)
+        return AutoConfig.from_pretrained(name, revision=commit, trust_remote_code=False)
+
+
+def pinned(model_name_or_path: str | os.PathLike, revision: str | None = None) -> tuple[str, str | None]:
+    """Find the commit that the revision of a Hub repository stands for now.
+
+    All files that are loaded from this commit belong together. Later calls with it do not ask the Hub for known files.
+
+    Args:
+        model_name_or_path, revision: As for `load_config`.
+
+    Returns:
+        The name without its revision, and the commit. The commit is None for a local folder or file.
+
+    Raises:
+        OSError: If there is no such repository or revision, it has no configuration, or the Hub does not answer.
+        ValueError: As `split_revision`.
+    """
+    name, revision = split_revision(model_name_or_path, revision)
+    model, is_local = with_revision(name, revision), os.path.exists(name)
+    check_model_name(model)
+    asking = contextlib.nullcontext() if is_local else announce_if_slow(f"Asking the Hub for {model} ...")
+    with loading_errors(model), asking:
+        check_reachable(model)
+        if is_local:
+            return name, None
+        return name, Path(cached_file(name, CONFIG_NAME, revision=revision)).parent.name
 
 
 def load_weights(
-    auto_class: Any, model_name_or_path: str, config: PreTrainedConfig, **options
+    auto_class: Any, model_name_or_path: str, config: PreTrainedConfig, revision: str | None = None, **options
 ) -> tuple[PreTrainedModel, list[str]]:
     """Load a model on the CPU. Weights that are missing in the checkpoint are initialised.
 
@@ -147,6 +177,7 @@ def load_weights(
         auto_class: The Auto class of Transformers that loads the model.
         model_name_or_path: A directory or the name of a Hub repository. An adapter is merged into its base model.
         config: The configuration of the model, as from `load_config`.
+        revision: The commit of a Hub repository, as from `pinned`.
         options: More options of `from_pretrained`.
 
     Returns:
@@ -157,9 +188,15 @@ def load_weights(
         MissingExtraError: If an adapter needs PEFT, which is not installed.
     """
     check_not_exported(model_name_or_path)
-    with loading_errors(model_name_or_path), without_load_report(), whole_model(model_name_or_path, config) as name:
+    if os.path.isdir(model_name_or_path) and (variants := only_variants(os.listdir(model_name_or_path))):
+        raise ValueError(
+            f"{model_name_or_path} has only weights of the variant {variants[0]!r}. Load them with "
+            f"from_pretrained(..., variant={variants[0]!r}), and save the model without a variant."
+        )
+    whole = whole_model(model_name_or_path, config, revision)
+    with loading_errors(model_name_or_path), without_load_report(), whole as name:
         model, loading_info = auto_class.from_pretrained(
-            name, config=config, output_loading_info=True, trust_remote_code=False, **options
+            name, config=config, revision=revision, output_loading_info=True, trust_remote_code=False, **options
         )
     resized = [name for name, *_ in loading_info["mismatched_keys"]]
     missing = sorted([*loading_info["missing_keys"], *resized])
@@ -195,39 +232,21 @@ def set_reading(processor: BaseVideoProcessor, backend: str | None, frame_order:
         setattr(processor, name, value)
 
 
-def is_autoencoder(model_name_or_path: str) -> bool:
+def is_autoencoder(model_name_or_path: str, revision: str | None = None) -> bool:
     """Whether a model was saved as a masked autoencoder, for `load_autoencoder`.
 
+    Arguments are those of `load_config`.
+
     Raises:
-        OSError, ValueError: If there is no such model, or its configuration cannot be read.
+        OSError, ValueError: If there is no such model or revision, or its configuration cannot be read.
     """
-    architectures = _config_of_model(model_name_or_path).architectures
-    return any(name.endswith("ForPreTraining") for name in architectures or [])
-
-
-@contextlib.contextmanager
-def loading_errors(model_name_or_path: str | os.PathLike):
-    """Adds the model's name to loading errors. If the name is not a local folder, the error says so."""
-    try:
-        yield
-    except OSError as error:
-        message = str(error)
-        if type(error.__cause__) is RepositoryNotFoundError:
-            raise OSError(
-                f"There is no folder '{model_name_or_path}' here, and no model of that name on the Hub. Check the "
-                "spelling. If the model is private, run `hf auth login`, or set HF_TOKEN."
-            ) from error
-        if str(model_name_or_path) in message:
-            raise
-        model = model_name_or_path
-        if not os.path.isdir(model):
-            model = f"There is no folder '{model}' here, and the model of that name on the Hub"
-        raise OSError(f"{model} cannot be loaded: {message}") from error
+    return kind_of(_config_of_model(model_name_or_path, revision).architectures) == "autoencoder"
 
 
 def _load(
     auto_class: Any,
-    model_name_or_path: str,
+    name: str,
+    commit: str | None,
     config: PreTrainedConfig,
     device: str | torch.device | None,
     if_incomplete: str,
@@ -235,15 +254,15 @@ def _load(
     """Load a complete model and its processor. `if_incomplete` explains missing weights in an error."""
     device = torch.device(device or torch.accelerator.current_accelerator(check_available=True) or "cpu")
     torch.empty(0, device=device)  # raises for a missing device before the download
-    model, missing = load_weights(auto_class, model_name_or_path, config)
+    model, missing = load_weights(auto_class, name, config, commit)
     if missing:
-        raise ValueError(f"{model_name_or_path} has no weights for {first_names(missing)}: {if_incomplete}.")
-    with loading_errors(model_name_or_path):
-        processor = AutoVideoProcessor.from_pretrained(model_name_or_path, trust_remote_code=False)
+        raise ValueError(f"{name} has no weights for {first_names(missing)}: {if_incomplete}.")
+    with loading_errors(name):
+        processor = AutoVideoProcessor.from_pretrained(name, revision=commit, trust_remote_code=False)
     return model.to(device).eval(), processor
 
 
-def _config_of_model(model_name_or_path: str) -> PreTrainedConfig:
+def _config_of_model(model_name_or_path: str, revision: str | None = None) -> PreTrainedConfig:
     """Load the configuration of a model.
 
     Raises:
@@ -254,11 +273,11 @@ def _config_of_model(model_name_or_path: str) -> PreTrainedConfig:
         raise FileNotFoundError(
             f"{model_name_or_path} is a file, not a directory. Convert a .pth file with `lgi-former convert`."
         )
-    return load_config(model_name_or_path)
+    return load_config(model_name_or_path, revision)
 
 
-def _config_of_lgi_former(model_name_or_path: str) -> PreTrainedConfig:
-    config = _config_of_model(model_name_or_path)
+def _config_of_lgi_former(name: str, commit: str | None) -> PreTrainedConfig:
+    config = _config_of_model(name, commit)
     if config.model_type != LGIFormerConfig.model_type:
-        raise ValueError(f"{model_name_or_path} is a {config.model_type!r}, but this works with an LGI-Former only.")
+        raise ValueError(f"{name} is a {config.model_type!r}, but this works with an LGI-Former only.")
     return config

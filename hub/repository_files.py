@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..saving import relative_imports
@@ -9,6 +11,8 @@ from .exported_folder import check_not_exported
 
 
 ADAPTER_CONFIG = "adapter_config.json"  # as in Transformers, which takes seconds to import
+_WEIGHTS = re.compile(r"model(\.(?P<variant>.+?))?(-\d{5}-of-\d{5})?\.safetensors")
+"""Names of weights, as `save_pretrained(variant=...)` writes them, in one file or in shards."""
 
 
 def model_file_patterns() -> list[str]:
@@ -21,6 +25,8 @@ def model_file_patterns() -> list[str]:
         "model.safetensors",
         "model-*-of-*.safetensors",
         "model.safetensors.index.json",
+        "model.*.safetensors",  # a variant, such as model.fp16.safetensors, or a shard of it
+        "model.safetensors.index.*.json",
         ADAPTER_CONFIG,
         "adapter_model.safetensors",
         "*.py",  # `model_files` selects those that the model uses
@@ -48,6 +54,12 @@ def model_files(directory: str | os.PathLike) -> list[Path]:
     return sorted(path for path in found if path.suffix != ".py" or path in used)
 
 
+def only_variants(names: Iterable[str]) -> list[str]:
+    """The variants of the weights among names of files, sorted. Empty if there are weights without a variant."""
+    found = {match["variant"] or "" for match in map(_WEIGHTS.fullmatch, names) if match}
+    return [] if "" in found else sorted(found)
+
+
 def names_missing_code(path: Path) -> bool:
     """Whether the JSON file of a configuration or processor names no code, or names code that is missing.
 
@@ -71,16 +83,18 @@ def check_uploadable(directory: str | os.PathLike):
     """Check that a model would load on another machine.
 
     Raises:
-        ValueError: If an adapter names its base model by a path on this machine, or if the weights exist twice: in one
-            file and in shards.
+        ValueError: If an adapter names its base model by a path on this machine, or if weights of one variant exist
+            twice: in one file and in shards.
     """
     directory = Path(directory)
-    whole, index = directory / "model.safetensors", directory / "model.safetensors.index.json"
-    if whole.exists() and index.exists():
-        raise ValueError(
-            f"'{directory}' has two sets of weights, {whole.name} and {index.name} with its shards. "
-            "Transformers would load the first. Remove the older set."
-        )
+    for index in directory.glob("model.safetensors.index*.json"):
+        variant = index.name.removeprefix("model.safetensors.index").removesuffix(".json")
+        whole = directory / f"model{variant}.safetensors"
+        if whole.exists():
+            raise ValueError(
+                f"'{directory}' has two sets of weights, {whole.name} and {index.name} with its shards. "
+                "Transformers would load the first. Remove the older set."
+            )
     settings = adapter_settings(directory) or {}
     base = settings.get("base_model_name_or_path")
     if is_local(base):

@@ -1,6 +1,7 @@
 """Upload of a model to the Hugging Face Hub: checks, selection of files, commit."""
 
 import os
+import re
 from pathlib import Path
 
 from ..messages import first_line, shows_progress
@@ -23,6 +24,22 @@ def check_repo_id(repo_id: str):
         raise ValueError(f"{repo_id!r} does not name the owner of the repository: write USER/NAME.")
 
 
+def repository_and_branch(repo_id: str, revision: str | None = None) -> tuple[str, str | None]:
+    """Split USER/NAME@BRANCH into the repository and its branch.
+
+    Raises:
+        ValueError: If this is not a repository, or there are two branches, or the branch is a commit.
+    """
+    from .model_names import the_revision
+
+    name, mark, named = repo_id.partition("@")
+    branch = the_revision(name, named if mark else None, revision)
+    check_repo_id(name)
+    if branch is not None and re.fullmatch("[0-9a-f]{40}", branch):
+        raise ValueError(f"nobody can upload to the commit {branch} of {name}. Give a branch, or leave it out.")
+    return name, branch
+
+
 def check_logged_in():
     """Check that there is a token for uploads.
 
@@ -40,7 +57,7 @@ def files_to_upload(model_dir: str | os.PathLike, repo_id: str, staging: str | o
 
     Args:
         model_dir: The directory of the model.
-        repo_id: The repository. A card that nobody has edited is written for it.
+        repo_id: The repository, USER/NAME or USER/NAME@BRANCH. A card that nobody has edited is written for it.
         staging: An empty folder for the card, and for the code if the model was saved without code.
 
     Returns:
@@ -80,11 +97,17 @@ def save_missing_code(model_dir: Path, staging: str | os.PathLike):
             auto_class.from_pretrained(model_dir, trust_remote_code=False).save_pretrained(staging)
 
 
-def upload(files: dict[str, Path], repo_id: str, private: bool) -> str:
+def upload(files: dict[str, Path], repo_id: str, private: bool, branch: str | None = None) -> str:
     """Upload files in one commit.
 
+    Args:
+        files: Paths by name.
+        repo_id: The repository, USER/NAME. A missing one is created.
+        private: Whether it must be private.
+        branch: The branch of the commit. A missing one is created from `main`. The default is `main`.
+
     Returns:
-        The URL of the repository.
+        The URL of the repository, or of the branch.
 
     Raises:
         ValueError: If `private` is set but the repository already exists and is public.
@@ -100,8 +123,10 @@ def upload(files: dict[str, Path], repo_id: str, private: bool) -> str:
     if private and not hub.model_info(repo_id).private:
         raise ValueError("it already exists and is public. Make it private on its page first, or choose another name.")
     additions = [CommitOperationAdd(name, path) for name, path in files.items()]
-    hub.create_commit(repo_id, additions, commit_message="Upload model with lgi-former")
-    return str(address)
+    if branch is not None and not hub.revision_exists(repo_id, branch):
+        hub.create_branch(repo_id, branch=branch)
+    hub.create_commit(repo_id, additions, commit_message="Upload model with lgi-former", revision=branch)
+    return str(address) if branch is None else f"{address}/tree/{branch}"
 
 
 def reason(error: Exception) -> str:

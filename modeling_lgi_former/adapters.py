@@ -111,6 +111,8 @@ def load_base(
     if not is_peft_available():
         raise ImportError(f"{adapter} {_NEEDS_PEFT}")
     settings, base = settings_of(adapter), base_of(adapter)
+    if settings.get("revision"):  # PEFT writes here which revision of the base model it needs
+        options = {**options, "revision": settings["revision"]}
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # Transformers would advise to train the weights that the adapter brings
     try:

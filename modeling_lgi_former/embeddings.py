@@ -67,7 +67,7 @@ class LGIFormerEmbeddings(nn.Module):
             tubelets = take_tokens(tubelets, visible)
             regions = torch.arange(visible.shape[1], device=visible.device)[:, None]
             positions = positions[0, regions, visible]  # the table is not copied for each clip
-        local = self.projection(tubelets)
+        local = self.projection(tubelets.flatten(0, 1)).unflatten(0, tubelets.shape[:2])  # 3 dimensions, as the MLP
         local = local + positions.to(local.dtype)  # with half precision, the table remains float32
         representative = self.representative_tokens[None, :, None].expand(local.shape[0], -1, -1, -1)
         return torch.cat([representative.to(local.dtype), local], dim=2)

@@ -23,12 +23,13 @@ class LGIFormerMLP(nn.Module):
 
     def forward(self, hidden_states: torch.Tensor) -> torch.Tensor:
         """Compute (..., width) from (..., width)."""
-        hidden_states = self.fc1(hidden_states)
+        shape = hidden_states.shape[:-1]
+        hidden_states = self.fc1(hidden_states.flatten(0, -2))  # 8-bit linears of bitsandbytes take 2 or 3 dimensions
         if self.may_overwrite():
             hidden_states = torch.ops.aten.gelu_(hidden_states)
         else:
             hidden_states = self.activation_fn(hidden_states)
-        return self.dropout(self.fc2(hidden_states))
+        return self.dropout(self.fc2(hidden_states)).unflatten(0, shape)
 
     def may_overwrite(self) -> bool:
         """Whether only the activation reads the output of `fc1`: no backward pass, hooks or wrappers.

@@ -10,7 +10,8 @@ class RegionTubeMasking:
     """Draws masks with the same number of visible tokens in every region.
 
     Each window (height x width of a region) of a frame has `int(config.mask_ratio * window)` masked tokens. They are
-    random, but the same at all times.
+    random, but the same at all times. With `config.decoder_mask_ratio`, `decoded` draws which of the masked tokens are
+    reconstructed.
 
     Args:
         config: The configuration of the model.
@@ -35,6 +36,7 @@ class RegionTubeMasking:
     """
 
     def __init__(self, config: LGIFormerConfig, symmetry: str | None = None):
+        self.config = config
         _, self.window_height, self.window_width = config.region_size
         self.time, self.height, self.width = config.token_grid
         window = self.window_height * self.window_width
@@ -72,6 +74,40 @@ class RegionTubeMasking:
         masked = torch.ones(shape, dtype=torch.bool, device=device).scatter_(-1, visible, False)
         frame = rearrange(masked, "b nh nw (h w) -> b (nh h nw w)", h=self.window_height)
         return frame.repeat(1, self.time).to(target or device)
+
+    def decoded(self, bool_masked_pos: torch.Tensor, *, generator: torch.Generator | None = None) -> torch.Tensor:
+        """Draw which masked tokens the decoder reconstructs in training: equally many of each region, evenly spread.
+
+        This is running cell masking (VideoMAE V2, https://arxiv.org/abs/2303.16727) for any share and for regions. The
+        masked tubes of a window stand in a circle, where neighbours in space are far apart. The decoder takes an arc
+        of the circle, which moves on by its own length at each time. So all tubes are reconstructed equally often, and
+        all times have equally many tokens of a window. The numbers differ by 1 at most.
+
+        Args:
+            bool_masked_pos: Masks of this object, bool (batch, tokens).
+            generator: Source of the draws. The default is the default generator of the masks' device.
+
+        Returns:
+            bool (batch, tokens) on the device of the masks. True = masked and reconstructed. Without a
+            `decoder_mask_ratio`, these are all masked tokens.
+        """
+        target, device = bool_masked_pos.device, bool_masked_pos.device if generator is None else generator.device
+        batch_size, num_places = bool_masked_pos.shape[0], self.config.num_masked_of_region
+        time, row, column = (torch.arange(size, device=device) for size in (self.time, self.height, self.width))
+        visible = ~bool_masked_pos[:, : self.height * self.width].to(device).view(-1, self.height, self.width)
+        start = torch.randint(4, (batch_size, 1, 1), generator=generator, device=device)
+        within = torch.rand(visible.shape, generator=generator, device=device)
+        # Any 2 x 2 tokens have one place in each quarter of the circle. Visible tokens have none.
+        place = (start + 3 * row[:, None] + 2 * column) % 4 + within + 4 * visible
+        sizes = {"h": self.window_height, "w": self.window_width}
+        place = rearrange(place, "b (nh h) (nw w) -> b nh nw (h w)", **sizes).argsort(dim=-1).argsort(dim=-1)
+        place = rearrange(place, "b nh nw (h w) -> b 1 (nh h nw w)", nh=self.height // self.window_height, **sizes)
+        # In whole numbers, so that each region has exactly as many tokens as the arc is long. Without the random turn,
+        # an arc that is not a multiple of `steps` would take more tokens at the same times of all clips.
+        arc, steps = self.config.num_decoded_of_region, self.config.region_size[0]
+        turn = torch.randint(steps, (batch_size, 1, 1), generator=generator, device=device)
+        decoded = (steps * place + turn - arc * time[:, None]) % num_places < arc
+        return bool_masked_pos & decoded.flatten(1).to(target)
 
     def _hidden_half(self, batch_size, rows, columns, generator, device) -> torch.Tensor:
         """1 for tokens of the masked half, else 0: (batch, rows, columns, tokens of a window)."""

@@ -22,6 +22,7 @@ from .adapters import LoadsAdapters
 from .attention import LGIFormerAttention
 from .classification_loss import classification_loss, problem_type_of
 from .clip_size import AdaptsToClipSize
+from .decoded_tokens import decoded_index
 from .decoder import LGIFormerDecoder
 from .embeddings import LGIFormerEmbeddings
 from .encoder import LGIFormerEncoder, LGIFormerLayer
@@ -71,9 +72,10 @@ class LGIFormerForPreTrainingOutput(ModelOutput):
     Output of `LGIFormerForPreTraining`.
 
     loss (`torch.Tensor` of shape `()`):
-        Reconstruction loss of the masked tubelets.
-    logits (`torch.Tensor` of shape `(batch, masked tokens, pixels of a tubelet)`):
-        Predicted targets of the masked tubelets in raster order. Pixels are in the order frame, row, column, channel.
+        Reconstruction loss of the predicted tubelets.
+    logits (`torch.Tensor` of shape `(batch, predicted tokens, pixels of a tubelet)`):
+        Predicted targets in raster order, of the tubelets in `bool_decoded_pos`, or without it of all masked tubelets.
+        Pixels are in the order frame, row, column, channel.
     hidden_states, attentions (`tuple`, on request):
         Outputs of the encoder, see `LGIFormerModelOutput`.
     """
@@ -264,18 +266,30 @@ class LGIFormerForPreTraining(LGIFormerPreTrainedModel):
         self.decoder = LGIFormerDecoder(config)
         self.post_init()
 
+    def get_output_embeddings(self) -> nn.Linear:
+        """The head. Transformers does not quantise it."""
+        return self.decoder.head
+
     @can_return_tuple
     def forward(
-        self, pixel_values: torch.Tensor, bool_masked_pos: torch.Tensor, **kwargs: Unpack[TransformersKwargs]
+        self,
+        pixel_values: torch.Tensor,
+        bool_masked_pos: torch.Tensor,
+        bool_decoded_pos: torch.Tensor | None = None,
+        **kwargs: Unpack[TransformersKwargs],
     ) -> LGIFormerForPreTrainingOutput:
         """
         Args:
             pixel_values: float (batch, frames, channels, height, width), as `LGIFormerVideoProcessor` returns them.
             bool_masked_pos: bool (batch, local tokens), True = masked, as `RegionTubeMasking` returns it.
+            bool_decoded_pos: bool (batch, local tokens), True = masked and predicted by the decoder, as
+                `RegionTubeMasking.decoded` returns it. All clips must have the same number. The default is all masked
+                tokens. In training, `config.decoder_mask_ratio` needs it.
             kwargs: `output_hidden_states`, `output_attentions`, `return_dict`.
 
         Raises:
-            ValueError: If clips or mask do not fit the configuration.
+            ValueError: If clips or masks do not fit the configuration, or training with a `decoder_mask_ratio` has no
+                `bool_decoded_pos`.
 
         Example:
 
@@ -291,6 +305,11 @@ class LGIFormerForPreTraining(LGIFormerPreTrainedModel):
 
         ```
         """
+        if self.training and self.config.decoder_mask_ratio and bool_decoded_pos is None:
+            raise ValueError(
+                f"Training with decoder_mask_ratio={self.config.decoder_mask_ratio} needs bool_decoded_pos, as "
+                "RegionTubeMasking.decoded draws it. To predict all masked tokens, use eval mode or a ratio of 0."
+            )
         kwargs["return_dict"] = True
         outputs = self.lgi_former(pixel_values, bool_masked_pos, **kwargs)
         num_visible = outputs.last_hidden_state.shape[1]
@@ -298,6 +317,8 @@ class LGIFormerForPreTraining(LGIFormerPreTrainedModel):
         visible_positions, masked_index = raster_index[:, :num_visible], raster_index[:, num_visible:]
         if self.config.decoder_position_order == "region":
             visible_positions = self._positions_by_region(bool_masked_pos, visible_positions)
+        if bool_decoded_pos is not None:
+            masked_index = decoded_index(bool_decoded_pos, bool_masked_pos, self.config, self.training)
         logits = self.decoder(outputs.last_hidden_state, visible_positions, masked_index)
         with torch.no_grad():
             targets = reconstruction_targets(pixel_values, self.config, masked_index).to(logits.device)
@@ -336,6 +357,10 @@ class LGIFormerForVideoClassification(LGIFormerPreTrainedModel):
         self.classifier = nn.Linear(config.hidden_size, config.num_labels)
         self.head_activation = nn.Identity() if config.head_activation is None else ACT2FN[config.head_activation]
         self.post_init()
+
+    def get_output_embeddings(self) -> nn.Linear:
+        """The head. Transformers does not quantise it, and PEFT adds no layers to it with `"all-linear"`."""
+        return self.classifier
 
     def _init_weights(self, module: nn.Module):
         super()._init_weights(module)

@@ -24,6 +24,18 @@ _MODULE_OF_FLAT_FILE = {
 }
 """The module of the package that each flat file starts from."""
 
+_CONFIGURATION = "configuration_lgi_former"
+_IMPORT_OF_MODEL = """
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # Transformers then names this module by the code of the model too, which may differ between folders
+    from .modeling_lgi_former import LGIFormerModel  # noqa: F401
+"""
+"""Transformers names a module by a hash of its code and of what it imports, and a model by its configuration's class.
+
+Without this import, two folders with one configuration would share the model that was loaded first.
+"""
+
 _LEFT_OUT = "saving"
 """The room whose base classes are removed from the code: without lgi_former, there is no code to write."""
 
@@ -114,6 +126,8 @@ def _join(flat_name: str) -> tuple[str, list[str]]:
         "# SPDX-License-Identifier: Apache-2.0\n"
     )
     imports = _import_statements(flat_imports.union(*(part.imports for part in parts)))
+    if flat_name == _CONFIGURATION:
+        imports += _IMPORT_OF_MODEL
     sections = [f"# From {part.path.relative_to(PACKAGE).as_posix()}\n\n{part.code}\n" for part in parts]
     return "\n\n".join([f"{header}\n{imports}", *sections]), sorted({name.module[1:] for name in flat_imports})
 

@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from lgi_former import LGIFormerForVideoClassification, extras
-from lgi_former.extras import MODULES, MissingExtraError, needs_extra, require_extra
+from lgi_former.commands.cli import main
+from lgi_former.extras import MODULES, BrokenExtraError, MissingExtraError, needs_extra, require_extra
 
 
 HIDE = """
@@ -141,6 +142,47 @@ def test_other_errors_pass_unchanged(error, monkeypatch):
     with pytest.raises(type(error)) as raised, needs_extra("train"):
         raise error
     assert raised.value is error
+
+
+BREAKAGES = {
+    "a library that cannot be loaded": "raise ImportError('DLL load failed.')",
+    "a missing requirement": "import no_such_requirement",
+    "another error": "raise RuntimeError('compiled for another numpy')",
+    "an error in a module of the package": "from broken_tool import inner",
+}
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES)
+def test_a_broken_package_is_named_with_the_cause(breakage, tmp_path, monkeypatch):
+    (tmp_path / "broken_tool").mkdir()
+    (tmp_path / "broken_tool/__init__.py").write_text(BREAKAGES[breakage])
+    (tmp_path / "broken_tool/inner.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(MODULES, "train", ("json", "broken_tool"))
+    with pytest.raises(BrokenExtraError) as raised, needs_extra("train"):
+        import broken_tool  # noqa: F401
+    message = str(raised.value)
+    assert message.startswith("The package broken_tool is installed but cannot be imported (")
+    causes = ("DLL load failed)", "'no_such_requirement'", "another numpy", "division")
+    assert any(cause in message for cause in causes)
+
+
+@pytest.mark.parametrize(
+    ("command", "package"), [("prepare faces in out", "onnxruntime"), ("demo --model m", "gradio")]
+)
+def test_commands_report_a_broken_package(command, package, tmp_path, monkeypatch, capsys):
+    (tmp_path / package).mkdir()
+    (tmp_path / package / "__init__.py").write_text("raise ImportError('undefined symbol: abc')")
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.split(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr("lgi_former.inference.demo.launch.load_demo", lambda *_: None)
+    assert main(command.split()) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and f"The package {package} is installed but cannot be imported" in error
+    assert "undefined symbol: abc" in error
 
 
 def test_setup_installs_what_the_errors_promise(setup_arguments):

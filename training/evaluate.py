@@ -11,6 +11,7 @@ from transformers.utils import ModelOutput
 
 from ..conversion import model_folder
 from ..hub.answer_kind import THRESHOLD
+from ..hub.model_names import split_revision, with_revision
 from ..image_processing import LGIFormerVideoProcessor, processor_for
 from ..inference import ExportedModel
 from ..inference.loading import load_classifier
@@ -41,6 +42,9 @@ class EvaluationArguments:
             "help": "A fine-tuned or exported model: its folder, a Hub repository, or a name that `lgi-former "
             "download` lists."
         },
+    )
+    revision: str | None = field(
+        default=None, metadata={"help": "Branch, tag or commit of a model on the Hub; also --model owner/name@REV."}
     )
     data: str | None = field(
         default=None,
@@ -142,7 +146,7 @@ def evaluate(arguments: EvaluationArguments) -> int:
             "labels, give their --task, such as distribution for votes."
         )
     check_frames(f"'{arguments.data}'", videos, task, model.config)
-    warn_of_empty_classes(f"'{arguments.data}'", videos, label_names)
+    warn_of_empty_classes(f"'{arguments.data}'", videos, label_names, task)
     skipped = SkippedVideos(arguments.output_dir, count_distinct([videos]), arguments.max_skipped_fraction)
     trainer = LGIFormerTrainer(
         model,
@@ -164,7 +168,8 @@ def evaluate(arguments: EvaluationArguments) -> int:
     report_skipped(trainer, skipped)
     if trainer.is_world_process_zero():
         note(f"Wrote {', '.join(evaluation_files(task))} to '{arguments.output_dir}'.")
-        suggest("lgi-former", "predict", "VIDEO", "--model", arguments.model)
+        model_name = with_revision(*split_revision(arguments.model, arguments.revision))
+        suggest("lgi-former", "predict", "VIDEO", "--model", model_name)
     return 0
 
 
@@ -209,7 +214,8 @@ def load_for_evaluation(
         ValueError, OSError: If there is no such model, it was never fine-tuned, or `bf16` is set for an
             exported model.
     """
-    model, processor = load_classifier(model_folder(arguments.model), device="cpu")  # the trainer moves it
+    name = model_folder(arguments.model, arguments.revision)
+    model, processor = load_classifier(name, device="cpu")  # the trainer moves it
     if isinstance(model, ExportedModel):
         if arguments.bf16:
             raise ValueError("An exported model computes in float32: leave out --bf16.")

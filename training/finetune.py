@@ -13,6 +13,7 @@ from ..image_processing.training_frame_sampling import finetuning_frame_indices
 from ..messages import announce_if_slow, note
 from .data.classes import check_classes_to_train, names_of_classes, warn_of_empty_classes
 from .data.clips import ViewDataset, frame_sampling
+from .data.groups import NO_GROUPS
 from .data.read_labels import task_of_videos, task_sentence
 from .data.skipped_videos import SkippedVideos
 from .data.tasks import check_task
@@ -37,10 +38,12 @@ from .run.run_data import (
     check_frames,
     check_videos,
     count_videos,
+    name_of_source,
     open_training_videos,
     open_videos,
     training_clips,
 )
+from .run.starting_commit import pin_starting_model
 from .run.starting_model import load_model_to_finetune, predicts_frames
 from .run.trainers import finetuning_trainer
 from .trainer import LGIFormerTrainer
@@ -169,16 +172,18 @@ def finetune_once(
         return check_videos(videos.sources, data, training)
     set_seed(training.seed)
     with announce_if_slow("Loading the model ..."):
+        model_arguments = pin_starting_model(model_arguments, training)
         model, stored_rate = load_model_to_finetune(
             model_arguments, videos.label_names, data.drop_path_rate, videos.task, data.label_units
         )
     check_frames("train_data", videos.train, videos.task, model.config)
-    if None in (data.task, data.labels) and training.process_index == 0 and (sentence := task_sentence(videos.train)):
-        note(sentence)
+    if None in (data.task, data.labels) and training.process_index == 0:
+        of_frames = getattr(model.config, "frame_level", False)
+        note(task_sentence(videos.task, videos.label_names, of_frames=of_frames, is_inferred=data.task is None))
     sampling_rate = stored_rate if data.sampling_rate is None else data.sampling_rate
     num_videos = count_videos(*videos.sources, training=training)
     skipped = SkippedVideos(training.output_dir, num_videos, data.max_skipped_fraction)
-    facts = known_facts(model_arguments, data, training, sampling_rate)
+    facts = known_facts(model_arguments, data, training, sampling_rate, videos.division)
     trainer = _make_trainer(model, videos, data, training, sampling_rate, skipped, facts)
     if videos.division is not None and trainer.is_world_process_zero():
         write_lists(training.output_dir, videos.division)
@@ -262,14 +267,14 @@ def open_labelled(
     frame_level = predicts_frames(model_arguments)
     videos = open_training_videos(data, data.labels, task=data.task, frame_level=frame_level)
     check_that_labels_are_there("train_data", videos)
-    task = task_of_videos(videos)
-    label_names = data.labels or names_of_classes("train_data", videos)
+    task = data.task or task_of_videos(videos, frame_level)
+    label_names = data.labels or names_of_classes("train_data", videos, task)
     check_dataset_name(data, label_names)
     division = divide(videos, data, label_names, task, training.seed, num_folds) if is_divided else None
     if division is not None:
         check_lists(training.output_dir, division)
         videos = division.train
-    check_classes_to_train("train_data", videos, label_names)
+    check_classes_to_train("train_data", videos, label_names, task)
     check_units(data.label_units, label_names, task)
     evaluated = None if division is None else division.evaluated
     if data.eval_data is not None:
@@ -277,20 +282,28 @@ def open_labelled(
         evaluated = open_videos(data.eval_data, data.data_root, label_names, **options)
     if evaluated is not None:
         check_that_labels_are_there("eval_data", evaluated)
-        warn_of_empty_classes("eval_data", evaluated, label_names)
+        warn_of_empty_classes("eval_data", evaluated, label_names, task)
     return LabelledVideos(videos, evaluated, label_names, task, division)
 
 
 def known_facts(
-    model_arguments: ModelArguments, data: FinetuningArguments, training: RecipeTrainingArguments, sampling_rate: int
+    model_arguments: ModelArguments,
+    data: FinetuningArguments,
+    training: RecipeTrainingArguments,
+    sampling_rate: int,
+    division: Division | None = None,
 ) -> ModelFacts:
-    """Collect the facts for the model card that the options determine."""
+    """Collect the facts for the model card that the options determine, and how the videos are divided."""
     hyperparameters = {"sampling_rate": sampling_rate} | {name: getattr(data, name) for name in ON_CARD}
     hyperparameters["label_smoothing_factor"] = training.label_smoothing_factor
     hyperparameters["early_stopping_patience"] = training.early_stopping_patience
+    if division is not None:
+        hyperparameters["group_column"] = division.group_column or NO_GROUPS
     return ModelFacts(
         base_model=model_arguments.model_name_or_path,
+        base_revision=model_arguments.revision,
         dataset=data.dataset_name,
+        evaluated_on=name_of_source(data.eval_data or data.train_data[0]),
         fold=data.folds[0] if data.folds else None,
         selected_by=training.metric_for_best_model if training.load_best_model_at_end else None,
         hyperparameters=hyperparameters,

@@ -18,8 +18,9 @@ from transformers.utils import CONFIG_NAME, logging
 
 from ...files import whole_file
 from ..loading import load_config
+from ..model_names import split_revision
 from ..repository_files import adapter_settings
-from .facts import ModelFacts
+from .facts import ModelFacts, tag_of
 from .figures import metrics_in
 from .sections import card_text, kind_of, usage_code
 
@@ -95,7 +96,7 @@ def _new_card(folder, facts, repo_id, metadata):
         base = facts.base_model or adapter.get("base_model_name_or_path")
         facts = dataclasses.replace(facts, adapter=adapter["peft_type"], base_model=base)
     name = Path(folder).resolve().name if repo_id is None else repo_id
-    data = _card_data(config, facts, name.split("/")[-1], dict(metadata))
+    data = _card_data(config, facts, split_revision(name)[0].split("/")[-1], dict(metadata))
     text = card_text(config, facts, name)
     return _with_digest(str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{text}")))
 
@@ -134,11 +135,12 @@ def _card_data(config, facts, model_name, given):
 
 def _eval_results(facts, task, dataset_args):
     measured = facts.figures or facts.metrics
+    dataset = facts.dataset_terms.title if facts.dataset_terms else facts.evaluated_on
     return [
         EvalResult(
             task_type=task,
-            dataset_type=facts.dataset_tag or "unknown",
-            dataset_name=facts.dataset_terms.title if facts.dataset_terms else "unknown",
+            dataset_type=facts.dataset_tag or tag_of(dataset) or "unknown",
+            dataset_name=dataset or "unknown",
             dataset_config=None if facts.fold is None else f"fold {facts.fold}",
             dataset_args=dataset_args,
             metric_type=metric.hub_type,

@@ -10,18 +10,25 @@ from huggingface_hub.utils import validate_repo_id
 from ...configuration import DATASET_TERMS, DatasetTerms
 
 
+def tag_of(name: str | None) -> str | None:
+    """A name as a tag of the Hub."""
+    return name and "-".join(name.lower().split())
+
+
 @dataclass
 class ModelFacts:
     """Origin and results of a model. The card omits unknown facts.
 
     Attributes:
         base_model: The model that training started from: a Hub repository, or a path. The card shows only the name.
+        base_revision: The commit of `base_model`, if that is a Hub repository.
         adapter: PEFT's name of the kind of adapter, such as `"LORA"`, if the model is an adapter of `base_model`.
         checkpoint_file: Path of the published checkpoint that was converted. The card shows only the name.
         checkpoint_link: Address of that checkpoint.
         checkpoint_sha256: SHA-256 of that checkpoint, in hexadecimal digits.
         reported: Figures in per cent that the authors of the checkpoint report, by name: `"uar"` and `"war"`.
         dataset: The training data: a name in `DATASET_TERMS`, or any other name.
+        evaluated_on: A name for the evaluated videos, for the metadata of the Hub if there is no `dataset`.
         fold: Number of the fold in a cross-validation.
         figures: Results of the evaluation, as in `metrics.json`.
         metrics: Results of `compute_metrics` in the training run, by name. The card omits them if there are
@@ -33,12 +40,14 @@ class ModelFacts:
     """
 
     base_model: str | os.PathLike | None = None
+    base_revision: str | None = None
     adapter: str | None = None
     checkpoint_file: str | os.PathLike | None = None
     checkpoint_link: str | None = None
     checkpoint_sha256: str | None = None
     reported: dict[str, float] = field(default_factory=dict)
     dataset: str | None = None
+    evaluated_on: str | None = None
     fold: int | None = None
     figures: dict | None = None
     metrics: dict[str, float] = field(default_factory=dict)
@@ -68,7 +77,7 @@ class ModelFacts:
     @property
     def dataset_tag(self) -> str | None:
         """The name of the data set in the Hub's metadata."""
-        return self.dataset and "-".join(self.dataset.lower().split())
+        return tag_of(self.dataset)
 
     @property
     def dataset_terms(self) -> DatasetTerms | None:

@@ -7,7 +7,9 @@ import torch
 import transformers
 from transformers import PreTrainedConfig
 
+from .. import model_kind
 from ..answer_kind import AnswerKind
+from ..model_names import split_revision
 from .facts import ModelFacts
 from .figures import figures_text, metrics_text, title_of_metric
 
@@ -22,10 +24,7 @@ LOSSES = {"mse": "mean squared error", "mae": "mean absolute error", "ccc": "1 -
 
 def kind_of(config: PreTrainedConfig) -> str:
     """The kind of the model that was saved with a configuration: `"classifier"`, `"autoencoder"` or `"encoder"`."""
-    architecture = (config.architectures or [""])[0]
-    if architecture.endswith("ForVideoClassification"):
-        return "classifier"
-    return "autoencoder" if architecture.endswith("ForPreTraining") else "encoder"
+    return model_kind.kind_of(config.architectures)
 
 
 def card_text(config: PreTrainedConfig, facts: ModelFacts, model: str) -> str:
@@ -85,16 +84,18 @@ def introduction(config: PreTrainedConfig, facts: ModelFacts) -> str:
 
 
 def usage_code(config: PreTrainedConfig, model: str, is_adapter: bool = False) -> str:
-    """Python code that uses the model in a directory or Hub repository."""
-    name = json.dumps(model, ensure_ascii=False)
+    """Python code that uses the model in a directory or Hub repository (`owner/name`, `owner/name@revision`)."""
+    repository, revision = split_revision(model)
+    name = json.dumps(repository, ensure_ascii=False)
+    name_at_revision = name if revision is None else f"{name}, revision={json.dumps(revision, ensure_ascii=False)}"
+    arguments = f"{name_at_revision}, trust_remote_code=True"
     if is_adapter and config.model_type != "lgi_former":
         return f"""from lgi_former.hub.loading import load_classifier
 from lgi_former.inference import predict_video
 
-model, processor = load_classifier({name})  # Transformers alone would use the classes of the base model
+model, processor = load_classifier({name_at_revision})  # Transformers alone would use the classes of the base model
 print(predict_video(model, processor, "face.mp4").scores)
 """
-    arguments = f"{name}, trust_remote_code=True"
     if kind_of(config) == "classifier":
         function = AnswerKind.of(config).function
         if getattr(config, "frame_level", False):
@@ -248,6 +249,8 @@ def _origin_of_conversion(config, facts):
 def _origin_of_training(config, facts):
     name = facts.base_repository
     base = f"[{name}](https://huggingface.co/{name})" if name else facts.base_name and f"`{facts.base_name}`"
+    if name and facts.base_revision:
+        base += f" (commit [{facts.base_revision[:7]}](https://huggingface.co/{name}/tree/{facts.base_revision}))"
     data = f" on {facts.dataset_terms.title}" if facts.dataset_terms else ""
     start = f", starting from {base}" if base else ""
     if kind_of(config) == "classifier":

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torchvision.ops import nms
 
-from ...extras import require_extra
+from ...extras import needs_extra, require_extra
 
 
 FaceDetector = Callable[[np.ndarray], np.ndarray]
@@ -42,6 +42,7 @@ class CenterFaceDetector:
 
     Raises:
         MissingExtraError: If the extra "faces" is not installed.
+        BrokenExtraError: If a package of this extra cannot be imported.
     """
 
     def __init__(
@@ -52,6 +53,9 @@ class CenterFaceDetector:
             "If your videos show one face that fills the frame, you can turn cropping off instead (crop_faces=False, "
             "or --no_crop_faces on the command line).",
         )
+        with needs_extra("faces"):  # otherwise each picture would fail later
+            import onnx  # noqa: F401
+            import onnxruntime  # noqa: F401
         self.score_threshold = score_threshold
         self.longest_side = longest_side
         self.min_size = min_size

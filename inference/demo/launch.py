@@ -5,7 +5,7 @@ import signal
 import tempfile
 from pathlib import Path
 
-from ...extras import require_extra
+from ...extras import needs_extra, require_extra
 from ...hub.loading import is_autoencoder, load_autoencoder
 from ...image_processing import FaceCropper
 from ..loading import load_classifier
@@ -26,8 +26,8 @@ def launch_demo(
     Uploads are in a temporary folder of this process. The folder is deleted at the end.
 
     Args:
-        model_name_or_path: Directory or Hub repository of a fine-tuned classifier or a pre-trained LGI-Former, or the
-            directory of an exported classifier.
+        model_name_or_path: Directory or Hub repository (`owner/name`, `owner/name@revision`) of a fine-tuned
+            classifier or a pre-trained LGI-Former, or the directory of an exported classifier.
         limits: Limits of uploads. The default is 100 MB and 60 seconds.
         device: As for `load_classifier`.
         host: Address to listen on. The default is that of the variable `GRADIO_SERVER_NAME`, which Spaces set, else
@@ -65,10 +65,11 @@ def _serve(demo: Recognition | Reconstruction, model_name: str, host: str | None
     with tempfile.TemporaryDirectory(prefix="lgi-former-demo-") as uploads:
         # Gradio reads both variables when it is imported or a page is built.
         os.environ.update(GRADIO_TEMP_DIR=uploads, GRADIO_ANALYTICS_ENABLED="False")
-        import gradio as gr
+        with needs_extra("demo"):
+            import gradio as gr
 
-        from .markup import STYLE, STYLE_OF_PHONES
-        from .page import build_page
+            from .markup import STYLE, STYLE_OF_PHONES
+            from .page import build_page
 
         page = build_page(demo, Path(model_name).name if os.path.isdir(model_name) else model_name)
         page.launch(

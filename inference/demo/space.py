@@ -13,6 +13,7 @@ from packaging.version import Version
 
 from ...extras import require_extra
 from ...hub import PACKAGE, model_files
+from ...hub.model_names import split_revision
 from ...hub.upload import check_repo_id
 from .uploads import UploadLimits
 
@@ -50,7 +51,8 @@ def export_space(model_name_or_path: str, folder: str | os.PathLike, limits: Upl
     is a local directory.
 
     Args:
-        model_name_or_path: A Hub repository with its owner, or a directory. The model files of a directory are copied.
+        model_name_or_path: A Hub repository (`owner/name`, `owner/name@revision`), or a directory. The model files of
+            a directory are copied.
         folder: A new or empty folder.
         limits: Limits of uploads.
 
@@ -70,7 +72,7 @@ def export_space(model_name_or_path: str, folder: str | os.PathLike, limits: Upl
         raise FileExistsError(f"'{folder}' is not empty. Give a new or empty folder for the Space.")
     is_local = os.path.isdir(model_name_or_path)
     if not is_local:
-        _check_repository(model_name_or_path)
+        _check_repository(split_revision(model_name_or_path)[0])
     files = model_files(model_name_or_path) if is_local else []
     if is_local and "config.json" not in {file.name for file in files}:
         raise FileNotFoundError(f"{model_name_or_path} is not a model's directory: it has no config.json.")
@@ -141,7 +143,8 @@ def _pinned(requirement: Requirement) -> str:
 
 
 def _readme(model_name_or_path: str, is_local: bool, limits: UploadLimits) -> str:
-    name = Path(os.path.abspath(model_name_or_path)).name
+    repository, _ = split_revision(model_name_or_path)
+    name = Path(os.path.abspath(repository)).name
     settings = {
         "title": f"LGI-Former {name}"[:LONGEST_TITLE].strip(),
         "emoji": "🎭",
@@ -151,6 +154,6 @@ def _readme(model_name_or_path: str, is_local: bool, limits: UploadLimits) -> st
         "sdk_version": importlib.metadata.version("gradio"),
         "python_version": PYTHON_VERSION,
         "app_file": "app.py",
-        **({} if is_local else {"models": [model_name_or_path]}),
+        **({} if is_local else {"models": [repository]}),
     }
     return README.format(settings=yaml.safe_dump(settings, allow_unicode=True, sort_keys=False), limits=limits)

@@ -7,7 +7,9 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from huggingface_hub.errors import HfHubHTTPError, Response
+from transformers import AutoConfig, AutoModelForVideoClassification
 
 from lgi_former import LGIFormerForVideoClassification, hub
 from lgi_former.commands.cli import main
@@ -189,3 +191,53 @@ def test_a_failed_connection_is_an_error(constant, token, message, model_dir, on
 def test_the_answer_of_the_hub_is_the_reason(status, message):
     error = HfHubHTTPError(f"{message}\nand more", response=Response(status, request=object()))
     assert reason(error).startswith(message) and "more" not in reason(error)
+
+
+@pytest.mark.parametrize("options", [["someone/branches@trial/1"], ["someone/branches", "--revision", "trial/1"]])
+def test_a_branch_is_created_and_gets_the_model(options, model_dir, on_loopback, capsys):
+    assert push(model_dir, *options) == 0
+    assert "model.safetensors" in on_loopback.files("someone/branches", "trial/1")
+    assert "model.safetensors" not in on_loopback.files("someone/branches")
+    card = on_loopback.files("someone/branches", "trial/1")["README.md"].decode()
+    assert 'model="someone/branches", revision="trial/1", trust_remote_code=True' in card
+    assert "--model someone/branches@trial/1" in capsys.readouterr().err
+    assert push(model_dir, *options) == 0, "the branch exists"
+    del on_loopback.repositories["someone/branches"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["someone/x@"], "The revision of 'someone/x' is empty"),
+        (["someone/x@a", "--revision", "b"], "'someone/x@a' names a revision, but the other revision 'b' is given"),
+        (["someone/x", "--revision", "0" * 40], "nobody can upload to the commit 000"),
+        (["x@main"], "'x' does not name the owner"),
+    ],
+)
+def test_a_wrong_branch_is_refused(options, message, model_dir, on_loopback, capsys):
+    assert push(model_dir, *options) == 2
+    assert message in capsys.readouterr().err and "someone/x" not in on_loopback.repositories
+
+
+@pytest.mark.parametrize("size", ["5GB", "20KB"])
+def test_variants_of_the_weights_are_uploaded(size, model_dir, on_loopback, capsys):
+    (model_dir / "model.safetensors").unlink()
+    model = LGIFormerForVideoClassification(AutoConfig.from_pretrained(model_dir))
+    model.save_pretrained(model_dir, variant="fp16", max_shard_size=size)
+    weights = {path.name for path in model_dir.iterdir() if path.name.startswith("model.")}
+    assert len(weights) == 1 if size == "5GB" else len(weights) > 2
+    repository = f"someone/weights-{size.lower()}"
+    assert push(model_dir, repository) == 0
+    assert "pass variant='fp16' to from_pretrained" in capsys.readouterr().err
+    assert weights <= on_loopback.files(repository).keys()
+    loaded = AutoModelForVideoClassification.from_pretrained(model_dir, variant="fp16")
+    torch.testing.assert_close(loaded.state_dict(), model.state_dict())
+    assert main(["predict", "--sample", "--model", str(model_dir)]) == 2
+    assert "has only weights of the variant 'fp16'" in capsys.readouterr().err
+    model.save_pretrained(model_dir)
+    assert push(model_dir, repository) == 0
+    assert "pass variant" not in capsys.readouterr().err
+    (model_dir / "model.fp16.safetensors").touch()
+    (model_dir / "model.safetensors.index.fp16.json").touch()
+    assert push(model_dir, repository) == 2
+    assert "two sets of weights, model.fp16.safetensors and model.safetensors.index.fp16" in capsys.readouterr().err

@@ -54,6 +54,18 @@ def test_a_saved_configuration_is_the_same_again(tmp_path):
         ({"num_hidden_layers": 2.5}, "num_hidden_layers=2.5 must be a positive whole number"),
         ({"drop_path_rate": 1.0}, "drop_path_rate=1.0 must be a number of at least 0 and less than 1"),
         ({"mask_ratio": -0.1}, "mask_ratio=-0.1"),
+        ({"decoder_mask_ratio": 1}, "decoder_mask_ratio=1 must be a number of at least 0 and less than 1"),
+        ({"decoder_mask_ratio": -0.5}, "decoder_mask_ratio=-0.5 must be a number of at least 0"),
+        ({"decoder_mask_ratio": "0.5"}, "decoder_mask_ratio='0.5' must be a number"),
+        ({"decoder_mask_ratio": float("nan")}, "decoder_mask_ratio=nan must be a number"),
+        (
+            {"decoder_mask_ratio": 0.75},
+            r"leaves out 67.5 of the 90 masked tokens of a region.* Use 0.744444 or 0.755556, or 0",
+        ),
+        ({"decoder_mask_ratio": 0.999}, "a whole number from 1 to 89. Use 0.988889, or 0"),
+        ({"decoder_mask_ratio": 1e-4}, "leaves out 0.009 of the 90 masked tokens.* Use 0.0111111, or 0"),
+        ({"decoder_mask_ratio": 0.5, "mask_ratio": 0.01}, "masks 0 of region_size"),
+        ({"decoder_mask_ratio": 0.5, "region_size": (1, 1, 2)}, "needs at least two masked tokens in a region"),
         ({"layer_norm_eps": -1.0}, "layer_norm_eps=-1.0 must be a positive number"),
         ({"initializer_range": 0.0}, "initializer_range=0.0 must be a positive number"),
         ({"norm_pix_loss": "no"}, "norm_pix_loss='no' is not one of True, False"),
@@ -84,3 +96,9 @@ def test_a_saved_configuration_is_the_same_again(tmp_path):
 def test_impossible_configurations_say_what_clashes(fields, message):
     with pytest.raises(ValueError, match=message):
         LGIFormerConfig(**fields)
+
+
+@pytest.mark.parametrize(("ratio", "decoded"), [(0, 90), (0.5, 45), (0.1, 81), (0.744444, 23), (0.988889, 1)])
+def test_a_decoder_mask_ratio_leaves_out_whole_tokens(ratio, decoded):
+    """Rounded ratios count, too: 0.744444 is 67 of 90."""
+    assert LGIFormerConfig(decoder_mask_ratio=ratio).num_decoded_of_region == decoded

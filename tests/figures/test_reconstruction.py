@@ -60,6 +60,15 @@ def test_only_masked_pixels_are_predicted(mask_ratio, tiny_config, clip):
     assert reconstruction.loss > 0
 
 
+def test_all_masked_pixels_are_predicted_after_training_with_decoder_masking(tiny_config, clip):
+    """Another ratio need not fit the ratio of the decoder."""
+    model = LGIFormerForPreTraining(tiny_config(decoder_mask_ratio=0.25))
+    for mask_ratio in (None, 0.4):
+        reconstruction = reconstruct(model, clip(model.config), mask_ratio)
+        changed = (reconstruction.reconstructed != reconstruction.original).any(dim=1, keepdim=True)
+        assert torch.equal(changed, reconstruction.masked)
+
+
 def test_the_seed_draws_the_mask(tiny_config, clip):
     model = LGIFormerForPreTraining(tiny_config())
     pixel_values = clip(model.config)

@@ -2,11 +2,13 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
 from lgi_former import LGIFormerConfig
 from lgi_former.hub.answer_kind import AnswerKind, answers_of
+from lgi_former.training.evaluation.label_metrics import multi_label_figures
 
 
 LOGITS = torch.tensor([[-0.5, 2.0, 0.25]])
@@ -26,7 +28,7 @@ def kind_of(problem_type, names=("a", "b", "c"), units=None):
         (
             "multi_label_classification",
             LOGITS.sigmoid(),
-            {"a": 0.6, "b": 0.5, "c": 0.9},
+            {"a": 0.6, "b": 0.49, "c": 0.9},
             ["a", "c"],
             "12.3%",
             "0.1234",
@@ -35,7 +37,7 @@ def kind_of(problem_type, names=("a", "b", "c"), units=None):
         (
             "multi_label_classification",
             LOGITS.sigmoid(),
-            {"a": 0.1, "b": 0.5, "c": 0.3},
+            {"a": 0.1, "b": 0.49, "c": 0.3},
             [],
             "12.3%",
             "0.1234",
@@ -53,6 +55,13 @@ def test_each_kind_has_its_function_top_and_formats(problem_type, function, scor
     order = list(kind.ordered(scores))
     assert order == (["a", "b", "c"] if word == "value" else sorted(scores, key=scores.get, reverse=True))
     assert kind.meaning.startswith(f"A {word} is the ") and "{" not in kind.meaning
+
+
+def test_prediction_and_evaluation_have_one_threshold():
+    kind, scores = kind_of("multi_label_classification"), {"a": 0.5, "b": 0.4999, "c": 0.9}
+    predicted = kind.top(scores)
+    figures = multi_label_figures(np.array([[*scores.values()]]), np.ones((1, 3)), list(scores))
+    assert predicted == [name for name, row in figures["labels"].items() if row["f1"]] == ["a", "c"]
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,20 @@ from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification,
 
 @pytest.mark.parametrize("symmetry", [None, "global", "local"])
 @pytest.mark.parametrize("position_order", ["raster", "region"])
-def test_pretraining_forward(symmetry, position_order, tiny_config, clips, fake_gpu):
-    config = tiny_config(decoder_position_order=position_order, drop_path_rate=0.1, motion_loss_weight=0.5)
+@pytest.mark.parametrize("decoder_mask_ratio", [0, 0.5])
+def test_pretraining_forward(symmetry, position_order, decoder_mask_ratio, tiny_config, clips, fake_gpu):
+    config = tiny_config(
+        decoder_position_order=position_order,
+        drop_path_rate=0.1,
+        motion_loss_weight=0.5,
+        decoder_mask_ratio=decoder_mask_ratio,
+    )
     model = LGIFormerForPreTraining(config).train()
-    masks = RegionTubeMasking(config, symmetry)(2, device="cuda")
-    outputs = model(clips(config), masks)
+    masking = RegionTubeMasking(config, symmetry)
+    masks = masking(2, device="cuda")
+    outputs = model(clips(config), masks, masking.decoded(masks))
     assert outputs.loss.device.type == "cuda" and outputs.loss.shape == ()
+    assert outputs.logits.shape[1] == 4 * config.num_decoded_of_region
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,10 @@ def without_imports_and_bases(source):
 def test_a_flat_file_has_all_code_of_its_modules(name):
     modules = [line.removeprefix("# From ") for line in CODE[name].splitlines() if line.startswith("# From ")]
     expected = [node for module in modules for node in without_imports_and_bases((PACKAGE / module).read_text())]
-    assert without_imports_and_bases(CODE[name]) == expected
+    found = without_imports_and_bases(CODE[name])
+    if name == "configuration_lgi_former.py":  # see test_two_folders.py
+        assert found.pop(0).startswith("if TYPE_CHECKING:\n    from .modeling_lgi_former import")
+    assert found == expected
     assert modules[-1].endswith(name)
 
 

@@ -137,6 +137,20 @@ def test_finetuning_leaves_a_model_that_tells_dark_from_light(finetuned):
     assert model.config.id2label[logits.mean(0).argmax().item()] == "dark"
 
 
+def test_pretraining_with_decoder_masking_resumes_exactly(tmp_path):
+    options = ["--decoder_mask_ratio", "0.5", "--max_steps", "4", "--save_steps", "2", "--save_strategy", "steps"]
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    assert pretrain(*options, "--output_dir", str(whole)) == 0
+    assert json.loads((whole / "config.json").read_text())["decoder_mask_ratio"] == 0.5
+    assert "- decoder_mask_ratio: 0.5\n" in ModelCard.load(whole / "README.md").text
+    shutil.copytree(whole / "checkpoint-2", cut / "checkpoint-2")
+    assert pretrain(*options, "--output_dir", str(cut), "--resume_from_checkpoint", "true") == 0
+    losses, resumed = ([entry["loss"] for entry in log_of(folder) if "loss" in entry] for folder in (whole, cut))
+    assert len(losses) == 4 and resumed == losses
+    assert pretrain("--max_steps", "1", "--output_dir", str(tmp_path / "other")) == 0
+    assert log_of(tmp_path / "other")[0]["loss"] != losses[0]  # all masked tokens
+
+
 def test_cards_tell_what_was_measured_and_no_paths(pretrained, finetuned, workplace):
     card = ModelCard.load(Path(finetuned, "README.md"))
     figures = json.loads(Path(finetuned, "metrics.json").read_text())

@@ -81,8 +81,14 @@ def test_from_list_to_card(task, workplace, capsys):
     task_option = ["--task", task] if task == "distribution" else []
     assert main([*command, "false", *task_option]) == 0
     again = json.loads((workplace / "again/metrics.json").read_text())
+    assert again["precision"] == figures["precision"] == "float32"
     for metric in metrics:
         assert again[metric] == pytest.approx(figures[metric])
+    if task == "regression":
+        capsys.readouterr()
+        assert main([*command, "true", "--overwrite", "true"]) == 0
+        assert json.loads((workplace / "again/metrics.json").read_text())["precision"] == "bfloat16"
+        assert "computed in bfloat16" in capsys.readouterr().out
 
 
 FRAMES = {
@@ -102,6 +108,7 @@ def test_labels_of_frames(task, workplace, capsys):
     rows = (workplace / "out/predictions.csv").read_text().splitlines()
     assert rows[0].startswith("path,frame,") and len(rows) == 1 + 4 * NUM_VIDEOS
     # one frame more than the clip has: evaluation takes the first of two possible windows
+    assert [row.split(",")[1] for row in rows[1:5]] == ["0", "1", "2", "3"]
     if task == "regression":
         assert [float(row.split(",")[2]) for row in rows[1:5]] == [0, 1, 2, 3]
     capsys.readouterr()

@@ -11,6 +11,7 @@ import pytest
 
 from lgi_former.commands.cli import main
 from lgi_former.training.data.annotations import load_annotations
+from lgi_former.training.run.run_data import name_of_source
 
 
 RECIPE = """
@@ -89,7 +90,9 @@ def test_a_split_separates_people_and_its_lists_can_be_used_again(workplace, tmp
     assert finetune(*lists, "--max_steps", 2, "--output_dir", again) == 0
     assert weights_of(again) == weights_of(split)
     assert load_annotations(split / "train_split.csv").features["label"].names == list(CLASSES)
-    assert "\n- eval_split: 0.25\n" in (split / "README.md").read_text()
+    card = (split / "README.md").read_text()
+    assert "\n- eval_split: 0.25\n" in card and "\n- group_column: person\n" in card
+    assert "name: list\n" in card and "name: unknown" not in card  # the evaluated videos in the metadata
 
 
 def test_class_folders_are_divided_by_class(tmp_path, capsys):
@@ -98,6 +101,25 @@ def test_class_folders_are_divided_by_class(tmp_path, capsys):
     counts = Counter(row["label"] for row in rows_of(tmp_path / "run" / "eval_split.csv"))
     assert counts == {"dark": 7, "light": 2}
     assert "No column of persons was found, so one person may be in both parts" in capsys.readouterr().err
+    assert "\n- group_column: none\n" in (tmp_path / "run" / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("faces.csv", "faces"),
+        ("my_faces/test", "my_faces"),
+        ("clips/my_faces/test/", "my_faces"),
+        ("clips/my_faces/Test.txt", "my_faces"),
+        ("shards/train/index.json", "shards"),
+        ("s3://bucket/dfew/val/index.json", "dfew"),
+        (r"C:\clips\faces\test.csv", "faces"),
+        ("../test.csv", "test"),
+        (str(Path.home() / "test.csv"), "test"),
+    ],
+)
+def test_the_name_of_a_source(source, name):
+    assert name_of_source(source) == name
 
 
 def test_one_list_is_divided_into_folds(tmp_path, capsys):

@@ -25,7 +25,7 @@ from .frame_labels import holds_lists
 from .labels import AnnotationError
 from .list_text import Annotations, Lines, read_lines, refuse_first, shown
 from .tasks import Wanted
-from .vector_labels import NUMBER, looks_like_numbers
+from .vector_labels import NUMBER, looks_like_numbers, one_class_only
 
 
 logger = logging.get_logger(__name__)
@@ -137,11 +137,14 @@ def _select_columns(annotations: Annotations, header: Header, wanted: Wanted, pl
         }
         _refuse_other_numbers(list(annotations.columns), place)
     other = [name for name in header.names if name not in ("", *VIDEO_COLUMNS)]
-    if not annotations.columns and other:
-        logger.warning(
-            f"{place}: no column is called {LABEL_COLUMN}, so the videos have no labels. If another column has them, "
-            f"rename it. Not read: {shown(', '.join(other))}."
-        )
+    if annotations.columns or not other:
+        return
+    if LABEL_COLUMN in other:
+        raise AnnotationError(f"{place}: {one_class_only(wanted.task)}")
+    logger.warning(
+        f"{place}: no column is called {LABEL_COLUMN}, so the videos have no labels. If another column has them, "
+        f"rename it. Not read: {shown(', '.join(other))}."
+    )
 
 
 def _refuse_other_numbers(names: list[str], place: str):

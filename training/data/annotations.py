@@ -57,7 +57,7 @@ def load_videos(
         label_names: The classes or quantities in their order. Labels may then be names or indices, counted from 0.
             Without it, a column of `ClassLabel` keeps its classes, other names get indices in alphabetical order, and
             numbers do not change. Quantities have the names of their columns.
-        task: One of `TASKS`. None infers it from the labels. `task_of_videos` says which one it is.
+        task: One of `TASKS`. None infers it from the labels, as `task_of_videos` does.
         one_label: Whether a list that gives a video two labels is refused. Otherwise each line is a row.
         frame_level: Whether labels are of frames. None infers it from the labels.
 
@@ -206,7 +206,6 @@ def _load_rows(source: Dataset, data_root: str | os.PathLike, wanted: Wanted) ->
     videos = _undecoded(source)
     if labels is not None:
         videos = videos.add_column("label", labels.values, feature=labels.feature)
-        videos.info.description = labels.description
     return videos
 
 

@@ -29,15 +29,21 @@ Videos = ListedVideos | datasets.IterableDataset
 """Videos with labels: a data set from `load_annotations`, shards, both, or a stream, whose labels are unknown."""
 
 
-def names_of_classes(source: str, videos: Videos) -> list[str]:
+def names_of_classes(source: str, videos: Videos, task: str | None = None) -> list[str]:
     """The names of the videos' classes or quantities, in their order. A class without a name has its index as name.
+
+    Args:
+        source: Names the videos in messages.
+        videos: Videos with labels.
+        task: One of `TASKS`; None: as from `task_of_videos`.
 
     Raises:
         ValueError: If a stream does not name its classes, labels without names do not count from 0, all classes are
             named as parts of a data set (`train`, `test`), or almost every video has a different class.
     """
     feature = (videos.features or {}).get("label")
-    if task_of_videos(videos) != "single_label" or (isinstance(feature, datasets.List) and names_of_feature(feature)):
+    task = task or task_of_videos(videos)
+    if task != "single_label" or (isinstance(feature, datasets.List) and names_of_feature(feature)):
         return names_of_feature(feature)
     if isinstance(feature, datasets.ClassLabel):
         names = feature.names
@@ -78,24 +84,25 @@ def _warn_of_misspelt_names(source: str, videos: datasets.Dataset, names: Sequen
             )
 
 
-def check_classes_to_train(source: str, videos: Videos, label_names: Sequence[str]):
+def check_classes_to_train(source: str, videos: Videos, label_names: Sequence[str], task: str | None = None):
     """Raise a `ValueError` for one class only or a repeated name, and warn of classes without a video.
 
     Regression and multi_label need no second one.
     """
     refuse_repeated_names(label_names)
     present = _present(videos)
-    needs_two = task_of_videos(videos) in ("single_label", "distribution")
+    task = task or task_of_videos(videos)
+    needs_two = task in ("single_label", "distribution")
     if needs_two and (len(label_names) < 2 or (present is not None and len(present) < 2)):
         only = label_names[min(present) if present else 0]
         raise ValueError(
             f"{source} has one class only, {only!r}. A classifier needs videos of at least two classes (separate the "
             "names in --labels by spaces)."
         )
-    warn_of_empty_classes(source, videos, label_names)
+    warn_of_empty_classes(source, videos, label_names, task)
 
 
-def warn_of_empty_classes(source: str, videos: Videos, label_names: Sequence[str]):
+def warn_of_empty_classes(source: str, videos: Videos, label_names: Sequence[str], task: str | None = None):
     """Warn of classes without a video, and of shards with another order of the classes than `label_names`.
 
     Warn also of a quantity that has the same value in all videos.
@@ -103,7 +110,7 @@ def warn_of_empty_classes(source: str, videos: Videos, label_names: Sequence[str
     present = _present(videos)
     if present is None:
         return
-    if task_of_videos(videos) == "regression":
+    if (task or task_of_videos(videos)) == "regression":
         _warn_of_constants(source, _flat_labels(videos))
         return
     if empty := [name for index, name in enumerate(label_names) if index not in present]:

@@ -185,6 +185,17 @@ class ViewDataset(torch.utils.data.Dataset):
             return self.videos.names()
         return [video_name(row["video"]) for row in self.videos]
 
+    def frame_indices(self) -> np.ndarray | None:
+        """The indices of the first view's frames in their video, int64 (videos, frames), if labels are of frames.
+
+        A video has as many frames as labels. No video is opened.
+        """
+        feature = (self.videos.features or {}).get("label")
+        if not is_frame_level(feature, self.task):
+            return None
+        counts = [len(label) for label in self.videos["label"][:]]
+        return np.stack([self.processor.sample_frames(VideoMetadata(count))[0] for count in counts])
+
     def __getitem__(self, index: int) -> dict:
         row = self.videos[index]
         name = video_name(row["video"])

@@ -19,7 +19,8 @@ class PretrainingCollator:
     """Stacks clips and draws a mask for each clip.
 
     Items have `pixel_values` (frames, 3, height, width), `seed` and `video`. A batch has `pixel_values` (batch,
-    frames, 3, height, width), `bool_masked_pos` bool (batch, tokens) and `videos`.
+    frames, 3, height, width), `bool_masked_pos` bool (batch, tokens) and `videos`. With a `decoder_mask_ratio`, it
+    also has `bool_decoded_pos` bool (batch, tokens).
 
     Args:
         masking: Draws the masks.
@@ -29,8 +30,15 @@ class PretrainingCollator:
         self.masking = masking
 
     def __call__(self, items: list[dict]) -> dict:
-        masks = [self.masking(1, generator=torch.Generator().manual_seed(_mixed_seed([item]))) for item in items]
-        return {**_stacked(items), "bool_masked_pos": torch.cat(masks)}
+        draws = [torch.Generator().manual_seed(_mixed_seed([item])) for item in items]
+        masks = [self.masking(1, generator=generator) for generator in draws]
+        batch = {**_stacked(items), "bool_masked_pos": torch.cat(masks)}
+        if self.masking.config.decoder_mask_ratio:
+            decoded = [
+                self.masking.decoded(mask, generator=generator) for mask, generator in zip(masks, draws, strict=True)
+            ]
+            batch["bool_decoded_pos"] = torch.cat(decoded)
+        return batch
 
 
 class FinetuningCollator:

@@ -13,7 +13,6 @@ from .annotation_tables import LABEL_COLUMN
 from .label_values import names_of_feature
 from .labels import AnnotationError, written_label
 from .list_text import Annotations
-from .read_labels import task_of_videos, task_sentence
 from .tasks import Wanted
 
 
@@ -37,8 +36,8 @@ def labels_in_rows(source: Dataset, wanted: Wanted) -> tuple[Annotations, Wanted
         feature = List(feature.feature)
         column = column.cast(pa.list_(column.type.value_type))
     _refuse_missing(column, lambda row: f"{place_in_dataset(row)} has no label")
-    if task_sentence(source) and wanted.task is None:
-        wanted = replace(wanted, task=task_of_videos(source))
+    if wanted.task in ("regression", "distribution"):
+        _refuse_classes(feature, wanted.task)
     if wanted.label_names is None:
         wanted = replace(wanted, label_names=names_of_feature(feature))
     annotations = Annotations(None, None, place_in_dataset)
@@ -54,6 +53,17 @@ def labels_in_rows(source: Dataset, wanted: Wanted) -> tuple[Annotations, Wanted
 def _refuse_missing(column: pa.Array, problem: Callable[[int], str]):
     if (number := pc.index(pc.is_null(column), True).as_py()) >= 0:
         raise AnnotationError(f"{problem(number)}. Leave it out with `filter`.")
+
+
+def _refuse_classes(feature: FeatureType, task: str):
+    while isinstance(feature, List):
+        feature = feature.feature
+    if isinstance(feature, ClassLabel):
+        names = ", ".join(feature.names[:20])
+        raise AnnotationError(
+            f"The column label has classes ({names}), but the task {task} needs numbers. Give it a column of numbers, "
+            "for example with `cast_column`, or name columns of numbers with label_names."
+        )
 
 
 def _with_values(

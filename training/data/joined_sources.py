@@ -10,7 +10,7 @@ from transformers.utils import logging
 from .clips import derived_seeds
 from .dataset_labels import column_of
 from .label_spelling import differ_in_spelling_only
-from .label_values import names_of_feature
+from .label_values import is_frame_level, names_of_feature
 from .labels import AnnotationError
 from .mixed_order import MixedOrder
 from .read_labels import task_of_videos
@@ -55,6 +55,8 @@ def open_joined(
     label_names: Sequence[str] | None = None,
     *,
     with_labels: bool = True,
+    task: str | None = None,
+    frame_level: bool | None = None,
 ) -> Dataset | JoinedVideos:
     """Open several sources as one data set. Their classes are matched by name.
 
@@ -63,25 +65,28 @@ def open_joined(
         open_source: `open_source(source, label_names=label_names)` opens one of them.
         label_names: The classes in the order of their indices, by default all names in alphabetical order.
         with_labels: Whether the labels are needed. Otherwise they need not agree.
+        task, frame_level: What is known about the labels, as in `Wanted`.
 
     Returns:
         Data set as from `load_annotations`, with the further column `source`, int64, the number of the source; or
         `JoinedVideos` if there are shards. There are labels if all sources have some.
 
     Raises:
-        AnnotationError: If one source has names of classes and another has numbers, names differ only in spelling, or
-            two lists give a video two labels.
+        AnnotationError: If the sources have labels of different tasks or types, other columns of numbers, names that
+            differ only in spelling, or two labels of a video.
     """
     videos = [open_source(source, label_names=label_names) for source in sources]
     are_labelled = [with_labels and "label" in part.column_names for part in videos]
     if all(are_labelled):
-        _refuse_other_kinds(sources, [task_of_videos(part) for part in videos])
-        if label_names is None and (names := _names_of_all(sources, videos)) is not None:
+        tasks = [task or task_of_videos(part, frame_level) for part in videos]
+        _refuse_differences(sources, tasks, "labels of the task {}")
+        if label_names is None and (names := _names_of_all(sources, videos, tasks[0])) is not None:
             videos = [
                 part if _names(part) == names else open_source(source, label_names=names)
                 for source, part in zip(sources, videos, strict=True)
             ]
-        _refuse_other_kinds(sources, [part.features["label"] for part in videos])
+        kinds = ["frames" if is_frame_level(part.features["label"], tasks[0]) else "videos" for part in videos]
+        _refuse_differences(sources, kinds, "labels of {}")
     elif any(are_labelled):
         logger.warning(
             f"The labels of train_data are not used, because '{sources[are_labelled.index(False)]}' has none."
@@ -127,10 +132,10 @@ def _names(videos: OneSource) -> list[str] | None:
     return names_of_feature(videos.features["label"])
 
 
-def _names_of_all(sources: Sequence[str], videos: Sequence[OneSource]) -> list[str] | None:
+def _names_of_all(sources: Sequence[str], videos: Sequence[OneSource], task: str) -> list[str] | None:
     """The names of all sources, classes in alphabetical order, columns of numbers in the order of the first source.
 
-    None if no source has names, or sources have different columns of numbers.
+    None if no source has names.
     """
     have_names = [_names(part) is not None for part in videos]
     if True not in have_names:
@@ -140,9 +145,10 @@ def _names_of_all(sources: Sequence[str], videos: Sequence[OneSource]) -> list[s
             f"'{sources[have_names.index(True)]}' has names of classes, but '{sources[have_names.index(False)]}' has "
             "numbers. Write all labels in one way, or name the classes with --labels."
         )
-    if task_of_videos(videos[0]) in ("regression", "distribution"):
-        names = _names(videos[0])
-        return names if all(sorted(_names(part)) == sorted(names) for part in videos) else None
+    if task in ("regression", "distribution"):
+        columns = [", ".join(sorted(_names(part))) for part in videos]
+        _refuse_differences(sources, columns, "the columns {}")
+        return _names(videos[0])
     names = sorted({name for part in videos for name in _names(part)})
     if (pair := differ_in_spelling_only(names)) is not None:
         raise AnnotationError(
@@ -152,13 +158,13 @@ def _names_of_all(sources: Sequence[str], videos: Sequence[OneSource]) -> list[s
     return names
 
 
-def _refuse_other_kinds(sources: Sequence[str], kinds: Sequence):
-    """Refuse labels of different tasks, or of different types."""
-    for source, kind in zip(sources, kinds, strict=True):
-        if kind != kinds[0]:
+def _refuse_differences(sources: Sequence[str], values: Sequence[str], what: str):
+    """Refuse sources that differ in a value. `what` has a place for it."""
+    for source, value in zip(sources, values, strict=True):
+        if value != values[0]:
             raise AnnotationError(
-                f"'{sources[0]}' and '{source}' have labels of different kinds. Give sources with labels of one kind, "
-                "or say with --task what they are."
+                f"'{sources[0]}' has {what.format(values[0])}, but '{source}' has {what.format(value)}. Give sources "
+                "with labels of one kind, or say with --task and --labels which labels to use."
             )
 
 

@@ -38,6 +38,11 @@ def problem_of_label(label: str, labels: Container[str]) -> str | None:
             f"the label {label!r} is a real number. For classes, write names or indices, which are whole numbers from "
             "0 without a decimal point. For numbers, pass --task regression."
         )
+    if re.fullmatch(r"[^\w\s]?\s*\d+([.,]\d+)?\s*[%‰°$€£]\w?", label):
+        return (
+            f"the label {label!r} is a number with a sign. For a quantity, write the number alone and pass --task "
+            "regression. For a class, name it with --labels."
+        )
     if re.search(_VIDEO, label.lower()):
         return f"the label {label!r} looks like a video. Write the path first, then the label."
     if re.search(r"""^'.*'$|^"|"$""", label):

@@ -10,6 +10,10 @@ from torch.utils.data import Sampler
 from .shard_order import ShardOrder
 
 
+LONGEST_EPOCH = 100
+"""An epoch reads at most as many items as this number of rounds through all sources."""
+
+
 class MixedOrder(Sampler[int]):
     """Mixes several sources in fixed shares, shuffled in each epoch.
 
@@ -23,8 +27,11 @@ class MixedOrder(Sampler[int]):
     Args:
         orders: The order of each source by itself. It is drawn again whenever the source is read to its end.
         rows: For each source, the indices of its items in the data set, by their positions in the source.
-        shares: The share of each source, above 0. Other shares raise a `ValueError`.
+        shares: The share of each source, above 0.
         seed: The run's seed.
+
+    Raises:
+        ValueError: If the shares are others, or an epoch would be longer than `LONGEST_EPOCH` says.
 
     Attributes:
         counts (`list[int]`): Number of items of each source in an epoch.
@@ -39,6 +46,8 @@ class MixedOrder(Sampler[int]):
         self.rows = rows
         self.seed = seed
         self.epoch = 0
+        num_items = sum(map(len, orders))
+        check_length(len(orders[0]) * sum(shares) / shares[0], num_items, shares)
         self.counts = [max(round(len(orders[0]) * share / shares[0]), 1) for share in shares]
         parts = [f"{count} of {len(order)}" for order, count in zip(orders, self.counts, strict=True)]
         buffers = {order.shuffle_buffer for order in orders if len(order.counts) > 1}
@@ -80,4 +89,16 @@ def check_shares(shares: Sequence[float], num_sources: int):
     if any(share <= 0 or not math.isfinite(share) for share in shares):
         raise ValueError(
             f"mix={' '.join(map(str, shares))} must be numbers above 0. Leave out a source instead of giving it 0."
+        )
+
+
+def check_length(length: float, num_items: int, shares: Sequence[float]):
+    """
+    Raises:
+        ValueError: If an epoch of `length` items is more than `LONGEST_EPOCH` rounds through `num_items`.
+    """
+    if not length <= LONGEST_EPOCH * num_items:
+        raise ValueError(
+            f"mix={' '.join(map(str, shares))} would make an epoch of {length:.3g} videos from {num_items}, because "
+            "an epoch reads the first source once. Give it a larger share, or put a smaller source first."
         )

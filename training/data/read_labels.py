@@ -1,21 +1,19 @@
-"""The labels of a list as a column of a data set, with their task."""
+"""The labels of a list as a column of a data set, and the task of such a column."""
 
-import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
-from datasets import Dataset, DatasetInfo, Features, List, Value
+from datasets import ClassLabel, Dataset, Features, List, Value
 
-from .label_values import LabelFeature, names_of_feature
+from .dataset_labels import column_of
+from .label_values import LabelFeature
 from .labels import AnnotationError, in_lists, label_column
 from .list_text import Annotations
-from .task_inference import infer_task
-from .tasks import TASKS, Wanted
+from .task_inference import are_shares, infer_task
+from .tasks import Wanted
 from .vector_labels import vector_labels
-
-
-_TASK = re.compile(rf"Task: ({'|'.join(TASKS)})\b.*")
-"""The first line of the description of a data set from `load_videos`. Other data sets may describe their task, too."""
 
 
 class ReadLabels(NamedTuple):
@@ -24,12 +22,10 @@ class ReadLabels(NamedTuple):
     Attributes:
         values (`pa.Array`): The column `label`.
         feature (`LabelFeature`): Its type.
-        description (`str`): A sentence that names the task, the labels and where the task comes from.
     """
 
     values: pa.Array
     feature: LabelFeature
-    description: str
 
 
 def read_labels(annotations: Annotations, wanted: Wanted) -> ReadLabels | None:
@@ -41,6 +37,11 @@ def read_labels(annotations: Annotations, wanted: Wanted) -> ReadLabels | None:
             f"{annotations.place(0)}: there are no labels for --task {wanted.task}. docs/datasets.md shows how "
             "to write them."
         )
+    if wanted.frame_level and annotations.frame_counts is None:
+        raise AnnotationError(
+            f"{annotations.place(0)} has one label for each video, but labels of frames are needed "
+            "(frame_level=true). Write a label for each frame, see docs/datasets.md."
+        )
     task = wanted.task or infer_task(annotations, wanted.label_names)
     if task == "single_label":
         indices, feature = label_column(annotations.labels, wanted.label_names, annotations.place_of_label)
@@ -49,36 +50,47 @@ def read_labels(annotations: Annotations, wanted: Wanted) -> ReadLabels | None:
         values, feature = vector_labels(annotations, wanted.label_names, task)
     if annotations.frame_counts is not None:
         values, feature = in_lists(values, annotations.frame_counts), List(feature)
-    return ReadLabels(values, feature, _description(task, feature, annotations, wanted))
-
-
-def _description(task: str, feature: LabelFeature, annotations: Annotations, wanted: Wanted) -> str:
-    names = names_of_feature(feature)
-    labels = f" of {', '.join(names[:20])}{', ...' if len(names) > 20 else ''}" if names else ""
-    frames = " for each frame" if annotations.frame_counts is not None else ""
-    columns = ", ".join(list(annotations.columns)[:20])
-    inferred = "" if wanted.task else " (from the labels)"
-    origin = f" (from the columns {columns})" if columns else inferred
-    return f"Task: {task}{labels}{frames}{origin}."
+    return ReadLabels(values, feature)
 
 
 def labelled_videos(paths: pa.Array | pa.ChunkedArray, labels: ReadLabels | None) -> Dataset:
-    """A data set with the column `video` and, if there are labels, `label`. Its description names the task."""
-    columns, features, info = {"video": paths}, Features({"video": Value("string")}), DatasetInfo()
+    """A data set with the column `video` and, if there are labels, `label`."""
+    columns, features = {"video": paths}, Features({"video": Value("string")})
     if labels is not None:
         columns["label"], features["label"] = labels.values, labels.feature
-        info.description = labels.description
     # `from_dict` would read every row.
-    return Dataset(pa.table(columns, schema=features.arrow_schema), info=info)
+    return Dataset(pa.table(columns, schema=features.arrow_schema))
 
 
-def task_of_videos(videos) -> str:
-    """The task of a data set from `load_annotations`. Other sources, such as shards, have single labels."""
-    match = _TASK.match(task_sentence(videos))
-    return "single_label" if match is None else match[1]
+def task_of_videos(videos, frame_level: bool | None = None) -> str:
+    """The task of the labels of a data set from `load_videos`, or of another one with a column of a `LabelFeature`.
+
+    Lists of classes are `"multi_label"`, but single labels of frames if a list repeats a class. Numbers are a
+    `"distribution"` if each row is one as `are_shares` says, else a `"regression"`. Lists and tables have the same
+    rules. Give the task instead if you know it: two quantities may sum to 1, too.
+
+    Args:
+        videos: A `datasets.Dataset`. Shards and streams have single labels.
+        frame_level: Whether labels are of frames. None: as above.
+    """
+    feature = videos.features["label"] if isinstance(videos, Dataset) and "label" in videos.features else None
+    of_frames = isinstance(feature, List) and isinstance(feature.feature, (dict, List))
+    inner = feature.feature if of_frames else feature
+    if isinstance(inner, dict):
+        values = column_of(videos, "label")
+        values = values.flatten() if of_frames else values
+        numbers = np.stack([values.field(name).to_numpy(zero_copy_only=False) for name in inner], axis=1)
+        return "distribution" if are_shares(numbers) else "regression"
+    is_list_of_classes = isinstance(inner, List) and isinstance(inner.feature, ClassLabel)
+    if not is_list_of_classes:
+        return "single_label"
+    if frame_level is None and not of_frames:
+        frame_level = any(len(set(classes)) < len(classes) for classes in column_of(videos, "label").to_pylist())
+    return "single_label" if frame_level and not of_frames else "multi_label"
 
 
-def task_sentence(videos) -> str:
-    """The sentence of a data set from `load_annotations` that names its task; empty for other sources."""
-    match = _TASK.match(videos.info.description or "") if isinstance(videos, Dataset) else None
-    return "" if match is None else match[0]
+def task_sentence(task: str, label_names: Sequence[str], *, of_frames: bool = False, is_inferred: bool = False) -> str:
+    """A sentence that names the task and the labels."""
+    names = ", ".join(label_names[:20]) + (", ..." if len(label_names) > 20 else "")
+    frames = " for each frame" if of_frames else ""
+    return f"Task: {task} of {names}{frames}{' (from the labels)' if is_inferred else ''}."

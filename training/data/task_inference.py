@@ -33,6 +33,15 @@ def infer_task(annotations: Annotations, label_names: Sequence[str] | None) -> s
     return "multi_label" if _name_several_classes(written, values, label_names) else "single_label"
 
 
+def are_shares(values: np.ndarray) -> bool:
+    """Whether numbers, float (rows, classes), are shares of a distribution.
+
+    Each row has two or more, none is below 0, and their sum is 1 up to `SUM_TOLERANCE`.
+    """
+    num_classes = values.shape[1]
+    return bool(num_classes > 1 and (values >= 0).all() and (np.abs(values.sum(axis=1) - 1) <= SUM_TOLERANCE).all())
+
+
 def _has_fraction(label: str) -> bool:
     return not float(label.replace(MINUS, "-").replace(",", ".")).is_integer() and "inf" not in label.lower()
 
@@ -62,7 +71,7 @@ def _task_of_columns(annotations: Annotations) -> str:
     if (values < 0).any():
         return "regression"
     if (values != np.round(values)).any():
-        if num_columns > 1 and (np.abs(sums - 1) <= SUM_TOLERANCE).all():
+        if are_shares(values):
             return "distribution"
         if num_columns == 1 or len(sums) == 1 or np.ptp(sums) > SUM_TOLERANCE * sums.max():
             return "regression"
@@ -75,6 +84,8 @@ def _task_of_columns(annotations: Annotations) -> str:
             readings += ", distribution if each row has one vote"
     elif num_columns > 1:
         readings = "distribution if they are votes"
+    elif pa.types.is_floating(next(iter(columns.values())).type):
+        return "regression"  # class indices are whole numbers or text
     else:
         raise AnnotationError(
             f"{annotations.place(0)}: the column {shown(*columns)} may hold class indices or a quantity. For indices, "

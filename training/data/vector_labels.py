@@ -20,6 +20,7 @@ ONE_NUMBER = "value"
 NUMBER = rf"[+{MINUS}-]?(\d+\.?\d*|\.\d+)([eE][+{MINUS}-]?\d+)?"
 _DECIMAL_COMMA = r"[+-]?\d*,\d+"
 _INFINITE = r"(?i:[+-]?inf(inity)?)"
+WITH_SIGN = rf"[$€£~<>≤≥±]\s*{NUMBER}|{NUMBER}\s*[%‰°$€£]\w?"  # such as 50%, no text
 _TRUTH = {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0, "false": 0.0, "true": 1.0}
 
 Place = Callable[[int], str]
@@ -48,6 +49,8 @@ def vector_labels(annotations: Annotations, label_names: Sequence[str] | None, t
     Raises:
         AnnotationError: If a label is wrong. The message names the line.
     """
+    if task == "distribution" and annotations.labels is not None:
+        raise AnnotationError(f"{annotations.place(0)}: {one_class_only(task)}")
     columns, place = _named_columns(annotations, label_names, task), annotations.place_of_label
     if task == "multi_label" and annotations.labels is not None:
         return _listed_classes(annotations.labels, label_names, place)
@@ -62,6 +65,14 @@ def vector_labels(annotations: Annotations, label_names: Sequence[str] | None, t
         values = _shares(values, place)
     arrays = [pa.array(column, pa.float32()) for column in values.values()]
     return Labels(pa.StructArray.from_arrays(arrays, list(values)), dict.fromkeys(values, Value("float32")))
+
+
+def one_class_only(task: str) -> str:
+    """The problem of a list with one class for each video, in sentences, if the task needs columns of numbers."""
+    return (
+        f"each video has one label, but --task {task} needs a column of numbers for each label. Leave --task out if "
+        "the labels are classes."
+    )
 
 
 def _named_columns(annotations: Annotations, label_names: Sequence[str] | None, task: str) -> dict[str, pa.Array]:
@@ -82,7 +93,7 @@ def looks_like_numbers(column: pa.Array | pa.ChunkedArray) -> bool:
     if not pa.types.is_string(column.type):
         return True
     written = [value for value in distinct(column)[0].to_pylist() if not is_missing(value)]
-    numbers = [value for value in written if re.fullmatch(f"{NUMBER}|{_DECIMAL_COMMA}|{_INFINITE}", value)]
+    numbers = [value for value in written if re.fullmatch(f"{NUMBER}|{_DECIMAL_COMMA}|{_INFINITE}|{WITH_SIGN}", value)]
     truth = [value for value in written if value.lower() in _TRUTH]
     return len(written) > 0 and 2 * max(len(numbers), len(truth)) >= len(written)
 
@@ -103,6 +114,15 @@ def numbers_of(column: pa.Array | pa.ChunkedArray, name: str, place: Place) -> n
             raise AnnotationError(
                 f"{place(row)}: the value of {shown(name)} is missing ({shown(column[row].as_py())}). Remove the row."
             )
+        refuse_first(
+            pc.match_substring_regex(text, f"^({WITH_SIGN})$"),
+            column,
+            place,
+            ": the value {}"
+            + of_column
+            + "has a sign beside the number. Write the number alone, or name other columns "
+            "with --labels.",
+        )
         refuse_first(wrong, column, place, ": the value {}" + of_column + "is not a number.")
         column = pc.cast(pc.replace_substring_regex(text, r"^\+", ""), pa.float64())
     values = pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False)

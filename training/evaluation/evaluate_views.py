@@ -47,7 +47,14 @@ def evaluate_views(
         label_names,
         task,
         threshold=threshold,
+        frame_indices=views.frame_indices(),
+        precision=_precision_of(trainer),
         units=getattr(trainer.model.config, "label_units", None),
     )
     print_evaluation(figures)
     return figures
+
+
+def _precision_of(trainer: LGIFormerTrainer) -> str:
+    mixed = {"bf16": "bfloat16", "fp16": "float16"}.get(trainer.accelerator.mixed_precision)
+    return mixed or str(trainer.model.dtype).removeprefix("torch.")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...extras import needs_extra
-from ...hub.answer_kind import THRESHOLD
+from ...hub.answer_kind import THRESHOLD, is_predicted
 
 
 REGRESSION_METRICS = ("ccc", "pearson", "mae", "rmse", "mse")
@@ -66,7 +66,7 @@ def multi_label_figures(
         probabilities: float (videos, labels).
         labels: float (videos, labels), 0 or 1.
         names: Names of the labels.
-        threshold: A label is predicted if its probability is at least this number.
+        threshold: As for `is_predicted`.
 
     Returns:
         `map`: mean of the average precisions. `micro_f1`: F1 of all decisions. `macro_f1`: mean of the F1. `labels`:
@@ -83,7 +83,7 @@ def multi_label_figures(
     if not np.isin(labels, (0, 1)).all():
         raise ValueError("Labels of several classes must be 0 or 1 for each class.")
     _check_finite(probabilities, "predictions")
-    true, predicted = labels == 1, probabilities >= threshold
+    true, predicted = labels == 1, is_predicted(probabilities, threshold)
     hits, support, claims = (true & predicted).sum(0), true.sum(0), predicted.sum(0)
     of_labels = {
         name: {

@@ -203,8 +203,9 @@ def make_compute_metrics(
     """Make the `compute_metrics` of a `Trainer`. Each metric can be logged and can select the best model.
 
     The function takes predictions (videos, labels), which are logits or the scores of `average_views`, and labels.
-    Videos of label -100 or NaN are unreadable and do not count. A frame counts as a video with frame-level labels. It
-    raises a ValueError if no video could be read. It returns:
+    If a model returns more, such as hidden states, the first of the predictions are the logits. Videos of label -100
+    or NaN are unreadable and do not count. A frame counts as a video with frame-level labels. It raises a ValueError
+    if no video could be read, or if the predictions are not one number for each label. It returns:
 
     - single_label: `uar`, `war`, `weighted_f1`, `micro_f1`, `macro_f1`, and `accuracy_<name>` of each class that
       occurs. Distribution: also `kl`.
@@ -222,13 +223,24 @@ def make_compute_metrics(
     require_extra("train")
 
     def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
-        labels, values = prediction.label_ids, prediction.predictions
+        labels, values = prediction.label_ids, _logits_in(prediction.predictions, label_names)
         if task != "single_label":
             labels, values = labels.reshape(values.shape), values_of(values, task)
         read = is_readable(labels, task)
         return flat_figures(figures_of_task(task, values[read], labels[read], label_names))
 
     return compute_metrics
+
+
+def _logits_in(predictions: np.ndarray | tuple, label_names: Sequence[str]) -> np.ndarray:
+    logits = predictions[0] if isinstance(predictions, (tuple, list)) else predictions
+    if np.ndim(logits) < 2 or np.shape(logits)[-1] != len(label_names):
+        raise ValueError(
+            f"The predictions have the shape {np.shape(logits)}, but the last dimension should be the "
+            f"{len(label_names)} labels {', '.join(label_names[:20])}. Give make_compute_metrics the labels of the "
+            "model."
+        )
+    return logits
 
 
 def values_of(scores: np.ndarray, task: str) -> np.ndarray:

@@ -33,7 +33,7 @@ class Predictions:
         videos: Path of the video of each row.
         labels: int (rows,) of single_label, otherwise float (rows, labels).
         values: float (rows, labels): probabilities, or the predicted numbers of regression.
-        frames: Index of the frame in the clip, int (rows,). None if the labels are those of videos.
+        frames: Index of the frame in its video, int (rows,). None if the labels are those of videos.
         winners: Indices of the true and the predicted classes, two int (rows,). None if the task has no such class.
             The first of equal shares or probabilities is the class.
     """

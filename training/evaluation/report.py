@@ -50,6 +50,8 @@ def write_evaluation(
     *,
     threshold: float = THRESHOLD,
     units: Sequence[str | None] | None = None,
+    frame_indices: np.ndarray | None = None,
+    precision: str | None = None,
 ) -> dict:
     """Write the `evaluation_files`: `metrics.json`, `predictions.csv` and a picture.
 
@@ -63,10 +65,14 @@ def write_evaluation(
         task: One of `TASKS`.
         threshold: As for `figures_of_task`.
         units: Units of the quantities of regression. A quantity without unit has an empty one.
+        frame_indices: Index in its video of each frame with a label, int (videos, frames). By default, frames are
+            counted in the clip.
+        precision: The type that the model computed with, such as `"bfloat16"`, for the report.
 
     Returns:
         The metrics of `figures_of_task`, `num_videos` and `num_unreadable_videos`. With frame-level labels, the
-        metrics are those of frames, and there is `num_frames`. Quantities with a unit have it as `unit`.
+        metrics are those of frames, and there is `num_frames`. Quantities with a unit have it as `unit`. `precision`
+        if it is given.
 
     Raises:
         ValueError: If no video could be read, or labels are impossible.
@@ -80,9 +86,16 @@ def write_evaluation(
         [videos[index] for index in places[0]],
         labels[read],
         values[read],
-        places[1] if len(places) > 1 else None,
+        _frames_at(places, frame_indices),
     )
-    return write_report(output_dir, predictions, len(videos) - len(set(places[0])), threshold=threshold, units=units)
+    num_unreadable = len(videos) - len(set(places[0]))
+    return write_report(output_dir, predictions, num_unreadable, threshold=threshold, units=units, precision=precision)
+
+
+def _frames_at(places: tuple[np.ndarray, ...], frame_indices: np.ndarray | None) -> np.ndarray | None:
+    if len(places) < 2:
+        return None
+    return places[1] if frame_indices is None else frame_indices[places]
 
 
 def write_report(
@@ -92,6 +105,7 @@ def write_report(
     *,
     threshold: float = THRESHOLD,
     units: Sequence[str | None] | None = None,
+    precision: str | None = None,
 ) -> dict:
     """Write the report of predictions; otherwise as `write_evaluation`."""
     figures = figures_of_task(
@@ -105,6 +119,7 @@ def write_report(
     else:
         figures |= {"num_videos": len(set(predictions.videos)), "num_frames": num_rows}
     figures |= {"num_unreadable_videos": num_unreadable_videos}
+    figures |= {"precision": precision} if precision else {}
     output_dir = Path(output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)
     write_predictions(output_dir / PREDICTIONS_FILE, predictions)
@@ -146,8 +161,15 @@ def pool_evaluations(folders: Sequence[str | Path], output_dir: str | Path) -> d
         None if first.frames is None else np.concatenate([predictions.frames for predictions in read]),
     )
     num_unreadable = sum(figures["num_unreadable_videos"] for figures in metrics)
-    threshold = metrics[0].get("threshold", THRESHOLD)
-    return write_report(output_dir, pooled, num_unreadable, threshold=threshold, units=_units_in(metrics[0]))
+    precisions = {figures.get("precision") for figures in metrics}
+    return write_report(
+        output_dir,
+        pooled,
+        num_unreadable,
+        threshold=metrics[0].get("threshold", THRESHOLD),
+        units=_units_in(metrics[0]),
+        precision=precisions.pop() if len(precisions) == 1 else None,
+    )
 
 
 def _units_in(figures: dict) -> list[str | None]:
@@ -191,6 +213,8 @@ def print_evaluation(figures: dict):
         console().print(
             f"KL(label || prediction) is {figures['kl']:.4g} nats. Classes are those with the largest shares."
         )
+    if figures.get("precision", "float32") != "float32":
+        console().print(f"The model computed in {figures['precision']}, which changes scores a little.")
     for sentence in figures.get("notes", ()):
         console().print(Text(sentence))
 

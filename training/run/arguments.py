@@ -40,6 +40,10 @@ class ModelArguments:
             "trained from scratch."
         },
     )
+    revision: str | None = field(
+        default=None,
+        metadata={"help": "Branch, tag or commit of a model on the Hub; also --model_name_or_path owner/name@REV."},
+    )
     model_type: str = field(
         default="lgi_former",
         metadata={"help": "Family of a model trained from scratch.", "choices": ["lgi_former", "videomae"]},
@@ -59,6 +63,8 @@ class ModelArguments:
 
     def __post_init__(self):
         self.config_overrides = _parsed_fields(self.config_overrides)
+        if self.revision is not None and self.model_name_or_path is None:
+            raise ValueError(f"--revision {self.revision} needs a model on the Hub as --model_name_or_path.")
 
     @property
     def config_fields(self) -> dict:

@@ -28,12 +28,14 @@ class Division(NamedTuple):
         train, evaluated: Videos with labels, of `load_annotations`.
         lists: The content of the lists of both parts, by the name of their files.
         summary: The sizes of the parts in a sentence.
+        group_column: Title of the column whose values are in one part each; None if there is none.
     """
 
     train: datasets.Dataset
     evaluated: datasets.Dataset
     lists: dict[str, str]
     summary: str
+    group_column: str | None
 
 
 def divides(data: LabelledDataArguments, num_folds: int | None = None) -> bool:
@@ -93,7 +95,7 @@ def divide(
         for name, rows in parts.items()
     }
     summary = _summary(parts, column, groups, data.group_column)
-    return Division(*(videos.select(rows) for rows in parts.values()), lists, summary)
+    return Division(*(videos.select(rows) for rows in parts.values()), lists, summary, column)
 
 
 def check_lists(folder: str | os.PathLike, division: Division):

@@ -13,6 +13,7 @@ from ..trainer import LGIFormerTrainer
 from ..trainer.whole_checkpoints import newest_whole_checkpoint
 from .arguments import RecipeTrainingArguments
 from .run_data import BAD_VIDEOS_FILE
+from .starting_commit import record_starting_model
 
 
 logger = logging.get_logger(__name__)
@@ -57,6 +58,8 @@ def train_and_save(trainer: LGIFormerTrainer):
     """
     if is_quiet():
         trainer.remove_callback(PrinterCallback)
+    if trainer.is_world_process_zero():
+        record_starting_model(trainer.model_facts, trainer.args)
     outcome = trainer.train(_checkpoint(trainer.args))
     trainer.save_model()
     trainer.create_model_card()

@@ -1,6 +1,8 @@
 """Opens the data sets of a run: videos in a list, in shards or in a stream."""
 
 import functools
+import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,13 +12,14 @@ from transformers import PreTrainedConfig
 
 from ...messages import note
 from ..data.annotations import check_that_videos_are_there, load_wanted
+from ..data.classes import SPLITS
 from ..data.clip_stream import ClipStream, open_stream
 from ..data.clips import ClipDataset, ClipTransform, FrameSampling
 from ..data.data_check import check_data
 from ..data.joined_sources import JoinedVideos, ListedVideos, mixed_order, open_joined
 from ..data.label_values import is_frame_level
 from ..data.mixed_order import MixedOrder
-from ..data.shard_index import index_url
+from ..data.shard_index import INDEX_FILE, index_url
 from ..data.shard_order import ShardOrder
 from ..data.sharded_videos import ShardedVideos
 from ..data.skipped_videos import SkippedVideos
@@ -62,7 +65,7 @@ def open_training_videos(
         open_videos, data_root=arguments.data_root, may_be_columns=with_labels, **label_options
     )
     if len(arguments.train_data) > 1:
-        return open_joined(arguments.train_data, open_source, label_names, with_labels=with_labels)
+        return open_joined(arguments.train_data, open_source, label_names, with_labels=with_labels, **label_options)
     return open_source(arguments.train_data[0], label_names=label_names)
 
 
@@ -85,6 +88,17 @@ def open_videos(
     videos = load_wanted(source, data_root, Wanted(label_names=label_names, **label_options))
     check_that_videos_are_there(videos)
     return videos
+
+
+def name_of_source(source: str) -> str:
+    """A name for the videos of a source, without the folders around it and the name of a part.
+
+    Both `clips/my_faces/test` and `clips/my_faces/test.csv` are `my_faces`. The user's own folder names nothing.
+    """
+    *folders, last = [part for part in re.split(r"[/\\]+", source.split("://")[-1]) if part not in (INDEX_FILE, "")]
+    names = [os.path.splitext(last)[0], *reversed(folders)]
+    named = (name for name in names if name.strip(".").lower() not in (*SPLITS, "", Path.home().name.lower()))
+    return next(named, names[0])
 
 
 def refuse_other_tasks(source: str, task: str | None = None, frame_level: bool | None = None, **_):

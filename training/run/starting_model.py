@@ -18,7 +18,8 @@ from transformers.utils import logging
 
 from ...configuration import LGIFormerConfig
 from ...conversion import convert_mae_dfer_checkpoint, model_folder
-from ...hub.loading import first_names, load_config, load_weights
+from ...hub.loading import first_names, load_config, load_weights, pinned
+from ...hub.model_kind import kind_of
 from ...image_processing import LGIFormerVideoProcessor
 from ...messages import nearest, note
 from ...modeling_lgi_former import RegionTubeMasking
@@ -46,20 +47,34 @@ class StartingModel(NamedTuple):
     sampling_rate: int
 
 
-def load_model_to_pretrain(arguments: ModelArguments, mask_ratio: float) -> StartingModel:
+def load_model_to_pretrain(
+    arguments: ModelArguments, mask_ratio: float, decoder_mask_ratio: float | None = None
+) -> StartingModel:
     """Load a masked autoencoder, or make a new one.
 
+    Args:
+        arguments: Names the model.
+        mask_ratio: `config.mask_ratio`.
+        decoder_mask_ratio: `config.decoder_mask_ratio`. The default is that of the model.
+
     Raises:
-        ValueError: If the configuration clashes, the model needs its own code, or a checkpoint is not a masked
-            autoencoder.
+        ValueError: If the configuration clashes, the model needs its own code, a checkpoint is not a masked
+            autoencoder, or a VideoMAE should have a `decoder_mask_ratio`.
         OSError: If there is no such model.
     """
 
-    def set_mask_ratio(config):
+    def set_mask_ratios(config):
         if isinstance(config, LGIFormerConfig):  # VideoMAE has no such field: it takes any mask
             config.mask_ratio = mask_ratio
+            if decoder_mask_ratio is not None:
+                config.decoder_mask_ratio = decoder_mask_ratio
+        elif decoder_mask_ratio:
+            raise ValueError(
+                f"decoder_mask_ratio={decoder_mask_ratio} needs LGI-Former. The decoder of VideoMAE reconstructs all "
+                "masked tokens, so leave the option out."
+            )
 
-    return _load(AutoModelForPreTraining, arguments, arguments.config_fields, set_mask_ratio, may_be_new=())[0]
+    return _load(AutoModelForPreTraining, arguments, arguments.config_fields, set_mask_ratios, may_be_new=())[0]
 
 
 def load_model_to_finetune(
@@ -109,7 +124,8 @@ def load_model_to_finetune(
     loaded, stored = _load(
         AutoModelForVideoClassification, arguments, fields, set_options, may_be_new=NEW_IN_CLASSIFIERS
     )
-    if stored is not None and _is_classifier(stored) and problem_type_of(stored) != problem_type:
+    is_classifier = stored is not None and kind_of(stored.architectures) == "classifier"
+    if is_classifier and problem_type_of(stored) != problem_type:
         _replace_head(loaded.model)
         note(f"The head is new, because the starting model has problem_type={problem_type_of(stored)!r}.")
     return loaded
@@ -128,10 +144,6 @@ def predicts_frames(arguments: ModelArguments) -> bool | None:
         return getattr(load_config(path), "frame_level", False)
     except (OSError, ValueError):  # loading the model reports it
         return None
-
-
-def _is_classifier(config: PreTrainedConfig) -> bool:
-    return any(name.endswith("ForVideoClassification") for name in config.architectures or ())
 
 
 def _replace_head(model: PreTrainedModel):
@@ -180,31 +192,34 @@ def _load(
         config = _new_config(arguments, fields)
         set_options(config)
         return StartingModel(auto_class.from_config(config), LGIFormerVideoProcessor.sampling_rate), None
-    with _as_directory(arguments.model_name_or_path) as path:
-        stored = load_config(path)
+    with _as_directory(arguments.model_name_or_path, arguments.revision) as model:
+        path, commit = pinned(model)
+        stored = load_config(path, commit)
         config = _config_with(stored, _without_units(stored, fields))
         _report_other_size(stored, config)
         set_options(config)
-        model, missing = load_weights(auto_class, path, config, dtype=torch.float32, ignore_mismatched_sizes=True)
-        sampling_rate = _stored_sampling_rate(path)
+        options = {"dtype": torch.float32, "ignore_mismatched_sizes": True}
+        model, missing = load_weights(auto_class, path, config, commit, **options)
+        sampling_rate = _stored_sampling_rate(path, commit)
     _refuse_missing(missing, arguments.model_name_or_path, may_be_new)
     return StartingModel(model, sampling_rate), stored
 
 
 @contextlib.contextmanager
-def _as_directory(model_name_or_path: str):
+def _as_directory(model_name_or_path: str, revision: str | None):
     """Convert a published `.pth` file to a temporary directory, or download a released model. Others do not change."""
-    if Path(model_name_or_path).suffix not in CHECKPOINT_SUFFIXES:
-        yield model_folder(model_name_or_path)
+    model = model_folder(model_name_or_path, revision)
+    if Path(model).suffix not in CHECKPOINT_SUFFIXES:
+        yield model
         return
     with tempfile.TemporaryDirectory() as folder:
         yield str(convert_mae_dfer_checkpoint(model_name_or_path, folder))
 
 
-def _stored_sampling_rate(path: str) -> int:
+def _stored_sampling_rate(path: str, commit: str | None) -> int:
     published = LGIFormerVideoProcessor.sampling_rate
     try:
-        settings, _ = LGIFormerVideoProcessor.get_video_processor_dict(path)
+        settings, _ = LGIFormerVideoProcessor.get_video_processor_dict(path, revision=commit)
     except OSError:  # the model has no processor
         return published
     return settings.get("sampling_rate") or published

@@ -98,7 +98,7 @@ class _Evaluation(NamedTuple):
     Attributes:
         step (`int`, *optional*): The step of the weights.
         figures (`dict[str, float]`): Loss and metrics by name, without "eval_".
-        selected_by (`str`, *optional*): The figure that selected these weights.
+        selected_by (`str`, *optional*): The figure that selected these weights on the same videos.
     """
 
     step: int | None
@@ -125,8 +125,9 @@ def _evaluation_of_weights(trainer: Trainer) -> _Evaluation:
         for name, value in merged.items()
         if name.startswith(_PREFIX) and not name.endswith(_TIMES) and isinstance(value, numbers.Real)
     }
+    is_selected = best is not None and trainer.evaluates_own_videos
     return _Evaluation(
-        step if best is None else best, figures, None if later or best is None else trainer.args.metric_for_best_model
+        step if best is None else best, figures, trainer.args.metric_for_best_model if is_selected else None
     )
 
 

@@ -25,6 +25,7 @@ from .epoch_end import RestoreRunningLoss, SaveAfterEpochEnd, save_running_loss
 from .epochs import FollowEpoch
 from .failed_batches import raise_if_failed
 from .fsdp import SHARDED_STATE_DICT, check_sharding, check_state_dict_type, state_dict_type
+from .given_metrics import checked_metrics
 from .global_generators import restored_generators
 from .label_check import check_labels
 from .lone_processes import check_processes
@@ -93,6 +94,7 @@ class LGIFormerTrainer(Trainer):
         self.ema_decay = recipe_option(self.args, "ema_decay", ema_decay)
         self.regression_loss = recipe_option(self.args, "regression_loss")
         self.class_weights = checked_class_weights(class_weights, self)
+        self.compute_metrics = checked_metrics(self.compute_metrics)
         self._check_options()
         self.args.remove_unused_columns = False
         self.args.logging_nan_inf_filter = False
@@ -100,6 +102,7 @@ class LGIFormerTrainer(Trainer):
         self.model_accepts_loss_kwargs = False
         self.eval_data_collator = self.data_collator if eval_data_collator is None else eval_data_collator
         self.evaluation_loaders = {}
+        self.evaluates_own_videos = True
         self.model_facts = ModelFacts() if model_facts is None else model_facts
         self.loss_watch = StopAtNonFiniteLoss(self.accelerator)
         self.average = None if self.ema_decay is None else ExponentialMovingAverage(self.ema_decay)
@@ -131,10 +134,14 @@ class LGIFormerTrainer(Trainer):
         return training_loader(self)
 
     def get_eval_dataloader(self, eval_dataset: str | Dataset | None = None) -> DataLoader:
-        """Return `evaluation_loader` of a data set, or of (one of) the trainer's `eval_dataset`."""
+        """Return `evaluation_loader` of a data set, or of (one of) the trainer's `eval_dataset`.
+
+        `evaluates_own_videos` then says whether it is the latter. Its videos select the best model.
+        """
         dataset = self.eval_dataset if eval_dataset is None else eval_dataset
         if dataset is None:
             raise ValueError("Evaluation needs an eval_dataset.")
+        self.evaluates_own_videos = isinstance(dataset, str) or dataset is self.eval_dataset
         return evaluation_loader(self, self.eval_dataset[dataset] if isinstance(dataset, str) else dataset)
 
     def get_test_dataloader(self, test_dataset: Dataset) -> DataLoader:
@@ -254,6 +261,7 @@ class LGIFormerTrainer(Trainer):
                 dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix
             )
         scores, labels = output.predictions, output.label_ids
+        scores = scores[0] if isinstance(scores, tuple) else scores  # `ignore_keys` may leave hidden states
         has_indices = labels is not None and labels.dtype.kind == "i"
         is_ours = self.compute_loss_func is None and type(self).compute_loss is LGIFormerTrainer.compute_loss
         if scores is not None and labels is not None and (has_indices or is_ours):

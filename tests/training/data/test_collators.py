@@ -7,9 +7,18 @@ from lgi_former import LGIFormerConfig, RegionTubeMasking
 from lgi_former.training.data.collators import FinetuningCollator, PretrainingCollator, ViewCollator
 
 
+SIZES = {"image_size": 16, "patch_size": 4, "num_frames": 8, "region_size": (2, 2, 4)}
+
+
 @pytest.fixture
 def masking() -> RegionTubeMasking:
-    return RegionTubeMasking(LGIFormerConfig(image_size=16, patch_size=4, num_frames=8, region_size=(2, 2, 4)))
+    return RegionTubeMasking(LGIFormerConfig(**SIZES))
+
+
+@pytest.fixture
+def dual_masking() -> RegionTubeMasking:
+    """Masks for encoder and decoder."""
+    return RegionTubeMasking(LGIFormerConfig(**SIZES, decoder_mask_ratio=0.5))
 
 
 @pytest.fixture
@@ -47,8 +56,25 @@ def test_a_mask_depends_only_on_the_seed_of_its_clip(masking, items):
     assert not torch.equal(together, other)
 
 
-def test_batches_do_not_depend_on_the_number_of_workers(masking, items):
-    for collate in (PretrainingCollator(masking), FinetuningCollator(num_labels=5)):
+def test_decoder_masks_depend_on_the_same_seed_and_change_no_mask(masking, dual_masking, items):
+    collate = PretrainingCollator(dual_masking)
+    together = collate(items)
+    assert torch.equal(together["bool_masked_pos"], PretrainingCollator(masking)(items)["bool_masked_pos"])
+    decoded = together["bool_decoded_pos"]
+    assert decoded.dtype == torch.bool and decoded.sum(dim=1).tolist() == [4 * 7] * 5
+    assert not (decoded & ~together["bool_masked_pos"]).any()
+    torch.manual_seed(1)
+    apart = torch.cat([collate(items[i : i + 2])["bool_decoded_pos"] for i in (0, 2, 4)])
+    assert torch.equal(decoded, apart)
+    assert not torch.equal(decoded, collate(_with_seeds(items, 7))["bool_decoded_pos"])
+
+
+def test_batches_do_not_depend_on_the_number_of_workers(masking, dual_masking, items):
+    for collate in (
+        PretrainingCollator(masking),
+        PretrainingCollator(dual_masking),
+        FinetuningCollator(num_labels=5),
+    ):
         alone, helped = (
             list(DataLoader(items, batch_size=2, collate_fn=collate, num_workers=workers)) for workers in (0, 2)
         )

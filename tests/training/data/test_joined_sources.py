@@ -64,8 +64,18 @@ def test_labels_need_not_agree_if_they_are_not_needed(join, caplog):
         (("a.mp4 sad\n", "a.jpg 1\n"), "0/list.txt' has names of classes, but .*1/list.txt' has numbers"),
         (("a.mp4 sad\n", "a.jpg Sad\n"), "'Sad' and 'sad'. Spell them in one way"),
         (("a.mp4 sad\n", "b.mp4 happy\n../0/a.mp4 sad\n"), None),
-        (("a.mp4 sad\n", "video,valence,arousal\na.jpg,0.25,0\n"), "have labels of different kinds"),
-        (("video,valence\na.mp4,0.5\n", "video,valence,arousal\na.jpg,0.25,0\n"), "have labels of different kinds"),
+        (
+            ("a.mp4 sad\n", "video,valence,arousal\na.jpg,0.25,0\n"),
+            "0/list.txt' has labels of the task single_label, but .*1/list.txt' has labels of the task regression",
+        ),
+        (
+            ("video,valence\na.mp4,0.5\n", "video,valence,arousal\na.jpg,0.25,0\n"),
+            "0/list.txt' has the columns valence, but .*1/list.txt' has the columns arousal, valence",
+        ),
+        (
+            ("video,x,y\na.mp4,0.5,0.5\n", "video,x,y\na.jpg,0.25,0\n"),
+            "has labels of the task distribution, but .* has labels of the task regression",
+        ),
     ],
 )
 def test_classes_that_do_not_agree_are_refused(lists, message, join):

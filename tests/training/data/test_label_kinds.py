@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from datasets import ClassLabel, Dataset, DatasetInfo, Features, LargeList, List, Value
+from datasets import ClassLabel, Dataset, Features, LargeList, List, Value, concatenate_datasets
 
 from lgi_former.training.data.annotations import load_annotations, load_wanted
 from lgi_former.training.data.label_values import label_values, names_of_feature
@@ -13,9 +13,9 @@ from lgi_former.training.data.read_labels import task_of_videos, task_sentence
 from lgi_former.training.data.tasks import Wanted
 
 
-def values_of(videos):
+def values_of(videos, task=None):
     """The task, the names, and the values of all labels."""
-    task, feature = task_of_videos(videos), videos.features["label"]
+    task, feature = task or task_of_videos(videos), videos.features["label"]
     values = [label_values(label, feature, task) for label in videos["label"]]
     return task, names_of_feature(feature), [np.round(np.asarray(value, np.float64), 6).tolist() for value in values]
 
@@ -29,7 +29,7 @@ def read(tmp_path):
         file.write_text(text)
         videos = load_annotations(file, "", **options)
         assert videos["video"][:2] == ["a b.mp4", "c.mp4"][: len(videos)]
-        return values_of(videos)
+        return values_of(videos, options.get("task"))
 
     return write_and_read
 
@@ -125,10 +125,10 @@ def test_votes(text, options, read):
         ),
         ("path,label\na b.mp4,0 1\nc.mp4,1 1\n", "single_label", None, ("single_label", None, [[0, 1], [1, 1]])),
         (
-            "path,label\na b.mp4,\"['shy', 'sad']\"\nc.mp4,[sad]\n",
+            "path,label\na b.mp4,\"['shy', 'sad', 'sad']\"\nc.mp4,[sad]\n",
             None,
             None,
-            ("single_label", ["sad", "shy"], [[1, 0], [0]]),
+            ("single_label", ["sad", "shy"], [[1, 0, 0], [0]]),
         ),
         (
             'path,valence,arousal\na b.mp4,"[0.5, 1]","[0, 2]"\nc.mp4,[1],[-1]\n',
@@ -165,13 +165,12 @@ def test_labels_of_frames(text, task, names, expected, read):
         assert read(text, task=task, label_names=names) == expected
 
 
-def test_the_task_is_said(tmp_path):
-    (tmp_path / "list.csv").write_text("path,valence,arousal\na.mp4,0.5,1\n")
-    sentence = "Task: regression of valence, arousal (from the columns valence, arousal)."
-    videos = load_annotations(tmp_path / "list.csv")
-    assert task_sentence(videos) == task_sentence(videos.select([0])) == sentence
-    (tmp_path / "list.txt").write_text("a.mp4 sad\n")
-    assert task_sentence(load_annotations(tmp_path / "list.txt")) == "Task: single_label of sad (from the labels)."
+def test_the_task_is_said():
+    assert (
+        task_sentence("regression", VA, is_inferred=True) == "Task: regression of valence, arousal (from the labels)."
+    )
+    assert task_sentence("single_label", ["sad"], of_frames=True) == "Task: single_label of sad for each frame."
+    assert task_sentence("single_label", list("abcdefghijklmnopqrstuvwxyz")).endswith(" s, t, ....")
 
 
 @pytest.mark.parametrize(
@@ -204,6 +203,21 @@ def test_the_task_is_said(tmp_path):
         ("path,v\na.mp4,1\n", {"task": "regression", "label_names": VA}, "line 1: no column is called 'valence'"),
         ("path,label\na.mp4,1\n", {"task": "regression", "label_names": VA}, "names valence, arousal, which are 2"),
         ("path,name\na.mp4,x\n", {"task": "regression"}, "line 2: there are no labels for --task regression"),
+        ("path,score\na.mp4,50%\nb.mp4,7 %\n", {}, "line 2: the value '50%' of 'score' has a sign beside the number"),
+        ("path,x,y\na.mp4,0.5,$3\nb.mp4,1,~4\n", {}, "line 2: the value '.3' of 'y' has a sign beside the number"),
+        ("path,x\na.mp4,36.6°C\n", {"label_names": ["x"]}, "line 2: the value '36.6°C' of 'x' has a sign beside"),
+        ("a.mp4 50%\nb.mp4 12%\n", {}, "line 1: the label '50%' is a number with a sign. For a quantity, write"),
+        ("a.mp4 50%\nb.mp4 1%\n", {"task": "regression"}, "line 1: the value '50%' of 'value' has a sign beside"),
+        ("path,label\na.mp4,sad\n", {"task": "distribution"}, "line 1: each video has one label, but --task distr"),
+        ("path,label\na.mp4,0\nb.mp4,1\n", {"task": "distribution"}, "line 1: each video has one label, but --task d"),
+        (
+            "path,label\na.mp4,sad\nb.mp4,shy\n",
+            {"task": "distribution", "label_names": ["sad", "shy"]},
+            "line 2: each video has one label, but --task distribution",
+        ),
+        ("a.mp4 sad\nb.mp4 shy\n", {"task": "distribution"}, "line 1: each video has one label, but --task distr"),
+        ("path,label,name\na.mp4,sad,x\n", {"task": "regression"}, "line 1: each video has one label, but --task re"),
+        ("a.mp4 x;y\nb.mp4 x\n", {"frame_level": True}, "line 1 has one label for each video, but labels of frames"),
         ("a.mp4\n", {"task": "multi_label"}, "line 1: there are no labels for --task multi_label"),
         ("path,v,V\na.mp4,0.5,0.1\n", {}, "several columns are called 'v'. Keep one"),
         ("path,label,v\na.mp4,1,0.5\n", {"task": "regression"}, "hold numbers, and 'label' may be no label. Say"),
@@ -371,16 +385,59 @@ def test_labels_of_data_sets(labels, feature, options, expected):
     features = Features({"video": Value("string"), "label": feature})
     source = Dataset.from_dict({"video": ["a.mp4", "b.mp4"], "label": labels}, features)
     videos = load_annotations(source, **options)
-    assert values_of(videos) == expected
-    assert values_of(load_annotations(videos)) == expected  # what was loaded says its task
+    assert values_of(videos, options.get("task")) == expected
+    again = load_annotations(videos, task=options.get("task"))
+    assert values_of(again, options.get("task")) == expected
 
 
-@pytest.mark.parametrize("description", ["Task: emotion recognition", "Task: regressions"])
-def test_the_description_of_another_data_set_names_no_task(description):
-    features = Features({"video": Value("string"), "label": List(CLASSES)})
-    rows = {"video": ["a.mp4", "b.mp4"], "label": [[0, 1], [1]]}
-    source = Dataset.from_dict(rows, features, info=DatasetInfo(description=description, features=features))
-    assert task_sentence(source) == "" and task_of_videos(load_annotations(source)) == "multi_label"
+SUMS_TO_1 = [{"happy": 0.25, "sad": 0.75}, {"happy": 1, "sad": 0}]
+OTHER_SUMS = [{"happy": 0.25, "sad": 0.5}, {"happy": 1, "sad": 0}]
+BELOW_0 = [{"happy": -0.5, "sad": 1.5}, {"happy": 1, "sad": 0}]
+ROUNDED = [{"happy": 0.33, "sad": 0.665}, {"happy": 1, "sad": 0}]
+
+
+@pytest.mark.parametrize(
+    ("labels", "task"),
+    [
+        (SUMS_TO_1, "distribution"),
+        (ROUNDED, "distribution"),
+        (OTHER_SUMS, "regression"),
+        (BELOW_0, "regression"),
+        ([{"happy": 1.0}, {"happy": 1.0}], "regression"),
+        ([SUMS_TO_1, SUMS_TO_1[:1]], "distribution"),
+        ([SUMS_TO_1, OTHER_SUMS], "regression"),
+        ([[0, 1], [1]], "multi_label"),
+        ([[0, 0], [1]], "single_label"),
+        ([[[0], [0, 1]], []], "multi_label"),
+    ],
+)
+def test_the_task_is_in_the_data_alone(labels, task, tmp_path):
+    """It outlives Parquet, joining and editing, which lose or mix up descriptions."""
+    feature = Dataset.from_dict({"label": labels}).features["label"]
+    while isinstance(feature, List):
+        feature = feature.feature
+    if not isinstance(feature, dict):
+        depth = 2 if task == "multi_label" and labels[0][0] == [0] else 1
+        feature = List(List(CLASSES)) if depth == 2 else List(CLASSES)
+    elif isinstance(labels[0], list):
+        feature = List(dict.fromkeys(labels[0][0], Value("float32")))
+    features = Features({"video": Value("string"), "label": feature})
+    source = Dataset.from_dict({"video": ["a.mp4", "b.mp4"], "label": labels}, features)
+    source.info.description = "Task: regression of x."
+    source.to_parquet(tmp_path / "rows.parquet")
+    stored = Dataset.from_parquet(str(tmp_path / "rows.parquet"), cache_dir=str(tmp_path / "cache"))
+    for videos in (source, stored, concatenate_datasets([stored, source.select([0])])):
+        assert task_of_videos(videos) == task
+    if task == "distribution":
+        assert task_of_videos(load_annotations(stored)) == task
+
+
+def test_an_edited_data_set_has_the_task_of_its_labels():
+    source = Dataset.from_dict({"video": ["a.mp4", "b.mp4"], "label": SUMS_TO_1})
+    videos = load_annotations(source).map(
+        lambda row: {"label": {name: 2 * row["label"][name] for name in row["label"]}}
+    )
+    assert task_of_videos(videos) == "regression"
 
 
 def test_columns_of_data_sets():
@@ -404,8 +461,19 @@ def test_columns_of_data_sets():
         ([{"x": 0.5}, {"x": 1.5}], {"label_names": ["y"]}, "The column label has no field 'y' of label_names, only x"),
         ([{"x": 0.5}, {"x": 1.5}], {"task": "single_label"}, "has the fields x in a row, which are no single label"),
         ([["x", "y"], ["x"]], {"task": "distribution"}, "which is not one number for each name of label_names"),
+        ([0.5, 1.0], {"frame_level": True}, "Row 0 of the data set has one label for each video"),
     ],
 )
 def test_labels_of_data_sets_that_are_refused(labels, options, message):
     with pytest.raises(AnnotationError, match=message):
         load_annotations(Dataset.from_dict({"video": ["a.mp4", "b.mp4"], "label": labels}), **options)
+
+
+@pytest.mark.parametrize("task", ["regression", "distribution"])
+@pytest.mark.parametrize(("labels", "feature"), [([0, 1], "class"), ([[0, 1], [1]], "list"), ([[0, 0], [1]], "list")])
+def test_classes_of_a_data_set_are_no_numbers(labels, feature, task):
+    classes = ClassLabel(names=["1", "2", "3"])
+    features = Features({"video": Value("string"), "label": classes if feature == "class" else List(classes)})
+    source = Dataset.from_dict({"video": ["a.mp4", "b.mp4"], "label": labels}, features)
+    with pytest.raises(AnnotationError, match=rf"has classes \(1, 2, 3\), but the task {task} needs numbers"):
+        load_annotations(source, task=task)

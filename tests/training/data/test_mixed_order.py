@@ -70,3 +70,10 @@ def test_a_share_of_less_than_one_item_is_one_item():
 def test_impossible_shares_are_refused(shares):
     with pytest.raises(ValueError, match="mix="):
         mixed(shares=shares)
+
+
+@pytest.mark.parametrize("shares", [(1e-12, 1), (1, 1e9), (1e-320, 1), (1, 400)])
+def test_an_epoch_without_bound_is_refused(shares):
+    with pytest.raises(ValueError, match=r"would make an epoch of .* videos from 7, because an epoch reads the first"):
+        mixed((2, 5), shares)
+    assert len(mixed((2, 5), (1, 340))) == 682

@@ -126,6 +126,19 @@ def test_frames_count_as_videos_do():
     assert metrics["war"] == 0.5
 
 
+@pytest.mark.parametrize("task", ["single_label", "multi_label", "regression", "distribution"])
+def test_the_first_of_several_predictions_are_the_logits(task):
+    scores = np.array([[2.0, -2], [-2.0, 2]], dtype=np.float32)
+    labels = np.array([0, 1]) if task == "single_label" else np.eye(2, dtype=np.float32)
+    metrics = make_compute_metrics(["a", "b"], task)
+    hidden_states = np.ones((2, 8, 16))
+    expected = metrics(EvalPrediction(scores, labels))
+    assert metrics(EvalPrediction((scores, (hidden_states,)), labels)) == expected
+    for wrong in ((hidden_states, scores), scores[:, :1], scores[0]):
+        with pytest.raises(ValueError, match=r"The predictions have the shape .* should be the 2 labels a, b"):
+            metrics(EvalPrediction(wrong, labels))
+
+
 def test_shares_are_not_taken_for_single_labels():
     with pytest.raises(ValueError, match="Name the task of the labels"):
         make_compute_metrics(["a", "b"])(EvalPrediction(np.eye(2), np.array([[0.5, 0.5], [1, 0]])))

@@ -110,6 +110,9 @@ def test_a_row_for_each_frame(tmp_path):
     indices, values = np.array([[0, 1], [1, 1]]), np.eye(2)[[[0, 1], [0, 1]]]
     write_evaluation(tmp_path, VIDEOS[:2], indices, values, ["x", "y"])
     assert (tmp_path / "predictions.csv").read_text().splitlines()[3] == "b.mp4,0,y,x,1,0"
+    in_video = np.array([[4, 8], [0, 4]])
+    write_evaluation(tmp_path, VIDEOS[:2], indices, values, ["x", "y"], frame_indices=in_video)
+    assert read_predictions(tmp_path).frames.tolist() == [4, 8, 0, 4]
 
 
 @pytest.mark.parametrize(

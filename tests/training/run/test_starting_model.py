@@ -53,6 +53,19 @@ def test_both_families_in_both_stages(model_type, pretraining_class, classifier_
             torch.testing.assert_close(weight, weights[name])
 
 
+def test_the_decoder_mask_ratio_is_an_option_or_that_of_the_model(tmp_path):
+    model, _ = load_model_to_pretrain(options(), 0.75, 0.5)
+    assert model.config.decoder_mask_ratio == 0.5
+    model.save_pretrained(tmp_path)
+    stored = ModelArguments(model_name_or_path=str(tmp_path))
+    assert load_model_to_pretrain(stored, 0.75).model.config.decoder_mask_ratio == 0.5
+    assert load_model_to_pretrain(stored, 0.75, 0.0).model.config.decoder_mask_ratio == 0
+    with pytest.raises(ValueError, match=r"leaves out 3\.6 of the 12 masked tokens"):
+        load_model_to_pretrain(stored, 0.75, 0.3)
+    with pytest.raises(ValueError, match=r"decoder_mask_ratio=0\.5 needs LGI-Former\."):
+        load_model_to_pretrain(options("videomae"), 0.75, 0.5)
+
+
 def test_a_classifier_of_other_classes_gets_a_new_head(tmp_path):
     first, _ = load_model_to_finetune(options(), LABELS)
     first.save_pretrained(tmp_path)

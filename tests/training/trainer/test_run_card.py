@@ -114,7 +114,7 @@ def test_metrics_of_the_user_are_those_of_the_last_step(scored):
     assert (result.metric_type, result.metric_value) == ("recall", 0.4)
 
 
-def test_metrics_of_the_user_are_those_of_the_best_step_if_it_is_loaded(scored):
+def test_metrics_of_the_user_are_those_of_the_best_step_if_it_is_loaded(scored, tiny_run):
     best = {"load_best_model_at_end": True, "metric_for_best_model": "my_score", "greater_is_better": True}
     trainer = scored(**best)
     text = card_of(trainer).text
@@ -122,9 +122,14 @@ def test_metrics_of_the_user_are_those_of_the_best_step_if_it_is_loaded(scored):
     assert "selected by my_score on the same videos" in text
     losses = [log["eval_loss"] for log in trainer.state.log_history if "eval_loss" in log]
     assert f"- in evaluation, at step 2: {losses[1]:.4g}\n" in text
-    trainer.evaluate()  # on videos that may be others
+    trainer.evaluate()  # the same videos again
     text = card_of(trainer).text
-    assert "at step 2:" in text and "| my_score | 0.0625 |" in text and "selected" not in text
+    assert "at step 2:" in text and "| my_score | 0.0625 |" in text
+    assert "selected by my_score on the same videos" in text
+    rising_until_half.calls = 0
+    trainer.evaluate(tiny_run.Views(3))
+    text = card_of(trainer).text
+    assert "at step 2:" in text and "| my_score | 0.25 |" in text and "selected" not in text
 
 
 def test_metrics_of_several_data_sets_are_on_the_card(scored, tiny_run):
@@ -141,6 +146,16 @@ def test_figures_of_the_command_replace_metrics(scored):
     trainer.model_facts.figures = figures | {"class_accuracy": {"happy": 1.0}, "confusion_matrix": [[3]]}
     text = card_of(trainer).text
     assert "Measured on the 3 videos" in text and "my_score" not in text
+
+
+def test_a_name_of_the_evaluated_videos_is_in_the_metadata(scored):
+    trainer = scored()
+    trainer.model_facts.evaluated_on = "My faces"
+    card = card_of(trainer)
+    (result,) = card.data.eval_results
+    assert (result.dataset_name, result.dataset_type) == ("My faces", "my-faces") and "My faces" not in card.text
+    trainer.model_facts.dataset = "dfew"
+    assert card_of(trainer).data.eval_results[0].dataset_name == "DFEW"
 
 
 def test_a_pretraining_run_has_a_card_without_classes(tiny_run, tmp_path):

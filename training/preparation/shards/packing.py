@@ -21,7 +21,7 @@ from ....messages import shows_progress
 from ...data.annotations import check_that_videos_are_there
 from ...data.classes import names_of_classes, warn_of_empty_classes
 from ...data.label_values import is_frame_level
-from ...data.read_labels import task_of_videos, task_sentence
+from ...data.read_labels import task_of_videos
 from ...data.shard_index import INDEX_FILE, MEMBERS_SUFFIX, ShardError, ShardIndex, open_index, read_index, sha256_of
 from ...data.skipped_videos import SKIPPED_VIDEOS_FILE, replace_list
 from ..parallel import WorkerDiedError, map_unordered, worker_processes
@@ -112,8 +112,8 @@ def _refuse_other_labels(videos: Dataset):
     task = task_of_videos(videos)
     if task != "single_label" or is_frame_level(videos.features["label"], task):
         raise ShardError(
-            f"Shards hold one class for each video, but the list has other labels. ({task_sentence(videos)}) Train on "
-            "the list itself, or remove the labels from it."
+            f"Shards hold one class for each video, but the list has other labels (task {task}). Train on the list "
+            "itself, or remove the labels from it."
         )
 
 
