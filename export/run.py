@@ -15,8 +15,10 @@ from ..inference.exported_model import ExportedModel
 from ..modeling_lgi_former import LGIFormerForVideoClassification
 from ..version import __version__
 from .comparison import clip_seconds, compare
+from .openvino import convert_to_openvino
 from .preprocessing import answers_of_logits, preprocessing_of
 from .program import TensorModel, example_inputs, trace, write_onnx, write_torch
+from .quantisation import quantise
 from .source import load_source
 
 
@@ -105,20 +107,15 @@ def _write_program(tensor_model: TensorModel, folder: Path, format: str, int8: b
     tensor_model.model.set_attn_implementation("sdpa")
     if format == "torch":
         write_torch(program, folder)
-    elif format == "onnx":
-        write_onnx(program, tensor_model, folder)
     else:
-        from .openvino import write_openvino
-
-        write_openvino(program, tensor_model, folder)
-    quantisation = None
+        write_onnx(program, tensor_model, folder)
     if int8:
-        from .quantisation import quantise
-
-        quantisation = quantise(folder, format, tensor_model)
+        quantise(folder / "model.onnx")
+    if format == "openvino":
+        convert_to_openvino(folder)
     facts = {
         "format": format,
-        "int8": quantisation,
+        "int8": "dynamic" if int8 else None,
         "dynamic_batch": dynamic_batch,
         "batch_size": None if dynamic_batch else 1,
         **_signature(tensor_model, dynamic_batch),
