@@ -58,7 +58,7 @@ def scores_of(logits, settings):
         logits = logits / logits.sum(axis=-1, keepdims=True)
     elif settings["activation"] == "sigmoid":
         logits = 1 / (1 + np.exp(-logits))
-    return dict(zip(settings["labels"], logits.mean(axis=tuple(range(logits.ndim - 1))).tolist()))
+    return dict(zip(settings["labels"], logits.mean(axis=tuple(range(logits.ndim - 1))).tolist(), strict=True))
 
 
 def frame_files(paths):

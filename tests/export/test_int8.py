@@ -55,7 +55,7 @@ def test_all_weights_of_layers_are_int8(tiny, tiny_processor, tmp_path):
 
 
 def test_a_large_column_does_not_coarsen_the_others(tiny, tiny_processor, tmp_path):
-    """Each column of a weight has a scale of its own."""
+    """Each column of a weight has a separate scale."""
     model = tiny(LGIFormerForVideoClassification)
     with torch.no_grad():
         model.lgi_former.encoder.layers[0].mlp.fc1.weight[0] *= 300
