@@ -54,8 +54,6 @@ def needs_extra(extra: str) -> Iterator[None]:
     """
     try:
         yield
-    except MissingExtraError:
-        raise
     except Exception as error:
         missing = [module for module in MODULES[extra] if not _is_installed(module)]
         if missing and isinstance(error, ImportError):

@@ -33,8 +33,10 @@ def parse_timing(parser: argparse.ArgumentParser, rounds: int) -> argparse.Names
     return arguments
 
 
-def interleaved_seconds(ways: dict[str, list[Callable]], rounds: int) -> dict[str, list[float]]:
-    """Seconds of processor time (sum of all threads) that each way takes in each round.
+def interleaved_seconds(
+    ways: dict[str, list[Callable]], rounds: int, clock: Callable = time.process_time
+) -> dict[str, list[float]]:
+    """Seconds that each way takes in each round, by default of processor time (sum of all threads).
 
     The ways take turns: the first calls of all ways, then the second calls, and so on. Their order alternates. The
     first round is not counted.
@@ -42,6 +44,7 @@ def interleaved_seconds(ways: dict[str, list[Callable]], rounds: int) -> dict[st
     Args:
         ways: Calls by name, equally many for each way.
         rounds: Rounds that count.
+        clock: Function that returns seconds.
     """
     seconds = {name: [] for name in ways}
     for round_ in tqdm(range(rounds + 1), "Rounds", leave=False):
@@ -49,9 +52,9 @@ def interleaved_seconds(ways: dict[str, list[Callable]], rounds: int) -> dict[st
             seconds[name].append(0.0)
         for number, calls in enumerate(zip(*ways.values(), strict=True)):
             for name, call in list(zip(ways, calls, strict=True))[:: -1 if (round_ + number) % 2 else 1]:
-                start = time.process_time()
+                start = clock()
                 call()
-                seconds[name][-1] += time.process_time() - start
+                seconds[name][-1] += clock() - start
     return {name: values[1:] for name, values in seconds.items()}
 
 

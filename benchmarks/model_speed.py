@@ -1,81 +1,101 @@
 """Time of LGI-Former against VideoMAE-base, in turns in one process: `python benchmarks/model_speed.py`.
 
-Clips have 16 x 160 x 160 pixels, in float32 with sdpa. Measured are a classified clip, a step of fine-tuning (forward,
-backward, fused AdamW; LGI-Former with a stochastic depth of 0.1), a step of pre-training (0.9 of the tubelets masked)
-and the machine's rate of matrix products. With decoder masking, LGI-Former predicts half of the masked tubelets and
-VideoMAE all. `--compile` compiles both models as one graph, for inference with frozen weights. Pre-training is skipped
-then, because VideoMAE does not compile as one graph. Prints a table and writes `results/model_speed.json` or
-`results/model_speed_compiled.json`.
+Clips have 16 x 160 x 160 pixels, in float32 with sdpa. `--calls` selects what is measured: classified batches of 1
+and of 4 clips, a step of fine-tuning (forward, backward, fused AdamW; LGI-Former with a stochastic depth of 0.1), and
+a step of pre-training (0.9 of the tubelets masked), alone and with decoder masking, where LGI-Former predicts half of
+the masked tubelets and VideoMAE all. `--threads` selects the numbers of threads. Seconds are processor
+time on one thread, and wall time on more. So nothing else may run on the machine beside a measurement on more threads.
+`--compile` compiles both models as one graph, for inference with frozen weights. Pre-training is skipped then, because
+VideoMAE does not compile as one graph. Prints a table, a row as soon as it is measured, and writes
+`results/model_speed_CALL.json` or `results/model_speed_CALL_compiled.json`.
 """
 
 import functools
+import time
 from collections.abc import Callable
 
 import torch
-from measuring import (
-    gmacs,
-    interleaved_seconds,
-    make_parser,
-    medians,
-    parse_timing,
-    print_header,
-    print_row,
-    ratio,
-    record,
-)
+from measuring import gmacs, interleaved_seconds, make_parser, medians, print_header, print_row, ratio, record
 from transformers import VideoMAEConfig, VideoMAEForPreTraining, VideoMAEForVideoClassification
 
 from lgi_former import LGIFormerConfig, LGIFormerForPreTraining, LGIFormerForVideoClassification, RegionTubeMasking
 
 
 NUM_LABELS = 7
-CLASSIFIED_FLOP = 2 * 41.50e9  # a clip, as counted in tests/modeling_lgi_former
 MATRIX_SIZE = 1024
+# Clips of a batch in each call.
+BATCH_SIZES = {"classify": (1, 4), "finetune": (4,), "pretrain": (4,), "pretrain_half_decoded": (4,)}
 
 
 def main():
     parser = make_parser(__doc__)
-    parser.add_argument("--batch_size", type=int, default=4, help="clips of a training step")
+    parser.add_argument("--calls", nargs="+", choices=BATCH_SIZES, default=list(BATCH_SIZES), help="what to measure")
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=9, help="rounds of timing (default: %(default)s)")
     parser.add_argument("--compile", action="store_true", help="compile both models")
-    arguments = parse_timing(parser, rounds=9)
-    pairs = compiled_pairs(arguments.batch_size) if arguments.compile else eager_pairs(arguments.batch_size)
-    results = {name: compare(*pair, arguments.rounds) for name, pair in pairs.items()}
-    if not arguments.compile:  # operations of compiled code cannot be counted
-        for name, pair in pairs.items():
-            results[name]["gmacs"] = dict(zip(("lgi_former", "videomae"), map(gmacs, pair), strict=True))
-    classified = results["a classified clip"]
-    classified["share_of_matrix_rate"] = CLASSIFIED_FLOP / classified["lgi_former"] / classified["matrix_rate"]
-    print_header(["what", "LGI-Former", "VideoMAE-base", "LGI-Former / VideoMAE", "ratio of GMACs"])
-    for name, result in results.items():
-        ours, theirs = (f"{result[model]:.3f} s" for model in ("lgi_former", "videomae"))
-        counts = result.get("gmacs")
-        ratio_of_gmacs = f"{counts['lgi_former'] / counts['videomae']:.3f}" if counts else "-"
-        print_row([name, ours, theirs, f"{result['ratio']:.3f}", ratio_of_gmacs])
-    print(f"A classified clip runs at {classified['share_of_matrix_rate']:.2f} of the rate of matrix products.")
-    record("model_speed_compiled" if arguments.compile else "model_speed", arguments, results)
-
-
-def eager_pairs(batch_size: int) -> dict[str, tuple[Callable, Callable]]:
-    """Pairs of calls to compare, ours first, without compilation."""
-    return {
-        "a classified clip": tuple(map(classifying, classifiers())),
-        "a fine-tuning step": tuple(finetuning(model, batch_size) for model in classifiers(drop_path_rate=0.1)),
-        "a pre-training step": pretraining(batch_size),
-        "a pre-training step, decoder masking 0.5": pretraining(batch_size, decoder_mask_ratio=0.5),
-    }
-
-
-def compiled_pairs(batch_size: int) -> dict[str, tuple[Callable, Callable]]:
-    """Pairs of calls to compare, ours first, with compiled models."""
-    for_inference, for_training = (
-        functools.partial(torch.compile, fullgraph=True, options=options) for options in ({"freezing": True}, None)
+    arguments = parser.parse_args()
+    print_header(
+        [
+            *("call", "clips", "threads", "LGI-Former", "VideoMAE-base", "LGI-Former / VideoMAE", "ratio of GMACs"),
+            *("LGI-Former's share of the matrix rate", "VideoMAE's"),
+        ]
     )
-    return {
-        "a classified clip": tuple(classifying(for_inference(model)) for model in classifiers()),
-        "a fine-tuning step": tuple(
-            finetuning(for_training(model), batch_size) for model in classifiers(drop_path_rate=0.1)
-        ),
+    for call in arguments.calls:
+        if arguments.compile and call.startswith("pretrain"):
+            continue
+        results = [
+            measure(call, batch_size, threads, arguments.rounds, arguments.compile)
+            for batch_size in BATCH_SIZES[call]
+            for threads in arguments.threads
+        ]
+        record(f"model_speed_{call}" + "_compiled" * arguments.compile, arguments, results)
+
+
+def measure(call: str, batch_size: int, threads: int, rounds: int, is_compiled: bool) -> dict:
+    """Measure a call of both models, and print its row."""
+    torch.set_num_threads(threads)
+    torch.compiler.reset()  # compiled code has a fixed number of threads
+    models = ("lgi_former", "videomae")
+    # Operations of compiled code cannot be counted.
+    counts = dict(zip(models, map(gmacs, make_pair(call, batch_size)), strict=True))
+    pair = dict(zip(models, make_pair(call, batch_size, is_compiled), strict=True))
+    left, right = torch.randn(2, MATRIX_SIZE, MATRIX_SIZE)
+    ways = {name: [take] for name, take in pair.items()} | {"matrix": [lambda: [left @ right for _ in range(10)]]}
+    seconds = interleaved_seconds(ways, rounds, time.process_time if threads == 1 else time.perf_counter)
+    typical = medians(seconds)
+    matrix_rate = 10 * MATRIX_SIZE**3 / 1e9 / typical.pop("matrix")
+    result = {
+        "call": call,
+        "clips": batch_size,
+        "threads": threads,
+        "seconds": typical,
+        "ratio": ratio(seconds["lgi_former"], seconds["videomae"]),
+        "gmacs": counts,
+        "gmacs_of_matrix_products_a_second": matrix_rate,
+        "shares_of_matrix_rate": {name: counts[name] / typical[name] / matrix_rate for name in pair},
     }
+    print_row(
+        [
+            *(call, batch_size, threads, *(f"{typical[name]:.3f} s" for name in pair), f"**{result['ratio']:.3f}**"),
+            f"{counts['lgi_former'] / counts['videomae']:.3f}",
+            *(f"{share:.2f}" for share in result["shares_of_matrix_rate"].values()),
+        ]
+    )
+    return result
+
+
+def make_pair(call: str, batch_size: int, is_compiled: bool = False) -> tuple[Callable, Callable]:
+    """Calls to compare, ours first."""
+    if call.startswith("pretrain"):
+        return pretraining(batch_size, decoder_mask_ratio=0.5 if call == "pretrain_half_decoded" else 0.0)
+    models = classifiers(drop_path_rate=0.1 if call == "finetune" else 0.0)
+    if is_compiled:
+        options = {"freezing": True} if call == "classify" else None
+        models = map(functools.partial(torch.compile, fullgraph=True, options=options), models)
+    if call == "finetune":
+        return tuple(finetuning(model, batch_size) for model in models)
+    clips = torch.randn(batch_size, 16, 3, 160, 160)
+    return tuple(classifying(model, clips) for model in models)
 
 
 def classifiers(**options) -> tuple[torch.nn.Module, torch.nn.Module]:
@@ -126,20 +146,6 @@ def step(model: torch.nn.Module, batch_size: int, **inputs) -> Callable:
         optimizer.zero_grad()
 
     return take
-
-
-def compare(ours: Callable, theirs: Callable, rounds: int) -> dict[str, float]:
-    """Median seconds of both calls, their ratio, and floating point operations a second in matrix products."""
-    left, right = torch.randn(2, MATRIX_SIZE, MATRIX_SIZE)
-    ways = {"lgi_former": [ours], "videomae": [theirs], "matrix": [lambda: [left @ right for _ in range(10)]]}
-    seconds = interleaved_seconds(ways, rounds)
-    typical = medians(seconds)
-    return {
-        "lgi_former": typical["lgi_former"],
-        "videomae": typical["videomae"],
-        "ratio": ratio(seconds["lgi_former"], seconds["videomae"]),
-        "matrix_rate": 10 * 2 * MATRIX_SIZE**3 / typical["matrix"],
-    }
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ NUM_VALENCES = 448
 LORA = LoraConfig(
     r=8, lora_alpha=16, target_modules=["q_proj", "k_proj", "v_proj", "o_proj"], modules_to_save=["classifier"]
 )
-LORA_RATE = 1e-2  # adapters need a higher rate than the weights
+LORA_RATE = 3e-3  # the best of 0.003, 0.01 and 0.03 on seed 3, which is not in the results
 FIGURES = {
     "lora": ("uar", "trained_weights", "mib", "minutes"),
     "imbalance": ("uar", "rare_recall", "frequent_recall", "minutes"),
@@ -78,8 +78,8 @@ def main():
     parser = make_parser(__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS), help="experiments to run")
-    parser.add_argument("--pretraining_steps", type=int, default=300)
-    parser.add_argument("--finetuning_steps", type=int, default=150)
+    parser.add_argument("--pretraining_steps", type=int, default=600)
+    parser.add_argument("--finetuning_steps", type=int, default=240)
     parser.add_argument("--cache", help="folder of the faces and pre-trained models (default: a temporary one)")
     arguments = parser.parse_args()
     plan = Plan(704, 896, 280, arguments.pretraining_steps, arguments.finetuning_steps)
