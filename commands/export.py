@@ -18,7 +18,7 @@ def add_arguments(parser):
     parser.add_argument(
         "--format", choices=tuple(PROGRAMS), default="onnx", help="format of the program (default: %(default)s)"
     )
-    parser.add_argument("--int8", action="store_true", help="quantise the weights of matrix products to 8 bits")
+    parser.add_argument("--int8", action="store_true", help="quantise matrix products to 8 bits (onnx only)")
     parser.add_argument(
         "--dynamic_batch", action="store_true", help="take batches of any size (default: one clip at a time)"
     )

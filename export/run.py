@@ -47,7 +47,7 @@ def export_model(
             folders and repositories are merged.
         out: The folder to write. It must not exist, or be empty.
         format: `"onnx"` (`model.onnx`), `"openvino"` (`openvino_model.xml` and `.bin`) or `"torch"` (`model.pt2`).
-        int8: Whether to quantise the weights of matrix products to 8 bits.
+        int8: Whether to quantise matrix products to 8 bits, for `"onnx"` only. Scores change: see docs/export.md.
         dynamic_batch: Whether the program takes batches of any size. Otherwise, it takes one clip.
         encoder_only: Whether to export only the encoder, for embeddings.
         processor: The video processor. The default is that of the folder or repository. A model of this process has
@@ -67,8 +67,8 @@ def export_model(
     _check_out(out)
     if format not in PROGRAMS:
         raise ValueError(f"format={format!r} is not one of {', '.join(PROGRAMS)}.")
-    if int8 and format == "torch":
-        raise ValueError("int8 is not available for format='torch'. Use format='onnx' or 'openvino'.")
+    if int8 and format != "onnx":
+        raise ValueError(f"int8 is not available for format={format!r}. Use format='onnx'. docs/export.md says why.")
     model, processor = load_source(model, processor, encoder_only)
     preprocessing = preprocessing_of(processor, model.config)
     if isinstance(model, LGIFormerForVideoClassification):
@@ -110,7 +110,7 @@ def _write_program(tensor_model: TensorModel, folder: Path, format: str, int8: b
     else:
         write_onnx(program, tensor_model, folder)
     if int8:
-        quantise(folder / "model.onnx")
+        quantise(folder / PROGRAMS["onnx"])
     if format == "openvino":
         convert_to_openvino(folder)
     facts = {

@@ -219,5 +219,6 @@ def test_folders_with_files_and_impossible_options_are_refused(saved, tmp_path, 
         export_model(saved, tmp_path / "file")
     with pytest.raises(ValueError, match="format='tflite' is not one of onnx"):
         export_model(saved, tmp_path / "out", "tflite")
-    assert main(["export", str(saved), str(tmp_path / "out"), "--format", "torch", "--int8"]) == 2
-    assert "int8 is not available for format='torch'" in capsys.readouterr().err
+    for format in ("torch", "openvino"):
+        assert main(["export", str(saved), str(tmp_path / "out"), "--format", format, "--int8"]) == 2
+        assert f"int8 is not available for format='{format}'" in capsys.readouterr().err
