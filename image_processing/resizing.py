@@ -4,6 +4,8 @@ Pillow antialiases when it shrinks a picture, and rounds to whole grey levels af
 with antialiasing differs by up to 2 grey levels, for example from 224 to 160 pixels. On a GPU it rounds only once.
 """
 
+import math
+
 import numpy as np
 import torch
 from PIL import Image
@@ -38,6 +40,46 @@ def resize_frames(
     return resized.unflatten(0, frames.shape[:-3]).to(frames.device)
 
 
+def resize_part(clip: torch.Tensor, height: int, width: int, part: tuple[int, int, int, int]) -> torch.Tensor:
+    """Resize frames bilinearly, but return only a part of the result. It equals this part of `resize_frames`.
+
+    Args:
+        clip: uint8 (frames, 3, rows, columns) on the CPU.
+        height, width: Size of the whole result in pixels.
+        part: Top, left, height and width of the part in pixels.
+
+    Returns:
+        uint8 (frames, 3, height of the part, width of the part).
+    """
+    (top, bottom, first_row, last_row), (left, right, first_column, last_column) = (
+        _between_common_borders(start, start + length, size, new_size)
+        for start, length, size, new_size in zip(part[:2], part[2:], clip.shape[-2:], (height, width), strict=True)
+    )
+    resized = _resize_pictures(
+        clip.permute(0, 2, 3, 1),
+        bottom - top,
+        right - left,
+        Image.Resampling.BILINEAR,
+        box=(first_column, first_row, last_column, last_row),
+    )
+    top, left = part[0] - top, part[1] - left
+    return resized[:, top : top + part[2], left : left + part[3]].permute(0, 3, 1, 2)
+
+
+def _between_common_borders(start: int, end: int, size: int, new_size: int) -> tuple[int, int, int, int]:
+    """The smallest part around pixels `start` to `end` whose borders lie between pixels before resizing, too.
+
+    Pillow resizes such a part to the same pixels as the whole picture.
+
+    Returns:
+        The borders of the part after resizing and before it.
+    """
+    common = math.gcd(size, new_size)
+    first, last = start * common // new_size, -(-end * common // new_size)
+    new_unit, unit = new_size // common, size // common
+    return first * new_unit, last * new_unit, first * unit, last * unit
+
+
 def _whole_grey_levels(frames: torch.Tensor) -> torch.Tensor:
     """Convert frames to uint8 if their pixels are whole grey levels, otherwise to float32."""
     if frames.dtype == torch.uint8:
@@ -47,12 +89,17 @@ def _whole_grey_levels(frames: torch.Tensor) -> torch.Tensor:
     return values.byte() if are_levels and torch.equal(values, values.round()) else values
 
 
-def _resize_pictures(pictures: torch.Tensor, height: int, width: int, resample: Image.Resampling) -> torch.Tensor:
-    """Resize uint8 or float32 pictures (n, height, width), or uint8 RGB pictures (n, height, width, 3)."""
+def _resize_pictures(
+    pictures: torch.Tensor, height: int, width: int, resample: Image.Resampling, box: tuple | None = None
+) -> torch.Tensor:
+    """Resize uint8 or float32 pictures (n, height, width), or uint8 RGB pictures (n, height, width, 3).
+
+    `box` is the part that is resized: left, top, right and bottom in pixels. The default is all.
+    """
     pictures = pictures.numpy()
     resized = np.empty((len(pictures), height, width, *pictures.shape[3:]), pictures.dtype)
     for picture, target in zip(pictures, resized, strict=True):
-        target[...] = Image.fromarray(picture).resize((width, height), resample)
+        target[...] = Image.fromarray(picture).resize((width, height), resample, box)
     return torch.from_numpy(resized)
 
 

@@ -11,9 +11,10 @@ import torch
 from torchvision.transforms.v2 import functional
 from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
-from ..resizing import resize_frames
-from .interpolation import centres, frame_by_frame, interpolate_grid, pixel_by_pixel
-from .rand_augment import rand_augment
+from ..resizing import resize_frames, resize_part
+from .interpolation import centres, interpolate_grid, pixel_by_pixel
+from .operations import Box
+from .rand_augment import draw_operations, needed_parts, rand_augment
 
 
 CROP_ASPECT = (3 / 4, 4 / 3)
@@ -24,8 +25,6 @@ BOX_ATTEMPTS = 10
 MULTI_SCALE = (1, 0.875, 0.75, 0.66)
 # Steps down and to the right. 4 steps reach the opposite border, up to rounding to whole pixels.
 CROP_PLACES = [(down, right) for down in (0, 2, 4) for right in (0, 2, 4)] + [(1, 1), (1, 3), (3, 1), (3, 3)]
-
-Box = tuple[int, int, int, int]  # top, left, height, width in pixels
 
 
 class FinetuningAugmentation:
@@ -76,16 +75,17 @@ class FinetuningAugmentation:
     def __call__(self, clip: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Augment a clip, uint8 (frames, 3, height, width), to float32 (frames, 3, image_size, image_size)."""
         _check_clip(clip)
-        clip = pixel_by_pixel(resize_frames(clip, self.image_size, self.image_size))
-        clip = rand_augment(clip, generator, self.num_operations)
+        size = self.image_size
+        operations = draw_operations(generator, self.num_operations)
         # Without a box, which is rare, the published code takes the largest central part: all of a square.
-        box = draw_box(self.image_size, self.crop_area, CROP_ASPECT, generator)
-        if box is not None:
-            clip = functional.crop(clip, *box)
-        y, x = (centres(side, self.image_size) for side in clip.shape[-2:])
+        crop = draw_box(size, self.crop_area, CROP_ASPECT, generator) or (0, 0, size, size)
+        parts = needed_parts(operations, crop, size)
+        clip = pixel_by_pixel(resize_part(clip, size, size, parts[0]))
+        clip = rand_augment(clip, operations, parts, size)
+        y, x = (centres(side, size) for side in crop[2:])
         if _happens(self.flip_probability, generator):
             x = x.flip(0)
-        clip = _normalize(frame_by_frame(interpolate_grid(clip, y, x)))
+        clip = _normalize(interpolate_grid(clip, y, x))
         if _happens(self.erasing_probability, generator):
             box = draw_box(self.image_size, ERASED_AREA, ERASED_ASPECT, generator)
             if box is not None:

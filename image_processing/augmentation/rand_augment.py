@@ -10,36 +10,45 @@ Geometry is always bicubic. timm draws bilinear or bicubic unless the caller cho
 """
 
 import math
-from collections.abc import Callable
 
 import torch
-from einops import rearrange
 from torchvision.transforms.v2 import functional
 
 from . import colour
-from .interpolation import grey_levels, interpolate_points
+from .operations import WHOLE_PICTURE, Box, Matrix, Recolouring, View, Warp
 
 
-GREY = 128  # fills pixels outside of the frame, as in timm
 MAGNITUDE, MAGNITUDE_STD, LARGEST_MAGNITUDE = 7.0, 0.5, 10.0
 PROBABILITY = 0.5  # that a drawn operation is applied
 
-# ((a, b, c), (d, e, f)): the pixel (x, y) of the result is the pixel (ax + by + c, dx + ey + f) of the clip. x points
-# right and y down, in pixels from the upper left corner. PIL's `Image.transform` has the same convention.
-Matrix = tuple[tuple[float, float, float], tuple[float, float, float]]
 
-
-def rand_augment(clip: torch.Tensor, generator: torch.Generator, num_operations: int = 4) -> torch.Tensor:
-    """Change colours and geometry of a clip, uint8 (frames, 3, height, width), in the same way in all frames.
+def rand_augment(clip: torch.Tensor, operations: list[tuple[str, float]], parts: list[Box], size: int) -> torch.Tensor:
+    """Change colours and geometry of a clip in the same way in all frames.
 
     Args:
-        clip: The clip. The result has the same shape and dtype.
-        generator: Draws the operations. The number of drawn values is always the same.
-        num_operations: Number of drawn operations. Half of them are applied on average.
+        clip: uint8 (frames, 3, height, width): the first of `parts`.
+        operations: From `draw_operations`.
+        parts: From `needed_parts`.
+        size: Height and width of the whole picture in pixels.
+
+    Returns:
+        uint8 (frames, 3, height, width): the last of `parts`.
     """
-    for name, level in draw_operations(generator, num_operations):
-        clip = OPERATIONS[name](clip, level)
+    for (name, level), part, next_part in zip(operations, parts[:-1], parts[1:], strict=True):
+        clip = OPERATIONS[name](clip, level, View(size, size, part, next_part))
     return clip
+
+
+def needed_parts(operations: list[tuple[str, float]], part: Box, size: int) -> list[Box]:
+    """The parts of a picture of `size` x `size` pixels that the operations need if the result is only `part`.
+
+    Returns:
+        The needed part of the picture before each operation, and `part` itself.
+    """
+    parts = [part]
+    for name, level in reversed(operations):
+        parts.append(OPERATIONS[name].needed_part(level, parts[-1], size, size))
+    return parts[::-1]
 
 
 def draw_operations(generator: torch.Generator, num_operations: int) -> list[tuple[str, float]]:
@@ -56,43 +65,31 @@ def draw_operations(generator: torch.Generator, num_operations: int) -> list[tup
     return [(names[drawn[index]], levels[index]) for index in applied.nonzero().flatten().tolist()]
 
 
-def _rotate(clip: torch.Tensor, degrees: float) -> torch.Tensor:
+def _rotation(degrees: float, height: int, width: int) -> Matrix:
     """Rotate counter-clockwise about the centre."""
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    x, y = clip.shape[-1] / 2, clip.shape[-2] / 2
-    matrix = ((cos, -sin, x - x * cos + y * sin), (sin, cos, y - x * sin - y * cos))
-    return _warp(clip, matrix)
-
-
-def _warp(clip: torch.Tensor, matrix: Matrix) -> torch.Tensor:
-    frames, channels, height, width = clip.shape
-    y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
-    (a, b, c), (d, e, f) = matrix
-    x, y = a * x + b * y + c, d * x + e * y + f
-    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    # Fractions are cut off as in PIL.
-    sampled = grey_levels(interpolate_points(clip, y[inside], x[inside]).clamp_(0, 255))
-    warped = torch.full((height, width, channels, frames), GREY, dtype=torch.uint8)
-    warped.numpy()[inside.numpy()] = sampled.numpy()  # PyTorch takes twice as long
-    return rearrange(warped, "h w c t -> t c h w")
+    x, y = width / 2, height / 2
+    return (cos, -sin, x - x * cos + y * sin), (sin, cos, y - x * sin - y * cos)
 
 
 # timm's names. `level` is from -1 to 1. Operations without a direction ignore its sign. Solarizing fails for levels
 # below 1/256, which are 14 standard deviations away from the mean magnitude.
-OPERATIONS: dict[str, Callable[[torch.Tensor, float], torch.Tensor]] = {
-    "AutoContrast": lambda clip, level: colour.autocontrast(clip),
-    "Equalize": lambda clip, level: colour.equalize(clip),
-    "Invert": lambda clip, level: functional.invert(clip),
-    "Rotate": lambda clip, level: _rotate(clip, 30 * level),
-    "PosterizeIncreasing": lambda clip, level: functional.posterize(clip, 4 - int(4 * abs(level))),
-    "SolarizeIncreasing": lambda clip, level: colour.solarize(clip, 256 - int(256 * abs(level))),
-    "SolarizeAdd": lambda clip, level: colour.solarize_add(clip, int(110 * abs(level))),
-    "ColorIncreasing": lambda clip, level: colour.adjust_saturation(clip, 1 + 0.9 * level),
-    "ContrastIncreasing": lambda clip, level: colour.adjust_contrast(clip, 1 + 0.9 * level),
-    "BrightnessIncreasing": lambda clip, level: functional.adjust_brightness(clip, 1 + 0.9 * level),
-    "SharpnessIncreasing": lambda clip, level: colour.adjust_sharpness(clip, 1 + 0.9 * level),
-    "ShearX": lambda clip, level: _warp(clip, ((1, 0.3 * level, 0), (0, 1, 0))),
-    "ShearY": lambda clip, level: _warp(clip, ((1, 0, 0), (0.3 * level, 1, 0))),
-    "TranslateXRel": lambda clip, level: _warp(clip, ((1, 0, 0.45 * level * clip.shape[-1]), (0, 1, 0))),
-    "TranslateYRel": lambda clip, level: _warp(clip, ((1, 0, 0), (0, 1, 0.45 * level * clip.shape[-2]))),
+OPERATIONS: dict[str, Recolouring | Warp] = {
+    "AutoContrast": Recolouring(lambda clip, level: colour.autocontrast(clip), WHOLE_PICTURE),
+    "Equalize": Recolouring(lambda clip, level: colour.equalize(clip), WHOLE_PICTURE),
+    "Invert": Recolouring(lambda clip, level: functional.invert(clip)),
+    "Rotate": Warp(lambda level, height, width: _rotation(30 * level, height, width)),
+    "PosterizeIncreasing": Recolouring(lambda clip, level: functional.posterize(clip, 4 - int(4 * abs(level)))),
+    "SolarizeIncreasing": Recolouring(lambda clip, level: colour.solarize(clip, 256 - int(256 * abs(level)))),
+    "SolarizeAdd": Recolouring(lambda clip, level: colour.solarize_add(clip, int(110 * abs(level)))),
+    "ColorIncreasing": Recolouring(lambda clip, level: colour.adjust_saturation(clip, 1 + 0.9 * level)),
+    "ContrastIncreasing": Recolouring(
+        lambda clip, level: colour.adjust_contrast(clip, 1 + 0.9 * level), WHOLE_PICTURE
+    ),
+    "BrightnessIncreasing": Recolouring(lambda clip, level: functional.adjust_brightness(clip, 1 + 0.9 * level)),
+    "SharpnessIncreasing": Recolouring(lambda clip, level: colour.adjust_sharpness(clip, 1 + 0.9 * level), margin=1),
+    "ShearX": Warp(lambda level, height, width: ((1, 0.3 * level, 0), (0, 1, 0))),
+    "ShearY": Warp(lambda level, height, width: ((1, 0, 0), (0.3 * level, 1, 0))),
+    "TranslateXRel": Warp(lambda level, height, width: ((1, 0, 0.45 * level * width), (0, 1, 0))),
+    "TranslateYRel": Warp(lambda level, height, width: ((1, 0, 0), (0, 1, 0.45 * level * height))),
 }

@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from lgi_former.image_processing.resizing import resize_frames
+from lgi_former.image_processing.resizing import resize_frames, resize_part
 
 
 def noise(count, height, width, channels=3):
@@ -18,6 +18,15 @@ def test_frames_are_resized_exactly_like_pillow(size, resize_with_pillow):
     frames = noise(2, *size)
     resized = resize_frames(frames, 160, 160)
     assert resized.dtype == torch.uint8 and torch.equal(resized, resize_with_pillow(frames, 160, 160))
+
+
+@pytest.mark.parametrize("size", [(256, 256), (224, 200), (90, 61), (160, 90), (7, 500), (1, 1), (301, 720)])
+@pytest.mark.parametrize("part", [(0, 0, 160, 96), (33, 17, 60, 71), (159, 0, 1, 96), (7, 95, 1, 1)])
+def test_a_part_equals_this_part_of_the_resized_frames(size, part):
+    frames = noise(2, *size)
+    top, left, height, width = part
+    expected = resize_frames(frames, 160, 96)[..., top : top + height, left : left + width]
+    assert torch.equal(resize_part(frames, 160, 96, part), expected)
 
 
 @pytest.mark.parametrize("resample", Image.Resampling, ids=lambda resample: resample.name)

@@ -1,3 +1,4 @@
+import itertools
 import math
 from collections import Counter
 
@@ -5,17 +6,22 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageEnhance, ImageOps
+from torchvision.transforms.v2 import functional
 from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from lgi_former import LGIFormerVideoProcessor
 from lgi_former.image_processing.augmentation import FinetuningAugmentation, PretrainingAugmentation
-from lgi_former.image_processing.augmentation import rand_augment as rand_augment_module
 from lgi_former.image_processing.augmentation.clip_augmentation import (
     draw_box,
     draw_multi_scale_crop,
     multi_scale_sides,
 )
-from lgi_former.image_processing.augmentation.rand_augment import OPERATIONS, rand_augment
+from lgi_former.image_processing.augmentation.rand_augment import (
+    OPERATIONS,
+    draw_operations,
+    needed_parts,
+    rand_augment,
+)
 
 
 WHITE = torch.tensor([(1 - m) / s for m, s in zip(IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD, strict=True)])
@@ -99,26 +105,11 @@ def test_the_lowest_level_has_no_effect(clip):
         assert torch.equal(OPERATIONS[name](clip, 0.0), clip), name
 
 
-@pytest.fixture
-def applied(monkeypatch) -> list[tuple[str, float]]:
-    """A list that records the operations, which then change nothing."""
-    calls = []
-
-    def recorder(name):
-        return lambda clip, level: calls.append((name, level)) or clip
-
-    monkeypatch.setattr(rand_augment_module, "OPERATIONS", {name: recorder(name) for name in OPERATIONS})
-    return calls
-
-
-def test_rand_augment_draws_by_its_policy(clip, applied):
+def test_rand_augment_draws_by_its_policy():
     generator = _generator(0)
-    counts = []
-    for _ in range(3000):
-        before = len(applied)
-        rand_augment(clip[:1, :, :2, :2], generator)
-        counts.append(len(applied) - before)
-    names, levels = zip(*applied, strict=True)
+    drawn = [draw_operations(generator, num_operations=4) for _ in range(3000)]
+    counts = list(map(len, drawn))
+    names, levels = zip(*itertools.chain.from_iterable(drawn), strict=True)
     assert max(counts) == 4 and np.mean(counts) == pytest.approx(2, abs=0.06)  # four, each with probability 0.5
     assert np.var(counts) == pytest.approx(1, abs=0.08)  # independently
     assert len(set(names)) == 15
@@ -126,6 +117,28 @@ def test_rand_augment_draws_by_its_policy(clip, applied):
     assert np.abs(levels).mean() == pytest.approx(0.7, abs=0.003)
     assert np.abs(levels).std() == pytest.approx(0.05, abs=0.003)
     assert np.mean(np.sign(levels)) == pytest.approx(0, abs=0.04)
+
+
+@pytest.mark.parametrize("part", [(0, 0, 12, 12), (9, 20, 17, 8), (30, 0, 10, 40), (20, 39, 1, 1)])
+@pytest.mark.parametrize("second", OPERATIONS)
+def test_a_part_equals_this_part_of_the_whole_picture(clip, second, part):
+    whole = clip[..., :40]
+    top, left, height, width = part
+    for first in OPERATIONS:
+        operations = [(first, 0.7), (second, -0.7)]
+        parts = needed_parts(operations, part, 40)
+        expected = OPERATIONS[second](OPERATIONS[first](whole, 0.7), -0.7)
+        augmented = rand_augment(functional.crop(whole, *parts[0]), operations, parts, 40)
+        assert torch.equal(augmented, expected[..., top : top + height, left : left + width]), first
+
+
+def test_only_the_needed_part_is_computed():
+    part = (10, 20, 40, 50)
+    needed = {name: operation.needed_part(0.0, part, 100, 100) for name, operation in OPERATIONS.items()}
+    whole = {name for name, box in needed.items() if box == (0, 0, 100, 100)}
+    assert whole == {"AutoContrast", "Equalize", "ContrastIncreasing"}
+    assert needed["Invert"] == part and needed["SharpnessIncreasing"] == (9, 19, 42, 52)
+    assert needed["Rotate"][2] <= 46 and needed["ShearX"][3] <= 56
 
 
 @pytest.mark.parametrize("augmentation", AUGMENTATIONS)
