@@ -58,7 +58,8 @@ def scores_of(logits, settings):
         logits = logits / logits.sum(axis=-1, keepdims=True)
     elif settings["activation"] == "sigmoid":
         logits = 1 / (1 + np.exp(-logits))
-    return dict(zip(settings["labels"], logits.mean(axis=tuple(range(logits.ndim - 1))).tolist(), strict=True))
+    means = logits.mean(axis=tuple(range(logits.ndim - 1))).tolist()
+    return dict(zip(settings["labels"], means, strict=True))
 
 
 def frame_files(paths):
@@ -80,10 +81,13 @@ def main(argv=None):
         settings = json.loads((args.model / "preprocessing.json").read_text(encoding="utf-8"))
         if "labels" not in settings:
             raise ValueError(f"'{args.model}' is no classifier, so it gives no scores.")
+        program = args.model / "model.onnx"
+        if not program.is_file():
+            raise ValueError(f"'{args.model}' has no model.onnx. Export the model with `--format onnx`.")
         clips = clips_of(frame_files(args.frames), settings)
     except (OSError, ValueError) as error:
         sys.exit(f"predict_onnx.py: {error}")
-    session = onnxruntime.InferenceSession(args.model / "model.onnx")
+    session = onnxruntime.InferenceSession(program)
     logits = [session.run(["logits"], {"pixel_values": clip[None]})[0] for clip in clips]
     for label, score in scores_of(np.concatenate(logits), settings).items():
         print(f"{label}\t{score:.4f}")

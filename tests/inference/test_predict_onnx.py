@@ -81,8 +81,10 @@ def test_the_example_refuses_what_it_cannot_read(frames, tmp_path, load_module, 
     export_model(tiny_model(), out, "torch", encoder_only=True, processor=tiny_processor())
     Image.fromarray(np.zeros((8, 8), np.uint16)).save(tmp_path / "deep.png")
     (tmp_path / "empty").mkdir()
+    export_model(tiny_model(), tmp_path / "torch", "torch", processor=tiny_processor())
     for model, video, message in (
         (out, frames, "is no classifier"),
+        (tmp_path / "torch", frames, "has no model.onnx"),
         (tmp_path, frames, "preprocessing.json"),
     ):
         with pytest.raises(SystemExit, match=message):
