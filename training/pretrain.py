@@ -29,8 +29,8 @@ class PretrainingArguments(DataArguments):
     decoder_mask_ratio: float | None = field(
         default=None,
         metadata={
-            "help": "Share of the masked tokens that the decoder leaves out. 0.5 makes steps shorter by a third "
-            "(default: the model's, 0 for a new one)."
+            "help": "Share of the masked tokens that the decoder leaves out, which makes steps shorter (default: the "
+            "model's, 0 for a new one)."
         },
     )
     mask_symmetry: str | None = field(

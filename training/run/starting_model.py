@@ -53,7 +53,7 @@ def load_model_to_pretrain(
     """Load a masked autoencoder, or make a new one.
 
     Args:
-        arguments: Names the model.
+        arguments: Names the model. Its fields may not clash with the ratios below.
         mask_ratio: `config.mask_ratio`.
         decoder_mask_ratio: `config.decoder_mask_ratio`. The default is that of the model.
 
@@ -62,6 +62,7 @@ def load_model_to_pretrain(
             autoencoder, or a VideoMAE should have a `decoder_mask_ratio`.
         OSError: If there is no such model.
     """
+    _refuse_clashes(arguments, {"mask_ratio": mask_ratio, "decoder_mask_ratio": decoder_mask_ratio})
 
     def set_mask_ratios(config):
         if isinstance(config, LGIFormerConfig):  # VideoMAE has no such field: it takes any mask
@@ -100,6 +101,7 @@ def load_model_to_finetune(
             the encoder.
         OSError: If there is no such model.
     """
+    _refuse_clashes(arguments, {"drop_path_rate": drop_path_rate, "label_units": label_units})
     problem_type = PROBLEM_TYPES[task]
     if (asked := arguments.config_fields.get("problem_type", problem_type)) != problem_type:
         raise ValueError(
@@ -129,6 +131,20 @@ def load_model_to_finetune(
         _replace_head(loaded.model)
         note(f"The head is new, because the starting model has problem_type={problem_type_of(stored)!r}.")
     return loaded
+
+
+def _refuse_clashes(arguments: ModelArguments, options: dict):
+    """Check that `config_overrides` gives no other value to a field that has an option of its own.
+
+    Options without a value are None.
+    """
+    for name, value in options.items():
+        asked = arguments.config_overrides.get(name, value)
+        if value is not None and asked != value:
+            raise ValueError(
+                f"config_overrides asks for {name}={asked!r}, but the option --{name} is {value!r}. Set --{name}, and "
+                f"leave {name} out of config_overrides."
+            )
 
 
 def predicts_frames(arguments: ModelArguments) -> bool | None:
@@ -188,6 +204,7 @@ def _load(
         set_options: Sets fields of the configuration that only one family has.
         may_be_new: Prefixes of the names of weights that a checkpoint may lack.
     """
+    _refuse_clashes(arguments, {"image_size": arguments.image_size, "num_frames": arguments.num_frames})
     if arguments.model_name_or_path is None:
         config = _new_config(arguments, fields)
         set_options(config)

@@ -109,6 +109,29 @@ def test_unknown_fields_and_families_are_refused(tmp_path):
         load_model_to_finetune(ModelArguments(model_name_or_path=str(tmp_path)), LABELS)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "sizes", "load"),
+    [
+        ({"mask_ratio": 0.5}, {}, lambda arguments: load_model_to_pretrain(arguments, 0.75)),
+        ({"decoder_mask_ratio": 0.25}, {}, lambda arguments: load_model_to_pretrain(arguments, 0.75, 0.5)),
+        ({"image_size": 32}, {"image_size": 16}, lambda arguments: load_model_to_pretrain(arguments, 0.9)),
+        ({"num_frames": 8}, {"num_frames": 4}, lambda arguments: load_model_to_finetune(arguments, LABELS)),
+        ({"drop_path_rate": 0.2}, {}, lambda arguments: load_model_to_finetune(arguments, LABELS)),
+        ({"label_units": ["m"]}, {}, lambda arguments: load_model_to_finetune(arguments, ["x"], label_units=["s"])),
+    ],
+)
+def test_overrides_that_clash_with_an_option_are_refused(overrides, sizes, load):
+    name = next(iter(overrides))
+    with pytest.raises(ValueError, match=rf"config_overrides asks for {name}=.* but the option --{name} is "):
+        load(ModelArguments(config_overrides=json.dumps(overrides), **sizes))
+
+
+def test_overrides_may_repeat_an_option_or_set_a_field_without_a_value():
+    fields = SMALL | {"region_size": [2, 2, 4], "mask_ratio": 0.75, "decoder_mask_ratio": 0.5}
+    config = load_model_to_pretrain(ModelArguments(config_overrides=json.dumps(fields)), 0.75).model.config
+    assert (config.mask_ratio, config.decoder_mask_ratio) == (0.75, 0.5)
+
+
 def test_a_configuration_alone_is_trained_from_scratch(tmp_path):
     load_model_to_pretrain(options(), 0.75).model.config.save_pretrained(tmp_path)
     model, _ = load_model_to_pretrain(ModelArguments(config_name=str(tmp_path)), 0.5)
