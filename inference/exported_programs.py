@@ -61,7 +61,8 @@ class TorchProgram:
 
     def __init__(self, path: Path, description: ExportDescription):
         program = torch.export.load(path)
-        self._module = program.module()
+        # `ExportedModel` checks inputs. The checks of torch 2.9 fail for an autoencoder with batches of any size.
+        self._module = program.module(check_guards=False)
         signature = program.graph_signature
         values = {node.name: node.meta.get("val") for node in program.graph.nodes}
         self.inputs, self.outputs = (
