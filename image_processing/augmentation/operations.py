@@ -16,6 +16,7 @@ from .interpolation import grey_levels, interpolate_points
 
 
 GREY = 128  # fills pixels outside of the frame, as in timm
+ROUNDING_ERROR = 1e-3  # grey levels; more than the error of a weighted sum in float32
 WHOLE_PICTURE = sys.maxsize  # the margin of operations that read all pixels
 
 Box = tuple[int, int, int, int]
@@ -100,8 +101,9 @@ class Warp:
         (a, b, c), (d, e, f) = self.matrix(level, height, width)
         x, y = a * x + b * y + c, d * x + e * y + f
         inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-        # Fractions are cut off as in PIL.
-        sampled = interpolate_points(clip, y[inside] - source_top, x[inside] - source_left).clamp_(0, 255)
+        sampled = interpolate_points(clip, y[inside] - source_top, x[inside] - source_left)
+        # Fractions are cut off as in PIL. PIL sums in float64, where equal pixels remain equal.
+        sampled = sampled.add_(ROUNDING_ERROR).clamp_(0, 255)
         warped = torch.full((*size, *clip.shape[1::-1]), GREY, dtype=torch.uint8)
         warped.numpy()[inside.numpy()] = grey_levels(sampled).numpy()  # PyTorch takes twice as long
         return rearrange(warped, "h w c t -> t c h w")

@@ -100,6 +100,13 @@ def test_operations_are_like_timm(clip, name, level):
     assert (ours.int() - theirs.int()).abs().max() <= 1
 
 
+@pytest.mark.parametrize("name", ["Rotate", "ShearX", "ShearY", "TranslateXRel", "TranslateYRel"])
+def test_warping_does_not_darken_flat_areas(name):
+    for grey in (1, 64, 77, 192, 255):
+        warped = OPERATIONS[name](torch.full((2, 3, 40, 56), grey, dtype=torch.uint8), 0.6931)
+        assert set(warped.unique().tolist()) == {grey, 128}
+
+
 def test_the_lowest_level_has_no_effect(clip):
     for name in ("SolarizeAdd", "ColorIncreasing", "ContrastIncreasing", "Rotate", "ShearX"):
         assert torch.equal(OPERATIONS[name](clip, 0.0), clip), name
