@@ -3,6 +3,7 @@
 import torch
 
 from ..configuration import LGIFormerConfig
+from .regions import visible_first
 
 
 def decoded_index(
@@ -44,4 +45,4 @@ def decoded_index(
                 f"bool_decoded_pos has from {int(counts.min())} to {int(counts.max())} tokens of a clip. All clips "
                 "must have the same number, at least 1 (see RegionTubeMasking.decoded)."
             )
-    return (~bool_decoded_pos).int().argsort(dim=1, stable=True)[:, :number]
+    return visible_first(~bool_decoded_pos)[:, :number]

@@ -155,7 +155,7 @@ def evaluate(arguments: EvaluationArguments) -> int:
             per_device_eval_batch_size=arguments.batch_size,
             dataloader_num_workers=arguments.num_workers,
             use_cpu=arguments.use_cpu,
-            bf16=arguments.bf16,
+            bf16=False if isinstance(model, ExportedModule) else arguments.bf16,
             report_to="none",
         ),
         data_collator=ViewCollator(),
@@ -193,6 +193,8 @@ def task_to_evaluate(arguments: EvaluationArguments, config: PreTrainedConfig) -
 
 class ExportedModule(nn.Module):
     """An exported model as a module without weights, for the trainer. It computes on the CPU, in float32."""
+
+    dtype = torch.float32
 
     def __init__(self, model: ExportedModel):
         super().__init__()

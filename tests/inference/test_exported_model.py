@@ -187,15 +187,19 @@ def test_commands_and_the_demo_run_an_exported_classifier(
     assert demo.recognise(clip, crop_faces=False)["scores"] == results[1]["scores"]
 
 
-def test_the_command_evaluates_an_exported_classifier(exported, clip, tmp_path, tiny_model, tiny_processor):
+def test_the_command_evaluates_an_exported_classifier(
+    exported, clip, tmp_path, tiny_model, tiny_processor, monkeypatch
+):
     tiny_model().save_pretrained(tmp_path / "model")
     tiny_processor().save_pretrained(tmp_path / "model")
     other = shutil.copy(clip, tmp_path / "other.mp4")
     (tmp_path / "test.csv").write_text(f"path,label\n{clip},sad\n{other},happy\n", encoding="utf-8")
     tables = []
-    for name, folder in (("a", tmp_path / "model"), ("b", exported("classifier"))):
-        options = ["--data", str(tmp_path / "test.csv"), "--output_dir", str(tmp_path / name), "--bf16", "false"]
+    monkeypatch.setattr("lgi_former.training.run.arguments.device_has_bf16", lambda use_cpu: True)
+    for name, folder, chosen in (("a", tmp_path / "model", ["--bf16", "false"]), ("b", exported("classifier"), [])):
+        options = ["--data", str(tmp_path / "test.csv"), "--output_dir", str(tmp_path / name), *chosen]
         assert main(["evaluate", "--model", str(folder), *options, "--batch_size", "2", "--use_cpu", "true"]) == 0
+        assert json.loads((tmp_path / name / "metrics.json").read_text())["precision"] == "float32"
         tables.append(pd.read_csv(tmp_path / name / "predictions.csv"))
     pd.testing.assert_frame_equal(*tables, atol=1e-4)
 

@@ -134,7 +134,7 @@ def load_model_to_finetune(
 
 
 def _refuse_clashes(arguments: ModelArguments, options: dict):
-    """Check that `config_overrides` gives no other value to a field that has an option of its own.
+    """Check that `config_overrides` gives no other value to a field that also has an option.
 
     Options without a value are None.
     """
