@@ -47,16 +47,16 @@ def main():
         if arguments.models:
             record("export_accuracy", arguments, measure_accuracy(arguments.models, arguments.faces, cache))
         else:
-            record("export", arguments, measure_speed(arguments.rounds, arguments.threads, cache))
+            record("export", arguments, measure_speed(arguments.rounds, cache))
 
 
-def measure_speed(rounds: int, threads: int, cache: Path) -> dict[str, dict]:
+def measure_speed(rounds: int, cache: Path) -> dict[str, dict]:
     """Time and size of every program of the base model. Prints a table."""
     torch.manual_seed(0)
     model, videomae = classifiers(classifier_init_scale=1.0)
     processor = processor_for(model.config, sampling_rate=4)
     folders = {name: exported(model, cache / name, processor, **options) for name, options in PROGRAMS.items()}
-    programs = {name: ExportedModel.from_pretrained(folder, num_threads=threads) for name, folder in folders.items()}
+    programs = {name: ExportedModel.from_pretrained(folder) for name, folder in folders.items()}
     clip = torch.randn(1, 16, 3, 160, 160)
     scores = score_of(model.eval(), clip)
     ways = {name: [lambda program=program: program(clip)] for name, program in programs.items()}
@@ -109,7 +109,7 @@ def measure_accuracy(models: list[str], num_faces: int, cache: Path) -> dict[str
         for program, options in PROGRAMS.items():
             if program == "ONNX Runtime, float32" or options.get("int8"):
                 folder = exported(name, cache / f"{number} {program}", **options)
-                scores[program] = torch.cat([score_of(ExportedModel.from_pretrained(folder), clips)]).numpy()
+                scores[program] = score_of(ExportedModel.from_pretrained(folder), clips).numpy()
         reference = scores.pop("ONNX Runtime, float32")
         results[name] = {program: compare(values, reference, labels) for program, values in scores.items()}
         for program, figures in results[name].items():
