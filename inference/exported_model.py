@@ -15,17 +15,18 @@ from ..extras import MissingExtraError
 from ..hub.answer_kind import AnswerKind
 from ..hub.exported_folder import PREPROCESSING, PROGRAMS, ExportDescription, check_program, read_description
 from ..hub.loading import load_config
+from ..hub.model_kind import kind_of
 from ..modeling_lgi_former.modeling_lgi_former import LGIFormerForPreTrainingOutput, LGIFormerModelOutput
 from ..modeling_lgi_former.regions import LGIFormerRegions
 from .exported_programs import OnnxProgram, OpenVinoProgram, TorchProgram
 
 
 OUTPUTS = {
-    "ForVideoClassification": ImageClassifierOutput,
-    "ForPreTraining": LGIFormerForPreTrainingOutput,
-    "Model": LGIFormerModelOutput,
+    "LGIFormerForVideoClassification": ImageClassifierOutput,
+    "LGIFormerForPreTraining": LGIFormerForPreTrainingOutput,
+    "LGIFormerModel": LGIFormerModelOutput,
 }
-"""The output of each kind of model, by the name of its class without LGIFormer."""
+"""The output of each class of models."""
 
 
 class ExportedModel:
@@ -59,7 +60,7 @@ class ExportedModel:
         self.config = config
         self._program = program
         self._batch_size = batch_size
-        self._output_class = OUTPUTS[kind_of(config)]
+        self._output_class = OUTPUTS[_class_name(config)]
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike, num_threads: int | None = None) -> "ExportedModel":
@@ -168,21 +169,19 @@ class ExportedModel:
         return {name: np.concatenate([batch[name] for batch in batches])[:num_clips] for name in batches[0]}
 
 
-def kind_of(config: PreTrainedConfig) -> str:
-    """The kind of an exported model, a key of `OUTPUTS`.
+def _class_name(config: PreTrainedConfig) -> str:
+    """The class of an exported model, a key of `OUTPUTS`.
 
     Raises:
-        ValueError: If the configuration names no class of a known kind.
+        ValueError: If the configuration names no such class.
     """
-    names = config.architectures or []
-    is_known = config.model_type == LGIFormerConfig.model_type
-    kinds = [kind for kind in OUTPUTS if is_known and names[:1] == [f"LGIFormer{kind}"]]
-    if not kinds:
+    names = config.architectures or [None]
+    if config.model_type != LGIFormerConfig.model_type or names[0] not in OUTPUTS:
         raise ValueError(
-            f"The config.json of the exported model has model_type={config.model_type!r} and architectures={names}, "
-            "but must name a class of LGI-Former. Export the model again."
+            f"The config.json of the exported model has model_type={config.model_type!r} and "
+            f"architectures={config.architectures}, but must name a class of LGI-Former. Export the model again."
         )
-    return kinds[0]
+    return names[0]
 
 
 def check_device(device: str | torch.device | None):
@@ -239,13 +238,13 @@ def _check_parts(folder: str | os.PathLike, description: ExportDescription, conf
 
 def _is_described(description: ExportDescription, config: PreTrainedConfig) -> bool:
     """Whether a program has the inputs and outputs of the class and sizes in a configuration."""
-    kind, inputs, outputs = kind_of(config), description.inputs, description.outputs
+    kind, inputs, outputs = kind_of([_class_name(config)]), description.inputs, description.outputs
     clips = (description.batch_size, config.num_frames, config.num_channels, config.image_size, config.image_size)
-    if inputs.get("pixel_values") != clips or ("bool_masked_pos" in inputs) != (kind == "ForPreTraining"):
+    if inputs.get("pixel_values") != clips or ("bool_masked_pos" in inputs) != (kind == "autoencoder"):
         return False
-    if kind == "Model":
+    if kind == "encoder":
         return "logits" not in outputs and all(shape[-1:] == (config.hidden_size,) for shape in outputs.values())
-    has_labels = kind == "ForPreTraining" or outputs.get("logits", ())[-1:] == (config.num_labels,)
+    has_labels = kind == "autoencoder" or outputs.get("logits", ())[-1:] == (config.num_labels,)
     return outputs.keys() == {"logits"} and has_labels
 
 

@@ -8,8 +8,9 @@ from transformers.video_processing_utils import BaseVideoProcessor
 
 from ..hub import loading
 from ..hub.exported_folder import is_exported
+from ..hub.model_kind import kind_of
 from ..modeling_lgi_former import LGIFormerModel
-from .exported_model import ExportedModel, check_device, kind_of
+from .exported_model import ExportedModel, check_device
 
 
 def load_classifier(
@@ -20,7 +21,7 @@ def load_classifier(
     Arguments and errors are those of `hub.loading.load_classifier`. Exported models compute on the CPU.
     """
     if is_exported(model_name_or_path):
-        return _load_exported(model_name_or_path, device, "ForVideoClassification", "a fine-tuned classifier")
+        return _load_exported(model_name_or_path, device, "classifier", "a fine-tuned classifier")
     return loading.load_classifier(model_name_or_path, device)
 
 
@@ -32,7 +33,7 @@ def load_encoder(
     Arguments and errors are those of `hub.loading.load_encoder`. Exported models compute on the CPU.
     """
     if is_exported(model_name_or_path):
-        return _load_exported(model_name_or_path, device, "Model", "an encoder")
+        return _load_exported(model_name_or_path, device, "encoder", "an encoder")
     return loading.load_encoder(model_name_or_path, device)
 
 
@@ -55,7 +56,7 @@ class ExportedClassifier:
 def _load_exported(folder: str, device, kind: str, wanted: str) -> tuple[ExportedModel, BaseVideoProcessor]:
     check_device(device)
     model = ExportedModel.from_pretrained(folder)
-    if kind_of(model.config) != kind:
+    if kind_of(model.config.architectures) != kind:
         raise ValueError(
             f"{folder} is an exported {model.config.architectures[0]}, but this needs {wanted}. Export such a model."
         )

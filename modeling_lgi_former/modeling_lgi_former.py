@@ -266,10 +266,6 @@ class LGIFormerForPreTraining(LGIFormerPreTrainedModel):
         self.decoder = LGIFormerDecoder(config)
         self.post_init()
 
-    def get_output_embeddings(self) -> nn.Linear:
-        """The head. Transformers does not quantise it."""
-        return self.decoder.head
-
     @can_return_tuple
     def forward(
         self,
