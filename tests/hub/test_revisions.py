@@ -14,6 +14,7 @@ from lgi_former.hub.model_card import ModelFacts
 from lgi_former.hub.model_names import split_revision
 from lgi_former.inference.demo import export_space
 from lgi_former.training.run.arguments import ModelArguments, RecipeTrainingArguments
+from lgi_former.training.run.lifecycle import check_output_dir
 from lgi_former.training.run.starting_commit import pin_starting_model, record_starting_model
 from lgi_former.training.run.starting_model import load_model_to_finetune
 
@@ -229,6 +230,17 @@ def test_a_run_that_resumes_starts_from_the_same_commit(repository, tmp_path):
             pin_starting_model(ModelArguments(name, revision=revision), resumed)
     local = ModelArguments(str(tmp_path / "first"))
     assert pin_starting_model(local, resumed) is local
+
+
+def test_a_run_that_ended_early_can_be_started_again(tmp_path):
+    training = training_in(tmp_path / "run")
+    record_starting_model(ModelFacts(base_model=NAME, base_revision="c0ffee"), training)
+    check_output_dir(training)
+    record_starting_model(ModelFacts(base_model="my_model"), training)
+    assert not (tmp_path / "run" / "starting_model.json").exists()  # a run that resumes must not take the old commit
+    (tmp_path / "run" / "model.safetensors").touch()
+    with pytest.raises(ValueError, match="is not empty"):
+        check_output_dir(training)
 
 
 def test_the_card_and_the_run_name_the_commit(repository, videos, tmp_path):

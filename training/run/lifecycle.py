@@ -13,7 +13,7 @@ from ..trainer import LGIFormerTrainer
 from ..trainer.whole_checkpoints import newest_whole_checkpoint
 from .arguments import RecipeTrainingArguments
 from .run_data import BAD_VIDEOS_FILE
-from .starting_commit import record_starting_model
+from .starting_commit import STARTING_MODEL_FILE, record_starting_model
 
 
 logger = logging.get_logger(__name__)
@@ -33,7 +33,8 @@ def check_output_dir(training: RecipeTrainingArguments):
         return
     if not folder.is_dir():
         raise ValueError(f"output_dir '{folder}' is a file; give a folder.")
-    if any(entry.name != BAD_VIDEOS_FILE for entry in folder.iterdir()):  # written by --check_data
+    # `--check_data` and a run that ended before its first checkpoint leave no more than these files.
+    if any(entry.name not in (BAD_VIDEOS_FILE, STARTING_MODEL_FILE) for entry in folder.iterdir()):
         raise ValueError(
             f"output_dir '{folder}' is not empty. Choose another folder, or resume the run in it with "
             "--resume_from_checkpoint true."

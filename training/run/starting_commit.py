@@ -50,10 +50,16 @@ def pin_starting_model(arguments: ModelArguments, training: RecipeTrainingArgume
 
 
 def record_starting_model(facts: ModelFacts, training: RecipeTrainingArguments):
-    """Write the commit of a starting model on the Hub into the output folder, for a run that resumes."""
-    if facts.base_revision is not None:
-        Path(training.output_dir).mkdir(parents=True, exist_ok=True)
-        with whole_file(Path(training.output_dir, STARTING_MODEL_FILE)) as file:
+    """Write the commit of a starting model on the Hub into the output folder, for a run that resumes.
+
+    For another starting model, delete the file of a run that ended before its first checkpoint.
+    """
+    recorded = Path(training.output_dir, STARTING_MODEL_FILE)
+    if facts.base_revision is None:
+        recorded.unlink(missing_ok=True)
+    else:
+        recorded.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(recorded) as file:
             record = {"model": facts.base_model, "commit": facts.base_revision}
             file.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
