@@ -57,7 +57,7 @@ def test_windows_with_the_same_best_label_become_one_stretch():
 
 
 def test_windows_with_the_same_labels_above_the_threshold_become_one_stretch():
-    scores = [{"happy": 0.9, "sad": 0.6}, {"happy": 0.7, "sad": 0.8}, {"happy": 0.5, "sad": 0.1}]
+    scores = [{"happy": 0.9, "sad": 0.6}, {"happy": 0.7, "sad": 0.8}, {"happy": 0.49, "sad": 0.1}]
     timeline = [{"person": 0, "start": time, "end": time + 2, "scores": each} for time, each in enumerate(scores)]
     assert [stretch["scores"] for stretch in stretches(timeline, SEVERAL_LABELS)] == [
         pytest.approx({"happy": 0.8, "sad": 0.7}),
