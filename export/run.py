@@ -63,7 +63,7 @@ def export_model(
         MissingExtraError: If a package of the format is not installed.
         ExportError: If the program does not compute what the model computes. It is a `ValueError`.
     """
-    out = Path(os.path.abspath(out))
+    out = Path(os.path.realpath(out))  # a link to a folder cannot be replaced by a folder, but the folder can
     _check_out(out)
     if format not in PROGRAMS:
         raise ValueError(f"format={format!r} is not one of {', '.join(PROGRAMS)}.")
@@ -88,6 +88,9 @@ def export_model(
 
 
 def _check_out(out: Path):
+    parent = next(path for path in out.parents if path.exists())
+    if not parent.is_dir():
+        raise FileExistsError(f"'{out}' is inside '{parent}', which is a file. Choose another folder.")
     if out.is_dir() and any(out.iterdir()):
         raise FileExistsError(f"'{out}' is not empty. Choose another folder.")
     if out.exists() and not out.is_dir():

@@ -226,8 +226,7 @@ def _check_parts(folder: str | os.PathLike, description: ExportDescription, conf
         f"export.json does not describe {program_file}": _same_shapes(description.inputs, program.inputs)
         and _same_shapes(description.outputs, program.outputs),
         f"config.json does not describe {program_file}": _is_described(description, config),
-        "config.json and preprocessing.json have different labels": _has_labels(Path(folder, PREPROCESSING), config),
-    }
+    } | _fits_of_answers(Path(folder, PREPROCESSING), config)
     for problem, is_fine in fits.items():
         if not is_fine:
             raise ValueError(
@@ -244,19 +243,27 @@ def _is_described(description: ExportDescription, config: PreTrainedConfig) -> b
         return False
     if kind == "encoder":
         return "logits" not in outputs and all(shape[-1:] == (config.hidden_size,) for shape in outputs.values())
-    has_labels = kind == "autoencoder" or outputs.get("logits", ())[-1:] == (config.num_labels,)
-    return outputs.keys() == {"logits"} and has_labels
+    logits = outputs.get("logits", ())
+    fits = len(logits) == (3 if config.frame_level else 2) and logits[-1:] == (config.num_labels,)
+    return outputs.keys() == {"logits"} and (kind == "autoencoder" or fits)
 
 
-def _has_labels(preprocessing: Path, config: PreTrainedConfig) -> bool:
-    """Whether `preprocessing.json` has the labels of a configuration, if there are such a file and labels."""
+def _fits_of_answers(preprocessing: Path, config: PreTrainedConfig) -> dict[str, bool]:
+    """Whether `preprocessing.json` and a configuration mean the same by logits, by problem. Both may say nothing."""
     if not preprocessing.is_file():
-        return True
+        return {}
     try:
-        labels = json.loads(preprocessing.read_text(encoding="utf-8")).get("labels")
+        described = json.loads(preprocessing.read_text(encoding="utf-8"))
+        if described.get("labels") is None:
+            return {}
+        kind, problem_type = AnswerKind.of(config), described.get("problem_type")
     except (ValueError, AttributeError) as error:
         raise ValueError(f"{preprocessing} is damaged ({error}). Export the model again.") from error
-    return labels in (None, AnswerKind.of(config).labels)
+    pair = "config.json and preprocessing.json have different"
+    return {
+        f"{pair} labels": described["labels"] == kind.labels,
+        f"{pair} problem types": problem_type in (None, kind.problem_type),
+    }
 
 
 def _same_shapes(described: dict[str, tuple], found: dict[str, tuple]) -> bool:

@@ -147,6 +147,22 @@ class Wrong(TensorModel):
         return (logits + 0.01 if torch.compiler.is_compiling() else logits,)
 
 
+@pytest.mark.parametrize("target_exists", [False, True])
+def test_out_may_be_a_link(saved, tmp_path, target_exists):
+    target = tmp_path / "target"
+    (tmp_path / "link").symlink_to(target)
+    if target_exists:
+        target.mkdir()
+    export_model(saved, tmp_path / "link", "torch", encoder_only=True)
+    assert (target / "model.pt2").is_file() and (tmp_path / "link").is_symlink()
+
+
+def test_out_below_a_file_is_refused(saved):
+    out = saved / "config.json" / "a" / "out"
+    with pytest.raises(FileExistsError, match=r"inside '.*config\.json', which is a file"):
+        export_model(saved, out, "torch")
+
+
 @pytest.mark.parametrize("out_exists", [False, True])
 def test_a_program_that_differs_is_not_written(saved, tmp_path, monkeypatch, capsys, out_exists):
     monkeypatch.setattr(run, "TensorModel", Wrong)

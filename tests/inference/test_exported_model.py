@@ -97,7 +97,8 @@ def test_every_program_and_batch_gives_the_outputs_of_the_model(name, exported, 
 @pytest.mark.parametrize("name", ["classifier", "frames"])
 def test_scores_of_a_video(name, problem_type, changed, clip, tiny_model, tiny_processor):
     model, folder = tiny_model(frame_level=name == "frames", problem_type=problem_type), changed(name)
-    change_json(folder / "config.json", problem_type=problem_type)  # the program gives logits of any meaning
+    for file in ("config.json", "preprocessing.json"):  # the program gives logits of any meaning
+        change_json(folder / file, problem_type=problem_type)
     program, processor = load_classifier(str(folder))
     prediction = predict_video(program, processor, clip, num_segments=3)
     expected = predict_video(model, tiny_processor(), clip, num_segments=3)
@@ -315,6 +316,9 @@ def _cut(name):
         (_change("config.json", architectures=["BertModel"]), r"architectures=\['BertModel'\]"),
         (_change("config.json", id2label={0: "happy"}), "config.json does not describe model.onnx"),
         (_change("config.json", id2label={0: "sad", 1: "happy", 2: "neutral"}), "have different labels"),
+        (_change("config.json", problem_type="multi_label_classification"), "have different problem types"),
+        (_change("preprocessing.json", problem_type="regression"), "have different problem types"),
+        (_change("config.json", frame_level=True), "config.json does not describe model.onnx"),
         (_write("preprocessing.json", b"{"), "preprocessing.json is damaged"),
         (_change("config.json", num_frames=8), "config.json does not describe model.onnx"),
         (_take("config.json", "encoder"), "config.json does not describe model.onnx"),
