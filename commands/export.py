@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..hub.exported_folder import DESCRIPTION, PREPROCESSING, PROGRAMS
 from ..messages import LOADING_LIBRARIES, announce_if_slow, console, silence_libraries, suggest
-from .options import MODEL_NAMES
+from .options import MODEL_NAMES, add_revision
 
 
 SUMMARY = "a model as a program for ONNX Runtime, OpenVINO or torch.export"
@@ -14,6 +14,7 @@ EXAMPLE = "lgi-former export outputs/finetuned outputs/onnx --dynamic_batch"
 
 def add_arguments(parser):
     parser.add_argument("model", metavar="MODEL", help=f"any LGI-Former: {MODEL_NAMES}")
+    add_revision(parser)
     parser.add_argument("out", metavar="OUT", help="folder to write; it must not exist, or be empty")
     parser.add_argument(
         "--format", choices=tuple(PROGRAMS), default="onnx", help="format of the program (default: %(default)s)"
@@ -31,12 +32,18 @@ def run(args) -> int:
     """Export a classifier, an encoder or a masked autoencoder as a program that runs without PyTorch. The command
     runs the program and compares it with the model. If they differ, it writes nothing."""
     with announce_if_slow(LOADING_LIBRARIES):
+        from ..conversion import model_folder
         from ..export import export_model
 
     silence_libraries()
     with announce_if_slow("Exporting the model ..."):
         out = export_model(
-            *(args.model, args.out, args.format, args.int8, args.dynamic_batch), encoder_only=args.encoder_only
+            model_folder(args.model, args.revision),
+            args.out,
+            format=args.format,
+            int8=args.int8,
+            dynamic_batch=args.dynamic_batch,
+            encoder_only=args.encoder_only,
         )
     _print_report(out)
     if "labels" in json.loads((out / PREPROCESSING).read_text(encoding="utf-8")):

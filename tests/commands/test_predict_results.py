@@ -338,7 +338,7 @@ def test_no_color_leaves_neither_colour_nor_bold(no_color, video, finetuned, mon
 
 def test_a_released_model_is_loaded_by_its_name(video, finetuned, monkeypatch, capsys):
     folders = {"mae-dfer-dfew-fold5": finetuned}
-    monkeypatch.setattr("lgi_former.conversion.model_folder", folders.__getitem__)
+    monkeypatch.setattr("lgi_former.conversion.model_folder", lambda name, revision: folders[name])
     assert predict(video, "--model", "mae-dfer-dfew-fold5", "--csv") == 0
     assert "happy" in capsys.readouterr().out
     output = str(Path(finetuned).with_name("attention.png"))

@@ -106,6 +106,13 @@ def test_predictions_are_those_of_the_revision(options, repository, capsys):
     assert "first" in json.loads(capsys.readouterr().out)["scores"]
 
 
+def test_the_revision_is_exported(repository, tmp_path, capsys):
+    assert main(["export", NAME, str(tmp_path / "out"), "--format", "torch", "--revision", "v1"]) == 0
+    assert "first" in json.loads((tmp_path / "out" / "preprocessing.json").read_text())["labels"]
+    assert main(["export", NAME, str(tmp_path / "other"), "--revision", "v9"]) == 2
+    assert f"The model '{NAME}' has no revision 'v9' on the Hub." in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_unknown_revision_is_named(command, repository, videos, capsys):
     for options in ([f"{NAME}@v9"], [NAME, "--revision", "v9"]):
