@@ -164,12 +164,12 @@ def _missing_weights(model: PreTrainedModel, info: dict, settings: dict) -> list
     for name in info["missing_keys"]:
         if not isinstance(model.get_submodule(name.rpartition(".")[0]), nn.LayerNorm):
             missing.add(name)
-    return sorted(name for name in missing if not any(_is_in(name, module) for module in saved_whole))
+    return sorted(name for name in missing if not _is_in_any(name, saved_whole))
 
 
-def _is_in(weight: str, module: str) -> bool:
-    """Whether a weight belongs to a module of this name, at any depth: `a.classifier.bias` to `classifier`."""
-    return f".{module}." in f".{weight}"
+def _is_in_any(weight: str, modules: list[str]) -> bool:
+    """Whether a weight belongs to one of these modules, at any depth: `a.classifier.bias` to `classifier`."""
+    return any(f".{module}." in f".{weight}" for module in modules)
 
 
 def merged(base: PreTrainedModel, adapter: Path) -> PreTrainedModel:
