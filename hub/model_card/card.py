@@ -18,11 +18,12 @@ from transformers.utils import CONFIG_NAME, logging
 
 from ...files import whole_file
 from ..loading import load_config
+from ..model_kind import kind_of
 from ..model_names import split_revision
 from ..repository_files import adapter_settings
 from .facts import ModelFacts, tag_of
 from .figures import metrics_in
-from .sections import card_text, kind_of, usage_code
+from .sections import card_text, usage_code
 
 
 logger = logging.get_logger(__name__)
@@ -117,7 +118,7 @@ def _digest(card):
 
 def _card_data(config, facts, model_name, given):
     given = {name: value for name, value in given.items() if value is not None}
-    task = "video-classification" if kind_of(config) == "classifier" else "feature-extraction"
+    task = "video-classification" if kind_of(config.architectures) == "classifier" else "feature-extraction"
     task = given.pop("pipeline_tag", task)
     model_name = given.pop("model_name", model_name)
     tags = [config.model_type, "mae-dfer", "facial-expression-recognition", "emotion-recognition", "video"]

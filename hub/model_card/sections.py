@@ -7,8 +7,8 @@ import torch
 import transformers
 from transformers import PreTrainedConfig
 
-from .. import model_kind
 from ..answer_kind import AnswerKind
+from ..model_kind import kind_of
 from ..model_names import split_revision
 from .facts import ModelFacts
 from .figures import figures_text, metrics_text, title_of_metric
@@ -20,11 +20,6 @@ FAMILIES = {
 }
 LOSSES = {"mse": "mean squared error", "mae": "mean absolute error", "ccc": "1 - CCC"}
 """Losses of regression by the hyper-parameter `regression_loss`."""
-
-
-def kind_of(config: PreTrainedConfig) -> str:
-    """The kind of the model that was saved with a configuration: `"classifier"`, `"autoencoder"` or `"encoder"`."""
-    return model_kind.kind_of(config.architectures)
 
 
 def card_text(config: PreTrainedConfig, facts: ModelFacts, model: str) -> str:
@@ -52,7 +47,7 @@ def title(config: PreTrainedConfig, facts: ModelFacts) -> str:
     family = family_name(config)
     if facts.checkpoint_file is not None:
         return f"{family}, converted from {Path(facts.checkpoint_file).name}"
-    heading = f"{family}, {'fine-tuned' if kind_of(config) == 'classifier' else 'pre-trained'}"
+    heading = f"{family}, {'fine-tuned' if kind_of(config.architectures) == 'classifier' else 'pre-trained'}"
     if facts.dataset_terms is not None:
         heading += f" on {facts.dataset_terms.title}"
     return heading if facts.fold is None else f"{heading}, fold {facts.fold}"
@@ -68,7 +63,7 @@ def introduction(config: PreTrainedConfig, facts: ModelFacts) -> str:
     origin = _origin_of_conversion if facts.checkpoint_file is not None else _origin_of_training
     size = f"{config.image_size} x {config.image_size}"
     takes = f"It takes {config.num_frames} frames of {size} pixels"
-    if kind_of(config) == "classifier":
+    if kind_of(config.architectures) == "classifier":
         purpose = f"{takes} and {_answer(config)}"
     else:
         purpose = (
@@ -96,7 +91,7 @@ from lgi_former.inference import predict_video
 model, processor = load_classifier({name_at_revision})  # Transformers alone would use the classes of the base model
 print(predict_video(model, processor, "face.mp4").scores)
 """
-    if kind_of(config) == "classifier":
+    if kind_of(config.architectures) == "classifier":
         function = AnswerKind.of(config).function
         if getattr(config, "frame_level", False):
             return _usage_code_of_frames(arguments, function)
@@ -170,7 +165,7 @@ def terms(facts: ModelFacts) -> str:
 
 def limits(config: PreTrainedConfig) -> str:
     """Purpose of a model, meaning of its answers, and forbidden uses."""
-    is_classifier = kind_of(config) == "classifier"
+    is_classifier = kind_of(config.architectures) == "classifier"
     return LIMITS.format(answers=AnswerKind.of(config).meaning if is_classifier else MEANING_OF_FEATURES)
 
 
@@ -239,7 +234,7 @@ def _origin_of_conversion(config, facts):
     if not facts.reported:
         text += " The results in the paper belong to its own runs."
     if facts.dataset_terms is not None:
-        is_classifier = kind_of(config) == "classifier"
+        is_classifier = kind_of(config.architectures) == "classifier"
         text += f" {'The classes are those of' if is_classifier else 'It was trained on'} {facts.dataset_terms.title}."
     if facts.checkpoint_sha256 is not None:
         text += f"\n\nSHA-256 of the checkpoint: `{facts.checkpoint_sha256}`"
@@ -253,7 +248,7 @@ def _origin_of_training(config, facts):
         base += f" (commit [{facts.base_revision[:7]}](https://huggingface.co/{name}/tree/{facts.base_revision}))"
     data = f" on {facts.dataset_terms.title}" if facts.dataset_terms else ""
     start = f", starting from {base}" if base else ""
-    if kind_of(config) == "classifier":
+    if kind_of(config.architectures) == "classifier":
         is_recognition = AnswerKind.of(config).is_probability
         task = "for dynamic facial expression recognition" if is_recognition else "to predict numbers"
         return f"{_family(config)} fine-tuned {task}{data}{start}."
@@ -272,7 +267,7 @@ def _losses(config, facts):
     if not facts.losses:
         return ""
     listed = "\n".join(f"- {name}: {loss:.4g}" for name, loss in facts.losses.items())
-    if kind_of(config) == "classifier":
+    if kind_of(config.architectures) == "classifier":
         loss = LOSSES.get(facts.hyperparameters.get("regression_loss", "mse"))
         of = "" if AnswerKind.of(config).is_probability or loss is None else f" ({loss})"
         return f"Loss{of}:\n\n{listed}"
