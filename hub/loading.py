@@ -65,7 +65,9 @@ def load_classifier(
         )
     return _load(
         AutoModelForVideoClassification,
-        *(name, commit, config),
+        name,
+        commit,
+        config,
         device,
         "it is not a fine-tuned classifier, but perhaps a pre-trained model. Fine-tune it first. Predictions of an "
         "untrained head mean nothing",
@@ -87,7 +89,9 @@ def load_autoencoder(
     name, commit = pinned(model_name_or_path, revision)
     return _load(
         AutoModelForPreTraining,
-        *(name, commit, _config_of_lgi_former(name, commit)),
+        name,
+        commit,
+        _config_of_lgi_former(name, commit),
         device,
         "it is not a masked autoencoder. Give the pre-trained model, not one that was fine-tuned from it",
     )
