@@ -1,6 +1,5 @@
 """The folder of an exported model, as `lgi-former export` writes it, and its description `export.json`."""
 
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -110,8 +109,7 @@ def check_program(folder: str | os.PathLike, description: ExportDescription):
 
 
 def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
+    from huggingface_hub.utils.sha import sha_fileobj  # slow to import, which would delay `--help`
+
     with path.open("rb") as file:
-        while part := file.read(2**20):
-            digest.update(part)
-    return digest.hexdigest()
+        return sha_fileobj(file).hex()

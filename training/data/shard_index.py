@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+from huggingface_hub.utils.sha import sha_fileobj
 
 from ...files import whole_file
 from ...image_processing.decoding.video_sources import without_passwords
@@ -35,8 +36,6 @@ MEMBERS = pa.schema(
 """The table of a shard, with one row for each video."""
 
 CACHED_TABLES = 64  # in each process; the table of a shard of 1000 videos takes 0.1 MB
-
-HASHED_AT_ONCE = 2**20  # bytes
 
 
 class ShardError(ValueError):
@@ -158,8 +157,5 @@ def read_bytes(url: str, start: int | None = None, end: int | None = None) -> by
 
 def sha256_of(url: str) -> str:
     """Checksum of a file, which is read in parts. Each file system has its own errors, local disks `OSError`."""
-    digest = hashlib.sha256()
     with fsspec.open(url) as file:
-        while part := file.read(HASHED_AT_ONCE):
-            digest.update(part)
-    return digest.hexdigest()
+        return sha_fileobj(file).hex()
