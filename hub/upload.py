@@ -67,14 +67,14 @@ def files_to_upload(model_dir: str | os.PathLike, repo_id: str, staging: str | o
         OSError, ValueError: If the directory has no model with its weights.
     """
     from .model_card import card_for_repository
-    from .repository_files import check_uploadable, model_files
+    from .repository_files import ADAPTER_CONFIG, check_uploadable, model_files
 
     model_dir = Path(model_dir)
     if not model_dir.is_dir():
         raise NotADirectoryError(f"{model_dir} is not a directory. Give one that `save_pretrained` wrote.")
     check_uploadable(model_dir)
     files = {path.name: path for path in model_files(model_dir)}
-    if not {"config.json", "adapter_config.json"} & files.keys():
+    if not {"config.json", ADAPTER_CONFIG} & files.keys():
         raise FileNotFoundError(f"{model_dir} is not a model's directory: it has no config.json.")
     if not any(name.endswith(".safetensors") for name in files):
         raise FileNotFoundError(f"{model_dir} has no weights to upload (model.safetensors).")
