@@ -119,8 +119,12 @@ def _is_of_frames(feature: FeatureType, column: pa.Array, wanted: Wanted) -> boo
         return False
     lengths = pc.list_value_length(column)
     is_vector = wanted.label_names is not None and pc.all(pc.equal(lengths, len(wanted.label_names))).as_py()
-    # A set of classes has no class twice.
-    return not is_vector and any(len(set(labels)) < len(labels) for labels in column.to_pylist())
+    return not is_vector and repeats_a_class(column)
+
+
+def repeats_a_class(lists: pa.Array) -> bool:
+    """Whether one of many lists has a class twice. Then they are labels of frames, and not sets of classes."""
+    return any(len(set(classes)) < len(classes) for classes in lists.to_pylist())
 
 
 def _are_numbers(feature: FeatureType) -> bool:

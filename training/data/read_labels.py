@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from datasets import ClassLabel, Dataset, Features, List, Value
 
-from .dataset_labels import column_of
+from .dataset_labels import column_of, repeats_a_class
 from .label_values import LabelFeature
 from .labels import AnnotationError, in_lists, label_column
 from .list_text import Annotations
@@ -85,7 +85,7 @@ def task_of_videos(videos, frame_level: bool | None = None) -> str:
     if not is_list_of_classes:
         return "single_label"
     if frame_level is None and not of_frames:
-        frame_level = any(len(set(classes)) < len(classes) for classes in column_of(videos, "label").to_pylist())
+        frame_level = repeats_a_class(column_of(videos, "label"))
     return "single_label" if frame_level and not of_frames else "multi_label"
 
 
