@@ -10,7 +10,7 @@ from datasets import ClassLabel, Dataset, LargeList, List, Value
 from datasets.features.features import FeatureType
 
 from .annotation_tables import LABEL_COLUMN
-from .label_values import names_of_feature
+from .label_values import names_of_feature, without_lists
 from .labels import AnnotationError, written_label
 from .list_text import Annotations
 from .tasks import Wanted
@@ -56,8 +56,7 @@ def _refuse_missing(column: pa.Array, problem: Callable[[int], str]):
 
 
 def _refuse_classes(feature: FeatureType, task: str):
-    while isinstance(feature, List):
-        feature = feature.feature
+    feature = without_lists(feature)
     if isinstance(feature, ClassLabel):
         names = ", ".join(feature.names[:20])
         raise AnnotationError(

@@ -90,8 +90,14 @@ def unreadable_values(feature: LabelFeature, task: str, num_frames: int) -> int 
 
 def names_of_feature(feature: LabelFeature) -> list[str] | None:
     """The names of the classes or quantities, in their order; None for indices without names."""
-    while isinstance(feature, List):
-        feature = feature.feature
+    feature = without_lists(feature)
     if isinstance(feature, ClassLabel):
         return feature.names
     return list(feature) if isinstance(feature, dict) else None
+
+
+def without_lists(feature: LabelFeature) -> ClassLabel | Value | dict:
+    """The type of one class, or of the quantities, without the lists around it."""
+    while isinstance(feature, List):
+        feature = feature.feature
+    return feature
