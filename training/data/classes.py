@@ -13,7 +13,6 @@ from .dataset_labels import column_of
 from .joined_sources import JoinedVideos, ListedVideos
 from .label_values import names_of_feature
 from .labels import refuse_repeated_names
-from .read_labels import task_of_videos
 from .sharded_videos import ShardedVideos
 
 
@@ -29,20 +28,19 @@ Videos = ListedVideos | datasets.IterableDataset
 """Videos with labels: a data set from `load_annotations`, shards, both, or a stream, whose labels are unknown."""
 
 
-def names_of_classes(source: str, videos: Videos, task: str | None = None) -> list[str]:
+def names_of_classes(source: str, videos: Videos, task: str = "single_label") -> list[str]:
     """The names of the videos' classes or quantities, in their order. A class without a name has its index as name.
 
     Args:
         source: Names the videos in messages.
         videos: Videos with labels.
-        task: One of `TASKS`; None: as from `task_of_videos`.
+        task: One of `TASKS`: what the labels are.
 
     Raises:
         ValueError: If a stream does not name its classes, labels without names do not count from 0, all classes are
             named as parts of a data set (`train`, `test`), or almost every video has a different class.
     """
     feature = (videos.features or {}).get("label")
-    task = task or task_of_videos(videos)
     if task != "single_label" or (isinstance(feature, datasets.List) and names_of_feature(feature)):
         return names_of_feature(feature)
     if isinstance(feature, datasets.ClassLabel):
@@ -84,14 +82,13 @@ def _warn_of_misspelt_names(source: str, videos: datasets.Dataset, names: Sequen
             )
 
 
-def check_classes_to_train(source: str, videos: Videos, label_names: Sequence[str], task: str | None = None):
+def check_classes_to_train(source: str, videos: Videos, label_names: Sequence[str], task: str = "single_label"):
     """Raise a `ValueError` for one class only or a repeated name, and warn of classes without a video.
 
     Regression and multi_label need no second one.
     """
     refuse_repeated_names(label_names)
     present = _present(videos)
-    task = task or task_of_videos(videos)
     needs_two = task in ("single_label", "distribution")
     if needs_two and (len(label_names) < 2 or (present is not None and len(present) < 2)):
         only = label_names[min(present) if present else 0]
@@ -102,7 +99,7 @@ def check_classes_to_train(source: str, videos: Videos, label_names: Sequence[st
     warn_of_empty_classes(source, videos, label_names, task)
 
 
-def warn_of_empty_classes(source: str, videos: Videos, label_names: Sequence[str], task: str | None = None):
+def warn_of_empty_classes(source: str, videos: Videos, label_names: Sequence[str], task: str = "single_label"):
     """Warn of classes without a video, and of shards with another order of the classes than `label_names`.
 
     Warn also of a quantity that has the same value in all videos.
@@ -110,7 +107,7 @@ def warn_of_empty_classes(source: str, videos: Videos, label_names: Sequence[str
     present = _present(videos)
     if present is None:
         return
-    if (task or task_of_videos(videos)) == "regression":
+    if task == "regression":
         _warn_of_constants(source, _flat_labels(videos))
         return
     if empty := [name for index, name in enumerate(label_names) if index not in present]:
