@@ -68,7 +68,7 @@ class FinetuningArguments(LabelledDataArguments):
         default=None,
         metadata={
             "help": "What the labels are: one class, the classes that apply, numbers, or votes for classes (default: "
-            "inferred from the labels, and said).",
+            "inferred from the labels and printed).",
             "choices": ["single_label", "multi_label", "regression", "distribution"],
         },
     )
