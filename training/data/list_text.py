@@ -100,10 +100,11 @@ class Lines:
 def refuse_first(is_wrong: pa.ChunkedArray, values: pa.ChunkedArray, place: Callable[[int], str], problem: str):
     """Raise an `AnnotationError` for the first row where `is_wrong`, bool (rows,), is true.
 
-    The message is the place and the problem, with the text of the row instead of `{}`.
+    The message is the place and the problem, with the text of the row instead of the first `{}`. The problem may also
+    hold names of columns, with any signs.
     """
     if (row := pc.index(is_wrong, True).as_py()) >= 0:
-        raise AnnotationError(f"{place(row)}{problem.format(shown(values[row].as_py()))}")
+        raise AnnotationError(f"{place(row)}{problem.replace('{}', shown(values[row].as_py()), 1)}")
 
 
 def read_lines(file: Path) -> Lines:

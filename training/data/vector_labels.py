@@ -102,12 +102,11 @@ def numbers_of(column: pa.Array | pa.ChunkedArray, name: str, place: Place) -> n
     """The numbers of a column, float64 (rows,). Raises an `AnnotationError` for a value that is no finite number."""
     if pa.types.is_string(column.type):
         text = pc.replace_substring(column, MINUS, "-")
-        of_column = f" of {shown(name)} "
         refuse_first(
             pc.match_substring_regex(text, f"^{_DECIMAL_COMMA}$"),
             column,
             place,
-            ": the value {}" + of_column + "has a decimal comma. Write a decimal point.",
+            f": the value {{}} of {shown(name)} has a decimal comma. Write a decimal point.",
         )
         wrong = pc.invert(pc.match_substring_regex(text, f"^{NUMBER}$"))
         if (row := pc.index(wrong, True).as_py()) >= 0 and is_missing(column[row].as_py()):
@@ -118,12 +117,10 @@ def numbers_of(column: pa.Array | pa.ChunkedArray, name: str, place: Place) -> n
             pc.match_substring_regex(text, f"^({WITH_SIGN})$"),
             column,
             place,
-            ": the value {}"
-            + of_column
-            + "has a sign beside the number. Write the number alone, or name other columns "
-            "with --labels.",
+            f": the value {{}} of {shown(name)} has a sign beside the number. Write the number alone, or name other "
+            "columns with --labels.",
         )
-        refuse_first(wrong, column, place, ": the value {}" + of_column + "is not a number.")
+        refuse_first(wrong, column, place, f": the value {{}} of {shown(name)} is not a number.")
         column = pc.cast(pc.replace_substring_regex(text, r"^\+", ""), pa.float64())
     values = pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False)
     wrong = ~(np.abs(values) <= np.finfo(np.float32).max)  # also NaN
