@@ -397,33 +397,26 @@ SUMS_TO_1 = [{"happy": 0.25, "sad": 0.75}, {"happy": 1, "sad": 0}]
 OTHER_SUMS = [{"happy": 0.25, "sad": 0.5}, {"happy": 1, "sad": 0}]
 BELOW_0 = [{"happy": -0.5, "sad": 1.5}, {"happy": 1, "sad": 0}]
 ROUNDED = [{"happy": 0.33, "sad": 0.665}, {"happy": 1, "sad": 0}]
+NUMBERS = {"happy": Value("float64"), "sad": Value("float64")}
 
 
 @pytest.mark.parametrize(
-    ("labels", "task"),
+    ("labels", "feature", "task"),
     [
-        (SUMS_TO_1, "distribution"),
-        (ROUNDED, "distribution"),
-        (OTHER_SUMS, "regression"),
-        (BELOW_0, "regression"),
-        ([{"happy": 1.0}, {"happy": 1.0}], "regression"),
-        ([SUMS_TO_1, SUMS_TO_1[:1]], "distribution"),
-        ([SUMS_TO_1, OTHER_SUMS], "regression"),
-        ([[0, 1], [1]], "multi_label"),
-        ([[0, 0], [1]], "single_label"),
-        ([[[0], [0, 1]], []], "multi_label"),
+        (SUMS_TO_1, NUMBERS, "distribution"),
+        (ROUNDED, NUMBERS, "distribution"),
+        (OTHER_SUMS, NUMBERS, "regression"),
+        (BELOW_0, NUMBERS, "regression"),
+        ([{"happy": 1.0}, {"happy": 1.0}], {"happy": Value("float64")}, "regression"),
+        ([SUMS_TO_1, SUMS_TO_1[:1]], List(dict.fromkeys(NUMBERS, Value("float32"))), "distribution"),
+        ([SUMS_TO_1, OTHER_SUMS], List(dict.fromkeys(NUMBERS, Value("float32"))), "regression"),
+        ([[0, 1], [1]], List(CLASSES), "multi_label"),
+        ([[0, 0], [1]], List(CLASSES), "single_label"),
+        ([[[0], [0, 1]], []], List(List(CLASSES)), "multi_label"),
     ],
 )
-def test_the_task_is_in_the_data_alone(labels, task, tmp_path):
+def test_the_task_is_in_the_data_alone(labels, feature, task, tmp_path):
     """It outlives Parquet, joining and editing, which lose or mix up descriptions."""
-    feature = Dataset.from_dict({"label": labels}).features["label"]
-    while isinstance(feature, List):
-        feature = feature.feature
-    if not isinstance(feature, dict):
-        depth = 2 if task == "multi_label" and labels[0][0] == [0] else 1
-        feature = List(List(CLASSES)) if depth == 2 else List(CLASSES)
-    elif isinstance(labels[0], list):
-        feature = List(dict.fromkeys(labels[0][0], Value("float32")))
     features = Features({"video": Value("string"), "label": feature})
     source = Dataset.from_dict({"video": ["a.mp4", "b.mp4"], "label": labels}, features)
     source.info.description = "Task: regression of x."
@@ -473,10 +466,10 @@ def test_labels_of_data_sets_that_are_refused(labels, options, message):
 
 
 @pytest.mark.parametrize("task", ["regression", "distribution"])
-@pytest.mark.parametrize(("labels", "feature"), [([0, 1], "class"), ([[0, 1], [1]], "list"), ([[0, 0], [1]], "list")])
-def test_classes_of_a_data_set_are_no_numbers(labels, feature, task):
+@pytest.mark.parametrize("labels", [[0, 1], [[0, 1], [1]], [[0, 0], [1]]])
+def test_classes_of_a_data_set_are_no_numbers(labels, task):
     classes = ClassLabel(names=["1", "2", "3"])
-    features = Features({"video": Value("string"), "label": classes if feature == "class" else List(classes)})
+    features = Features({"video": Value("string"), "label": classes if labels == [0, 1] else List(classes)})
     source = Dataset.from_dict({"video": ["a.mp4", "b.mp4"], "label": labels}, features)
     with pytest.raises(AnnotationError, match=rf"has classes \(1, 2, 3\), but the task {task} needs numbers"):
         load_annotations(source, task=task)
