@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import datasets
 import numpy as np
+import pyarrow.compute as pc
 import torch
 from einops import rearrange
 from transformers.video_processing_utils import BaseVideoProcessor
@@ -20,6 +21,7 @@ from transformers.video_utils import VideoMetadata
 from ...image_processing import VideoReadError, read_video
 from ...image_processing.decoding.local_videos import local_video, video_name
 from ...image_processing.distinct_views import distinct_views
+from .dataset_labels import column_of
 from .label_values import LabelFeature, is_frame_level, label_values, unreadable_values
 from .sharded_videos import ShardedVideos
 from .skipped_videos import SkippedVideos
@@ -193,7 +195,7 @@ class ViewDataset(torch.utils.data.Dataset):
         feature = (self.videos.features or {}).get("label")
         if not is_frame_level(feature, self.task):
             return None
-        counts = [len(label) for label in self.videos["label"][:]]
+        counts = pc.list_value_length(column_of(self.videos, "label")).to_pylist()
         return np.stack([self.processor.sample_frames(VideoMetadata(count))[0] for count in counts])
 
     def __getitem__(self, index: int) -> dict:
