@@ -37,10 +37,10 @@ class RegionTubeMasking:
 
     def __init__(self, config: LGIFormerConfig, symmetry: str | None = None):
         self.config = config
-        _, self.window_height, self.window_width = config.region_size
+        steps, self.window_height, self.window_width = config.region_size
         self.time, self.height, self.width = config.token_grid
         window = self.window_height * self.window_width
-        num_masked = int(config.mask_ratio * window)
+        num_masked = config.num_masked_of_region // steps
         self.num_visible = window - num_masked
         self.symmetry = symmetry
         if num_masked == 0:

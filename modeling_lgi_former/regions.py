@@ -4,6 +4,8 @@ Raster order is time, row, column over the whole clip. Region order lists region
 region again in the order time, row, column. The encoder uses region order, and users see raster order.
 """
 
+import math
+
 import torch
 from einops import rearrange
 
@@ -25,8 +27,7 @@ class LGIFormerRegions:
     @property
     def num_visible_by_ratio(self) -> int:
         """Visible tokens of a region with `config.mask_ratio`."""
-        time, height, width = self.config.region_size
-        return time * (height * width - int(self.config.mask_ratio * height * width))
+        return math.prod(self.config.region_size) - self.config.num_masked_of_region
 
     def split(self, tokens: torch.Tensor) -> torch.Tensor:
         """(batch, tokens, ...) in raster order -> (batch, regions, tokens of a region, ...)."""

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from lgi_former import LGIFormerConfig, RegionTubeMasking
-from lgi_former.modeling_lgi_former.regions import visible_first
+from lgi_former.modeling_lgi_former.regions import LGIFormerRegions, visible_first
 
 
 def test_base_masks_keep_ten_tokens_of_every_region():
@@ -11,6 +11,17 @@ def test_base_masks_keep_ten_tokens_of_every_region():
     assert mask.dtype == torch.bool and mask.shape == (4, 800)
     regions = mask.view(4, 4, 2, 2, 5, 10)  # clip, region in time, time, region in height, height, width
     assert ((~regions).sum(dim=(2, 4, 5)) == 10).all()
+
+
+@pytest.mark.parametrize(
+    ("ratio", "region_size"), [(0.94, (2, 5, 10)), (0.58, (2, 5, 10)), (0.29, (1, 10, 10)), (0.83, (4, 10, 10))]
+)
+def test_masks_have_the_numbers_that_follow_from_the_ratio(ratio, region_size):
+    """These ratios times height times width are rounded to less than a whole number: 0.94 * 5 * 10 < 47."""
+    config = LGIFormerConfig(mask_ratio=ratio, region_size=region_size)
+    masks = RegionTubeMasking(config)(2)
+    assert LGIFormerRegions(config).has_count_by_ratio(masks).all()
+    assert (masks.sum(dim=1) == config.num_regions * config.num_masked_of_region).all()
 
 
 @pytest.mark.parametrize("symmetry", [None, "global", "local"])
