@@ -3,7 +3,7 @@
 import torch
 
 from ..configuration import LGIFormerConfig
-from .regions import visible_first
+from .regions import must_not_read, visible_first
 
 
 def decoded_index(
@@ -11,8 +11,8 @@ def decoded_index(
 ) -> torch.Tensor:
     """Raster indices of the tokens to predict, ascending: long (batch, predicted tokens).
 
-    Usually their number is read from the mask. Training on an accelerator and compiled graphs take it from the
-    configuration, as `LGIFormerRegions.visible_in_region` does, and the device checks it asynchronously.
+    Usually their number is read from the mask. If `must_not_read`, it follows from the configuration, and the device
+    checks it asynchronously.
 
     Args:
         bool_decoded_pos: bool (batch, tokens) in raster order, True = masked and predicted.
@@ -30,7 +30,7 @@ def decoded_index(
         )
     counts = bool_decoded_pos.sum(dim=1)
     has_visible = (bool_decoded_pos & ~bool_masked_pos).any()
-    if torch.compiler.is_compiling() or (training and bool_decoded_pos.device.type != "cpu"):
+    if must_not_read(bool_decoded_pos, training):
         number = config.num_regions * config.num_decoded_of_region
         torch._assert_async(
             (counts == number).all() & ~has_visible,

@@ -54,9 +54,8 @@ class LGIFormerRegions:
     def visible_in_region(self, bool_masked_pos: torch.Tensor, training: bool) -> torch.Tensor:
         """Indices of the visible tokens inside their region, ascending: long (batch, regions, visible of a region).
 
-        The host must know the number of visible tokens. Usually it reads the number from the mask. Training on an
-        accelerator must not wait for the device, and compiled graphs have no data-dependent shapes. For them, the
-        number follows from `config.mask_ratio`, and the device checks it asynchronously.
+        The host must know the number of visible tokens. Usually it reads the number from the mask. If `must_not_read`,
+        the number follows from `config.mask_ratio`, and the device checks it asynchronously.
 
         Args:
             bool_masked_pos: bool (batch, tokens) in raster order, True = masked.
@@ -73,7 +72,7 @@ class LGIFormerRegions:
         if bool_masked_pos.dtype != torch.bool:
             raise ValueError(f"bool_masked_pos has dtype {bool_masked_pos.dtype}, but must be torch.bool.")
         masked = self.split(bool_masked_pos)
-        if torch.compiler.is_compiling() or (training and masked.device.type != "cpu"):
+        if must_not_read(bool_masked_pos, training):
             visible = self.num_visible_by_ratio
             # There is no public name for an assertion that does not wait for the device.
             torch._assert_async(
@@ -97,6 +96,14 @@ class LGIFormerRegions:
         raster = torch.arange(self.config.num_tokens, device=index_in_region.device)
         raster = self.split(raster[None]).expand(index_in_region.shape[0], -1, -1)
         return raster.gather(2, index_in_region)
+
+
+def must_not_read(mask: torch.Tensor, training: bool) -> bool:
+    """Whether the host must not read numbers of tokens from a mask, but takes them from the configuration.
+
+    Training on an accelerator must not wait for the device, and compiled graphs have no data-dependent shapes.
+    """
+    return torch.compiler.is_compiling() or (training and mask.device.type != "cpu")
 
 
 def visible_first(masked: torch.Tensor) -> torch.Tensor:
