@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ..extras import needs_extra
+from ..hub.exported_folder import PROGRAMS
 
 
 def convert_to_openvino(folder: Path):
@@ -15,8 +16,7 @@ def convert_to_openvino(folder: Path):
     """
     with needs_extra("openvino"):
         import openvino
-    program = folder / "model.onnx"
-    model = openvino.Core().read_model(program)
-    openvino.save_model(model, folder / "openvino_model.xml", compress_to_fp16=False)
-    for path in folder.glob("model.onnx*"):
+    model = openvino.Core().read_model(folder / PROGRAMS["onnx"])
+    openvino.save_model(model, folder / PROGRAMS["openvino"], compress_to_fp16=False)
+    for path in folder.glob(f"{PROGRAMS['onnx']}*"):
         path.unlink()

@@ -7,6 +7,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from ..extras import needs_extra
+from ..hub.exported_folder import PROGRAMS
 from ..modeling_lgi_former import LGIFormerForPreTraining, LGIFormerModel, RegionTubeMasking
 
 
@@ -62,7 +63,7 @@ def trace(tensor_model: TensorModel, dynamic_batch: bool, attention: str) -> tor
 
 def write_torch(program: torch.export.ExportedProgram, folder: Path):
     """Write `model.pt2`."""
-    torch.export.save(program, folder / "model.pt2")
+    torch.export.save(program, folder / PROGRAMS["torch"])
 
 
 def write_onnx(program: torch.export.ExportedProgram, tensor_model: TensorModel, folder: Path):
@@ -83,4 +84,4 @@ def write_onnx(program: torch.export.ExportedProgram, tensor_model: TensorModel,
     optimizer.remove_unused_nodes(onnx_program.model)
     for node in onnx_program.model.graph:
         node.metadata_props.clear()  # lines of source code, with paths of this machine
-    onnx_program.save(folder / "model.onnx")
+    onnx_program.save(folder / PROGRAMS["onnx"])
