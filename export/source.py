@@ -9,7 +9,8 @@ from transformers.video_processing_utils import BaseVideoProcessor
 
 from ..configuration import LGIFormerConfig
 from ..conversion import model_folder
-from ..hub.loading import is_autoencoder, load_autoencoder, load_classifier, load_config, load_encoder
+from ..hub.loading import load_autoencoder, load_classifier, load_config, load_encoder, pinned
+from ..hub.model_kind import kind_of
 from ..modeling_lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification, LGIFormerModel
 
 
@@ -42,15 +43,18 @@ def load_source(
 
 
 def _load(name: str, encoder_only: bool):
-    config = load_config(name)
+    name, commit = pinned(name)
+    config = load_config(name, commit)
     if config.model_type != LGIFormerConfig.model_type:
         raise ValueError(f"{name} is a {config.model_type!r}, but only an LGI-Former can be exported.")
     if getattr(config, "quantization_config", None):
         raise ValueError(f"{name} is quantised and cannot be exported. Give the model that was quantised.")
     architectures = config.architectures or []
     if encoder_only or LGIFormerModel.__name__ in architectures:
-        return load_encoder(name, "cpu")
-    return load_autoencoder(name, "cpu") if is_autoencoder(name) else load_classifier(name, "cpu")
+        load = load_encoder
+    else:
+        load = load_autoencoder if kind_of(architectures) == "autoencoder" else load_classifier
+    return load(name, "cpu", commit)
 
 
 def _check_model(model):

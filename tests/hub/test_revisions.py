@@ -113,6 +113,19 @@ def test_the_revision_is_exported(repository, tmp_path, capsys):
     assert f"The model '{NAME}' has no revision 'v9' on the Hub." in capsys.readouterr().err
 
 
+def test_all_parts_of_an_export_are_of_one_commit(repository, tmp_path, monkeypatch):
+    """The branch moves between the configuration and the weights."""
+
+    def load_and_move(*arguments):
+        config = load_config(*arguments)
+        repository.refs["old/one"] = repository.refs["main"]
+        return config
+
+    monkeypatch.setattr("lgi_former.export.source.load_config", load_and_move)
+    assert main(["export", f"{NAME}@old/one", str(tmp_path / "out"), "--format", "torch"]) == 0
+    assert "first" in json.loads((tmp_path / "out" / "preprocessing.json").read_text())["labels"]
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_unknown_revision_is_named(command, repository, videos, capsys):
     for options in ([f"{NAME}@v9"], [NAME, "--revision", "v9"]):
