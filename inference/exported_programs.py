@@ -1,7 +1,10 @@
 """Programs of exported models, run by ONNX Runtime, OpenVINO or torch on the CPU.
 
-Each class has `inputs` and `outputs`, shapes by name in which None is any size, and a method `run` from arrays to
-arrays by name.
+Each class has two attributes and a method:
+
+- `inputs` and `outputs` are dictionaries from the names of arrays to their shapes. A size is None if any size fits, or
+  if the program does not say it.
+- `run` takes the input arrays by name, and returns the output arrays by name.
 """
 
 from collections.abc import Iterable
@@ -80,5 +83,5 @@ class TorchProgram:
 
 
 def _sizes(shape: Iterable) -> tuple[int | None, ...]:
-    """A shape in which symbols, names and missing sizes are None."""
+    """A shape with None in place of each size that is not a whole number, such as the name of a dynamic axis."""
     return tuple(size if isinstance(size, int) else None for size in shape)
