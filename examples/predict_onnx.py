@@ -23,17 +23,18 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 def clips_of(frames, settings):
     """Clips, float32 (clips, frames, channels, height, width), from the paths of the frames of a video in order."""
-    sampling, resize = settings["frame_sampling"], settings["resize"]
+    sampling = settings["frame_sampling"]
     length, segments = sampling["num_frames"], sampling["num_segments"]
     sampled = frames[:: sampling["sampling_rate"]]
     sampled = [*sampled, *[sampled[-1]] * (length - len(sampled))]
     spare = len(sampled) - length
     starts = [spare // 2] if segments == 1 else [k * spare // (segments - 1) for k in range(segments)]
-    return np.stack([pixels_of(sampled[start : start + length], settings, resize) for start in starts])
+    return np.stack([pixels_of(sampled[start : start + length], settings) for start in starts])
 
 
-def pixels_of(frames, settings, resize):
+def pixels_of(frames, settings):
     """One clip, float32 (frames, channels, height, width)."""
+    resize = settings["resize"]
     size, kind = (resize["width"], resize["height"]), Image.Resampling[resize["filter"].upper()]
     levels = np.stack([np.asarray(read_frame(frame).resize(size, kind)) for frame in frames])
     pixels = (levels * settings["rescale_factor"] - settings["mean"]) / settings["std"]
