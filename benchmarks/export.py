@@ -18,6 +18,7 @@ import torch
 from einops import rearrange
 from measuring import interleaved_seconds, make_parser, medians, parse_timing, print_header, print_row, ratio, record
 from model_speed import classifiers, classifying
+from sklearn.metrics import recall_score
 
 from lgi_former import ExportedModel, LGIFormerForVideoClassification, export_model
 from lgi_former.image_processing import processor_for
@@ -136,8 +137,8 @@ def compare(scores: np.ndarray, reference: np.ndarray, labels: np.ndarray) -> di
     draws = [generator.choice(gain, (RESAMPLES, len(gain))).mean(axis=1) for gain in gains]
     differences = np.abs(scores - reference).max(axis=1)
     return {
-        "uar": uar(right, labels),
-        "uar_of_float32": uar(right_before, labels),
+        "uar": recall_score(labels, scores.argmax(1), average="macro"),
+        "uar_of_float32": recall_score(labels, reference.argmax(1), average="macro"),
         "difference": float(np.mean([gain.mean() for gain in gains])),
         "interval": np.quantile(np.mean(draws, axis=0), [0.025, 0.975]).tolist(),
         "same_first_class": float((scores.argmax(1) == reference.argmax(1)).mean()),
@@ -145,11 +146,6 @@ def compare(scores: np.ndarray, reference: np.ndarray, labels: np.ndarray) -> di
         "score_difference_99": float(np.quantile(differences, 0.99)),
         "score_difference_largest": float(differences.max()),
     }
-
-
-def uar(right: np.ndarray, labels: np.ndarray) -> float:
-    """Unweighted average recall of bool (clips,)."""
-    return float(np.mean([right[labels == label].mean() for label in np.unique(labels)]))
 
 
 def cells_of(figures: dict) -> list[str]:
