@@ -249,9 +249,9 @@ def words_to_finetune(model: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def announce_if_slow(message: str, seconds: float = SILENCE) -> Iterator[None]:
-    """Print a note if the `with` block takes longer than `seconds`."""
-    timer = threading.Timer(seconds, note, args=(message,))
+def announce_if_slow(message: str, seconds: float | None = None) -> Iterator[None]:
+    """Print a note if the `with` block takes longer than `seconds`, by default `SILENCE`."""
+    timer = threading.Timer(SILENCE if seconds is None else seconds, note, args=(message,))
     timer.daemon = True
     timer.start()
     try:

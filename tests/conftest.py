@@ -14,6 +14,12 @@ import lgi_former
 from lgi_former import LGIFormerConfig, LGIFormerVideoProcessor
 
 
+@pytest.fixture(autouse=True)
+def no_notes_of_slow_machines(monkeypatch):
+    """A slow machine prints no additional notes, so that tests can compare all lines on stderr."""
+    monkeypatch.setattr("lgi_former.messages.SILENCE", 3600)
+
+
 @pytest.fixture(scope="session")
 def load_module():
     """Function from the path of a Python file to its module. Test folders are not packages."""

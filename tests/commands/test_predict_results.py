@@ -302,9 +302,10 @@ def test_names_of_addresses(tmp_path):
 
 def test_slow_loading_is_announced(video, finetuned, capsys, monkeypatch):
     def load_slowly(args):
-        time.sleep(2.3)
+        time.sleep(0.3)
         raise ValueError("cannot load the model")
 
+    monkeypatch.setattr("lgi_former.messages.SILENCE", 0.05)
     monkeypatch.setattr(predict_command, "_load", load_slowly)
     assert predict(video, "--model", finetuned) == 2
     assert capsys.readouterr().err == "Loading the model ...\nlgi-former: cannot load the model\n"
