@@ -19,7 +19,7 @@ from transformers.image_utils import (
     SizeDict,
 )
 from transformers.processing_utils import Unpack, VideosKwargs
-from transformers.utils import TensorType
+from transformers.utils import TensorType, logging
 from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoInput, VideoMetadata, VideoMetadataType, make_batched_metadata
 
@@ -31,6 +31,9 @@ from .frame_sampling import evaluation_frame_indices, every_frame
 from .pixel_range import check_range
 from .processor_settings import check_settings
 from .resizing import pillow_filter, resize_frames
+
+
+logger = logging.get_logger(__name__)
 
 
 class LGIFormerVideoProcessorKwargs(VideosKwargs, total=False):
@@ -118,6 +121,18 @@ class LGIFormerVideoProcessor(ProcessorSavedWithCode, BaseVideoProcessor):
     def __init__(self, **kwargs: Unpack[LGIFormerVideoProcessorKwargs]):
         check_settings(kwargs)
         super().__init__(**kwargs)
+
+    @classmethod
+    def from_dict(cls, video_processor_dict: dict, **kwargs):
+        """Make a processor of its settings. Warns if a pipeline of Transformers loads several clips of a video."""
+        num_segments = kwargs.get("num_segments", video_processor_dict.get("num_segments")) or 1
+        if kwargs.get("_from_pipeline") == "video-classification" and num_segments > 1:
+            logger.warning(
+                f"The processor makes {num_segments} clips of each video, but the pipeline video-classification "
+                "scores only the first. The pipeline facial-expression-recognition averages them. Or pass "
+                "video_processor=AutoVideoProcessor.from_pretrained(..., num_segments=1), which takes the middle."
+            )
+        return super().from_dict(video_processor_dict, **kwargs)
 
     def preprocess(
         self,
