@@ -141,7 +141,7 @@ class Recognition:
             label, score = next(iter(scores.items()))
             return [f"The highest score is **{as_markdown(label)}** with {self.kind.shown(score)}."]
         top = [texts[label] for label in self.kind.top(scores)]
-        return [f"Labels above {THRESHOLD:.0%}: {', '.join(top) or 'none'}."]
+        return [f"Labels with a score of at least {THRESHOLD:.0%}: {', '.join(top) or 'none'}."]
 
     def _people(self, result: dict) -> list[list]:
         rows = [self._row(shown_number(person["person"]), person) for person in result["people"]]
