@@ -2,7 +2,7 @@
 
 import sys
 
-from ..messages import LOADING_LIBRARIES, announce_if_slow, fail, first_line, shows_progress, silence_libraries
+from ..messages import announce_if_slow, fail, first_line, shows_progress, silence_libraries
 from .options import (
     MODEL_NAMES,
     add_device,
@@ -67,11 +67,10 @@ def run(args) -> int:
     skipped. The exit status is then 1."""
     if bool(args.data) == bool(args.videos):
         args.parser.error("give either videos or --data")
-    with announce_if_slow(LOADING_LIBRARIES):
-        from ..conversion import model_folder
-        from ..hub.loading import set_reading
-        from ..inference.embedding_file import SUFFIXES, table_beside
-        from ..inference.loading import load_encoder
+    from ..conversion import model_folder
+    from ..hub.loading import set_reading
+    from ..inference.embedding_file import SUFFIXES, table_beside
+    from ..inference.loading import load_encoder
 
     silence_libraries()
     check_output(args, SUFFIXES, [table_beside(args.output)] if args.output.endswith(".npy") else [])
