@@ -123,16 +123,18 @@ class LGIFormerVideoProcessor(ProcessorSavedWithCode, BaseVideoProcessor):
         super().__init__(**kwargs)
 
     @classmethod
-    def from_dict(cls, video_processor_dict: dict, **kwargs):
-        """Make a processor of its settings. Warns if a pipeline of Transformers loads several clips of a video."""
-        num_segments = kwargs.get("num_segments", video_processor_dict.get("num_segments")) or 1
-        if kwargs.get("_from_pipeline") == "video-classification" and num_segments > 1:
+    def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike, *args, _from_pipeline=None, **kwargs):
+        """Load a processor as Transformers does. Warn if its pipeline would score the first of several clips only."""
+        options = {**kwargs, "_from_pipeline": _from_pipeline}
+        loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **options)
+        num_segments = (loaded[0] if isinstance(loaded, tuple) else loaded).num_segments or 1
+        if _from_pipeline == "video-classification" and num_segments > 1:
             logger.warning(
                 f"The processor makes {num_segments} clips of each video, but the pipeline video-classification "
                 "scores only the first. The pipeline facial-expression-recognition averages them. Or pass "
                 "video_processor=AutoVideoProcessor.from_pretrained(..., num_segments=1), which takes the middle."
             )
-        return super().from_dict(video_processor_dict, **kwargs)
+        return loaded
 
     def preprocess(
         self,

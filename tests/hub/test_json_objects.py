@@ -61,7 +61,7 @@ def test_values_of_a_wrong_type_are_no_tracebacks(field, value, folder, capsys):
 
 @pytest.mark.parametrize("content", ["[]", "null", "{"])
 def test_an_index_or_adapter_without_an_object(content, folder):
-    (folder / "model.safetensors").rename(folder / "kept")
+    (folder / "model.safetensors").rename(folder / "weights")
     for name in ("model.safetensors.index.json", "adapter_config.json"):
         (folder / name).write_text(content)
         with pytest.raises((ValueError, OSError), match=rf"{name}|is not JSON|JSON"):

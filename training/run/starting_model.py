@@ -98,8 +98,8 @@ def load_model_to_finetune(
         label_units: `config.label_units`.
 
     Raises:
-        ValueError: If the configuration clashes or has labels of its own, the model needs its own code, or a
-            checkpoint lacks a part of the encoder.
+        ValueError: If the configuration clashes or sets labels, the model needs its own code, or a checkpoint lacks a
+            part of the encoder.
         OSError: If there is no such model.
     """
     _refuse_clashes(arguments, {"drop_path_rate": drop_path_rate, "label_units": label_units})
