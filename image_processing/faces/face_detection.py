@@ -22,13 +22,17 @@ from ...extras import needs_extra, require_extra
 FaceDetector = Callable[[np.ndarray], np.ndarray]
 """Finds the faces of a picture, uint8 RGB (height, width, 3).
 
-Returns float (faces, 5): left, top, right and bottom edge in pixels, and a score from 0 to 1.
+Returns float (faces, 5): left, top, right and bottom edge in pixels, and a score from 0 to 1. Or float (faces, 15):
+ten more columns with the landmarks, x and y in pixels of the picture. The landmarks are the two eyes, the tip of the
+nose, and the two corners of the mouth. The eye and the corner on the left side of an upright face in the picture come
+first.
 """
 
 SESSION_LOCK = threading.Lock()
 OUTPUT_STRIDE = 4  # pixels of the input for each value of the output
 SIZE_DIVISOR = 32  # height and width of the input are multiples of this
 MAX_IOU = 0.3  # the published threshold
+NUM_LANDMARKS = 5
 
 
 class CenterFaceDetector:
@@ -65,7 +69,8 @@ class CenterFaceDetector:
         """Find the faces of a picture, uint8 RGB (height, width, 3).
 
         Returns:
-            float32 (faces, 5): left, top, right, bottom edge in pixels, and score. The highest score comes first.
+            float32 (faces, 15): left, top, right, bottom edge in pixels, score, and x and y of five landmarks in
+            pixels, as `FaceDetector` defines them. The highest score comes first.
         """
         height, width = image.shape[:2]
         scale = min(self.longest_side / max(height, width), 1)
@@ -74,16 +79,21 @@ class CenterFaceDetector:
         pixels = np.asarray(resized, np.float32).transpose(2, 0, 1)[None]
         with SESSION_LOCK:  # otherwise several threads could load the network at the same time
             session = _session(self.num_threads)
-        heatmap, log_size, offset = session.run(["537", "538", "539"], {"input.1": pixels})
-        faces = _decode(heatmap[0, 0], log_size[0], offset[0], self.score_threshold)
-        faces[:, :4] *= np.divide((width, height, width, height), (*size, *size), dtype=np.float32)
+        heatmap, log_size, offset, landmarks = session.run(["537", "538", "539", "540"], {"input.1": pixels})
+        faces = _decode(heatmap[0, 0], log_size[0], offset[0], landmarks[0], self.score_threshold)
+        to_picture = np.divide((width, height), size, dtype=np.float32)
+        faces[:, :4] *= np.tile(to_picture, 2)
+        faces[:, 5:] *= np.tile(to_picture, NUM_LANDMARKS)
         return faces[faces[:, 2] - faces[:, 0] >= self.min_size]
 
 
-def _decode(heatmap: np.ndarray, log_size: np.ndarray, offset: np.ndarray, threshold: float) -> np.ndarray:
-    """Convert the outputs of the network to faces (faces, 5) in pixels of its input.
+def _decode(
+    heatmap: np.ndarray, log_size: np.ndarray, offset: np.ndarray, landmarks: np.ndarray, threshold: float
+) -> np.ndarray:
+    """Convert the outputs of the network to faces (faces, 15) in pixels of its input.
 
     The heat map (rows, columns) has the scores. `log_size` and `offset` are (2, rows, columns), vertical first.
+    `landmarks` is (10, rows, columns), y before x: shares of the height and the width, from the top left corner.
     """
     rows, columns = np.nonzero(heatmap > threshold)
     scores = heatmap[rows, columns]
@@ -91,8 +101,10 @@ def _decode(heatmap: np.ndarray, log_size: np.ndarray, offset: np.ndarray, thres
     y = (rows + offset[0, rows, columns] + 0.5) * OUTPUT_STRIDE
     x = (columns + offset[1, rows, columns] + 0.5) * OUTPUT_STRIDE
     boxes = np.stack([x - widths / 2, y - heights / 2, x + widths / 2, y + heights / 2], axis=1).astype(np.float32)
+    shares = landmarks[:, rows, columns].reshape(NUM_LANDMARKS, 2, -1)
+    points = np.stack([boxes[:, 0] + shares[:, 1] * widths, boxes[:, 1] + shares[:, 0] * heights], axis=1)
     best = nms(torch.from_numpy(boxes), torch.from_numpy(scores), MAX_IOU).numpy()
-    return np.column_stack([boxes, scores])[best]
+    return np.column_stack([boxes, scores, points.reshape(2 * NUM_LANDMARKS, -1).T])[best].astype(np.float32)
 
 
 @functools.cache
