@@ -13,7 +13,7 @@ BOX = np.array([70.0, 50, 130, 130])  # its longer side has 80 pixels
 
 
 def face(degrees=0.0, side=80.0, centre=100 + 90j, move=0, box=BOX):
-    """A row of a detector: a face of which the head is rotated clockwise. `move` is added to the landmarks."""
+    """A row of a detector: a face that is rotated clockwise. `move` is added to the landmarks."""
     points = centre + side * np.exp(1j * np.radians(degrees)) * (MEAN_LANDMARKS + move)
     return np.array([*box, 0.9, *np.column_stack([points.real, points.imag]).ravel()])
 
