@@ -232,6 +232,19 @@ def test_the_annotated_video_shows_boxes_labels_and_strips(people_video, tmp_pat
     assert list(tmp_path.iterdir()) == [tmp_path / "out.mp4"]
 
 
+def test_the_annotated_video_shows_the_rotated_box(tmp_path):
+    boxes = [[time, 60, 40, 120, 100] for time in (0.0, 0.16)]
+    pictures = []
+    for angles in ([45, 45], [179, -179]):
+        result = result_of([entry(0, 0, 0.2, 0.8, boxes=boxes, angles=angles)], 0.2)
+        annotate_video(np.full((5, 140, 240, 3), 20, np.uint8), result, tmp_path / "out.mp4")
+        _, images = read_video(tmp_path / "out.mp4")
+        pictures.append(images[2].max(axis=-1))
+    corner, edge = (111, 90), (99, 90)  # the lower corner of a square on its tip, the lower edge of an upright square
+    bright = [(bool(picture[corner] > 60), bool(picture[edge] > 60)) for picture in pictures]
+    assert bright == [(True, False), (False, True)]  # between 179 and -179 degrees lies 180
+
+
 @pytest.mark.parametrize(
     ("fields", "values", "text"),
     [
