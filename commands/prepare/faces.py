@@ -3,7 +3,7 @@
 import os
 
 from ...messages import suggest
-from ..options import add_frame_order, add_num_workers, at_least_one, positive_int
+from ..options import add_frame_order, add_num_workers, add_section, at_least_one, positive_int, section_of
 
 
 SUMMARY = "the main face of each video, as a folder of square frames"
@@ -24,6 +24,7 @@ def add_arguments(parser):
         help="side of the square, as a multiple of the longer side of the detected face (default: %(default)s)",
     )
     add_frame_order(parser, "natural")
+    add_section(parser)
     add_num_workers(parser)
 
 
@@ -35,9 +36,10 @@ def run(args) -> int:
     from ...image_processing import CenterFaceDetector, FaceCropper
     from ...training.preparation.faces import CROPPED, FAILED, LIST_FILE, NO_FACE, crop_corpus
 
+    section = section_of(args)
     cropper = FaceCropper(CenterFaceDetector(num_threads=1), margin=args.margin)
     outcomes = crop_corpus(
-        args.source, args.output_dir, cropper, args.size, args.num_workers, args.frame_order or "natural"
+        *(args.source, args.output_dir, cropper, args.size, args.num_workers, args.frame_order or "natural"), **section
     )
     numbers = {status: [o.status for o in outcomes].count(status) for status in (CROPPED, NO_FACE, FAILED)}
     print(", ".join(f"{status}: {number}" for status, number in numbers.items()))
