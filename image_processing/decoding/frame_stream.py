@@ -229,7 +229,7 @@ def _stream_of(video, opening: _Opening, stack: contextlib.ExitStack) -> FrameSt
 def sample_in_time(stream: FrameStream, step: float) -> Iterator[TimedFrame]:
     """The frames that are shown at 0, `step`, 2 `step`, ... seconds after the start of the video, until its end.
 
-    Of a section, the moments are counted from its start. Frames of a slow video repeat, and frames of a fast video are
+    In a section, the moments are counted from its start. Frames of a slow video repeat, and frames of a fast video are
     skipped. The frame rate may vary.
     """
     shown, count = None, 0

@@ -179,7 +179,7 @@ def test_a_video_that_breaks_within_has_no_windows(write_broken_frames, encoder,
 
 @pytest.fixture
 def write_broken_frames(tmp_path):
-    """Function that writes a folder of frames, one of which is damaged."""
+    """Function that writes a folder of frames with one damaged frame."""
 
     def write(count, broken):
         for number in range(count):
