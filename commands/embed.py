@@ -9,9 +9,12 @@ from .options import (
     add_output,
     add_reading,
     add_revision,
+    add_section,
     add_videos,
+    add_windows,
     check_output,
     positive_int,
+    section_of,
     whole_number,
 )
 
@@ -56,17 +59,27 @@ def add_arguments(parser):
     parser.add_argument(
         "--keep_views", action="store_true", help="write a row for each of the S clips instead of their average"
     )
-    parser.add_argument("--batch_size", type=positive_int, default=1, metavar="N", help="videos per batch")
+    parser.add_argument(
+        "--batch_size", type=positive_int, default=1, metavar="N", help="videos, or windows, per batch"
+    )
     parser.add_argument("--num_workers", type=whole_number, default=0, metavar="N", help="processes that read videos")
+    add_windows(parser)
+    add_section(parser)
     add_reading(parser)
     add_device(parser)
 
 
 def run(args) -> int:
-    """Write the embeddings of videos to a file, one row per video. Videos that cannot be read are reported and
-    skipped. The exit status is then 1."""
+    """Write the embeddings of videos to a file, one row per video, or per window with --window or --stride. Each row
+    has its start and end in seconds. Videos that cannot be read are reported and skipped, and the exit status is 1."""
     if bool(args.data) == bool(args.videos):
         args.parser.error("give either videos or --data")
+    has_windows = args.window is not None or args.stride is not None
+    if has_windows and (args.num_segments is not None or args.keep_views):
+        args.parser.error(
+            "--window and --stride give a row for each window: leave out --num_segments and --keep_views"
+        )
+    section = section_of(args)
     from ..conversion import model_folder
     from ..hub.loading import set_reading
     from ..inference.embedding_file import SUFFIXES, table_beside
@@ -81,7 +94,7 @@ def run(args) -> int:
     except Exception as error:  # many libraries take part in loading
         return fail(f"cannot load the model: {first_line(error)}")
     set_reading(processor, args.backend, args.frame_order)
-    return _embed_each(model, processor, videos, labels, args)
+    return _embed_each(model, processor, videos, labels, section, args)
 
 
 def _listed(args) -> tuple[list[str], list | None]:
@@ -103,7 +116,7 @@ def _listed(args) -> tuple[list[str], list | None]:
     return list(annotations["video"]), labels
 
 
-def _embed_each(model, processor, videos: list[str], labels: list | None, args) -> int:
+def _embed_each(model, processor, videos: list[str], labels: list | None, section: dict, args) -> int:
     from tqdm import tqdm
 
     from ..inference import embed_videos
@@ -120,6 +133,9 @@ def _embed_each(model, processor, videos: list[str], labels: list | None, args) 
 
     embeddings = embed_videos(
         *(model, processor, videos, args.level, args.num_segments),
+        window=args.window,
+        stride=args.stride,
+        **section,
         batch_size=args.batch_size,
         num_workers=args.num_workers,
         on_failure=report,
@@ -130,11 +146,12 @@ def _embed_each(model, processor, videos: list[str], labels: list | None, args) 
             if labels is not None:
                 label = labels[embedding.index]
                 columns |= label if isinstance(label, dict) else {"label": label}
-            if args.keep_views:
-                for view, values in enumerate(embedding.views):
-                    writer.write(values, **columns, view=view)
+            times = embedding.times.round(3)
+            if args.keep_views or args.window is not None or args.stride is not None:
+                for view, (values, (start, end)) in enumerate(zip(embedding.views, times.tolist(), strict=True)):
+                    writer.write(values, **columns, view=view, start=start, end=end)
             else:
-                writer.write(embedding.mean, **columns)
+                writer.write(embedding.mean, **columns, start=float(times.min()), end=float(times.max()))
             progress.update()
     if not writer.num_rows:
         return fail(f"none of the videos could be embedded, so {args.output} is not written")

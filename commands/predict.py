@@ -15,9 +15,11 @@ from .options import (
     add_device,
     add_reading,
     add_revision,
+    add_section,
+    add_windows,
     check_output,
     positive_int,
-    positive_number,
+    section_of,
 )
 
 
@@ -50,22 +52,9 @@ def _add_analysis_arguments(group):
         help="classify whole frames; for videos that are already cropped to a face",
     )
     add_align(group)
-    group.add_argument(
-        "--window",
-        type=positive_number,
-        metavar="SECONDS",
-        help="length of a clip (default: as in training, at 25 frames per second; 2.56 for published models)",
-    )
-    group.add_argument(
-        "--stride",
-        type=positive_number,
-        metavar="SECONDS",
-        help="time between the starts of two clips (default: half a window)",
-    )
+    add_windows(group)
     group.add_argument("--batch_size", type=positive_int, metavar="B", help="clips per batch (default: 8)")
-    group.add_argument(
-        "--frame_rate", type=positive_number, metavar="F", help="frames per second of a folder of frames (default: 25)"
-    )
+    add_section(group)
     add_reading(group)
     group.add_argument(
         "--num_segments",
@@ -225,6 +214,7 @@ def _load(args) -> tuple:
 
     given = {"backend": args.backend, "frame_order": args.frame_order}
     given = {name: value for name, value in given.items() if value is not None}
+    section = section_of(args)
     if args.backend is not None:
         chosen_backend(args.backend)
     try:
@@ -233,7 +223,7 @@ def _load(args) -> tuple:
         if cropper is not None and model.device.type == "cuda":
             _detect_on(model.device, cropper)
         kind = answer_kind(model.config)
-        predict = _predictor(model, processor, cropper, args)
+        predict = _predictor(model, processor, cropper, section, args)
     except FacesExtraMissingError:
         raise
     except Exception as error:  # many libraries take part in loading
@@ -244,7 +234,7 @@ def _load(args) -> tuple:
         raise ValueError(
             f"--top_k is for scores, but {args.model} estimates {', '.join(kind.labels)}: leave out --top_k"
         )
-    return predict, CsvColumns(kind), reading_of(processor) | given, cropper
+    return predict, CsvColumns(kind), reading_of(processor) | given | {"stream": args.stream}, cropper
 
 
 def _detect_on(gpu, cropper):
@@ -257,7 +247,7 @@ def _detect_on(gpu, cropper):
         note(f"Faces are found on the CPU. {error}")
 
 
-def _predictor(model, processor, cropper, args):
+def _predictor(model, processor, cropper, section: dict, args):
     """A function from a video to its result, for the views of the paper or for windows over time."""
     from ..hub.loading import set_reading
     from ..inference import FacialExpressionPipeline, predict_video
@@ -266,7 +256,7 @@ def _predictor(model, processor, cropper, args):
     if args.num_segments is not None:
         set_reading(processor, args.backend, args.frame_order)
         fields = answer_kind(model.config).fields()
-        return lambda video: vars(predict_video(model, processor, video, num_segments=args.num_segments)) | fields
+        return lambda video: vars(predict_video(model, processor, video, args.num_segments, **section)) | fields
     return FacialExpressionPipeline(
         model=model,
         video_processor=processor,
@@ -276,9 +266,9 @@ def _predictor(model, processor, cropper, args):
         crop_faces=cropper is not None,
         window=args.window,
         stride=args.stride,
-        frame_rate=args.frame_rate,
         backend=args.backend,
         frame_order=args.frame_order,
+        **section,
         return_boxes=args.annotate is not None,
         show_progress=shows_progress(),
     )

@@ -1,7 +1,6 @@
 """Writes a video with its sound, boxes, labels and, below the picture, the scores over time."""
 
 import contextlib
-import math
 import os
 from collections.abc import Iterator
 from fractions import Fraction
@@ -21,7 +20,7 @@ from ..image_processing import open_frames
 from ..image_processing.decoding.video_sources import local_path
 from .sound import Sound, open_sound
 from .timeline import shown_number
-from .timeline_figure import draw_strip, label_colours, people_to_draw
+from .timeline_figure import draw_strip, label_colours, people_to_draw, time_span
 
 
 with needs_extra("figures"):
@@ -49,8 +48,11 @@ def annotate_video(
     *,
     backend: str | None = None,
     frame_order: str = "natural",
+    stream: int | None = None,
 ):
     """Write a video with a result of `FacialExpressionPipeline` drawn into it, atomically.
+
+    If the result is of a section, only the section is written.
 
     The sound is copied if the container of the new video allows it. Otherwise it is encoded again (AAC; Opus in WebM;
     MP3 in AVI). A video without sound stays silent.
@@ -67,36 +69,39 @@ def annotate_video(
         path: File to write. Its suffix chooses the container: `.mp4`, `.mkv`, `.webm`, `.avi` or `.mov`.
         frame_rate: As for the pipeline.
         show_progress: Show a progress bar.
-        backend, frame_order: As for the pipeline or its processor.
+        backend, frame_order, stream: As for the pipeline or its processor.
 
     Raises:
         VideoReadError: If the video cannot be read.
         OSError: If the file cannot be written.
     """
     path = Path(path)
+    reading = {"backend": backend, "frame_order": frame_order, "stream": stream}
     with (
         whole_file(path) as file,
         _downloaded(video) as video,
-        open_frames(video, frame_rate, backend=backend, frame_order=frame_order) as stream,
-        open_sound(video) as sound,
+        open_frames(video, frame_rate, **reading, start=result.get("start"), end=result.get("end")) as frames,
+        open_sound(video, stream, frames.start) as sound,
         _create(file, path) as container,
     ):
         painter, pts = None, -1
-        for frame in tqdm(stream, "Annotating", stream.num_frames, leave=False, disable=not show_progress):
+        total = None if frames.duration is None else round(frames.duration * frames.frame_rate)
+        for frame in tqdm(frames, "Annotating", total, leave=False, disable=not show_progress):
+            time = max(frame.time - frames.start, 0.0)  # in the new video
             if painter is None:
                 painter = _Painter(result, *frame.image.shape[:2])
                 with _explained_errors(path, file):
-                    output = _add_streams(container, painter.size, stream.frame_rate, sound)
-            painted = av.VideoFrame.from_image(painter.paint(frame.image, frame.time))
-            pts = max(round(frame.time / TIME_BASE), pts + 1)  # an encoder refuses equal times
+                    output = _add_streams(container, painter.size, frames.frame_rate, sound)
+            painted = av.VideoFrame.from_image(painter.paint(frame.image, frames.start + time))
+            pts = max(round(time / TIME_BASE), pts + 1)  # an encoder refuses equal times
             painted.pts, painted.time_base = pts, TIME_BASE
             container.mux(output.encode(painted))
-            _add_sound(container, sound, until=frame.time)
+            _add_sound(container, sound, until=time)
         for packet in output.encode():
             if packet.pts * packet.time_base == pts * TIME_BASE:
-                packet.duration = round((stream.passed - pts * TIME_BASE) / packet.time_base)
+                packet.duration = round((frames.passed - frames.start - pts * TIME_BASE) / packet.time_base)
             container.mux(packet)
-        _add_sound(container, sound, until=math.inf)
+        _add_sound(container, sound, until=frames.end - frames.start)
 
 
 @contextlib.contextmanager
@@ -163,7 +168,7 @@ class _Painter:
         self.tracks = [_Track(result, person["person"], self.scale) for person in result["people"]]
         self.kind = AnswerKind.of_result(result)
         self.colours = label_colours(result["timeline"][0]["scores"]) if result["timeline"] else {}
-        self.duration = result["duration"]
+        self.start, self.end = time_span(result)
         self.strips = self._draw_strips(result)
         units = {self.kind.with_unit(label): each for label, each in self.colours.items()}
         self.legend = draw_legend(units, self.width)
@@ -182,7 +187,7 @@ class _Painter:
         for track in self.tracks:
             if track.start <= time <= track.end:
                 self._draw_person(draw, track, time)
-        x = round(min(time / self.duration, 1) * (self.width - 1))
+        x = round(min((time - self.start) / (self.end - self.start), 1) * (self.width - 1))
         draw.line((x, self.height, x, self.height + self.strips.height), "white", 4)
         draw.line((x, self.height, x, self.height + self.strips.height), "black", 2)
         return painted
@@ -227,7 +232,7 @@ class _Painter:
         for index, person in enumerate(people):
             axes = figure.add_axes((0, 1 - (index + 1) / len(people), 1, 1 / len(people)))
             draw_strip(axes, result, person)
-            axes.set(xlim=(0, self.duration), xticks=[], yticks=[])
+            axes.set(xlim=(self.start, self.end), xticks=[], yticks=[])
             axes.text(
                 0.005,
                 0.9,

@@ -17,7 +17,8 @@ from transformers.video_utils import is_valid_video_frame
 from ..image_processing import FaceCropper, FrameStream, TimedFrame, open_frames, reading_of, sample_in_time
 from ..image_processing.decoding.decoder_backends import check_backend_name
 from ..image_processing.decoding.frame_folders import check_frame_order
-from ..image_processing.decoding.frame_stream import FRAME_RATE
+from ..image_processing.decoding.section import FRAME_RATE, Section
+from ..image_processing.decoding.video_streams import check_stream_number
 from .exported_model import ExportedModel
 from .frame_scores import FrameScores
 from .prediction import answer_kind, score_frames
@@ -26,7 +27,7 @@ from .windows import Clip, PersonFrame, Windows
 
 
 DEFAULT_BATCH_SIZE = 8
-READING = ("frame_rate", "backend", "frame_order")  # settings of `open_frames`
+READING = ("frame_rate", "backend", "frame_order", "start", "end", "stream")  # settings of `open_frames`
 DEFAULT_SAMPLING_RATE = 4  # of the published recipes, for processors that have none
 
 
@@ -76,6 +77,7 @@ class FacialExpressionPipeline(Pipeline):
             raise ValueError("facial-expression-recognition needs a model with a video processor, or one passed.")
         self._num_frames = _num_frames(self.video_processor, self.model.config)
         self._sampling_rate = getattr(self.video_processor, "sampling_rate", None) or DEFAULT_SAMPLING_RATE
+        self._sampling_frame_rate = getattr(self.video_processor, "sampling_frame_rate", None) or FRAME_RATE
         self.kind = answer_kind(self.model.config)
         self._face_cropper = face_cropper
         _check_batch_size(self._batch_size)
@@ -91,6 +93,9 @@ class FacialExpressionPipeline(Pipeline):
         show_progress=None,
         backend=None,
         frame_order=None,
+        start=None,
+        end=None,
+        stream=None,
     ):
         numbers_above_0 = {"window": window, "stride": stride, "frame_rate": frame_rate}
         for name, setting in numbers_above_0.items():
@@ -98,7 +103,9 @@ class FacialExpressionPipeline(Pipeline):
                 raise ValueError(f"{name}={setting!r} must be a finite number above 0.")
         check_backend_name(backend)
         check_frame_order(frame_order or "natural")
-        others = {"backend": backend, "frame_order": frame_order}
+        check_stream_number(stream)
+        Section.of(start, end)
+        others = {"backend": backend, "frame_order": frame_order, "start": start, "end": end, "stream": stream}
         others |= {"crop_faces": crop_faces, "align": align, "show_progress": show_progress}
         return _given(numbers_above_0 | others), {}, _given({"return_boxes": return_boxes})
 
@@ -116,8 +123,9 @@ class FacialExpressionPipeline(Pipeline):
             align (`bool`, *optional*): Rotate and scale the faces so that the eyes are level and the size of a face is
                 constant, as in the training corpora. The default is the setting of the face cropper, which is true if
                 none is passed.
-            window (`float`, *optional*): Seconds of a clip. The default is `num_frames * sampling_rate` frames at 25
-                frames per second, as in the training corpora: 2.56 seconds for the published models.
+            window (`float`, *optional*): Seconds of a clip. The default is `num_frames * sampling_rate` frames at the
+                `sampling_frame_rate` of the processor, or else at 25 frames per second, as in the training corpora:
+                2.56 seconds for the published models.
             stride (`float`, *optional*): Seconds between the starts of two windows. It is rounded to a multiple of the
                 time between two frames of a clip. The default is half a window.
             frame_rate (`float`, defaults to 25): Frames per second of folders and arrays.
@@ -125,12 +133,18 @@ class FacialExpressionPipeline(Pipeline):
             show_progress (`bool`, defaults to `False`): Show a progress bar in seconds of the video.
             backend, frame_order (`str`, *optional*): As for `LGIFormerVideoProcessor`. The defaults are those of the
                 processor.
+            start, end (`float` or `str`, *optional*): Analyse only this section: seconds from the first frame, or
+                "1:30" (mm:ss) or "1:02:03.5" (hh:mm:ss). Only its frames are decoded, from the keyframe before it.
+                Times in the result stay times in the video.
+            stream (`int`, *optional*): Number of the video stream in a file with several, as FFmpeg counts. The
+                default is the first one that is not a cover picture.
 
         Returns:
             A dictionary that JSON can store. For a list of videos a list, for a generator or data set an iterator.
 
             - `video` (`str`, *optional*): Path or URL. None for arrays.
-            - `duration` (`float`): Seconds of the video.
+            - `duration` (`float`): Seconds of the video, or of the section.
+            - `start`, `end` (`float`): Only of a section: the times in the video between which it is.
             - `problem_type` (`str`): What the scores are. `"single_label_classification"`: softmax, they sum to 1.
               `"multi_label_classification"`: the probability of each label. `"regression"`: quantities.
             - `units` (`dict[str, str]`): Units of quantities. Present only if `config.label_units` names them.
@@ -170,8 +184,7 @@ class FacialExpressionPipeline(Pipeline):
         summary = summarise(timeline, self.kind)
         if notes := [*([summary["note"]] if "note" in summary else []), *frames.notes]:
             summary["note"] = " ".join(notes)
-        duration = round(frames.passed, 3)
-        return {"video": name, "duration": duration, **self.kind.fields(), **summary, "timeline": timeline}
+        return {"video": name, **frames.times, **self.kind.fields(), **summary, "timeline": timeline}
 
     def _settings(self, kwargs: dict) -> tuple[dict, dict, dict]:
         """Settings of `open_frames`, `preprocess` and `postprocess`, from a call or else from the pipeline."""
@@ -205,12 +218,12 @@ class FacialExpressionPipeline(Pipeline):
         if align and not crop_faces:
             raise ValueError("align=True aligns the faces that are cropped: leave out crop_faces=False or align=True.")
         num_frames = self._num_frames
-        window = window or num_frames * self._sampling_rate / FRAME_RATE
+        window = window or num_frames * self._sampling_rate / self._sampling_frame_rate
         step = window / num_frames
         stride_frames = max(round((stride or window / 2) / step), 1)
         # Faces can be followed only in small steps, also if the frames of a window are far apart.
         parts = math.ceil(step / self._cropper().interval) if crop_faces else 1
-        sampled = _with_progress(sample_in_time(frames, step / parts), frames.duration, show_progress)
+        sampled = _with_progress(sample_in_time(frames, step / parts), frames, show_progress)
         people = self._cropped(sampled, parts, align) if crop_faces else self._whole(sampled)
         yield from Windows(num_frames, stride_frames, step, lambda: frames.passed).clips(people)
 
@@ -291,11 +304,11 @@ def _are_several(videos) -> bool:
     return isinstance(videos, (np.ndarray, torch.Tensor)) and videos.ndim == 5
 
 
-def _with_progress(frames: Iterable[TimedFrame], duration: float | None, show: bool) -> Iterator[TimedFrame]:
-    total = None if duration is None else round(duration)
+def _with_progress(frames: Iterable[TimedFrame], stream: FrameStream, show: bool) -> Iterator[TimedFrame]:
+    total = None if stream.duration is None else round(stream.duration)
     with tqdm(total=total, unit=" s of the video", leave=False, disable=not show) as progress:
         for frame in frames:
-            progress.update(int(frame.time) - progress.n)
+            progress.update(int(frame.time - stream.start) - progress.n)
             yield frame
 
 

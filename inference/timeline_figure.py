@@ -111,7 +111,8 @@ def _draw(result: dict, title: str) -> Figure:
     people = people_to_draw(result, max(MOST_PANELS // max(len(parts), 1), 1))
     styles = {label: curve_style(index) for index, label in enumerate(kind.labels)}
     handles = [Line2D([], [], label=_legend_text(label), **style) for label, style in styles.items()]
-    gaps = {person: list(_gaps(_entries(result, person), result["duration"])) for person in people}
+    span = time_span(result)
+    gaps = {person: list(_gaps(_entries(result, person), *span)) for person in people}
     if any(gaps.values()):
         handles.append(Patch(label=UNSEEN, **GAP))
     texts = [handle.get_label() for handle in handles]
@@ -136,9 +137,9 @@ def _draw(result: dict, title: str) -> Figure:
         for start, end in gaps[person]:
             axes.axvspan(start, end, zorder=0, **GAP)
         axes.set_title(f"person {shown_number(person)}", loc="left")
-        axes.set(xlim=(0, result["duration"]))
+        axes.set(xlim=span)
         _draw_scale(axes, kind, [[entry["scores"][label] for entry in entries] for label in labels], labels)
-    _label_times(all_axes[-1], result["duration"])
+    _label_times(all_axes[-1], *span)
     all_axes[-1].set_xlabel("\n".join(notes))
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, handlelength=2.6)
     return figure
@@ -256,15 +257,20 @@ def _seen_stretches(entries: list[dict]) -> Iterator[list[dict]]:
     yield stretch
 
 
-def _gaps(entries: list[dict], duration: float) -> Iterator[tuple[float, float]]:
-    """Start and end, in seconds, of the times at which a person is not seen."""
-    before = 0.0
+def time_span(result: dict) -> tuple[float, float]:
+    """Seconds in the video at which a result starts and ends. Only that of a section does not start at 0."""
+    start = result.get("start", 0.0)
+    return start, start + result["duration"]
+
+
+def _gaps(entries: list[dict], before: float, end: float) -> Iterator[tuple[float, float]]:
+    """Start and end, in seconds, of the times from `before` to `end` at which a person is not seen."""
     for stretch in _seen_stretches(entries):
         if stretch[0]["start"] > before + 1e-3:
             yield before, stretch[0]["start"]
         before = max(entry["end"] for entry in stretch)
-    if duration > before + 1e-3:
-        yield before, duration
+    if end > before + 1e-3:
+        yield before, end
 
 
 def curve_style(index: int) -> dict:
@@ -280,7 +286,7 @@ def curve_style(index: int) -> dict:
 
 def _notes(result: dict, people: list[int], kind: AnswerKind) -> Iterator[str]:
     """What a reader must know about the panels, in lines that fit."""
-    yield "time in seconds" if result["duration"] <= SHORT else "time in minutes:seconds"
+    yield "time in seconds" if time_span(result)[1] <= SHORT else "time in minutes:seconds"
     if not kind.is_probability and not kind.units:
         yield f"Values: {UNKNOWN_UNIT}."
     step = result["duration"] / MOST_POINTS
@@ -291,10 +297,11 @@ def _notes(result: dict, people: list[int], kind: AnswerKind) -> Iterator[str]:
         yield f"{hidden} more {'person is' if hidden == 1 else 'people are'} seen for less time and not drawn."
 
 
-def _label_times(axes: Axes, duration: float):
-    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 3, 5, 6, 10]))
-    if duration > SHORT:
-        axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1.2, 3, 6]))
+def _label_times(axes: Axes, start: float, end: float):
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 3, 5, 6, 10], integer=end > SHORT))
+    if end > SHORT:
+        if end - start > SHORT:
+            axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1.2, 3, 6]))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda time, _: f"{time // 60:.0f}:{time % 60:02.0f}"))
 
 

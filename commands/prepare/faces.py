@@ -3,7 +3,15 @@
 import os
 
 from ...messages import suggest
-from ..options import add_align, add_frame_order, add_num_workers, at_least_one, positive_int
+from ..options import (
+    add_align,
+    add_frame_order,
+    add_num_workers,
+    add_section,
+    at_least_one,
+    positive_int,
+    section_of,
+)
 
 
 SUMMARY = "the main face of each video, as a folder of square frames"
@@ -31,6 +39,7 @@ def add_arguments(parser):
         metavar="D",
         help="where to find faces: cpu, cuda, cuda:1, ... (default: %(default)s); a GPU needs onnxruntime-gpu",
     )
+    add_section(parser)
     add_num_workers(parser)
 
 
@@ -42,10 +51,11 @@ def run(args) -> int:
     from ...image_processing import CenterFaceDetector, FaceCropper
     from ...training.preparation.faces import CROPPED, FAILED, LIST_FILE, NO_FACE, crop_corpus
 
+    section = section_of(args)
     detector = CenterFaceDetector(num_threads=1, device=args.device)
     cropper = FaceCropper(detector, margin=args.margin, align=not args.no_align)
     outcomes = crop_corpus(
-        args.source, args.output_dir, cropper, args.size, args.num_workers, args.frame_order or "natural"
+        *(args.source, args.output_dir, cropper, args.size, args.num_workers, args.frame_order or "natural"), **section
     )
     numbers = {status: [o.status for o in outcomes].count(status) for status in (CROPPED, NO_FACE, FAILED)}
     print(", ".join(f"{status}: {number}" for status, number in numbers.items()))

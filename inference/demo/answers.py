@@ -232,7 +232,7 @@ class Reconstruction:
         return self._video_processor(frames, do_sample_frames=False, return_tensors="pt")["pixel_values"]
 
     def _crops(self, video: str) -> list[np.ndarray]:
-        step = self._video_processor.sampling_rate / FRAME_RATE
+        step = self._video_processor.sampling_rate / (self._video_processor.sampling_frame_rate or FRAME_RATE)
         by_person = {}
         with open_frames(video, **reading_of(self._video_processor)) as stream:
             for frame, faces in self._face_cropper.follow(sample_in_time(stream, step)):

@@ -276,7 +276,7 @@ def test_counts_must_be_positive_whole_numbers(processor, noise, name, value):
 
 
 def test_fps_is_refused_not_ignored(processor, noise):
-    with pytest.raises(ValueError, match="set sampling_rate"):
+    with pytest.raises(ValueError, match="Set sampling_frame_rate"):
         processor(noise, fps=6)
 
 

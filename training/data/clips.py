@@ -111,7 +111,7 @@ class ClipDataset(RandomClips, torch.utils.data.Dataset):
         transform: Makes `pixel_values` of the frames, as `ClipTransform` describes.
         seed: The run's seed, a whole number of at least 0.
         skipped: Lists videos that cannot be read.
-        reading: Settings of `read_video`: `backend` and `frame_order`.
+        reading: Settings of `read_video`: `backend`, `frame_order` and `sampling_frame_rate`.
         sampler: Order of the items for `LGIFormerTrainer`, such as `ShardOrder`. The default is any order.
         task: One of `TASKS`: what the labels of the videos are.
 
@@ -195,13 +195,24 @@ class ViewDataset(torch.utils.data.Dataset):
     def frame_indices(self) -> np.ndarray | None:
         """The indices of the first view's frames in their video, int64 (videos, frames), if labels are of frames.
 
-        A video has as many frames as labels. No video is opened.
+        A video has as many frames as labels. Videos are opened only if the processor samples them by time.
         """
         feature = (self.videos.features or {}).get("label")
         if not is_frame_level(feature, self.task):
             return None
+        if self.processor.sampling_frame_rate is not None:
+            return np.stack([self._first_indices(row["video"]) for row in self.videos])
         counts = pc.list_value_length(column_of(self.videos, "label")).to_pylist()
         return np.stack([self.processor.sample_frames(VideoMetadata(count))[0] for count in counts])
+
+    def _first_indices(self, video: RowVideo) -> np.ndarray:
+        """The indices of the first view's frames. Those of a video that cannot be read do not matter."""
+        try:
+            with local_video(video) as path:
+                _, metadata = self.processor.fetch_videos(path, self.processor.sample_frames)
+        except VideoReadError:
+            return np.zeros(self.processor.num_frames, dtype=np.int64)
+        return metadata.frames_indices[0]
 
     def __getitem__(self, index: int) -> dict:
         row = self.videos[index]

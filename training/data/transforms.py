@@ -15,7 +15,7 @@ from transformers.utils import logging
 from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoMetadata
 
-from ...image_processing import LGIFormerVideoProcessor, reading_of
+from ...image_processing import LGIFormerVideoProcessor, sampling_of
 from ...image_processing.augmentation import FinetuningAugmentation
 from ...image_processing.decoding.local_videos import content_digest, encoded_video, video_name
 from ...image_processing.training_frame_sampling import finetuning_frame_indices
@@ -119,7 +119,8 @@ class TrainingTransform(RowTransform, TrainerCallback):
     name. Labels of frames are those of the clip's frames.
 
     Args:
-        processor: Its size, `num_frames`, `sampling_rate`, `backend` and `frame_order` are used.
+        processor: Its size, `num_frames`, `sampling_rate`, `sampling_frame_rate`, `backend` and `frame_order` are
+            used.
         seed: The run's seed, a whole number of at least 0.
         task: What labels are, as for `FinetuningCollator`: `"single_label"`, `"multi_label"`, `"regression"` or
             `"distribution"`.
@@ -189,7 +190,7 @@ class TrainingTransform(RowTransform, TrainerCallback):
     def _read(self, video: RowVideo, repetition: int) -> tuple[dict, VideoMetadata]:
         processor, seed = self.processor, self._seed_of(video, repetition)
         sampling = frame_sampling(finetuning_frame_indices, processor.num_frames, processor.sampling_rate)
-        pixel_values, metadata = read_clip(video, sampling, self.augmentation, seed, reading=reading_of(processor))
+        pixel_values, metadata = read_clip(video, sampling, self.augmentation, seed, reading=sampling_of(processor))
         return {"pixel_values": pixel_values, "seed": seed}, metadata
 
     def _labels(self, label: ClipLabel, metadata: VideoMetadata, name: str):

@@ -20,6 +20,7 @@ from ...files import only_writer, whole_file
 from ...image_processing import FaceCropper, open_frames
 from ...image_processing.decoding.animated_images import is_animation
 from ...image_processing.decoding.frame_folders import IMAGE_SUFFIXES, check_frame_order, holds_frames
+from ...image_processing.decoding.section import Section
 from ...image_processing.decoding.video_decoding import VIDEO_SUFFIXES
 from ...image_processing.decoding.video_sources import check_file
 from ...messages import escaped, shows_progress
@@ -55,6 +56,11 @@ def crop_corpus(
     size: int = 224,
     num_workers: int = 1,
     frame_order: str = "natural",
+    *,
+    start: float | str | None = None,
+    end: float | str | None = None,
+    stream: int | None = None,
+    frame_rate: float | None = None,
 ) -> list[Outcome]:
     """Write each video's main face as a folder of JPEG frames, under the video's own relative path.
 
@@ -70,16 +76,19 @@ def crop_corpus(
         size: Height and width of the crops in pixels. Owners of corpora distribute 224 or 256.
         num_workers: Number of threads. Each works on one video.
         frame_order: Order of the frames of a folder, as for `read_video`.
+        start, end, stream, frame_rate: As for `open_frames`. They apply to every video. A crop is named after the
+            number of its frame in the whole video.
 
     Returns:
         The outcomes of all videos, including those of earlier calls, sorted by path.
 
     Raises:
-        ValueError: If there is no video, or a folder has both frames and videos.
+        ValueError: If there is no video, a folder has both frames and videos, or `start` and `end` are impossible.
         ValueError: If `output_dir` contains the source, another process is writing to it, or it was made from another
             corpus, with other settings (such as with or without alignment) or by another program.
     """
     check_frame_order(frame_order)
+    Section.of(start, end)
     # Absolute, because "." has no name, and ".." has a name that leads out of `output_dir`.
     source, output_dir = Path(os.path.abspath(source)), Path(os.path.abspath(output_dir))
     if source.resolve().is_relative_to(output_dir.resolve()):
@@ -91,9 +100,13 @@ def crop_corpus(
         raise ValueError(f"'{output_dir}' is not empty, and this command did not write it. Choose another folder.")
     with only_writer(output_dir, f".{LIST_FILE}.lock"):
         settings = {"source": str(root.resolve()), "size": size, "margin": cropper.margin, "frame_order": frame_order}
-        settings |= {"align": cropper.align}
+        reading = {"start": start, "end": end, "stream": stream, "frame_rate": frame_rate}
+        reading = {name: value for name, value in reading.items() if value is not None}
+        settings |= {"align": cropper.align} | reading
         _check_settings(output_dir, settings)
-        return _crop_all(_Cropping(root, output_dir, cropper, size, frame_order), videos, num_workers)
+        return _crop_all(
+            _Cropping(root, output_dir, cropper, size, {"frame_order": frame_order} | reading), videos, num_workers
+        )
 
 
 def _find_videos(source: Path, output_dir: Path) -> tuple[Path, list[str]]:
@@ -174,13 +187,13 @@ def _check_settings(output_dir: Path, settings: dict):
 
 @dataclass
 class _Cropping:
-    """Crops the faces of single videos in `root`. The arguments are those of `crop_corpus`."""
+    """Crops the faces of single videos in `root`. The arguments are those of `crop_corpus` and of `open_frames`."""
 
     root: Path
     output_dir: Path
     cropper: FaceCropper
     size: int
-    frame_order: str
+    reading: dict
     stop: threading.Event = field(default_factory=threading.Event)
 
     def crop(self, video: str) -> Outcome:
@@ -214,7 +227,7 @@ class _Cropping:
             The total area of each person's face over all frames, in pixels.
         """
         areas = Counter()
-        with open_frames(self.root / video, frame_order=self.frame_order) as stream:
+        with open_frames(self.root / video, **self.reading) as stream:
             for frame, faces in self.cropper.follow(stream):
                 if self.stop.is_set():
                     raise _StoppedError

@@ -354,3 +354,25 @@ def test_a_folder_of_frames_and_videos_is_refused(name, tmp_path, detector):
     for source in (tmp_path / "corpus", tmp_path / "corpus" / "one"):
         with pytest.raises(ValueError, match=f"one' holds both frames and a video \\('{name}'\\)"):
             crop_corpus(source, tmp_path / "out", FaceCropper(detector), 32)
+
+
+def test_only_a_section_is_cropped_and_another_section_needs_another_folder(tmp_path, detector):
+    write_frames(tmp_path / "corpus" / "one", left=20, count=30)
+
+    def crop(**section):
+        return crop_corpus(tmp_path / "corpus", tmp_path / "crops", FaceCropper(detector, margin=1.0), 32, **section)
+
+    (outcome,) = crop(start=0.4, end="0:00.8")
+    assert outcome.frames == 10
+    assert files_in(tmp_path / "crops" / "one")[0] == "000010.jpg"
+    assert crop(start=0.4, end="0:00.8") == [outcome]
+    with pytest.raises(ValueError, match="Use the same settings or another folder"):
+        crop()
+
+
+def test_a_video_that_ends_before_the_section_fails(crop, corpus, tmp_path, detector):
+    outcomes = crop_corpus(corpus, tmp_path / "crops", FaceCropper(detector, margin=1.0), 32, start=0.4, frame_rate=20)
+    reasons = {outcome.video: outcome.reason for outcome in outcomes}
+    assert reasons["happy/one"] == ""  # 12 frames at 20 frames per second
+    outcomes = crop_corpus(corpus, tmp_path / "late", FaceCropper(detector, margin=1.0), 32, start=0.6, frame_rate=20)
+    assert "ends after 0.600 seconds" in {outcome.video: outcome.reason for outcome in outcomes}["happy/one"]

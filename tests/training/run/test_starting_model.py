@@ -9,7 +9,7 @@ from transformers import VideoMAEForPreTraining, VideoMAEForVideoClassification,
 
 from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification
 from lgi_former.image_processing import processor_for
-from lgi_former.training.run.arguments import ModelArguments
+from lgi_former.training.run.arguments import DataArguments, ModelArguments
 from lgi_former.training.run.starting_model import (
     load_model_to_finetune,
     load_model_to_pretrain,
@@ -177,6 +177,20 @@ def test_frames_are_sampled_as_by_the_starting_models_processor(tmp_path):
     assert load_model_to_pretrain(arguments, 0.75).sampling_rate == 4  # this processor samples no frames
     processor_for(model.config, sampling_rate=1).save_pretrained(tmp_path)
     assert load_model_to_pretrain(arguments, 0.75).sampling_rate == 1
+
+
+@pytest.mark.parametrize(
+    ("stored", "given", "expected"), [(None, None, None), (25, None, 25), (25, 30, 30), (25, 0, None)]
+)
+def test_the_sampling_frame_rate_is_that_of_the_option_or_else_of_the_starting_model(
+    stored, given, expected, tmp_path
+):
+    model, _ = load_model_to_pretrain(options(), 0.75)
+    model.save_pretrained(tmp_path)
+    processor_for(model.config, sampling_frame_rate=stored).save_pretrained(tmp_path)
+    start = load_model_to_pretrain(ModelArguments(model_name_or_path=str(tmp_path)), 0.75)
+    sampling = start.sampling(DataArguments(train_data=["a.csv"], sampling_frame_rate=given))
+    assert sampling == {"sampling_rate": 4, "sampling_frame_rate": expected}
 
 
 def test_a_setting_that_videomae_lacks_is_a_warning(monkeypatch):
