@@ -20,7 +20,7 @@ from .frame_clock import SAME_TIME, FrameClock
 from .frame_folders import check_frame_order, consists_of_images, frame_files
 from .image_decoding import read_image
 from .local_videos import has_content, local_video, video_name
-from .pyav_decoding import SameSize, decoded_frames, open_packets
+from .pyav_decoding import SameSize, decoded_frames, open_packets, small_reader
 from .video_decoding import undecodable, warn_of
 from .video_inputs import decoded_frames_at, is_decoder, split_into_videos
 from .video_sources import VideoReadError, local_path
@@ -28,6 +28,9 @@ from .video_sources import VideoReadError, local_path
 
 FRAME_RATE = 25.0
 """Frames per second of folders and arrays. The videos of the training corpora have this rate."""
+
+THUMBNAIL = (18, 32)
+"""Height and width of a thumbnail."""
 
 
 class TimedFrame:
@@ -39,6 +42,8 @@ class TimedFrame:
         read: Returns its pixels, uint8 RGB (height, width, 3). It is called only when the pixels are needed.
 
     Attributes:
+        read_small (`Callable`, *optional*): Returns the pixels in a given height and width, at less cost than `read`.
+        shot (`int`): Number of its shot in the video, from 0. It stays 0 without `find_cuts`.
         duration (`float`, *optional*): Seconds for which it is shown if it is the last frame of the video. The default
             is 1 / frame rate.
     """
@@ -47,16 +52,36 @@ class TimedFrame:
         self.index = index
         self.time = time
         self.duration = None
+        self.shot = 0
         self._read = read
+        self.read_small = None
 
     @cached_property
     def image(self) -> np.ndarray:
         """Pixels, uint8 RGB (height, width, 3)."""
         return self._read()
 
+    @cached_property
+    def thumbnail(self) -> np.ndarray:
+        """The whole picture in a small size, to compare frames: float32 RGB (18, 32, 3), from 0 to 255.
+
+        It may lie on its side, and its colours may be those that the file stores.
+        """
+        height, width = THUMBNAIL
+        small = self._small(2 * height, 2 * width).astype(np.float32)
+        return small.reshape(height, 2, width, 2, 3).mean(axis=(1, 3))
+
+    def _small(self, height: int, width: int) -> np.ndarray:
+        if self.read_small is not None:
+            return self.read_small(height, width)
+        rows, columns = (np.arange(n) * size // n for n, size in zip((height, width), self.image.shape, strict=False))
+        return self.image[rows[:, None], columns]
+
     def at(self, time: float) -> "TimedFrame":
         """The same picture at another time."""
-        return TimedFrame(self.index, time, lambda: self.image)
+        same = TimedFrame(self.index, time, lambda: self.image)
+        same.read_small, same.shot = self._small, self.shot
+        return same
 
 
 class FrameStream:
@@ -71,16 +96,19 @@ class FrameStream:
     Attributes:
         passed (`float`): Seconds from the start of the first frame to the end of the latest frame. After the last
             frame, this is the duration of the video.
+        cuts (`list[float]`): Times at which a new shot begins, in seconds, up to the latest frame. Only `find_cuts`
+            fills it.
     """
 
     def __init__(
         self, frames: Iterable[TimedFrame], frame_rate: float, num_frames: int | None, notes: list[str] | None = None
     ):
-        self._frames = frames
+        self.frames = frames
         self.frame_rate = frame_rate
         self.num_frames = num_frames
         self.notes = [] if notes is None else notes
         self.passed = 0.0
+        self.cuts = []
 
     @property
     def duration(self) -> float | None:
@@ -88,7 +116,7 @@ class FrameStream:
         return None if self.num_frames is None else self.num_frames / self.frame_rate
 
     def __iter__(self) -> Iterator[TimedFrame]:
-        for frame in self._frames:
+        for frame in self.frames:
             self.passed = frame.time + (frame.duration or 1 / self.frame_rate)
             yield frame
 
@@ -248,7 +276,7 @@ def _video_frames(path: Path, name: str, num_threads: int, stack: contextlib.Exi
         with _refusing_damage(path, "PyAV"):
             for index, frame in enumerate(decoded_frames(packets)):
                 timed_frame = TimedFrame(index, clock.time(frame), same_size.see(frame))
-                timed_frame.duration = clock.duration(frame)
+                timed_frame.read_small, timed_frame.duration = small_reader(frame), clock.duration(frame)
                 yield timed_frame
         for note in filter(None, (packets.missing_end() or packets.damage, same_size.note, clock.note)):
             notes.append(warn_of(name, note))
