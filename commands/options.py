@@ -83,6 +83,15 @@ def add_frame_order(parser: argparse.ArgumentParser, default: str):
     )
 
 
+def add_no_cuts(parser: argparse.ArgumentParser):
+    """Add the option `--no_cuts`."""
+    parser.add_argument(
+        "--no_cuts",
+        action="store_true",
+        help="do not look for hard cuts: follow faces over them; for one long shot that is split by mistake",
+    )
+
+
 def add_device(parser: argparse.ArgumentParser):
     """Add the option `--device`."""
     parser.add_argument(

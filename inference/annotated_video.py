@@ -272,6 +272,7 @@ class _Track:
     def __init__(self, result: dict, person: int):
         self.person = person
         self.entries = [entry for entry in result["timeline"] if entry["person"] == person]
+        self.starts, self.ends = (np.array([entry[name] for entry in self.entries]) for name in ("start", "end"))
         self.middles = np.array([(entry["start"] + entry["end"]) / 2 for entry in self.entries])
         self.start = self.entries[0]["start"]
         self.end = max(entry["end"] for entry in self.entries)
@@ -279,6 +280,8 @@ class _Track:
         self.times = np.array(sorted(rows))
         self.boxes = np.array([rows[time] for time in self.times])
         steps = np.diff(self.times)
+        self.cuts = result.get("cuts", [])
+        self.shots = np.searchsorted(self.cuts, self.times, "right")
         self.reach = max(FARTHEST_BOX, float(np.median(steps))) if len(steps) else FARTHEST_BOX
 
     @property
@@ -287,11 +290,14 @@ class _Track:
         return len(self.times) > 0
 
     def entry(self, time: float) -> dict:
-        """The window whose middle is nearest to a time."""
-        return self.entries[np.abs(self.middles - time).argmin()]
+        """The window whose middle is nearest to a time, of the windows that hold this time if there are any."""
+        is_outside = (time < self.starts) | (time >= self.ends)
+        return self.entries[np.lexsort((np.abs(self.middles - time), is_outside))[0]]
 
     def box(self, time: float) -> list[float] | None:
-        """Left, top, right, bottom in pixels at a time, interpolated linearly. None if no known box is near."""
-        if np.abs(self.times - time).min() > self.reach:
+        """Left, top, right, bottom in pixels at a time, interpolated linearly in a shot. None if no box is near."""
+        is_same_shot = self.shots == np.searchsorted(self.cuts, time, "right")
+        times, boxes = self.times[is_same_shot], self.boxes[is_same_shot]
+        if np.abs(times - time).min(initial=np.inf) > self.reach:
             return None
-        return [float(np.interp(time, self.times, edge)) for edge in self.boxes.T]
+        return [float(np.interp(time, times, edge)) for edge in boxes.T]

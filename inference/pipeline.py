@@ -18,6 +18,7 @@ from ..image_processing import FaceCropper, FrameStream, TimedFrame, crop_face, 
 from ..image_processing.decoding.decoder_backends import check_backend_name
 from ..image_processing.decoding.frame_folders import check_frame_order
 from ..image_processing.decoding.frame_stream import FRAME_RATE
+from ..image_processing.decoding.shots import find_cuts
 from .exported_model import ExportedModel
 from .frame_scores import FrameScores
 from .prediction import answer_kind, score_frames
@@ -90,6 +91,8 @@ class FacialExpressionPipeline(Pipeline):
         show_progress=None,
         backend=None,
         frame_order=None,
+        cuts=None,
+        identify=None,
     ):
         numbers_above_0 = {"window": window, "stride": stride, "frame_rate": frame_rate}
         for name, setting in numbers_above_0.items():
@@ -98,7 +101,8 @@ class FacialExpressionPipeline(Pipeline):
         check_backend_name(backend)
         check_frame_order(frame_order or "natural")
         others = {"backend": backend, "frame_order": frame_order}
-        others |= {"crop_faces": crop_faces, "show_progress": show_progress}
+        others |= {"crop_faces": crop_faces, "show_progress": show_progress, "cuts": cuts}
+        others |= {"identify": identify}
         return _given(numbers_above_0 | others), {}, _given({"return_boxes": return_boxes})
 
     def __call__(self, videos, batch_size: int | None = None, **kwargs) -> dict | list[dict] | Iterator[dict]:
@@ -117,6 +121,10 @@ class FacialExpressionPipeline(Pipeline):
             stride (`float`, *optional*): Seconds between the starts of two windows. It is rounded to a multiple of the
                 time between two frames of a clip. The default is half a window.
             frame_rate (`float`, defaults to 25): Frames per second of folders and arrays.
+            cuts (`bool`, defaults to `True`): Find the hard cuts of the video. No window goes over a cut. A face in
+                a new shot has the number of a new person, unless people are identified.
+            identify (`bool`, defaults to `False`): Recognise people who are seen again, after a cut or a pause, and
+                give them their number. Needs `pip install "lgi-former[identify]"`.
             return_boxes (`bool`, defaults to `False`): Add the boxes of the faces to the timeline.
             show_progress (`bool`, defaults to `False`): Show a progress bar in seconds of the video.
             backend, frame_order (`str`, *optional*): As for `LGIFormerVideoProcessor`. The defaults are those of the
@@ -127,6 +135,7 @@ class FacialExpressionPipeline(Pipeline):
 
             - `video` (`str`, *optional*): Path or URL. None for arrays.
             - `duration` (`float`): Seconds of the video.
+            - `cuts` (`list[float]`): Seconds at which a new shot begins. Empty with `cuts=False`.
             - `problem_type` (`str`): What the scores are. `"single_label_classification"`: softmax, they sum to 1.
               `"multi_label_classification"`: the probability of each label. `"regression"`: quantities.
             - `units` (`dict[str, str]`): Units of quantities. Present only if `config.label_units` names them.
@@ -143,6 +152,7 @@ class FacialExpressionPipeline(Pipeline):
         Raises:
             VideoReadError: If a video cannot be read. It is a `ValueError`.
             FacesExtraMissingError: If faces are to be cropped and the extra `faces` is not installed.
+            MissingExtraError: If people are to be identified and the extra `identify` is not installed.
             ValueError: If a setting is impossible, or a score is not finite.
         """
         if isinstance(videos, types.GeneratorType | Dataset):
@@ -165,8 +175,15 @@ class FacialExpressionPipeline(Pipeline):
         summary = summarise(timeline, self.kind)
         if notes := [*([summary["note"]] if "note" in summary else []), *frames.notes]:
             summary["note"] = " ".join(notes)
-        duration = round(frames.passed, 3)
-        return {"video": name, "duration": duration, **self.kind.fields(), **summary, "timeline": timeline}
+        duration, cuts = round(frames.passed, 3), [round(cut, 3) for cut in frames.cuts]
+        return {
+            "video": name,
+            "duration": duration,
+            "cuts": cuts,
+            **self.kind.fields(),
+            **summary,
+            "timeline": timeline,
+        }
 
     def _settings(self, kwargs: dict) -> tuple[dict, dict, dict]:
         """Settings of `open_frames`, `preprocess` and `postprocess`, from a call or else from the pipeline."""
@@ -194,8 +211,14 @@ class FacialExpressionPipeline(Pipeline):
         window: float | None = None,
         stride: float | None = None,
         show_progress: bool = False,
+        cuts: bool = True,
+        identify: bool = False,
     ) -> Iterator[Clip]:
         """Yield the clips of a video, each as soon as it is complete."""
+        if identify and not crop_faces:
+            raise ValueError("identify=True recognises faces, but crop_faces=False looks for none: leave out one.")
+        if cuts:
+            find_cuts(frames)
         num_frames = self._num_frames
         window = window or num_frames * self._sampling_rate / FRAME_RATE
         step = window / num_frames
@@ -203,8 +226,8 @@ class FacialExpressionPipeline(Pipeline):
         # Faces can be followed only in small steps, also if the frames of a window are far apart.
         parts = math.ceil(step / self._cropper().interval) if crop_faces else 1
         sampled = _with_progress(sample_in_time(frames, step / parts), frames.duration, show_progress)
-        people = self._cropped(sampled, parts) if crop_faces else self._whole(sampled)
-        yield from Windows(num_frames, stride_frames, step, lambda: frames.passed).clips(people)
+        people = self._cropped(sampled, parts, identify) if crop_faces else self._whole(sampled)
+        yield from Windows(num_frames, stride_frames, step, lambda: frames.passed, frames.cuts).clips(people)
 
     def _forward(self, model_inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         return score_frames(self.model, model_inputs["pixel_values"])
@@ -228,17 +251,19 @@ class FacialExpressionPipeline(Pipeline):
             self._face_cropper = FaceCropper()
         return self._face_cropper
 
-    def _cropped(self, frames: Iterable[TimedFrame], every: int) -> Iterator[list[PersonFrame]]:
+    def _cropped(self, frames: Iterable[TimedFrame], every: int, identify: bool) -> Iterator[list[PersonFrame]]:
         size = self.model.config.image_size
-        for frame, faces in itertools.islice(self._cropper().follow(frames), 0, None, every):
+        for frame, faces in itertools.islice(self._cropper().follow(frames, identify), 0, None, every):
             yield [
-                PersonFrame(face.person, frame.time, self._pixels(crop_face(frame.image, face.box, size)), face.box)
+                PersonFrame(
+                    face.person, frame.time, self._pixels(crop_face(frame.image, face.box, size)), face.box, frame.shot
+                )
                 for face in faces
             ]
 
     def _whole(self, frames: Iterable[TimedFrame]) -> Iterator[list[PersonFrame]]:
         for frame in frames:
-            yield [PersonFrame(0, frame.time, self._pixels(frame.image))]
+            yield [PersonFrame(0, frame.time, self._pixels(frame.image), shot=frame.shot)]
 
     def _pixels(self, image: np.ndarray) -> torch.Tensor:
         """Process a picture at once, so that memory holds no large frames."""

@@ -35,8 +35,9 @@ MOST_POINTS = 40  # over the whole video; more are drawn as means
 MARKS = 5  # on a curve of several points
 DASHES = ("-", (0, (6, 2)), (0, (1.5, 1.5)), (0, (8, 2, 1.5, 2)))
 SHORT = 180  # seconds; the axis of a longer video has minutes
-UNSEEN = "face not seen"
+UNSEEN, CUT = "face not seen", "cut"
 RULE = {"color": "black", "linewidth": 0.8, "alpha": 0.6, "zorder": 1}
+CUT_LINE = {"color": "black", "linewidth": 0.8, "linestyle": (0, (1, 3)), "zorder": 1}
 GAP = {"facecolor": "#e4e4e4", "edgecolor": "#9a9a9a", "hatch": "///", "linewidth": 0}
 
 
@@ -44,7 +45,8 @@ def draw_timeline(result: dict, title: str | None = None) -> Figure:
     """Draw the timeline of a result of `FacialExpressionPipeline`, with a legend below.
 
     Each person has a panel, at most six: the people who are seen for the longest time. Times at which a person's face
-    is not seen are hatched. A score stands at the middle of its window. A curve of many windows is drawn as means.
+    is not seen are hatched. Dotted lines are cuts, unless there are more than 40. A score stands at the middle of its
+    window. A curve of many windows is drawn as means.
     Lines below the panels explain all of this where it occurs.
 
     The axis of scores goes from 0 to 1. The axis of quantities covers their values, and is symmetric if one of them is
@@ -111,6 +113,9 @@ def _draw(result: dict, title: str) -> Figure:
     gaps = {person: list(_gaps(_entries(result, person), result["duration"])) for person in people}
     if any(gaps.values()):
         handles.append(Patch(label=UNSEEN, **GAP))
+    cuts = result.get("cuts", []) if len(result.get("cuts", [])) <= MOST_POINTS else []
+    if cuts:
+        handles.append(Line2D([], [], label=CUT, **CUT_LINE))
     texts = [handle.get_label() for handle in handles]
     columns = _legend_columns(texts)
     notes = list(_notes(result, people, kind)) if people else [NO_FACE_NOTE]
@@ -130,6 +135,8 @@ def _draw(result: dict, title: str) -> Figure:
         _draw_person(axes, _entries(result, person), {label: styles[label] for label in labels}, step)
         for start, end in gaps[person]:
             axes.axvspan(start, end, zorder=0, **GAP)
+        for cut in cuts:
+            axes.axvline(cut, **CUT_LINE)
         axes.set_title(f"person {shown_number(person)}", loc="left")
         axes.set(xlim=(0, result["duration"]))
         _draw_scale(axes, kind, [[entry["scores"][label] for entry in entries] for label in labels], labels)

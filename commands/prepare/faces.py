@@ -3,7 +3,7 @@
 import os
 
 from ...messages import suggest
-from ..options import add_frame_order, add_num_workers, at_least_one, positive_int
+from ..options import add_frame_order, add_no_cuts, add_num_workers, at_least_one, positive_int
 
 
 SUMMARY = "the main face of each video, as a folder of square frames"
@@ -23,6 +23,7 @@ def add_arguments(parser):
         metavar="M",
         help="side of the square, as a multiple of the longer side of the detected face (default: %(default)s)",
     )
+    add_no_cuts(parser)
     add_frame_order(parser, "natural")
     add_num_workers(parser)
 
@@ -37,7 +38,13 @@ def run(args) -> int:
 
     cropper = FaceCropper(CenterFaceDetector(num_threads=1), margin=args.margin)
     outcomes = crop_corpus(
-        args.source, args.output_dir, cropper, args.size, args.num_workers, args.frame_order or "natural"
+        args.source,
+        args.output_dir,
+        cropper,
+        args.size,
+        args.num_workers,
+        args.frame_order or "natural",
+        cuts=not args.no_cuts,
     )
     numbers = {status: [o.status for o in outcomes].count(status) for status in (CROPPED, NO_FACE, FAILED)}
     print(", ".join(f"{status}: {number}" for status, number in numbers.items()))

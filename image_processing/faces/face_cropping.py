@@ -4,13 +4,14 @@ import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import groupby
 
 import numpy as np
 from PIL import Image
 
 from ..decoding.frame_stream import SAME_TIME, TimedFrame
 from .face_detection import CenterFaceDetector, FaceDetector
+from .face_identification import NewPeople, People
 from .face_tracking import FaceTracker
 
 
@@ -19,8 +20,8 @@ class Face:
     """A face in a frame.
 
     Attributes:
-        person (`int`): Number of the person in the video, from 0. A person who is not visible for longer than
-            `max_gap` returns with a new number, because faces are not recognised.
+        person (`int`): Number of the person in the video, from 0. A person who returns after a cut, or after more than
+            `max_gap` seconds, has a new number, unless people are identified.
         box (`np.ndarray`): The square to crop, float (4,): left, top, right, bottom in pixels.
     """
 
@@ -67,13 +68,30 @@ class FaceCropper:
         self.smoothing = smoothing
         self.max_gap = max_gap
 
-    def follow(self, frames: Iterable[TimedFrame]) -> Iterator[tuple[TimedFrame, list[Face]]]:
-        """Yield each frame of a video with its faces, sorted by person. Frames must come in the order of time."""
+    def follow(self, frames: Iterable[TimedFrame], identify: bool = False) -> Iterator[tuple[TimedFrame, list[Face]]]:
+        """Yield each frame of a video with its faces, sorted by person. Frames must come in the order of time.
+
+        A person is followed within a shot. Frames have their shots if `find_cuts` was called for the video.
+
+        Args:
+            frames: The frames.
+            identify: Recognise people who are seen again, after a cut or a pause, and give them their number.
+
+        Raises:
+            MissingExtraError: If people are to be identified, and the extra "identify" is not installed.
+            ValueError: If people are to be identified, and the detector gives no landmarks.
+        """
+        people = People() if identify else NewPeople()
+        for _, shot in groupby(frames, key=lambda frame: frame.shot):
+            yield from self._follow_in_shot(shot, people)
+
+    def _follow_in_shot(
+        self, frames: Iterable[TimedFrame], people: People | NewPeople
+    ) -> Iterator[tuple[TimedFrame, list[Face]]]:
         tracker = FaceTracker(max_gap=self.max_gap)
-        people = count()
         delay = self.max_gap + self.smoothing + self.interval
         waiting = deque()
-        for frame in self._track(frames, tracker):
+        for frame in self._track(frames, tracker, people):
             waiting.append(frame)
             while frame.time - waiting[0].time > delay:
                 complete = waiting.popleft()
@@ -82,28 +100,31 @@ class FaceCropper:
         for complete in waiting:
             yield complete, self._faces(complete, tracker, people)
 
-    def _track(self, frames: Iterable[TimedFrame], tracker: FaceTracker) -> Iterator[TimedFrame]:
+    def _track(
+        self, frames: Iterable[TimedFrame], tracker: FaceTracker, people: People | NewPeople
+    ) -> Iterator[TimedFrame]:
         """Yield the frames. The tracker gets the faces of one frame in each interval, and of the last frame."""
         next_time, detected, frame = 0.0, None, None
         for frame in frames:
             if frame.time >= next_time - SAME_TIME:
                 if detected is None or frame.index != detected.index:  # otherwise the picture has not changed
                     faces = self.detector(frame.image)
-                tracker.update(frame.time, faces)
+                people.look(frame.image, tracker.update(frame.time, faces, frame.image))
                 detected = frame
                 next_time = self.interval * (math.floor((frame.time + SAME_TIME) / self.interval) + 1)
             yield frame
         if frame is not detected:
-            tracker.update(frame.time, self.detector(frame.image))
+            people.look(frame.image, tracker.update(frame.time, self.detector(frame.image), frame.image))
 
-    def _faces(self, frame: TimedFrame, tracker: FaceTracker, people: Iterator[int]) -> list[Face]:
+    def _faces(self, frame: TimedFrame, tracker: FaceTracker, people: People | NewPeople) -> list[Face]:
         faces = []
         for track in tracker.tracks:
             box = track.box(frame.time, self.smoothing)
             if box is None:
                 continue
             if track.person is None and tracker.is_person(track):
-                track.person = next(people)
+                present = {other.person for other in tracker.tracks if other.end >= track.start}
+                track.person = people.number(track, present)
             if track.person is not None:
                 faces.append(Face(track.person, square_around(box, self.margin, frame.image.shape[:2])))
         return sorted(faces, key=lambda face: face.person)

@@ -20,6 +20,7 @@ from ...files import only_writer, whole_file
 from ...image_processing import FaceCropper, crop_face, open_frames
 from ...image_processing.decoding.animated_images import is_animation
 from ...image_processing.decoding.frame_folders import IMAGE_SUFFIXES, check_frame_order, holds_frames
+from ...image_processing.decoding.shots import find_cuts
 from ...image_processing.decoding.video_decoding import VIDEO_SUFFIXES
 from ...image_processing.decoding.video_sources import check_file
 from ...messages import escaped, shows_progress
@@ -55,6 +56,7 @@ def crop_corpus(
     size: int = 224,
     num_workers: int = 1,
     frame_order: str = "natural",
+    cuts: bool = True,
 ) -> list[Outcome]:
     """Write each video's main face as a folder of JPEG frames, under the video's own relative path.
 
@@ -70,6 +72,7 @@ def crop_corpus(
         size: Height and width of the crops in pixels. Owners of corpora distribute 224 or 256.
         num_workers: Number of threads. Each works on one video.
         frame_order: Order of the frames of a folder, as for `read_video`.
+        cuts: Find the hard cuts of a video, and follow nobody over a cut. The crops of a video are of one shot then.
 
     Returns:
         The outcomes of all videos, including those of earlier calls, sorted by path.
@@ -90,9 +93,10 @@ def crop_corpus(
     if visible and not (output_dir / SETTINGS_FILE).exists():
         raise ValueError(f"'{output_dir}' is not empty, and this command did not write it. Choose another folder.")
     with only_writer(output_dir, f".{LIST_FILE}.lock"):
-        settings = {"source": str(root.resolve()), "size": size, "margin": cropper.margin, "frame_order": frame_order}
+        settings = {"source": str(root.resolve()), "size": size, "margin": cropper.margin}
+        settings |= {"frame_order": frame_order, "cuts": cuts}
         _check_settings(output_dir, settings)
-        return _crop_all(_Cropping(root, output_dir, cropper, size, frame_order), videos, num_workers)
+        return _crop_all(_Cropping(root, output_dir, cropper, size, frame_order, cuts), videos, num_workers)
 
 
 def _find_videos(source: Path, output_dir: Path) -> tuple[Path, list[str]]:
@@ -155,8 +159,8 @@ def _check_settings(output_dir: Path, settings: dict):
     file = output_dir / SETTINGS_FILE
     if not file.exists():
         file.write_text(json.dumps(settings))
-    # Settings without `frame_order` are of an earlier version, which sorted frames by name.
-    elif {"frame_order": "name"} | json.loads(file.read_text()) != settings:
+    # An earlier version sorted frames by name and did not look for cuts. Its settings lack these entries.
+    elif {"frame_order": "name", "cuts": False} | json.loads(file.read_text()) != settings:
         raise ValueError(
             f"'{output_dir}' has crops with the settings {file.read_text()}, not {json.dumps(settings)}. Use the same "
             "settings or another folder."
@@ -172,6 +176,7 @@ class _Cropping:
     cropper: FaceCropper
     size: int
     frame_order: str
+    cuts: bool
     stop: threading.Event = field(default_factory=threading.Event)
 
     def crop(self, video: str) -> Outcome:
@@ -206,6 +211,8 @@ class _Cropping:
         """
         areas = Counter()
         with open_frames(self.root / video, frame_order=self.frame_order) as stream:
+            if self.cuts:
+                find_cuts(stream)
             for frame, faces in self.cropper.follow(stream):
                 if self.stop.is_set():
                     raise _StoppedError
