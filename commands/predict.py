@@ -11,6 +11,7 @@ from .options import (
     FIGURE_SUFFIXES,
     MODEL_NAMES,
     VIDEO_SUFFIXES,
+    add_align,
     add_device,
     add_no_cuts,
     add_reading,
@@ -23,6 +24,8 @@ from .options import (
 
 SUMMARY = "expressions in videos, over time"
 EXAMPLE = "lgi-former predict videos/ a.mp4 --model outputs/finetuned --output results --annotate"
+
+LONG_RUN = 10.0  # seconds; shorter runs need no note of what took the time
 
 
 def add_arguments(parser):
@@ -47,6 +50,7 @@ def _add_analysis_arguments(group):
         action="store_true",
         help="classify whole frames; for videos that are already cropped to a face",
     )
+    add_align(group)
     group.add_argument(
         "--window",
         type=positive_number,
@@ -153,6 +157,8 @@ def _check(args):
         args.parser.error("--identify recognises faces, but no faces are looked for: leave it out")
     if args.csv and args.top_k is not None:
         args.parser.error("--csv has a column for each label: leave out --top_k")
+    if args.no_align and (args.no_crop_faces or args.sample):
+        args.parser.error("whole frames are never aligned: leave out --no_align")
     _check_annotate(args)
     # The two lists share no suffix, so the two options cannot name the same file.
     for name, suffixes in (("timeline", FIGURE_SUFFIXES), ("annotate", VIDEO_SUFFIXES)):
@@ -201,8 +207,11 @@ def _predict(arguments: list[str], args) -> int:
             args.parser.exit(fail(str(error)))
         if found.skipped:
             note(_skipped_note(found.skipped))
-        loaded = _load(args)
-    return PredictionRun(*loaded, args).run(found.videos, files)
+        *loaded, cropper = _load(args)
+    status = PredictionRun(*loaded, args).run(found.videos, files)
+    if cropper is not None and cropper.total_seconds > LONG_RUN:
+        note(f"Finding faces took {cropper.detector_share:.0%} of the time.")
+    return status
 
 
 def _skipped_note(skipped: list[str]) -> str:
@@ -212,7 +221,7 @@ def _skipped_note(skipped: list[str]) -> str:
 
 
 def _load(args) -> tuple:
-    """A function from a video to its result, the columns of tables and the settings of reading.
+    """A function from a video to its result, the columns of tables, the settings of reading, and the face cropper.
 
     The settings of reading are checked first: a missing backend is refused once, not for each video.
 
@@ -232,8 +241,10 @@ def _load(args) -> tuple:
     if args.backend is not None:
         chosen_backend(args.backend)
     try:
-        cropper = None if args.no_crop_faces else FaceCropper()
+        cropper = None if args.no_crop_faces else FaceCropper(align=not args.no_align)
         model, processor = load_classifier(model_folder(args.model, args.revision), args.device)
+        if cropper is not None and model.device.type == "cuda":
+            _detect_on(model.device, cropper)
         kind = answer_kind(model.config)
         predict = _predictor(model, processor, cropper, args)
     except FacesExtraMissingError:
@@ -246,7 +257,17 @@ def _load(args) -> tuple:
         raise ValueError(
             f"--top_k is for scores, but {args.model} estimates {', '.join(kind.labels)}: leave out --top_k"
         )
-    return predict, CsvColumns(kind), reading_of(processor) | given
+    return predict, CsvColumns(kind), reading_of(processor) | given, cropper
+
+
+def _detect_on(gpu, cropper):
+    """Find faces on the GPU of the model if ONNX Runtime can use it, else on the CPU with a note."""
+    from ..image_processing import CenterFaceDetector
+
+    try:
+        cropper.detector = CenterFaceDetector(device=gpu)
+    except ValueError as error:
+        note(f"Faces are found on the CPU. {error}")
 
 
 def _predictor(model, processor, cropper, args):

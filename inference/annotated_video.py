@@ -189,11 +189,11 @@ class _Painter:
         colour = tuple(round(255 * value) for value in fill)
         corner = (0, 0)
         if track.has_boxes:
-            box = track.box(time)
-            if box is None:
+            corners = track.corners(time)
+            if corners is None:
                 return
-            draw.rectangle(box, outline=colour, width=self.line_width)
-            corner = box[:2]
+            draw.polygon(corners, outline=colour, width=self.line_width)
+            corner = np.reshape(corners, (4, 2)).min(axis=0)
         lines = self._answer(scores)
         lines[0] = f"person {shown_number(track.person)}: {lines[0]}"
         text = "\n".join(part for line in lines for part in self._wrapped(line))
@@ -276,9 +276,15 @@ class _Track:
         self.middles = np.array([(entry["start"] + entry["end"]) / 2 for entry in self.entries])
         self.start = self.entries[0]["start"]
         self.end = max(entry["end"] for entry in self.entries)
-        rows = {row[0]: row[1:] for entry in self.entries for row in entry.get("boxes", [])}
+        rows = {}
+        for entry in self.entries:
+            boxes = entry.get("boxes", [])
+            angles = entry.get("angles", [0.0] * len(boxes))  # results of earlier versions have none
+            rows |= {row[0]: (*row[1:], angle) for row, angle in zip(boxes, angles, strict=True)}
         self.times = np.array(sorted(rows))
-        self.boxes = np.array([rows[time] for time in self.times])
+        self.boxes = np.array([rows[time] for time in self.times])  # left, top, right, bottom, degrees
+        if len(rows):
+            self.boxes[:, 4] = np.unwrap(self.boxes[:, 4], period=360)
         steps = np.diff(self.times)
         self.cuts = result.get("cuts", [])
         self.shots = np.searchsorted(self.cuts, self.times, "right")
@@ -294,10 +300,18 @@ class _Track:
         is_outside = (time < self.starts) | (time >= self.ends)
         return self.entries[np.lexsort((np.abs(self.middles - time), is_outside))[0]]
 
-    def box(self, time: float) -> list[float] | None:
-        """Left, top, right, bottom in pixels at a time, interpolated linearly in a shot. None if no box is near."""
+    def corners(self, time: float) -> list[float] | None:
+        """The corners of the rotated box at a time, interpolated linearly in a shot. None if no known box is near.
+
+        Returns:
+            x, y of the upper left corner in pixels, and of the others clockwise.
+        """
         is_same_shot = self.shots == np.searchsorted(self.cuts, time, "right")
         times, boxes = self.times[is_same_shot], self.boxes[is_same_shot]
         if np.abs(times - time).min(initial=np.inf) > self.reach:
             return None
-        return [float(np.interp(time, times, edge)) for edge in boxes.T]
+        left, top, right, bottom, angle = (np.interp(time, times, column) for column in boxes.T)
+        centre, half = complex(left + right, top + bottom) / 2, complex(right - left, bottom - top) / 2
+        turn = np.exp(1j * np.radians(angle))
+        corners = [centre + turn * each for each in (-half, half.conjugate(), half, -half.conjugate())]
+        return [float(number) for corner in corners for number in (corner.real, corner.imag)]

@@ -13,7 +13,7 @@ from transformers.video_processing_utils import BaseVideoProcessor
 
 from ...figures import draw_reconstruction, reconstruct
 from ...hub.answer_kind import SEPARATOR, THRESHOLD
-from ...image_processing import FaceCropper, crop_face, open_frames, reading_of, sample_in_time
+from ...image_processing import FaceCropper, open_frames, reading_of, sample_in_time
 from ...image_processing.decoding.frame_stream import FRAME_RATE
 from ...image_processing.decoding.shots import find_cuts
 from ...modeling_lgi_former import LGIFormerForPreTraining
@@ -240,7 +240,7 @@ class Reconstruction:
             for frame, faces in self._face_cropper.follow(sample_in_time(stream, step)):
                 for face in faces:
                     crops = by_person.setdefault(face.person, [])
-                    crops.append(crop_face(frame.image, face.box, self._model.config.image_size))
+                    crops.append(face.crop(frame.image, self._model.config.image_size))
                     if len(crops) == self._video_processor.num_frames:
                         return crops
         return max(by_person.values(), key=len, default=[])

@@ -47,11 +47,11 @@ def test_a_box_is_not_moved_over_a_cut():
     boxes = [[0.9, 0, 0, 10, 10]], [[1.1, 50, 0, 60, 10]]
     timeline = [entry(0, 0.5, 1.0, 0.8, boxes=boxes[0]), entry(0, 1.0, 1.5, 0.2, boxes=boxes[1])]
     track = annotated_video._Track(result_of(timeline, 2, cuts=[1.0]), 0)
-    assert track.box(0.99) == [0, 0, 10, 10]
-    assert track.box(1.0) == [50, 0, 60, 10]
+    assert track.corners(0.99)[:2] == pytest.approx([0, 0])
+    assert track.corners(1.0)[:2] == pytest.approx([50, 0])
     assert [track.entry(time)["scores"]["happy"] for time in (0.99, 1.0)] == [0.8, 0.2]
     whole = annotated_video._Track(result_of(timeline, 2), 0)
-    assert whole.box(1.0) == pytest.approx([25, 0, 35, 10])
+    assert whole.corners(1.0)[:2] == pytest.approx([25, 0])
 
 
 def test_cuts_are_lines_in_the_timeline():
@@ -264,6 +264,18 @@ def test_the_annotated_video_shows_boxes_labels_and_strips(people_video, tmp_pat
     assert is_coloured(images[0], 80 + 24, 60) and not is_coloured(images[0], 80 + 24, 200)  # the strip's end
     assert (images[25][80:100, 118:122] < 60).all(axis=(0, 2)).any()  # the line at the current time
     assert list(tmp_path.iterdir()) == [tmp_path / "out.mp4"]
+
+
+def test_the_annotated_video_shows_the_rotated_box(tmp_path):
+    boxes = [[time, 60, 40, 120, 100] for time in (0.0, 0.16)]
+    pictures = []
+    for angles in ([45, 45], [179, -179]):
+        result = result_of([entry(0, 0, 0.2, 0.8, boxes=boxes, angles=angles)], 0.2)
+        annotate_video(np.full((5, 140, 240, 3), 20, np.uint8), result, tmp_path / "out.mp4")
+        pictures.append(next(iter(list(read_video(tmp_path / "out.mp4"))[1][2:])).max(axis=-1))
+    corner, edge = (111, 90), (99, 90)  # the lower corner of a square on its tip, the lower edge of an upright square
+    bright = [(bool(picture[corner] > 60), bool(picture[edge] > 60)) for picture in pictures]
+    assert bright == [(True, False), (False, True)]  # between 179 and -179 degrees lies 180
 
 
 @pytest.mark.parametrize(

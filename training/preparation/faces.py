@@ -17,7 +17,7 @@ from tqdm import tqdm
 from transformers.utils import logging
 
 from ...files import only_writer, whole_file
-from ...image_processing import FaceCropper, crop_face, open_frames
+from ...image_processing import FaceCropper, open_frames
 from ...image_processing.decoding.animated_images import is_animation
 from ...image_processing.decoding.frame_folders import IMAGE_SUFFIXES, check_frame_order, holds_frames
 from ...image_processing.decoding.shots import find_cuts
@@ -68,7 +68,7 @@ def crop_corpus(
     Args:
         source: A video, or a folder with videos (files, animated images, folders of frames) at any depth.
         output_dir: Folder to write to. It is created if needed.
-        cropper: Tracks and crops faces.
+        cropper: Tracks, aligns and crops faces.
         size: Height and width of the crops in pixels. Owners of corpora distribute 224 or 256.
         num_workers: Number of threads. Each works on one video.
         frame_order: Order of the frames of a folder, as for `read_video`.
@@ -80,7 +80,7 @@ def crop_corpus(
     Raises:
         ValueError: If there is no video, or a folder has both frames and videos.
         ValueError: If `output_dir` contains the source, another process is writing to it, or it was made from another
-            corpus, with other settings or by another program.
+            corpus, with other settings (such as with or without alignment) or by another program.
     """
     check_frame_order(frame_order)
     # Absolute, because "." has no name, and ".." has a name that leads out of `output_dir`.
@@ -93,8 +93,8 @@ def crop_corpus(
     if visible and not (output_dir / SETTINGS_FILE).exists():
         raise ValueError(f"'{output_dir}' is not empty, and this command did not write it. Choose another folder.")
     with only_writer(output_dir, f".{LIST_FILE}.lock"):
-        settings = {"source": str(root.resolve()), "size": size, "margin": cropper.margin}
-        settings |= {"frame_order": frame_order, "cuts": cuts}
+        settings = {"source": str(root.resolve()), "size": size, "margin": cropper.margin, "frame_order": frame_order}
+        settings |= {"align": cropper.align, "cuts": cuts}
         _check_settings(output_dir, settings)
         return _crop_all(_Cropping(root, output_dir, cropper, size, frame_order, cuts), videos, num_workers)
 
@@ -159,8 +159,18 @@ def _check_settings(output_dir: Path, settings: dict):
     file = output_dir / SETTINGS_FILE
     if not file.exists():
         file.write_text(json.dumps(settings))
-    # An earlier version sorted frames by name and did not look for cuts. Its settings lack these entries.
-    elif {"frame_order": "name", "cuts": False} | json.loads(file.read_text()) != settings:
+        return
+    # Earlier versions sorted by name, did not align and did not look for cuts. Their settings lack these entries.
+    written = {"frame_order": "name", "align": False, "cuts": False} | json.loads(file.read_text())
+    switches = [name for name in ("align", "cuts") if written[name] != settings[name]]
+    if switches and written == settings | {name: not settings[name] for name in switches}:
+        options = " and ".join(f"{'leave out' if written[name] else 'add'} --no_{name}" for name in switches)
+        values = ", ".join(f"{name}={written[name]}" for name in switches)
+        raise ValueError(
+            f"'{output_dir}' has crops that were made otherwise. To continue it, {options} ({values} in Python). Or "
+            "choose another folder."
+        )
+    if written != settings:
         raise ValueError(
             f"'{output_dir}' has crops with the settings {file.read_text()}, not {json.dumps(settings)}. Use the same "
             "settings or another folder."
@@ -219,7 +229,7 @@ class _Cropping:
                 for face in faces:
                     person = folder / str(face.person)
                     person.mkdir(exist_ok=True)
-                    crop = Image.fromarray(crop_face(frame.image, face.box, self.size))
+                    crop = Image.fromarray(face.crop(frame.image, self.size))
                     crop.save(person / f"{frame.index:06d}.jpg", quality=JPEG_QUALITY)
                     areas[face.person] += (face.box[2] - face.box[0]) ** 2
         return areas
