@@ -133,6 +133,15 @@ def section_of(args: argparse.Namespace) -> dict:
     return settings | {name: getattr(section, name) for name in ("start", "end") if name in settings}
 
 
+def add_no_cuts(parser: argparse.ArgumentParser):
+    """Add the option `--no_cuts`."""
+    parser.add_argument(
+        "--no_cuts",
+        action="store_true",
+        help="do not look for hard cuts: follow faces over them; for one long shot that is split by mistake",
+    )
+
+
 def add_device(parser: argparse.ArgumentParser):
     """Add the option `--device`."""
     parser.add_argument(

@@ -13,6 +13,7 @@ from .options import (
     VIDEO_SUFFIXES,
     add_align,
     add_device,
+    add_no_cuts,
     add_reading,
     add_revision,
     add_section,
@@ -55,6 +56,12 @@ def _add_analysis_arguments(group):
     add_windows(group)
     group.add_argument("--batch_size", type=positive_int, metavar="B", help="clips per batch (default: 8)")
     add_section(group)
+    add_no_cuts(group)
+    group.add_argument(
+        "--identify",
+        action="store_true",
+        help="recognise people who are seen again after a cut or a pause, and give them their number",
+    )
     add_reading(group)
     group.add_argument(
         "--num_segments",
@@ -101,6 +108,8 @@ def run(args) -> int:
     in the output. The exit status is 0 if all videos were read, with or without a face; 1 if some failed; 2 if nothing
     could be done."""
     _check(args)
+    if args.identify:
+        require_extra("identify")
     if args.output is not None or args.timeline is not None or args.annotate is not None:
         require_extra("figures")
     silence_libraries()
@@ -129,8 +138,12 @@ def _check(args):
     ]
     if args.num_segments is not None and over_time:
         args.parser.error(f"--num_segments gives one answer for a whole video: leave out {', '.join(over_time)}")
+    if args.num_segments is not None and args.no_cuts:
+        args.parser.error("--num_segments takes clips of the whole video, so cuts do not matter: leave out --no_cuts")
     if args.num_segments is not None and not (args.no_crop_faces or args.sample):
         args.parser.error("--num_segments evaluates whole frames, as the paper does: add --no_crop_faces")
+    if args.identify and (args.no_crop_faces or args.sample):
+        args.parser.error("--identify recognises faces, but no faces are looked for: leave it out")
     if args.csv and args.top_k is not None:
         args.parser.error("--csv has a column for each label: leave out --top_k")
     if args.no_align and (args.no_crop_faces or args.sample):
@@ -269,6 +282,8 @@ def _predictor(model, processor, cropper, section: dict, args):
         backend=args.backend,
         frame_order=args.frame_order,
         **section,
+        cuts=not args.no_cuts,
+        identify=args.identify,
         return_boxes=args.annotate is not None,
         show_progress=shows_progress(),
     )

@@ -297,6 +297,7 @@ class _Track:
     def __init__(self, result: dict, person: int, scale: int = 1):
         self.person = person
         self.entries = [entry for entry in result["timeline"] if entry["person"] == person]
+        self.starts, self.ends = (np.array([entry[name] for entry in self.entries]) for name in ("start", "end"))
         self.middles = np.array([(entry["start"] + entry["end"]) / 2 for entry in self.entries])
         self.start = self.entries[0]["start"]
         self.end = max(entry["end"] for entry in self.entries)
@@ -311,6 +312,8 @@ class _Track:
             self.boxes[:, :4] *= scale
             self.boxes[:, 4] = np.unwrap(self.boxes[:, 4], period=360)
         steps = np.diff(self.times)
+        self.cuts = result.get("cuts", [])
+        self.shots = np.searchsorted(self.cuts, self.times, "right")
         self.reach = max(FARTHEST_BOX, float(np.median(steps))) if len(steps) else FARTHEST_BOX
 
     @property
@@ -319,18 +322,21 @@ class _Track:
         return len(self.times) > 0
 
     def entry(self, time: float) -> dict:
-        """The window whose middle is nearest to a time."""
-        return self.entries[np.abs(self.middles - time).argmin()]
+        """The window whose middle is nearest to a time, of the windows that hold this time if there are any."""
+        is_outside = (time < self.starts) | (time >= self.ends)
+        return self.entries[np.lexsort((np.abs(self.middles - time), is_outside))[0]]
 
     def corners(self, time: float) -> list[float] | None:
-        """The corners of the rotated box at a time, interpolated linearly. None if no known box is near.
+        """The corners of the rotated box at a time, interpolated linearly in a shot. None if no known box is near.
 
         Returns:
             x, y of the upper left corner in pixels, and of the others clockwise.
         """
-        if np.abs(self.times - time).min() > self.reach:
+        is_same_shot = self.shots == np.searchsorted(self.cuts, time, "right")
+        times, boxes = self.times[is_same_shot], self.boxes[is_same_shot]
+        if np.abs(times - time).min(initial=np.inf) > self.reach:
             return None
-        left, top, right, bottom, angle = (np.interp(time, self.times, column) for column in self.boxes.T)
+        left, top, right, bottom, angle = (np.interp(time, times, column) for column in boxes.T)
         centre, half = complex(left + right, top + bottom) / 2, complex(right - left, bottom - top) / 2
         turn = np.exp(1j * np.radians(angle))
         corners = [centre + turn * each for each in (-half, half.conjugate(), half, -half.conjugate())]

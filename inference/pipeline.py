@@ -18,6 +18,7 @@ from ..image_processing import FaceCropper, FrameStream, TimedFrame, open_frames
 from ..image_processing.decoding.decoder_backends import check_backend_name
 from ..image_processing.decoding.frame_folders import check_frame_order
 from ..image_processing.decoding.section import FRAME_RATE, Section
+from ..image_processing.decoding.shots import find_cuts
 from ..image_processing.decoding.video_streams import check_stream_number
 from .exported_model import ExportedModel
 from .frame_scores import FrameScores
@@ -96,6 +97,8 @@ class FacialExpressionPipeline(Pipeline):
         start=None,
         end=None,
         stream=None,
+        cuts=None,
+        identify=None,
     ):
         numbers_above_0 = {"window": window, "stride": stride, "frame_rate": frame_rate}
         for name, setting in numbers_above_0.items():
@@ -107,6 +110,7 @@ class FacialExpressionPipeline(Pipeline):
         Section.of(start, end)
         others = {"backend": backend, "frame_order": frame_order, "start": start, "end": end, "stream": stream}
         others |= {"crop_faces": crop_faces, "align": align, "show_progress": show_progress}
+        others |= {"cuts": cuts, "identify": identify}
         return _given(numbers_above_0 | others), {}, _given({"return_boxes": return_boxes})
 
     def __call__(self, videos, batch_size: int | None = None, **kwargs) -> dict | list[dict] | Iterator[dict]:
@@ -129,6 +133,10 @@ class FacialExpressionPipeline(Pipeline):
             stride (`float`, *optional*): Seconds between the starts of two windows. It is rounded to a multiple of the
                 time between two frames of a clip. The default is half a window.
             frame_rate (`float`, defaults to 25): Frames per second of folders and arrays.
+            cuts (`bool`, defaults to `True`): Find the hard cuts of the video. No window goes over a cut. A face in
+                a new shot has the number of a new person, unless people are identified.
+            identify (`bool`, defaults to `False`): Recognise people who are seen again, after a cut or a pause, and
+                give them their number. Needs `pip install "lgi-former[identify]"`.
             return_boxes (`bool`, defaults to `False`): Add the boxes of the faces to the timeline.
             show_progress (`bool`, defaults to `False`): Show a progress bar in seconds of the video.
             backend, frame_order (`str`, *optional*): As for `LGIFormerVideoProcessor`. The defaults are those of the
@@ -145,6 +153,7 @@ class FacialExpressionPipeline(Pipeline):
             - `video` (`str`, *optional*): Path or URL. None for arrays.
             - `duration` (`float`): Seconds of the video, or of the section.
             - `start`, `end` (`float`): Only of a section: the times in the video between which it is.
+            - `cuts` (`list[float]`): Seconds at which a new shot begins. Empty with `cuts=False`.
             - `problem_type` (`str`): What the scores are. `"single_label_classification"`: softmax, they sum to 1.
               `"multi_label_classification"`: the probability of each label. `"regression"`: quantities.
             - `units` (`dict[str, str]`): Units of quantities. Present only if `config.label_units` names them.
@@ -162,6 +171,7 @@ class FacialExpressionPipeline(Pipeline):
         Raises:
             VideoReadError: If a video cannot be read. It is a `ValueError`.
             FacesExtraMissingError: If faces are to be cropped and the extra `faces` is not installed.
+            MissingExtraError: If people are to be identified and the extra `identify` is not installed.
             ValueError: If a setting is impossible, or a score is not finite.
         """
         if isinstance(videos, types.GeneratorType | Dataset):
@@ -184,7 +194,8 @@ class FacialExpressionPipeline(Pipeline):
         summary = summarise(timeline, self.kind)
         if notes := [*([summary["note"]] if "note" in summary else []), *frames.notes]:
             summary["note"] = " ".join(notes)
-        return {"video": name, **frames.times, **self.kind.fields(), **summary, "timeline": timeline}
+        cuts = [round(cut, 3) for cut in frames.cuts]
+        return {"video": name, **frames.times, "cuts": cuts, **self.kind.fields(), **summary, "timeline": timeline}
 
     def _settings(self, kwargs: dict) -> tuple[dict, dict, dict]:
         """Settings of `open_frames`, `preprocess` and `postprocess`, from a call or else from the pipeline."""
@@ -213,10 +224,16 @@ class FacialExpressionPipeline(Pipeline):
         window: float | None = None,
         stride: float | None = None,
         show_progress: bool = False,
+        cuts: bool = True,
+        identify: bool = False,
     ) -> Iterator[Clip]:
         """Yield the clips of a video, each as soon as it is complete."""
         if align and not crop_faces:
             raise ValueError("align=True aligns the faces that are cropped: leave out crop_faces=False or align=True.")
+        if identify and not crop_faces:
+            raise ValueError("identify=True recognises faces, but crop_faces=False looks for none: leave out one.")
+        if cuts:
+            find_cuts(frames)
         num_frames = self._num_frames
         window = window or num_frames * self._sampling_rate / self._sampling_frame_rate
         step = window / num_frames
@@ -224,8 +241,8 @@ class FacialExpressionPipeline(Pipeline):
         # Faces can be followed only in small steps, also if the frames of a window are far apart.
         parts = math.ceil(step / self._cropper().interval) if crop_faces else 1
         sampled = _with_progress(sample_in_time(frames, step / parts), frames, show_progress)
-        people = self._cropped(sampled, parts, align) if crop_faces else self._whole(sampled)
-        yield from Windows(num_frames, stride_frames, step, lambda: frames.passed).clips(people)
+        people = self._cropped(sampled, parts, align, identify) if crop_faces else self._whole(sampled)
+        yield from Windows(num_frames, stride_frames, step, lambda: frames.passed, frames.cuts).clips(people)
 
     def _forward(self, model_inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         return score_frames(self.model, model_inputs["pixel_values"])
@@ -249,17 +266,26 @@ class FacialExpressionPipeline(Pipeline):
             self._face_cropper = FaceCropper()
         return self._face_cropper
 
-    def _cropped(self, frames: Iterable[TimedFrame], every: int, align: bool | None) -> Iterator[list[PersonFrame]]:
+    def _cropped(
+        self, frames: Iterable[TimedFrame], every: int, align: bool | None, identify: bool
+    ) -> Iterator[list[PersonFrame]]:
         size = self.model.config.image_size
-        for frame, faces in itertools.islice(self._cropper().follow(frames, align), 0, None, every):
+        for frame, faces in itertools.islice(self._cropper().follow(frames, align, identify), 0, None, every):
             yield [
-                PersonFrame(face.person, frame.time, self._pixels(face.crop(frame.image, size)), face.box, face.angle)
+                PersonFrame(
+                    face.person,
+                    frame.time,
+                    self._pixels(face.crop(frame.image, size)),
+                    face.box,
+                    face.angle,
+                    frame.shot,
+                )
                 for face in faces
             ]
 
     def _whole(self, frames: Iterable[TimedFrame]) -> Iterator[list[PersonFrame]]:
         for frame in frames:
-            yield [PersonFrame(0, frame.time, self._pixels(frame.image))]
+            yield [PersonFrame(0, frame.time, self._pixels(frame.image), shot=frame.shot)]
 
     def _pixels(self, image: np.ndarray) -> torch.Tensor:
         """Process a picture at once, so that memory holds no large frames."""

@@ -37,8 +37,9 @@ WIDTH_OF_CURVE = 2
 NEAR = 0.01  # of the axis; curves that are nearer everywhere coincide
 DASHES = ("-", (0, (6, 2)), (0, (1.5, 1.5)), (0, (8, 2, 1.5, 2)))
 SHORT = 180  # seconds; the axis of a longer video has minutes
-UNSEEN = "face not seen"
+UNSEEN, CUT = "face not seen", "cut"
 RULE = {"color": "black", "linewidth": 0.8, "alpha": 0.6, "zorder": 1}
+CUT_LINE = {"color": "black", "linewidth": 0.8, "linestyle": (0, (1, 3)), "zorder": 1}
 GAP = {"facecolor": "#e4e4e4", "edgecolor": "#9a9a9a", "hatch": "///", "linewidth": 0}
 
 
@@ -46,7 +47,8 @@ def draw_timeline(result: dict, title: str | None = None) -> Figure:
     """Draw the timeline of a result of `FacialExpressionPipeline`, with a legend below.
 
     Each person has a panel, at most six: the people who are seen for the longest time. Times at which a person's face
-    is not seen are hatched. A score stands at the middle of its window. A curve of many windows is drawn as means.
+    is not seen are hatched. Dotted lines are cuts, unless there are more than 40. A score stands at the middle of its
+    window. A curve of many windows is drawn as means.
     Lines below the panels explain all of this where it occurs.
 
     The axis of scores goes from 0 to 1. The axis of quantities covers their values, and is symmetric if one of them is
@@ -115,6 +117,9 @@ def _draw(result: dict, title: str) -> Figure:
     gaps = {person: list(_gaps(_entries(result, person), *span)) for person in people}
     if any(gaps.values()):
         handles.append(Patch(label=UNSEEN, **GAP))
+    cuts = result.get("cuts", []) if len(result.get("cuts", [])) <= MOST_POINTS else []
+    if cuts:
+        handles.append(Line2D([], [], label=CUT, **CUT_LINE))
     texts = [handle.get_label() for handle in handles]
     columns = _legend_columns(texts)
     notes = list(_notes(result, people, kind)) if people else [NO_FACE_NOTE]
@@ -136,6 +141,8 @@ def _draw(result: dict, title: str) -> Figure:
         _draw_person(axes, _entries(result, person), own_styles, step, near[labels[0]])
         for start, end in gaps[person]:
             axes.axvspan(start, end, zorder=0, **GAP)
+        for cut in cuts:
+            axes.axvline(cut, **CUT_LINE)
         axes.set_title(f"person {shown_number(person)}", loc="left")
         axes.set(xlim=span)
         _draw_scale(axes, kind, [[entry["scores"][label] for entry in entries] for label in labels], labels)

@@ -6,6 +6,7 @@ from ...messages import suggest
 from ..options import (
     add_align,
     add_frame_order,
+    add_no_cuts,
     add_num_workers,
     add_section,
     at_least_one,
@@ -32,6 +33,7 @@ def add_arguments(parser):
         help="side of the square, as a multiple of the longer side of the detected face (default: %(default)s)",
     )
     add_align(parser)
+    add_no_cuts(parser)
     add_frame_order(parser, "natural")
     parser.add_argument(
         "--device",
@@ -55,7 +57,9 @@ def run(args) -> int:
     detector = CenterFaceDetector(num_threads=1, device=args.device)
     cropper = FaceCropper(detector, margin=args.margin, align=not args.no_align)
     outcomes = crop_corpus(
-        *(args.source, args.output_dir, cropper, args.size, args.num_workers, args.frame_order or "natural"), **section
+        *(args.source, args.output_dir, cropper, args.size, args.num_workers, args.frame_order or "natural"),
+        cuts=not args.no_cuts,
+        **section,
     )
     numbers = {status: [o.status for o in outcomes].count(status) for status in (CROPPED, NO_FACE, FAILED)}
     print(", ".join(f"{status}: {number}" for status, number in numbers.items()))

@@ -32,6 +32,10 @@ from .video_sources import VideoReadError, local_path
 from .video_streams import check_stream_number, refuse_stream
 
 
+THUMBNAIL = (18, 32)
+"""Height and width of a thumbnail."""
+
+
 class TimedFrame:
     """A frame of a video.
 
@@ -41,6 +45,8 @@ class TimedFrame:
         read: Returns its pixels, uint8 RGB (height, width, 3). It is called only when the pixels are needed.
 
     Attributes:
+        read_small (`Callable`, *optional*): Returns the pixels in a given height and width, at less cost than `read`.
+        shot (`int`): Number of its shot in the video, from 0. It stays 0 without `find_cuts`.
         duration (`float`, *optional*): Seconds for which it is shown if it is the last frame of the video. The default
             is 1 / frame rate.
     """
@@ -49,16 +55,36 @@ class TimedFrame:
         self.index = index
         self.time = time
         self.duration = None
+        self.shot = 0
         self._read = read
+        self.read_small = None
 
     @cached_property
     def image(self) -> np.ndarray:
         """Pixels, uint8 RGB (height, width, 3)."""
         return self._read()
 
+    @cached_property
+    def thumbnail(self) -> np.ndarray:
+        """The whole picture in a small size, to compare frames: float32 RGB (18, 32, 3), from 0 to 255.
+
+        It may lie on its side, and its colours may be those that the file stores.
+        """
+        height, width = THUMBNAIL
+        small = self._small(2 * height, 2 * width).astype(np.float32)
+        return small.reshape(height, 2, width, 2, 3).mean(axis=(1, 3))
+
+    def _small(self, height: int, width: int) -> np.ndarray:
+        if self.read_small is not None:
+            return self.read_small(height, width)
+        rows, columns = (np.arange(n) * size // n for n, size in zip((height, width), self.image.shape, strict=False))
+        return self.image[rows[:, None], columns]
+
     def at(self, time: float) -> "TimedFrame":
         """The same picture at another time."""
-        return TimedFrame(self.index, time, lambda: self.image)
+        same = TimedFrame(self.index, time, lambda: self.image)
+        same.read_small, same.shot = self._small, self.shot
+        return same
 
 
 class FrameStream:
@@ -78,6 +104,8 @@ class FrameStream:
             infinite.
         passed (`float`): Seconds from the start of the video to the end of the latest frame, but at most `end`. After
             the last frame of a whole video, this is its duration.
+        cuts (`list[float]`): Times at which a new shot begins, in seconds, up to the latest frame. Only `find_cuts`
+            fills it.
     """
 
     def __init__(
@@ -91,15 +119,17 @@ class FrameStream:
         name: str = "The video",
         last_notes: Callable[[], list[str]] | None = None,
     ):
-        self._frames = frames
+        self.frames = self._selected(frames)
         self.frame_rate = frame_rate
         self.num_frames = num_frames
         self.notes = [] if notes is None else notes
         self.start, self.end = section
         self.passed = self.start
+        self.cuts = []
         self._section = section
         self._name = name
         self._last_notes = last_notes
+        self._is_left_early = False  # frames after the section were not read
 
     @property
     def times(self) -> dict[str, float]:
@@ -117,16 +147,18 @@ class FrameStream:
         return max(seconds, 0.0) if math.isfinite(seconds) else None
 
     def __iter__(self) -> Iterator[TimedFrame]:
-        for frame in self._selected():
+        for frame in self.frames:
             self.passed = min(frame.time + self._duration_of(frame), self.end)
             yield frame
+        if self._is_left_early:
+            self.passed = self.end
         if self._last_notes is not None:
             self.notes += self._last_notes()
 
-    def _selected(self) -> Iterator[TimedFrame]:
+    def _selected(self, frames: Iterable[TimedFrame]) -> Iterator[TimedFrame]:
         """The frames of the section. No frame after the first later one is read."""
         first = None  # the latest frame that may be the one at `start`
-        for frame in self._frames:
+        for frame in frames:
             if 0 < self.start >= frame.time - SAME_TIME:
                 first = frame
                 continue
@@ -134,7 +166,7 @@ class FrameStream:
                 yield first
                 first = None
             if frame.time >= self.end - SAME_TIME:
-                self.passed = self.end
+                self._is_left_early = True
                 return
             yield frame
         if first is not None:
@@ -321,9 +353,9 @@ def _video_frames(path: Path, name: str, opening: _Opening, stack: contextlib.Ex
 
     def timed() -> Iterator[TimedFrame]:
         with _refusing_damage(path, "PyAV"):
-            for index, time, read, duration in frames:
+            for index, time, read, read_small, duration in frames:
                 frame = TimedFrame(index, time, read)
-                frame.duration = duration
+                frame.read_small, frame.duration = read_small, duration
                 yield frame
 
     def last_notes() -> list[str]:

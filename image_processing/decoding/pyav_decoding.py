@@ -111,6 +111,15 @@ class SameSize:
         return resized(self._to_rgb(frame, matrix), *self._size)
 
 
+def small_reader(frame) -> Callable[[int, int], np.ndarray]:
+    """A function that returns a frame in a given height and width, uint8 RGB: as stored, quickly, with aliasing."""
+
+    def read(height: int, width: int) -> np.ndarray:
+        return frame.to_ndarray(height=height, width=width, format="rgb24", interpolation="FAST_BILINEAR", threads=1)
+
+    return read
+
+
 def decoded_frames(packets: VideoPackets) -> Iterator:
     """The frames of a file in display order. Damaged packets are skipped, as in players.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from .frame_clock import FrameClock, usual_interval
 from .frame_index import index_frames
-from .pyav_decoding import SameSize, decoded_frames, decoded_from_keyframe
+from .pyav_decoding import SameSize, decoded_frames, decoded_from_keyframe, small_reader
 from .section import Sampling, Section
 from .video_packets import VideoPackets
 from .video_sources import VideoReadError
@@ -22,12 +22,14 @@ class ShownFrame(NamedTuple):
         index (`int`): Its number in the video, from 0.
         time (`float`): Seconds from the first frame of the video to this one.
         read (`Callable`): Returns its pixels, uint8 RGB (height, width, 3).
+        read_small (`Callable`): Returns its pixels in a given height and width, at less cost than `read`.
         duration (`float`): Seconds for which it is shown, at least if it is the last frame.
     """
 
     index: int
     time: float
     read: Callable[[], np.ndarray]
+    read_small: Callable[[int, int], np.ndarray]
     duration: float
 
 
@@ -90,7 +92,7 @@ class VideoFrames:
         self._problems = lambda: [packets.missing_end() or packets.damage, clock.note]
         for number, frame in decoded_from_keyframe(packets, index, numbers):
             time, following = float(times[number]), float(times[number + 1])
-            yield ShownFrame(number, time, same_size.see(frame), following - time)
+            yield ShownFrame(number, time, same_size.see(frame), small_reader(frame), following - time)
 
     def _from_beginning(self) -> Iterator[ShownFrame]:
         """All frames."""
@@ -99,5 +101,5 @@ class VideoFrames:
         self._problems = lambda: [packets.damage, same_size.note, clock.note]
         for index, frame in enumerate(decoded_frames(packets)):
             time = clock.time(frame)
-            yield ShownFrame(index, time, same_size.see(frame), clock.duration(frame))
+            yield ShownFrame(index, time, same_size.see(frame), small_reader(frame), clock.duration(frame))
         self._problems = lambda: [packets.missing_end() or packets.damage, same_size.note, clock.note]

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import groupby
 
 import numpy as np
 from PIL import Image
@@ -14,6 +14,7 @@ from PIL import Image
 from ..decoding.frame_stream import SAME_TIME, TimedFrame
 from .face_alignment import aligned_box, fit_landmarks
 from .face_detection import CenterFaceDetector, FaceDetector
+from .face_identification import NewPeople, People
 from .face_tracking import FaceTracker
 
 
@@ -25,8 +26,8 @@ class Face:
     """A face in a frame.
 
     Attributes:
-        person (`int`): Number of the person in the video, from 0. A person who is not visible for longer than
-            `max_gap` returns with a new number, because faces are not recognised.
+        person (`int`): Number of the person in the video, from 0. A person who returns after a cut, or after more than
+            `max_gap` seconds, has a new number, unless people are identified.
         box (`np.ndarray`): The square to crop, float (4,): left, top, right, bottom in pixels.
         angle (`float`): Degrees by which the square is rotated clockwise around its centre. 0 without alignment.
     """
@@ -94,30 +95,38 @@ class FaceCropper:
         return self.detector_seconds / self.total_seconds if self.total_seconds else None
 
     def follow(
-        self, frames: Iterable[TimedFrame], align: bool | None = None
+        self, frames: Iterable[TimedFrame], align: bool | None = None, identify: bool = False
     ) -> Iterator[tuple[TimedFrame, list[Face]]]:
         """Yield each frame of a video with its faces, sorted by person. Frames must come in the order of time.
+
+        A person is followed within a shot. Frames have their shots if `find_cuts` was called for the video.
 
         Args:
             frames: The frames.
             align: Replaces the setting of the cropper for this video.
+            identify: Recognise people who are seen again, after a cut or a pause, and give them their number.
+
+        Raises:
+            MissingExtraError: If people are to be identified, and the extra "identify" is not installed.
+            ValueError: If people are to be identified, and the detector gives no landmarks.
         """
         start, detector = time.perf_counter(), _TimedDetector(self.detector)
+        people = People() if identify else NewPeople()
         try:
-            yield from self._follow(frames, detector, self.align if align is None else align)
+            for _, shot in groupby(frames, key=lambda frame: frame.shot):
+                yield from self._follow_in_shot(shot, detector, people, self.align if align is None else align)
         finally:
             with SECONDS_LOCK:
                 self.detector_seconds += detector.seconds
                 self.total_seconds += time.perf_counter() - start
 
-    def _follow(
-        self, frames: Iterable[TimedFrame], detector: FaceDetector, align: bool
+    def _follow_in_shot(
+        self, frames: Iterable[TimedFrame], detector: FaceDetector, people: People | NewPeople, align: bool
     ) -> Iterator[tuple[TimedFrame, list[Face]]]:
         tracker = FaceTracker(max_gap=self.max_gap)
-        people = count()
         delay = self.max_gap + self.smoothing + self.interval
         waiting = deque()
-        for frame in self._track(frames, detector, tracker):
+        for frame in self._track(frames, detector, tracker, people):
             waiting.append(frame)
             while frame.time - waiting[0].time > delay:
                 complete = waiting.popleft()
@@ -127,7 +136,7 @@ class FaceCropper:
             yield complete, self._faces(complete, tracker, people, align)
 
     def _track(
-        self, frames: Iterable[TimedFrame], detector: FaceDetector, tracker: FaceTracker
+        self, frames: Iterable[TimedFrame], detector: FaceDetector, tracker: FaceTracker, people: People | NewPeople
     ) -> Iterator[TimedFrame]:
         """Yield the frames. The tracker gets the faces of one frame in each interval, and of the last frame."""
         next_time, detected, frame = 0.0, None, None
@@ -135,21 +144,22 @@ class FaceCropper:
             if frame.time >= next_time - SAME_TIME:
                 if detected is None or frame.index != detected.index:  # otherwise the picture has not changed
                     faces = detector(frame.image)
-                tracker.update(frame.time, faces)
+                people.look(frame.image, tracker.update(frame.time, faces, frame.image))
                 detected = frame
                 next_time = self.interval * (math.floor((frame.time + SAME_TIME) / self.interval) + 1)
             yield frame
         if frame is not detected:
-            tracker.update(frame.time, detector(frame.image))
+            people.look(frame.image, tracker.update(frame.time, detector(frame.image), frame.image))
 
-    def _faces(self, frame: TimedFrame, tracker: FaceTracker, people: Iterator[int], align: bool) -> list[Face]:
+    def _faces(self, frame: TimedFrame, tracker: FaceTracker, people: People | NewPeople, align: bool) -> list[Face]:
         faces = []
         for track in tracker.tracks:
             face = track.face(frame.time, self.smoothing)
             if face is None:
                 continue
             if track.person is None and tracker.is_person(track):
-                track.person = next(people)
+                present = {other.person for other in tracker.tracks if other.end >= track.start}
+                track.person = people.number(track, present)
             if track.person is not None:
                 box, angle = aligned_box(face[:4], face[-5:]) if align else (face[:4], 0.0)
                 faces.append(Face(track.person, square_around(box, self.margin, frame.image.shape[:2]), angle))

@@ -15,6 +15,7 @@ from ...figures import draw_reconstruction, reconstruct
 from ...hub.answer_kind import SEPARATOR, THRESHOLD
 from ...image_processing import FaceCropper, open_frames, reading_of, sample_in_time
 from ...image_processing.decoding.frame_stream import FRAME_RATE
+from ...image_processing.decoding.shots import find_cuts
 from ...modeling_lgi_former import LGIFormerForPreTraining
 from ..annotated_video import annotate_video
 from ..pipeline import FacialExpressionPipeline
@@ -235,6 +236,7 @@ class Reconstruction:
         step = self._video_processor.sampling_rate / (self._video_processor.sampling_frame_rate or FRAME_RATE)
         by_person = {}
         with open_frames(video, **reading_of(self._video_processor)) as stream:
+            find_cuts(stream)
             for frame, faces in self._face_cropper.follow(sample_in_time(stream, step)):
                 for face in faces:
                     crops = by_person.setdefault(face.person, [])

@@ -74,6 +74,34 @@ def test_a_person_has_a_timeline_and_scores(recognise, people_video):
     assert json.loads(json.dumps(result)) == result
 
 
+def shots_of(people_video):
+    """Two shots of two seconds with the same person in the same place. The picture is negative in the second."""
+    noise = np.random.default_rng(0).integers(0, 60, (80, 240, 3), np.uint8)
+    first = np.maximum(people_video({80: (0, 49)}, count=50), noise)
+    second = 255 - np.maximum(people_video({}, count=50), noise)
+    second[:, 20:60, 80:120] = 200
+    second[:, 40, ::2] -= 150  # the detector finds squares only where this row is bright
+    second[:, 40, 80:120] = 200
+    return np.concatenate([first, second])
+
+
+@pytest.mark.parametrize("crop_faces", [True, False])
+def test_no_window_goes_over_a_cut(recognise, people_video, crop_faces):
+    video = shots_of(people_video)
+    result = recognise(video, crop_faces=crop_faces)
+    assert result["cuts"] == [2.0]
+    assert all(entry["end"] <= 2.0 or entry["start"] >= 2.0 for entry in result["timeline"])
+    assert max(entry["end"] for entry in result["timeline"] if entry["start"] < 2) == 2.0
+    joined = recognise(video, crop_faces=crop_faces, cuts=False)
+    assert joined["cuts"] == []
+    assert any(entry["start"] < 2.0 < entry["end"] for entry in joined["timeline"])
+
+
+def test_identification_needs_faces(recognise, people_video):
+    with pytest.raises(ValueError, match="crop_faces"):
+        recognise(people_video({80: (0, 9)}, count=10), crop_faces=False, identify=True)
+
+
 def test_each_person_has_a_timeline(recognise, people_video):
     result = recognise(people_video({0: (0, 99), 160: (50, 99)}))
     assert [person["person"] for person in result["people"]] == [0, 1]

@@ -12,6 +12,7 @@ from PIL import ImageDraw, ImageFont
 
 from lgi_former.hub.answer_kind import AnswerKind
 from lgi_former.image_processing import VideoReadError, open_frames
+from lgi_former.inference import annotated_video
 from lgi_former.inference.annotated_video import annotate_video, draw_legend
 from lgi_former.inference.timeline import stretches, summarise
 from lgi_former.inference.timeline_figure import curve_style, draw_timeline, label_colours, people_to_draw
@@ -28,6 +29,39 @@ SEVERAL_LABELS = AnswerKind("multi_label_classification", ["happy", "sad"])
 def result_of(timeline, duration, **fields):
     result = {"video": None, "duration": duration, "timeline": timeline, **fields}
     return result | summarise(timeline, AnswerKind.of_result(result))
+
+
+def test_people_are_weighted_by_the_time_in_which_they_are_seen():
+    away = summarise(
+        [entry(0, 0, 1, 0.8), entry(0, 0.5, 1.5, 0.8), entry(0, 9, 10, 0.8), entry(1, 2, 3, 0.2)], ONE_LABEL
+    )
+    assert away["scores"]["happy"] == pytest.approx((2.5 * 0.8 + 0.2) / 3.5)
+
+
+def test_the_short_timeline_does_not_join_over_a_time_without_a_window():
+    away = [entry(0, 0, 1, 0.8), entry(0, 0.999, 2, 0.8), entry(0, 6, 7, 0.8)]
+    assert [(each["start"], each["end"]) for each in stretches(away, ONE_LABEL)] == [(0, 2), (6, 7)]
+
+
+def test_a_box_is_not_moved_over_a_cut():
+    boxes = [[0.9, 0, 0, 10, 10]], [[1.1, 50, 0, 60, 10]]
+    timeline = [entry(0, 0.5, 1.0, 0.8, boxes=boxes[0]), entry(0, 1.0, 1.5, 0.2, boxes=boxes[1])]
+    track = annotated_video._Track(result_of(timeline, 2, cuts=[1.0]), 0)
+    assert track.corners(0.99)[:2] == pytest.approx([0, 0])
+    assert track.corners(1.0)[:2] == pytest.approx([50, 0])
+    assert [track.entry(time)["scores"]["happy"] for time in (0.99, 1.0)] == [0.8, 0.2]
+    whole = annotated_video._Track(result_of(timeline, 2), 0)
+    assert whole.corners(1.0)[:2] == pytest.approx([25, 0])
+
+
+def test_cuts_are_lines_in_the_timeline():
+    result = result_of([entry(0, 0, 4, 0.8)], 4, cuts=[1.5, 3.0])
+    figure = draw_timeline(result)
+    lines = [line.get_xdata()[0] for line in figure.axes[0].lines if len(set(line.get_xdata())) == 1]
+    assert lines == [1.5, 3.0]
+    assert "cut" in [text.get_text() for text in figure.legends[0].get_texts()]
+    many = draw_timeline(result | {"cuts": [k / 20 for k in range(1, 60)]})
+    assert "cut" not in [text.get_text() for text in many.legends[0].get_texts()]
 
 
 def test_scores_of_people_and_of_the_video_are_means():

@@ -21,6 +21,7 @@ from ...image_processing import FaceCropper, open_frames
 from ...image_processing.decoding.animated_images import is_animation
 from ...image_processing.decoding.frame_folders import IMAGE_SUFFIXES, check_frame_order, holds_frames
 from ...image_processing.decoding.section import Section
+from ...image_processing.decoding.shots import find_cuts
 from ...image_processing.decoding.video_decoding import VIDEO_SUFFIXES
 from ...image_processing.decoding.video_sources import check_file
 from ...messages import escaped, shows_progress
@@ -57,6 +58,7 @@ def crop_corpus(
     num_workers: int = 1,
     frame_order: str = "natural",
     *,
+    cuts: bool = True,
     start: float | str | None = None,
     end: float | str | None = None,
     stream: int | None = None,
@@ -76,6 +78,7 @@ def crop_corpus(
         size: Height and width of the crops in pixels. Owners of corpora distribute 224 or 256.
         num_workers: Number of threads. Each works on one video.
         frame_order: Order of the frames of a folder, as for `read_video`.
+        cuts: Find the hard cuts of a video, and follow nobody over a cut. The crops of a video are of one shot then.
         start, end, stream, frame_rate: As for `open_frames`. They apply to every video. A crop is named after the
             number of its frame in the whole video.
 
@@ -102,11 +105,10 @@ def crop_corpus(
         settings = {"source": str(root.resolve()), "size": size, "margin": cropper.margin, "frame_order": frame_order}
         reading = {"start": start, "end": end, "stream": stream, "frame_rate": frame_rate}
         reading = {name: value for name, value in reading.items() if value is not None}
-        settings |= {"align": cropper.align} | reading
+        settings |= {"align": cropper.align, "cuts": cuts} | reading
         _check_settings(output_dir, settings)
-        return _crop_all(
-            _Cropping(root, output_dir, cropper, size, {"frame_order": frame_order} | reading), videos, num_workers
-        )
+        reading |= {"frame_order": frame_order}
+        return _crop_all(_Cropping(root, output_dir, cropper, size, reading, cuts), videos, num_workers)
 
 
 def _find_videos(source: Path, output_dir: Path) -> tuple[Path, list[str]]:
@@ -170,13 +172,15 @@ def _check_settings(output_dir: Path, settings: dict):
     if not file.exists():
         file.write_text(json.dumps(settings))
         return
-    # Settings without `frame_order` or `align` are of earlier versions. They sorted by name, and did not align.
-    written = {"frame_order": "name", "align": False} | json.loads(file.read_text())
-    if written == settings | {"align": not settings["align"]}:
-        had, option = ("aligned", "leave out --no_align") if written["align"] else ("not aligned", "add --no_align")
+    # Earlier versions sorted by name, did not align and did not look for cuts. Their settings lack these entries.
+    written = {"frame_order": "name", "align": False, "cuts": False} | json.loads(file.read_text())
+    switches = [name for name in ("align", "cuts") if written[name] != settings[name]]
+    if switches and written == settings | {name: not settings[name] for name in switches}:
+        options = " and ".join(f"{'leave out' if written[name] else 'add'} --no_{name}" for name in switches)
+        values = ", ".join(f"{name}={written[name]}" for name in switches)
         raise ValueError(
-            f"'{output_dir}' has crops that are {had}. To continue it, {option} (align={written['align']} in Python). "
-            "Or choose another folder."
+            f"'{output_dir}' has crops that were made otherwise. To continue it, {options} ({values} in Python). Or "
+            "choose another folder."
         )
     if written != settings:
         raise ValueError(
@@ -194,6 +198,7 @@ class _Cropping:
     cropper: FaceCropper
     size: int
     reading: dict
+    cuts: bool
     stop: threading.Event = field(default_factory=threading.Event)
 
     def crop(self, video: str) -> Outcome:
@@ -228,6 +233,8 @@ class _Cropping:
         """
         areas = Counter()
         with open_frames(self.root / video, **self.reading) as stream:
+            if self.cuts:
+                find_cuts(stream)
             for frame, faces in self.cropper.follow(stream):
                 if self.stop.is_set():
                     raise _StoppedError
