@@ -13,6 +13,7 @@ from transformers.video_processing_utils import BaseVideoProcessor
 
 from ..hub.loading import set_reading
 from ..image_processing import CenterFaceDetector, FaceCropper, open_frames
+from ..image_processing.decoding.local_videos import video_name
 from ..image_processing.distinct_views import distinct_views
 from .frame_scores import FrameScores
 from .pipeline import DEFAULT_BATCH_SIZE, FacialExpressionPipeline
@@ -59,7 +60,7 @@ def predict_videos(
     Args:
         model: A video classifier in eval mode, or an `ExportedModel`.
         processor: The processor of the model.
-        videos: Paths and URLs.
+        videos: Paths and URLs, or other single videos of the processor that have a name.
         face_cropper: As for `FacialExpressionPipeline`.
         num_segments: Average so many clips of whole frames, as `predict_video`, instead of windows over time. This
             needs `crop_faces=False`.
@@ -92,7 +93,7 @@ def predict_videos(
     else:
         task = _Views(model, processor, num_segments, settings)
     computed = compute_videos(task, videos, batch_size or DEFAULT_BATCH_SIZE, num_workers)
-    return (VideoOutcome(index, os.fspath(videos[index]), result, error) for index, result, error in computed)
+    return (VideoOutcome(index, video_name(videos[index]), result, error) for index, result, error in computed)
 
 
 class _Windows:
@@ -151,7 +152,7 @@ class _WindowReader:
             while batch := list(itertools.islice(clips, self.batch_size)):
                 pixel_values = torch.stack([clip.pixel_values for clip in batch]).numpy()
                 yield Part(pixel_values=pixel_values, clips=[_without_pixels(clip) for clip in batch])
-            yield Part(end=(frames.passed, frames.notes))
+            yield Part(end=({"duration": round(frames.passed, 3)}, frames.notes))
 
 
 def _without_pixels(clip: Clip) -> Clip:
@@ -173,7 +174,7 @@ class _Timeline:
     def _add(self, clips: list[Clip], scores: torch.Tensor):
         self.entries += self.pipeline.postprocess((clips, scores), **self.postprocessing)
 
-    def result(self, video, end: tuple[float, list[str]]) -> dict:
+    def result(self, video, end: tuple[dict, list[str]]) -> dict:
         """The result of the video."""
         self._add(*self.frame_scores.rest())
         return self.pipeline.result(video, self.entries, *end)
@@ -183,8 +184,9 @@ class _Views:
     """Predicts the average of views, as `predict_video`."""
 
     def __init__(self, model, processor, num_segments: int, settings: dict):
-        others = settings.keys() - {"crop_faces", "backend", "frame_order"}
-        if settings.get("crop_faces", True) or others:
+        given = {name for name, setting in settings.items() if setting is not None}
+        others = given - {"crop_faces", "backend", "frame_order"}
+        if settings.get("crop_faces") is not False or others:
             raise ValueError(
                 "num_segments evaluates whole frames, as the paper does: pass crop_faces=False"
                 + (f", and leave out {', '.join(sorted(others))}." if others else ".")
