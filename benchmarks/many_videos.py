@@ -44,7 +44,7 @@ SMALL = {
 }
 SMALL |= {"num_attention_heads": 4, "decoder_num_hidden_layers": 1, "classifier_init_scale": 1.0}
 SIZE = 96  # pixels of a clip, height and width
-KEPT_SAMPLES = 4
+NUM_SAMPLES = 4
 
 
 def main():
@@ -109,7 +109,7 @@ def measure_speed(model_folder: str, clips: list[str], args):
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     loop = next(iter(medians.values()))
     print(f"{len(clips)} clips, {torch.get_num_threads()} threads of torch, {os.cpu_count()} CPUs")
-    quarters = [f"{round(100 * k / KEPT_SAMPLES)} %" for k in range(1, KEPT_SAMPLES + 1)]
+    quarters = [f"{round(100 * k / NUM_SAMPLES)} %" for k in range(1, NUM_SAMPLES + 1)]
     print_header(["way", "seconds", "clips a second", "times as fast", "MiB at " + ", ".join(quarters), "open files"])
     for name, median in medians.items():
         memory, files = zip(*samples[name], strict=True)
@@ -121,7 +121,7 @@ def sampled(results, count: int) -> list[tuple[float, int]]:
     """MiB and open files of this process and its children, after each quarter of `count` results."""
     samples = []
     for number, _ in enumerate(results, start=1):
-        if number * KEPT_SAMPLES // count > len(samples):
+        if number * NUM_SAMPLES // count > len(samples):
             processes = [psutil.Process(), *psutil.Process().children(recursive=True)]
             memory = sum(process.memory_full_info().uss for process in processes) / 2**20
             samples.append((memory, sum(process.num_fds() for process in processes)))

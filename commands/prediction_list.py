@@ -13,7 +13,7 @@ from ..inference.many_videos import predict_videos
 from ..messages import announce_if_slow, escaped, fail, note, shows_progress
 from .listed_videos import SECONDS_FOR_LOCK, ListedVideos, journal_path, list_videos, run_settings
 from .options import num_cpus
-from .prediction_model import LoadedModel, load_model, pipeline_settings
+from .prediction_model import LoadedModel, load_model, pipeline_settings, settings_of_cropper
 from .prediction_table import SUFFIXES, PredictionColumns, read_rows, read_settings, windows_beside, write_table
 
 
@@ -59,7 +59,8 @@ def _check_output(output: Path, listed: ListedVideos, args):
 def _settings(loaded: LoadedModel, listed: ListedVideos, args) -> dict:
     """Everything that predictions depend on."""
     settings = run_settings(loaded.model, loaded.processor, loaded.folder, listed.videos, args)
-    return settings | pipeline_settings(args) | {"num_segments": args.num_segments}
+    faces = None if loaded.cropper is None else settings_of_cropper(loaded.cropper)
+    return settings | pipeline_settings(args) | {"num_segments": args.num_segments, "faces": faces}
 
 
 class _ListRun:
@@ -77,14 +78,14 @@ class _ListRun:
             if self.columns.has_windows:
                 self._write(windows_beside(self.output), self.columns.windows, self._window_rows(journal))
             self._write(self.output, self.columns.videos, self._video_rows(journal))
-        except (KeyboardInterrupt, OSError):
+        except (KeyboardInterrupt, OSError, RuntimeError):
             note(f"The finished videos are in '{journal.path}'. The same command continues.")
             raise
         finally:
             journal.close()
         journal.path.unlink()
         num_failed = sum(video in self.errors for video in self.listed.videos)
-        print(f"{self.output}: {len(self.listed.videos) - num_failed} videos, and {num_failed} that failed")
+        print(f"{self.output}: {len(self.listed.videos)} videos, {num_failed} failed")
         return 1 if num_failed else 0
 
     def _open_journal(self) -> Journal:
@@ -100,7 +101,8 @@ class _ListRun:
 
     def _restore_journal(self, path: Path):
         """Write the journal of a complete output, to add videos that failed or are new in the list."""
-        check_settings(self.output, read_settings(self.output), self.settings)
+        for table in (self.output, windows_beside(self.output))[: 1 + self.columns.has_windows]:
+            check_settings(table, read_settings(table), self.settings)
         names = {escaped(video): video for video in self.listed.videos}
         by_video = itertools.groupby(self._earlier_windows(), key=lambda window: window.pop("video"))
         video_of_windows, windows = next(by_video, (None, None))
