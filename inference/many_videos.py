@@ -20,10 +20,11 @@ from .pipeline import DEFAULT_BATCH_SIZE, FacialExpressionPipeline
 from .prediction import answer_kind, prediction_of, score_clips, score_frames
 from .video_batches import compute_videos
 from .video_reading import Part
-from .windows import Clip
+from .windows import Clip, PersonFrame
 
 
 CLIPS_AT_ONCE = 8  # in a message of a process; bounds its memory for every batch size
+SMALL_PICTURE = 256 * 256  # pixels; its processed form needs as much memory as the picture
 
 
 @dataclass
@@ -118,9 +119,12 @@ class _Windows:
             **settings,
         )
         *_, self.postprocessing = self.pipeline.settings
-        reading_pipeline = copy.copy(self.pipeline)  # without the weights, which processes do not need
-        reading_pipeline.model = types.SimpleNamespace(config=model.config)
-        self.reader = _WindowReader(reading_pipeline, num_threads=1 if num_workers else 0)
+        reading_pipeline = copy.copy(self.pipeline)
+        reading_pipeline.model = types.SimpleNamespace(config=model.config)  # processes do not need the weights
+        reading_pipeline.video_processor = _LargePictures(processor)
+        reading, preprocessing, _ = self.pipeline.settings
+        reading |= {"num_threads": 1 if num_workers else 0}
+        self.reader = _WindowReader(reading_pipeline, processor, reading, preprocessing)
 
     @torch.inference_mode()
     def compute(self, pixel_values: torch.Tensor) -> torch.Tensor:
@@ -144,20 +148,51 @@ def _with_one_thread(cropper: FaceCropper) -> FaceCropper:
 
 
 @dataclass
+class _LargePictures:
+    """A processor that leaves small pictures unprocessed, because many at once take a fraction of the time."""
+
+    processor: BaseVideoProcessor
+
+    def __call__(self, clip: torch.Tensor, **settings) -> dict[str, torch.Tensor]:
+        is_small = clip.shape[-2] * clip.shape[-1] <= SMALL_PICTURE
+        return {"pixel_values": clip[None]} if is_small else self.processor(clip, **settings)
+
+
+@dataclass
 class _WindowReader:
-    """Yields the clips of the windows of a video."""
+    """Yields the clips of the windows of a video.
+
+    Attributes:
+        pipeline (`FacialExpressionPipeline`): Makes the clips. Its processor is `_LargePictures`.
+        processor (`BaseVideoProcessor`): Processes small pictures.
+        reading, preprocessing (`dict`): Settings of `open_frames` and of `pipeline.preprocess`.
+    """
 
     pipeline: FacialExpressionPipeline
-    num_threads: int
+    processor: BaseVideoProcessor
+    reading: dict
+    preprocessing: dict
 
     def __call__(self, video) -> Iterator[Part]:
-        reading, preprocessing, _ = self.pipeline.settings
-        with open_frames(video, num_threads=self.num_threads, **reading) as frames:
-            clips = self.pipeline.preprocess(frames, **preprocessing)
+        with open_frames(video, **self.reading) as frames:
+            clips = self.pipeline.preprocess(frames, **self.preprocessing)
             while some := list(itertools.islice(clips, CLIPS_AT_ONCE)):
+                self._process({id(frame): frame for clip in some for frame in clip.frames}.values())
                 pixel_values = torch.stack([clip.pixel_values for clip in some]).numpy()
                 yield Part(pixel_values=pixel_values, clips=[_without_pixels(clip) for clip in some])
             yield Part(end=({"duration": round(frames.passed, 3)}, frames.notes))
+
+    def _process(self, frames: Iterable[PersonFrame]):
+        """Process, in place, the frames whose pictures are not processed. Windows share frames."""
+        by_size = {}
+        for frame in frames:
+            if frame.pixels.dtype == torch.uint8:
+                by_size.setdefault(frame.pixels.shape, []).append(frame)
+        for same_size in by_size.values():
+            pictures = torch.stack([frame.pixels for frame in same_size])
+            processed = self.processor(pictures, do_sample_frames=False, return_tensors="pt")["pixel_values"][0]
+            for frame, pixels in zip(same_size, processed, strict=True):
+                frame.pixels = pixels
 
 
 def _without_pixels(clip: Clip) -> Clip:
