@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from ..messages import LOADING_LIBRARIES, announce_if_slow, fail, first_line, note, shows_progress, silence_libraries
+from ..messages import announce_if_slow, fail, first_line, note, shows_progress, silence_libraries
 from .options import (
     MODEL_NAMES,
     add_device,
@@ -77,11 +77,10 @@ def run(args) -> int:
     check_shard(args)
     if args.shard is not None and not args.data:
         args.parser.error("--shard is for the videos of a list: add --data")
-    with announce_if_slow(LOADING_LIBRARIES):
-        from ..conversion import model_folder
-        from ..hub.loading import set_reading
-        from ..inference.embedding_file import SUFFIXES, table_beside
-        from ..inference.loading import load_encoder
+    from ..conversion import model_folder
+    from ..hub.loading import set_reading
+    from ..inference.embedding_file import SUFFIXES, table_beside
+    from ..inference.loading import load_encoder
 
     silence_libraries()
     check_output(args, SUFFIXES, [table_beside(args.output)] if args.output.endswith(".npy") else [])

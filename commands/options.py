@@ -113,6 +113,13 @@ def add_device(parser: argparse.ArgumentParser):
     )
 
 
+def add_align(parser: argparse.ArgumentParser):
+    """Add the option `--no_align`."""
+    parser.add_argument(
+        "--no_align", action="store_true", help="do not rotate and scale faces so that the eyes are level"
+    )
+
+
 def add_output(parser: argparse.ArgumentParser, help_text: str):
     """Add the options `--output`, a file, and `--overwrite`."""
     parser.add_argument("--output", metavar="FILE", required=True, help=help_text)

@@ -11,6 +11,7 @@ from .options import (
     FIGURE_SUFFIXES,
     MODEL_NAMES,
     VIDEO_SUFFIXES,
+    add_align,
     add_device,
     add_reading,
     add_revision,
@@ -25,6 +26,8 @@ from .options import (
 
 SUMMARY = "expressions in videos, over time"
 EXAMPLE = "lgi-former predict videos/ a.mp4 --model outputs/finetuned --output results --annotate"
+
+LONG_RUN = 10.0  # seconds; shorter runs need no note of what took the time
 
 
 def add_arguments(parser):
@@ -50,6 +53,7 @@ def _add_analysis_arguments(group):
         action="store_true",
         help="classify whole frames; for videos that are already cropped to a face",
     )
+    add_align(group)
     group.add_argument(
         "--window",
         type=positive_number,
@@ -168,6 +172,7 @@ def _check(args):
     _check_segments(args)
     if args.csv and args.top_k is not None:
         args.parser.error("--csv has a column for each label: leave out --top_k")
+    _check_align(args)
     _check_annotate(args)
     # The two lists share no suffix, so the two options cannot name the same file.
     for name, suffixes in (("timeline", FIGURE_SUFFIXES), ("annotate", VIDEO_SUFFIXES)):
@@ -185,6 +190,7 @@ def _check_list(args):
         args.parser.error("--data needs --output, a file.parquet or file.csv")
     _check_model(args)
     _check_segments(args)
+    _check_align(args)
     check_shard(args)
 
 
@@ -201,6 +207,11 @@ def _check_segments(args):
         args.parser.error(f"--num_segments gives one answer for a whole video: leave out {', '.join(over_time)}")
     if args.num_segments is not None and not (args.no_crop_faces or args.sample):
         args.parser.error("--num_segments evaluates whole frames, as the paper does: add --no_crop_faces")
+
+
+def _check_align(args):
+    if args.no_align and (args.no_crop_faces or args.sample):
+        args.parser.error("whole frames are never aligned: leave out --no_align")
 
 
 def _check_annotate(args):
@@ -244,12 +255,15 @@ def _predict(arguments: list[str], args) -> int:
             args.parser.exit(fail(str(error)))
         if found.skipped:
             note(skipped_note(found.skipped))
-        loaded = _load(args)
-    return PredictionRun(*loaded, args).run(found.videos, files)
+        *loaded, cropper = _load(args)
+    status = PredictionRun(*loaded, args).run(found.videos, files)
+    if cropper is not None and cropper.total_seconds > LONG_RUN:
+        note(f"Finding faces took {cropper.detector_share:.0%} of the time.")
+    return status
 
 
 def _load(args) -> tuple:
-    """A function from a video to its result, the columns of tables and the settings of reading."""
+    """A function from a video to its result, the columns of tables, the settings of reading, and the face cropper."""
     from ..image_processing import reading_of
     from .prediction_model import load_model, loading_errors, reading_given
     from .prediction_output import CsvColumns
@@ -261,7 +275,7 @@ def _load(args) -> tuple:
         raise ValueError(
             f"--top_k is for scores, but {args.model} estimates {', '.join(loaded.kind.labels)}: leave out --top_k"
         )
-    return predict, CsvColumns(loaded.kind), reading_of(loaded.processor) | reading_given(args)
+    return predict, CsvColumns(loaded.kind), reading_of(loaded.processor) | reading_given(args), loaded.cropper
 
 
 def _predictor(loaded, args):

@@ -13,7 +13,7 @@ from ..image_processing.decoding.decoder_backends import chosen_backend
 from ..inference import ExportedModel
 from ..inference.loading import load_classifier
 from ..inference.prediction import answer_kind
-from ..messages import first_line
+from ..messages import first_line, note
 
 
 class LoadedModel(NamedTuple):
@@ -38,10 +38,20 @@ def load_model(args) -> LoadedModel:
     if args.backend is not None:
         chosen_backend(args.backend)
     with loading_errors(args.model):
-        cropper = None if args.no_crop_faces else image_processing.FaceCropper()
+        cropper = None if args.no_crop_faces else image_processing.FaceCropper(align=not args.no_align)
         folder = conversion.model_folder(args.model, args.revision)
         model, processor = load_classifier(folder, args.device)
+        if cropper is not None and model.device.type == "cuda" and args.data is None:
+            _detect_on(model.device, cropper)  # with --data, processes find faces, on the CPU
         return LoadedModel(model, processor, cropper, answer_kind(model.config), folder)
+
+
+def _detect_on(gpu, cropper: image_processing.FaceCropper):
+    """Find faces on the GPU of the model if ONNX Runtime can use it, else on the CPU with a note."""
+    try:
+        cropper.detector = image_processing.CenterFaceDetector(device=gpu)
+    except ValueError as error:
+        note(f"Faces are found on the CPU. {error}")
 
 
 @contextlib.contextmanager
@@ -70,5 +80,6 @@ def pipeline_settings(args) -> dict:
 
 
 def settings_of_cropper(cropper: image_processing.FaceCropper) -> dict:
-    """The numbers of a cropper on which the crops depend."""
-    return {name: value for name, value in vars(cropper).items() if isinstance(value, (bool, int, float))}
+    """The numbers of a cropper on which the crops depend, without the seconds that it measures."""
+    numbers = {name: value for name, value in vars(cropper).items() if isinstance(value, (bool, int, float))}
+    return {name: value for name, value in numbers.items() if not name.endswith("_seconds")}

@@ -19,7 +19,7 @@ from transformers.image_utils import (
     SizeDict,
 )
 from transformers.processing_utils import Unpack, VideosKwargs
-from transformers.utils import TensorType
+from transformers.utils import TensorType, logging
 from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoInput, VideoMetadata, VideoMetadataType, make_batched_metadata
 
@@ -31,6 +31,9 @@ from .frame_sampling import evaluation_frame_indices, every_frame
 from .pixel_range import check_range
 from .processor_settings import check_settings
 from .resizing import pillow_filter, resize_frames
+
+
+logger = logging.get_logger(__name__)
 
 
 class LGIFormerVideoProcessorKwargs(VideosKwargs, total=False):
@@ -118,6 +121,20 @@ class LGIFormerVideoProcessor(ProcessorSavedWithCode, BaseVideoProcessor):
     def __init__(self, **kwargs: Unpack[LGIFormerVideoProcessorKwargs]):
         check_settings(kwargs)
         super().__init__(**kwargs)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike, *args, _from_pipeline=None, **kwargs):
+        """Load a processor as Transformers does. Warn if its pipeline would score the first of several clips only."""
+        options = {**kwargs, "_from_pipeline": _from_pipeline}
+        loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **options)
+        num_segments = (loaded[0] if isinstance(loaded, tuple) else loaded).num_segments or 1
+        if _from_pipeline == "video-classification" and num_segments > 1:
+            logger.warning(
+                f"The processor makes {num_segments} clips of each video, but the pipeline video-classification "
+                "scores only the first. The pipeline facial-expression-recognition averages them. Or pass "
+                "video_processor=AutoVideoProcessor.from_pretrained(..., num_segments=1), which takes the middle."
+            )
+        return loaded
 
     def preprocess(
         self,

@@ -73,7 +73,7 @@ def predict_videos(
         settings: Settings of a call of `FacialExpressionPipeline`, such as `crop_faces`, `window` and `stride`.
 
     Raises:
-        ValueError: If a setting is impossible. The errors of single videos are in their outcomes.
+        ValueError: If a setting is impossible, or processes are to find faces on a GPU. The errors of single videos are in their outcomes.
         MissingExtraError: If faces are to be cropped and the extra `faces` is not installed.
         RuntimeError: If the device runs out of memory, or a process cannot start.
 
@@ -141,6 +141,10 @@ def _with_one_thread(cropper: FaceCropper) -> FaceCropper:
     """A copy of a cropper whose detector runs in one thread, if it is CenterFace. Threads do not survive a fork."""
     if not isinstance(cropper.detector, CenterFaceDetector):
         return cropper
+    if cropper.detector.gpu is not None:  # a fork cannot use the GPU of its parent
+        raise ValueError(
+            "Processes find faces on the CPU: give face_cropper a detector with device='cpu', or pass num_workers=0."
+        )
     cropper = copy.copy(cropper)
     cropper.detector = copy.copy(cropper.detector)
     cropper.detector.num_threads = 1

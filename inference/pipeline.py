@@ -14,7 +14,7 @@ from tqdm import tqdm
 from transformers import Pipeline
 from transformers.video_utils import is_valid_video_frame
 
-from ..image_processing import FaceCropper, FrameStream, TimedFrame, crop_face, open_frames, reading_of, sample_in_time
+from ..image_processing import FaceCropper, FrameStream, TimedFrame, open_frames, reading_of, sample_in_time
 from ..image_processing.decoding.decoder_backends import check_backend_name
 from ..image_processing.decoding.frame_folders import check_frame_order
 from ..image_processing.decoding.frame_stream import FRAME_RATE
@@ -83,6 +83,7 @@ class FacialExpressionPipeline(Pipeline):
     def _sanitize_parameters(
         self,
         crop_faces=None,
+        align=None,
         window=None,
         stride=None,
         frame_rate=None,
@@ -98,7 +99,7 @@ class FacialExpressionPipeline(Pipeline):
         check_backend_name(backend)
         check_frame_order(frame_order or "natural")
         others = {"backend": backend, "frame_order": frame_order}
-        others |= {"crop_faces": crop_faces, "show_progress": show_progress}
+        others |= {"crop_faces": crop_faces, "align": align, "show_progress": show_progress}
         return _given(numbers_above_0 | others), {}, _given({"return_boxes": return_boxes})
 
     def __call__(self, videos, batch_size: int | None = None, **kwargs) -> dict | list[dict] | Iterator[dict]:
@@ -112,6 +113,9 @@ class FacialExpressionPipeline(Pipeline):
             batch_size (`int`, *optional*): Clips in a batch of the model.
             crop_faces (`bool`, defaults to `True`): Find and follow faces. If false, each whole frame is the face of
                 one person, for videos that are already cropped.
+            align (`bool`, *optional*): Rotate and scale the faces so that the eyes are level and the size of a face is
+                constant, as in the training corpora. The default is the setting of the face cropper, which is true if
+                none is passed.
             window (`float`, *optional*): Seconds of a clip. The default is `num_frames * sampling_rate` frames at 25
                 frames per second, as in the training corpora: 2.56 seconds for the published models.
             stride (`float`, *optional*): Seconds between the starts of two windows. It is rounded to a multiple of the
@@ -137,7 +141,8 @@ class FacialExpressionPipeline(Pipeline):
             - `people` (`list[dict]`): `person`, `start`, `end` (seconds) and `scores`, the mean over windows.
             - `timeline` (`list[dict]`): For each window `person`, `start`, `end` and `scores`, in the order of the
               labels. With `return_boxes` also `boxes`: a row `time, left, top, right, bottom` (seconds, pixels) for
-              each frame. For a model with `config.frame_level`, each entry is a frame: its scores are the mean over
+              each frame. And `angles`: for each row, the degrees by which the box is rotated clockwise around its
+              centre. For a model with `config.frame_level`, each entry is a frame: its scores are the mean over
               the windows that hold it.
 
         Raises:
@@ -206,11 +211,14 @@ class FacialExpressionPipeline(Pipeline):
         self,
         frames: FrameStream,
         crop_faces: bool = True,
+        align: bool | None = None,
         window: float | None = None,
         stride: float | None = None,
         show_progress: bool = False,
     ) -> Iterator[Clip]:
         """Yield the clips of a video, each as soon as it is complete."""
+        if align and not crop_faces:
+            raise ValueError("align=True aligns the faces that are cropped: leave out crop_faces=False or align=True.")
         num_frames = self._num_frames
         window = window or num_frames * self._sampling_rate / FRAME_RATE
         step = window / num_frames
@@ -218,7 +226,7 @@ class FacialExpressionPipeline(Pipeline):
         # Faces can be followed only in small steps, also if the frames of a window are far apart.
         parts = math.ceil(step / self._cropper().interval) if crop_faces else 1
         sampled = _with_progress(sample_in_time(frames, step / parts), frames.duration, show_progress)
-        people = self._cropped(sampled, parts) if crop_faces else self._whole(sampled)
+        people = self._cropped(sampled, parts, align) if crop_faces else self._whole(sampled)
         yield from Windows(num_frames, stride_frames, step, lambda: frames.passed).clips(people)
 
     def _forward(self, model_inputs: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -233,7 +241,7 @@ class FacialExpressionPipeline(Pipeline):
                 "start": round(clip.start, 3),
                 "end": round(clip.end, 3),
                 "scores": dict(zip(self.kind.labels, clip_scores, strict=True)),
-                **({"boxes": _boxes(clip)} if return_boxes else {}),
+                **(_boxes(clip) if return_boxes else {}),
             }
             for clip, clip_scores in zip(clips, scores.tolist(), strict=True)
         ]
@@ -243,11 +251,11 @@ class FacialExpressionPipeline(Pipeline):
             self._face_cropper = FaceCropper()
         return self._face_cropper
 
-    def _cropped(self, frames: Iterable[TimedFrame], every: int) -> Iterator[list[PersonFrame]]:
+    def _cropped(self, frames: Iterable[TimedFrame], every: int, align: bool | None) -> Iterator[list[PersonFrame]]:
         size = self.model.config.image_size
-        for frame, faces in itertools.islice(self._cropper().follow(frames), 0, None, every):
+        for frame, faces in itertools.islice(self._cropper().follow(frames, align), 0, None, every):
             yield [
-                PersonFrame(face.person, frame.time, self._pixels(crop_face(frame.image, face.box, size)), face.box)
+                PersonFrame(face.person, frame.time, self._pixels(face.crop(frame.image, size)), face.box, face.angle)
                 for face in faces
             ]
 
@@ -306,6 +314,7 @@ def _with_progress(frames: Iterable[TimedFrame], duration: float | None, show: b
             yield frame
 
 
-def _boxes(clip: Clip) -> list[list[float]]:
-    rows = {frame.time: frame.box for frame in clip.frames if frame.box is not None}
-    return [[round(time, 3), *(round(float(edge), 1) for edge in box)] for time, box in rows.items()]
+def _boxes(clip: Clip) -> dict[str, list]:
+    frames = {frame.time: frame for frame in clip.frames if frame.box is not None}.values()
+    boxes = [[round(frame.time, 3), *(round(float(edge), 1) for edge in frame.box)] for frame in frames]
+    return {"boxes": boxes, "angles": [round(frame.angle, 1) for frame in frames]}

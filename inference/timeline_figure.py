@@ -1,7 +1,7 @@
 """Draws a timeline: the scores of all labels over time, in one panel for each person."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import wrap
 
@@ -33,6 +33,8 @@ MOST_LETTERS = 44  # of a line
 MOST_LETTERS_OF_LABEL, MOST_LETTERS_BESIDE = 52, 20  # of a line of the legend, and beside an axis
 MOST_POINTS = 40  # over the whole video; more are drawn as means
 MARKS = 5  # on a curve of several points
+WIDTH_OF_CURVE = 2
+NEAR = 0.01  # of the axis; curves that are nearer everywhere coincide
 DASHES = ("-", (0, (6, 2)), (0, (1.5, 1.5)), (0, (8, 2, 1.5, 2)))
 SHORT = 180  # seconds; the axis of a longer video has minutes
 UNSEEN = "face not seen"
@@ -90,8 +92,9 @@ def draw_strip(axes: Axes, result: dict, person: int):
     by_label = dict(zip(colours, scores, strict=True))
     for labels in _panels_of(kind):
         low, high = _limits(kind, [[entry["scores"][label] for entry in result["timeline"]] for label in labels])
-        for label in labels:
-            axes.plot(times, (by_label[label] - low) / (high - low), color=colours[label])
+        curves = [(by_label[label] - low) / (high - low) for label in labels]
+        for label, curve, width in zip(labels, curves, _widths(curves, NEAR), strict=True):
+            axes.plot(times, curve, color=colours[label], linewidth=width)
         if _has_rule(kind, low):
             axes.hlines(0.5, times[0], times[-1], **RULE)
     axes.set_ylim(0, 1)
@@ -125,9 +128,11 @@ def _draw(result: dict, title: str) -> Figure:
         return figure
     step = result["duration"] / MOST_POINTS
     entries = [entry for person in people for entry in _entries(result, person)]
+    near = {labels[0]: NEAR * _height(kind, entries, labels) for labels in parts}
     all_axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
     for axes, (person, labels) in zip(all_axes, panels, strict=True):
-        _draw_person(axes, _entries(result, person), {label: styles[label] for label in labels}, step)
+        own_styles = {label: styles[label] for label in labels}
+        _draw_person(axes, _entries(result, person), own_styles, step, near[labels[0]])
         for start, end in gaps[person]:
             axes.axvspan(start, end, zorder=0, **GAP)
         axes.set_title(f"person {shown_number(person)}", loc="left")
@@ -178,17 +183,35 @@ def _limits(kind: AnswerKind, values: list) -> tuple[float, float]:
     return (low, high) if low < high else (low - (abs(low) or 1) / 10, high + (abs(high) or 1) / 10)
 
 
-def _draw_person(axes: Axes, entries: list[dict], styles: dict[str, dict], step: float):
+def _height(kind: AnswerKind, entries: list[dict], labels: list[str]) -> float:
+    """The height of the axis of some labels."""
+    low, high = _limits(kind, [[entry["scores"][label] for entry in entries] for label in labels])
+    return high - low
+
+
+def _widths(curves: Sequence[np.ndarray], near: float) -> list[float]:
+    """Line widths of curves that are drawn one after the other.
+
+    A curve is wider if later curves coincide with it: if they differ by less than `near` everywhere. So all are seen.
+    """
+    widths = []
+    for number, curve in enumerate(curves):
+        hiding = sum(np.abs(curve - later).max() < near for later in curves[number + 1 :])
+        widths.append(WIDTH_OF_CURVE + 1.5 * min(hiding, 3))
+    return widths
+
+
+def _draw_person(axes: Axes, entries: list[dict], styles: dict[str, dict], step: float, near: float):
     """Draw a curve for each label. The curves are interrupted where the person is not seen."""
     for stretch in _seen_stretches(entries):
         times, scores = _points(stretch, list(styles), step)
         num_windows = len(times) - 2  # the first and the last point are ends of the stretch
         every = max(len(times) // MARKS, 3)
-        for index, (style, values) in enumerate(zip(styles.values(), scores.T, strict=True)):
+        widths = _widths(scores.T, near)
+        for index, (style, values, width) in enumerate(zip(styles.values(), scores.T, widths, strict=True)):
             # The marks of the curves are at different times, so that they do not cover each other.
-            axes.plot(
-                times, values, **style, markevery=range(1 + index % min(every, num_windows), 1 + num_windows, every)
-            )
+            marks = range(1 + index % min(every, num_windows), 1 + num_windows, every)
+            axes.plot(times, values, **(style | {"linewidth": width}), markevery=marks)
 
 
 def _points(entries: list[dict], labels: list[str], step: float) -> tuple[np.ndarray, np.ndarray]:
@@ -250,7 +273,7 @@ def curve_style(index: int) -> dict:
     style = {
         "color": COLOURS[index % len(COLOURS)],
         "linestyle": DASHES[(index + index // len(COLOURS)) % len(DASHES)],
-        "linewidth": 2,
+        "linewidth": WIDTH_OF_CURVE,
     }
     return style | {"marker": marker, "markersize": 8, "markerfacecolor": "white" if index % 2 else None}
 

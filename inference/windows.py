@@ -17,12 +17,14 @@ class PersonFrame:
         time (`float`): Seconds from the start of the video.
         pixels (`torch.Tensor`): Processed pixels, float (channels, height, width).
         box (`np.ndarray`, *optional*): The crop in the frame: left, top, right, bottom in pixels.
+        angle (`float`): Degrees by which the crop is rotated clockwise around its centre.
     """
 
     person: int
     time: float
     pixels: torch.Tensor
     box: np.ndarray | None = None
+    angle: float = 0.0
 
 
 @dataclass

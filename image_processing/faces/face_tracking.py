@@ -24,7 +24,7 @@ class Track:
 
     Args:
         time: When the face was first found, in seconds of the video.
-        face: Left, top, right, bottom edge in pixels, and score: (5,).
+        face: Left, top, right, bottom edge in pixels, and score: (5,). More numbers may follow.
     """
 
     def __init__(self, time: float, face: np.ndarray):
@@ -49,20 +49,25 @@ class Track:
 
     @property
     def last_face(self) -> np.ndarray:
-        """The last detection: (5,)."""
+        """The last detection, as `add` got it."""
         return self._faces[-1]
 
     def box(self, time: float, smoothing: float) -> np.ndarray | None:
-        """The smoothed box of the face at a time: float (4,). None before the first and after the last detection.
+        """The smoothed box of the face at a time: float (4,). None before the first and after the last detection."""
+        face = self.face(time, smoothing)
+        return None if face is None else face[:4]
 
-        Boxes between detections are interpolated linearly. The result is their weighted mean over `smoothing` seconds
-        before and after `time`. Without it, boxes vary by a few pixels even if a face does not move.
+    def face(self, time: float, smoothing: float) -> np.ndarray | None:
+        """All smoothed numbers of the face at a time. None before the first and after the last detection.
+
+        Numbers between detections are interpolated linearly. The result is their weighted mean over `smoothing`
+        seconds before and after `time`. Without it, boxes vary by a few pixels even if a face does not move.
         """
         if not self.start <= time <= self.end:
             return None
         times = time + smoothing * SMOOTHING_OFFSETS
-        edges = np.transpose(self._faces)[:4]
-        return np.stack([np.interp(times, self._times, edge) for edge in edges]) @ SMOOTHING_WEIGHTS
+        columns = np.transpose(self._faces)
+        return np.stack([np.interp(times, self._times, column) for column in columns]) @ SMOOTHING_WEIGHTS
 
     def discard_before(self, time: float):
         """Discard detections that are not needed for boxes whose smoothing begins at `time` or later."""
@@ -91,7 +96,7 @@ class FaceTracker:
         self.updates = 0
 
     def update(self, time: float, faces: np.ndarray):
-        """Add the faces (faces, 5) of a frame. Frames must come in the order of time."""
+        """Add the faces (faces, 5 or more) of a frame. Frames must come in the order of time."""
         with needs_extra("faces"):
             from scipy.optimize import linear_sum_assignment
 

@@ -13,7 +13,7 @@ from transformers.video_processing_utils import BaseVideoProcessor
 
 from ...figures import draw_reconstruction, reconstruct
 from ...hub.answer_kind import SEPARATOR, THRESHOLD
-from ...image_processing import FaceCropper, crop_face, open_frames, reading_of, sample_in_time
+from ...image_processing import FaceCropper, open_frames, reading_of, sample_in_time
 from ...image_processing.decoding.frame_stream import FRAME_RATE
 from ...modeling_lgi_former import LGIFormerForPreTraining
 from ..annotated_video import annotate_video
@@ -141,7 +141,7 @@ class Recognition:
             label, score = next(iter(scores.items()))
             return [f"The highest score is **{as_markdown(label)}** with {self.kind.shown(score)}."]
         top = [texts[label] for label in self.kind.top(scores)]
-        return [f"Labels above {THRESHOLD:.0%}: {', '.join(top) or 'none'}."]
+        return [f"Labels with a score of at least {THRESHOLD:.0%}: {', '.join(top) or 'none'}."]
 
     def _people(self, result: dict) -> list[list]:
         rows = [self._row(shown_number(person["person"]), person) for person in result["people"]]
@@ -238,7 +238,7 @@ class Reconstruction:
             for frame, faces in self._face_cropper.follow(sample_in_time(stream, step)):
                 for face in faces:
                     crops = by_person.setdefault(face.person, [])
-                    crops.append(crop_face(frame.image, face.box, self._model.config.image_size))
+                    crops.append(face.crop(frame.image, self._model.config.image_size))
                     if len(crops) == self._video_processor.num_frames:
                         return crops
         return max(by_person.values(), key=len, default=[])

@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 from torchvision.transforms import InterpolationMode
+from transformers import AutoVideoProcessor
 from transformers.image_utils import PILImageResampling, SizeDict
 
 from lgi_former.image_processing import LGIFormerVideoProcessor, VideoReadError, open_frames, pixel_range, read_video
@@ -247,6 +248,22 @@ def test_settings_survive_saving(tmp_path, noise):
 def test_none_means_the_setting_of_the_processor(processor, noise):
     pixels = pixels_of(processor, noise, num_frames=None, sampling_rate=None, do_resize=None)
     assert torch.equal(pixels, pixels_of(processor, noise))
+
+
+@pytest.mark.parametrize(
+    ("task", "options", "warns"),
+    [
+        ("video-classification", {}, True),
+        ("video-classification", {"num_segments": 1}, False),
+        ("facial-expression-recognition", {}, False),
+        (None, {}, False),
+    ],
+)
+def test_a_pipeline_that_scores_one_of_several_clips_warns(task, options, warns, tmp_path, caplog):
+    LGIFormerVideoProcessor(num_segments=3).save_pretrained(tmp_path)
+    processor = AutoVideoProcessor.from_pretrained(tmp_path, _from_pipeline=task, **options)
+    assert processor.num_segments == options.get("num_segments", 3)
+    assert ("makes 3 clips of each video, but the pipeline video-classification" in caplog.text) == warns
 
 
 @pytest.mark.parametrize("name", ["num_frames", "sampling_rate", "num_segments"])

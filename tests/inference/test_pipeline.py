@@ -24,6 +24,7 @@ from lgi_former import FacialExpressionPipeline, extras
 from lgi_former.hub.answer_kind import answers_of
 from lgi_former.image_processing import FaceCropper, FacesExtraMissingError
 from lgi_former.image_processing.decoding import frame_stream, pyav_decoding
+from lgi_former.image_processing.faces.face_alignment import MEAN_LANDMARKS
 from lgi_former.inference import predict_video
 
 
@@ -218,6 +219,35 @@ def test_boxes_are_returned_with_the_option(recognise, people_video):
     times, *edges = np.transpose(entry["boxes"])
     assert times.tolist() == pytest.approx([0.32, 0.48, 0.64, 0.8])
     assert np.transpose(edges).tolist() == [pytest.approx([74, 14, 126, 66])] * 4  # 1.3 times the square
+
+
+@pytest.mark.parametrize(
+    ("settings", "angle"), [({}, 30), ({"align": True}, 30), ({"align": False}, 0)], ids=["default", "on", "off"]
+)
+def test_faces_are_aligned_unless_it_is_switched_off(
+    settings, angle, tiny_model, tiny_processor, people_video, square_detector
+):
+    def detect(image):
+        faces = square_detector(image)
+        centre = (faces[:, 0] + 20 + 40j)[:, None]
+        points = centre + 40 * np.exp(1j * np.radians(30)) * MEAN_LANDMARKS
+        return np.column_stack([faces, np.stack([points.real, points.imag], axis=-1).reshape(-1, 10)])
+
+    parts = {"model": tiny_model(), "video_processor": tiny_processor(), "device": "cpu"}
+    video = people_video({80: (0, 99)})
+    for recognise in (
+        FacialExpressionPipeline(**parts, face_cropper=FaceCropper(detect), return_boxes=True, **settings),
+        FacialExpressionPipeline(**parts, face_cropper=FaceCropper(detect, **settings), return_boxes=True),
+    ):
+        result = recognise(video)
+        assert all(entry["angles"] == [angle] * 4 == [angle] * len(entry["boxes"]) for entry in result["timeline"])
+        unaligned = recognise(video, align=False)
+        assert (result["scores"] == unaligned["scores"]) == (angle == 0)  # the crop is what the box shows
+
+
+def test_whole_frames_are_not_aligned(recognise, people_video):
+    with pytest.raises(ValueError, match="leave out crop_faces=False or align=True"):
+        recognise(people_video({}), crop_faces=False, align=True)
 
 
 # Inputs

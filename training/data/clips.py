@@ -8,7 +8,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import datasets
 import numpy as np
@@ -23,6 +23,7 @@ from ...image_processing.decoding.local_videos import local_video, video_name
 from ...image_processing.distinct_views import distinct_views
 from .dataset_labels import column_of
 from .label_values import LabelFeature, is_frame_level, label_values, unreadable_values
+from .repetitions import Visit, keys_of
 from .sharded_videos import ShardedVideos
 from .skipped_videos import SkippedVideos
 from .video_rows import RowVideo, holds_paths
@@ -100,8 +101,9 @@ class RandomClips:
 class ClipDataset(RandomClips, torch.utils.data.Dataset):
     """A random clip of each video.
 
-    The clip depends only on the run's seed, the epoch and the item's index, not on workers and processes. A video that
-    cannot be read is listed as skipped. Another video, drawn at random, replaces it.
+    The clip depends only on the run's seed, the epoch and the item's index, not on workers and processes. A
+    `Repetition` instead of the index gives another clip. A video that cannot be read is listed as skipped. Another
+    video, drawn at random, replaces it.
 
     Args:
         videos: Data set from `load_annotations`, or `ShardedVideos`.
@@ -122,6 +124,8 @@ class ClipDataset(RandomClips, torch.utils.data.Dataset):
         TooManySkippedVideosError: From an item, if more videos than allowed cannot be read.
     """
 
+    takes_repetitions: ClassVar[bool] = True
+
     _: KW_ONLY
     sampler: torch.utils.data.Sampler | None = None
     task: str = "single_label"
@@ -137,9 +141,10 @@ class ClipDataset(RandomClips, torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.videos)
 
-    def __getitem__(self, index: int) -> dict:
-        seed, replacement_seed = derived_seeds(self.seed, self._epoch.item(), index)
-        for candidate in itertools.chain([index], _shuffled_range(len(self), replacement_seed)):
+    def __getitem__(self, visit: Visit) -> dict:
+        keys = keys_of(visit)
+        seed, replacement_seed = derived_seeds(self.seed, self._epoch.item(), *keys)
+        for candidate in itertools.chain(keys[:1], _shuffled_range(len(self), replacement_seed)):
             row = self.videos[candidate]
             label = ClipLabel(row["label"], self.videos.features["label"], self.task) if "label" in row else None
             item = self._item(row["video"], video_name(row["video"]), seed, label)

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from transformers.utils import logging
 
 from ...files import only_writer, whole_file
-from ...image_processing import FaceCropper, crop_face, open_frames
+from ...image_processing import FaceCropper, open_frames
 from ...image_processing.decoding.animated_images import is_animation
 from ...image_processing.decoding.frame_folders import IMAGE_SUFFIXES, check_frame_order, holds_frames
 from ...image_processing.decoding.video_decoding import VIDEO_SUFFIXES
@@ -71,7 +71,7 @@ def crop_corpus(
     Args:
         source: A video, or a folder with videos (files, animated images, folders of frames) at any depth.
         output_dir: Folder to write to. It is created if needed.
-        cropper: Tracks and crops faces.
+        cropper: Tracks, aligns and crops faces.
         size: Height and width of the crops in pixels. Owners of corpora distribute 224 or 256.
         num_workers: Number of threads. Each works on one video.
         frame_order: Order of the frames of a folder, as for `read_video`.
@@ -85,7 +85,7 @@ def crop_corpus(
     Raises:
         ValueError: If there is no video, a folder has both frames and videos, or one of `videos` is not in `source`.
         ValueError: If `output_dir` contains the source, another process is writing to it, or it was made from another
-            corpus, with other settings or by another program.
+            corpus, with other settings (such as with or without alignment) or by another program.
     """
     check_frame_order(frame_order)
     # Absolute, because "." has no name, and ".." has a name that leads out of `output_dir`.
@@ -100,6 +100,7 @@ def crop_corpus(
         raise ValueError(f"'{output_dir}' is not empty, and this command did not write it. Choose another folder.")
     with only_writer(output_dir, f".{list_file}.lock"):
         settings = {"source": str(root.resolve()), "size": size, "margin": cropper.margin, "frame_order": frame_order}
+        settings |= {"align": cropper.align}
         with only_writer(output_dir, f".{SETTINGS_FILE}.lock", SECONDS_FOR_SETTINGS):  # shards may begin together
             _check_settings(output_dir, settings)
         cropping = _Cropping(root, output_dir, cropper, size, frame_order, list_file)
@@ -180,8 +181,16 @@ def _check_settings(output_dir: Path, settings: dict):
     file = output_dir / SETTINGS_FILE
     if not file.exists():
         file.write_text(json.dumps(settings))
-    # Settings without `frame_order` are of an earlier version, which sorted frames by name.
-    elif {"frame_order": "name"} | json.loads(file.read_text()) != settings:
+        return
+    # Settings without `frame_order` or `align` are of earlier versions. They sorted by name, and did not align.
+    written = {"frame_order": "name", "align": False} | json.loads(file.read_text())
+    if written == settings | {"align": not settings["align"]}:
+        had, option = ("aligned", "leave out --no_align") if written["align"] else ("not aligned", "add --no_align")
+        raise ValueError(
+            f"'{output_dir}' has crops that are {had}. To continue it, {option} (align={written['align']} in Python). "
+            "Or choose another folder."
+        )
+    if written != settings:
         raise ValueError(
             f"'{output_dir}' has crops with the settings {file.read_text()}, not {json.dumps(settings)}. Use the same "
             "settings or another folder."
@@ -238,7 +247,7 @@ class _Cropping:
                 for face in faces:
                     person = folder / str(face.person)
                     person.mkdir(exist_ok=True)
-                    crop = Image.fromarray(crop_face(frame.image, face.box, self.size))
+                    crop = Image.fromarray(face.crop(frame.image, self.size))
                     crop.save(person / f"{frame.index:06d}.jpg", quality=JPEG_QUALITY)
                     areas[face.person] += (face.box[2] - face.box[0]) ** 2
         return areas

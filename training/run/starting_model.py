@@ -18,7 +18,8 @@ from transformers.utils import logging
 
 from ...configuration import LGIFormerConfig
 from ...conversion import convert_mae_dfer_checkpoint, model_folder
-from ...hub.loading import first_names, load_config, load_weights, pinned
+from ...hub.loading import check_processor_file, first_names, load_config, load_weights, pinned
+from ...hub.loading_errors import loading_errors
 from ...hub.model_kind import kind_of
 from ...image_processing import LGIFormerVideoProcessor
 from ...messages import nearest, note
@@ -97,11 +98,17 @@ def load_model_to_finetune(
         label_units: `config.label_units`.
 
     Raises:
-        ValueError: If the configuration clashes, the model needs its own code, or a checkpoint lacks a part of
-            the encoder.
+        ValueError: If the configuration clashes or sets labels, the model needs its own code, or a checkpoint lacks a
+            part of the encoder.
         OSError: If there is no such model.
     """
     _refuse_clashes(arguments, {"drop_path_rate": drop_path_rate, "label_units": label_units})
+    for name in ("id2label", "label2id", "num_labels"):
+        if name in arguments.config_overrides:
+            raise ValueError(
+                f"config_overrides sets {name}, but the labels are those of the videos: {first_names(label_names)}. "
+                f"Name and order them with --labels, and leave {name} out of config_overrides."
+            )
     problem_type = PROBLEM_TYPES[task]
     if (asked := arguments.config_fields.get("problem_type", problem_type)) != problem_type:
         raise ValueError(
@@ -234,12 +241,11 @@ def _as_directory(model_name_or_path: str, revision: str | None):
 
 
 def _stored_sampling_rate(path: str, commit: str | None) -> int:
-    published = LGIFormerVideoProcessor.sampling_rate
-    try:
+    settings = {}
+    with loading_errors(path), contextlib.suppress(OSError):  # the model may have no processor
         settings, _ = LGIFormerVideoProcessor.get_video_processor_dict(path, revision=commit)
-    except OSError:  # the model has no processor
-        return published
-    return settings.get("sampling_rate") or published
+    check_processor_file(path, commit)
+    return settings.get("sampling_rate") or LGIFormerVideoProcessor.sampling_rate
 
 
 def _new_config(arguments: ModelArguments, fields: dict) -> PreTrainedConfig:

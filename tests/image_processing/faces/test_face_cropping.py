@@ -8,6 +8,7 @@ import pytest
 
 from lgi_former import extras
 from lgi_former.image_processing import CenterFaceDetector, FaceCropper, FacesExtraMissingError, TimedFrame, crop_face
+from lgi_former.image_processing.faces import face_cropping
 from lgi_former.image_processing.faces.face_cropping import square_around
 
 
@@ -123,6 +124,17 @@ def test_crops_show_the_content_of_the_box():
     half = crop_face(image, np.array([0, 30, 40, 70]), 16)
     assert half.shape == (16, 16, 3)
     assert (half[1:-1, :7] == 0).all() and (half[1:-1, 9:-1] == 200).all()
+
+
+def test_the_share_of_the_detector_is_counted(monkeypatch):
+    clock = iter(range(1000))
+    monkeypatch.setattr(face_cropping.time, "perf_counter", lambda: next(clock))
+    cropper = FaceCropper(ScriptedDetector(lambda k: []))
+    assert cropper.detector_share is None
+    list(cropper.follow(frames_of(3)))  # two detections: the clock is read at 0, twice for each, and at 5
+    assert (cropper.detector_seconds, cropper.total_seconds, cropper.detector_share) == (2, 5, 0.4)
+    list(cropper.follow(frames_of(1)))
+    assert (cropper.detector_seconds, cropper.total_seconds) == (3, 8)
 
 
 @pytest.mark.parametrize("setting", [{"margin": 0.9}, {"detections_per_second": 0}, {"max_gap": -1}])

@@ -53,6 +53,18 @@ def test_both_families_in_both_stages(model_type, pretraining_class, classifier_
             torch.testing.assert_close(weight, weights[name])
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("id2label", {"0": "a", "1": "b"}), ("label2id", {"a": 0, "b": 1}), ("id2label", {}), ("num_labels", 7)],
+)
+def test_labels_in_config_overrides_are_refused(field, value):
+    arguments = ModelArguments(config_overrides=json.dumps({field: value}))
+    with pytest.raises(
+        ValueError, match=rf"config_overrides sets {field}, but .* videos: happy, sad\. Name .* --labels"
+    ):
+        load_model_to_finetune(arguments, LABELS)
+
+
 def test_the_decoder_mask_ratio_is_an_option_or_that_of_the_model(tmp_path):
     model, _ = load_model_to_pretrain(options(), 0.75, 0.5)
     assert model.config.decoder_mask_ratio == 0.5
