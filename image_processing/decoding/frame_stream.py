@@ -132,12 +132,12 @@ class FrameStream:
         self._is_left_early = False  # frames after the section were not read
 
     @property
-    def times(self) -> dict[str, float]:
-        """Seconds for results, after the last frame: `duration`, and of a section also its `start` and `end`."""
+    def times(self) -> dict[str, float | list[float]]:
+        """Seconds for results, after the last frame: `duration`, of a section also its `start` and `end`, `cuts`."""
         times = {"duration": round(self.passed - self.start, 3)}
         if not self._section.is_whole:
             times |= {"start": round(self.start, 3), "end": round(self.passed, 3)}
-        return times
+        return times | {"cuts": [round(cut, 3) for cut in self.cuts]}
 
     @property
     def duration(self) -> float | None:
