@@ -13,7 +13,7 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 
-VERSION = re.search(r'__version__ = "(.+)"', Path(__file__).with_name("version.py").read_text())[1]
+VERSION = re.search(r'__version__ = "(.+)"', Path(__file__).with_name("version.py").read_text(encoding="utf-8"))[1]
 ROOMS = find_packages(where=".", exclude=["tests", "tests.*", "benchmarks", "benchmarks.*"])
 
 # huggingface_hub, safetensors and tqdm have no line. Transformers needs them, and its range of versions applies.

@@ -92,7 +92,7 @@ def crop_corpus(
     with only_writer(output_dir, f".{LIST_FILE}.lock"):
         settings = {"source": str(root.resolve()), "size": size, "margin": cropper.margin, "frame_order": frame_order}
         _check_settings(output_dir, settings)
-        return _crop_all(_Cropping(root, output_dir, cropper, size, frame_order), videos, num_workers)
+        return _crop_all(Cropping(root, output_dir, cropper, size, frame_order), videos, num_workers)
 
 
 def _find_videos(source: Path, output_dir: Path) -> tuple[Path, list[str]]:
@@ -106,7 +106,7 @@ def _find_videos(source: Path, output_dir: Path) -> tuple[Path, list[str]]:
         _refuse_mixture(source)
         return source.parent, [source.name]
     skipped = []
-    videos = sorted(str(path.relative_to(source)) for path in _videos_in(source, output_dir.resolve(), skipped))
+    videos = sorted(path.relative_to(source).as_posix() for path in _videos_in(source, output_dir.resolve(), skipped))
     if not videos:
         raise ValueError(
             f"'{source}' holds no videos: neither files ({', '.join(VIDEO_SUFFIXES)}) nor folders of frames "
@@ -154,17 +154,19 @@ def _refuse_mixture(folder: Path):
 def _check_settings(output_dir: Path, settings: dict):
     file = output_dir / SETTINGS_FILE
     if not file.exists():
-        file.write_text(json.dumps(settings))
+        file.write_text(json.dumps(settings), encoding="utf-8")
+        return
+    written = file.read_text(encoding="utf-8")
     # Settings without `frame_order` are of an earlier version, which sorted frames by name.
-    elif {"frame_order": "name"} | json.loads(file.read_text()) != settings:
+    if {"frame_order": "name"} | json.loads(written) != settings:
         raise ValueError(
-            f"'{output_dir}' has crops with the settings {file.read_text()}, not {json.dumps(settings)}. Use the same "
-            "settings or another folder."
+            f"'{output_dir}' has crops with the settings {written}, not {json.dumps(settings)}. Use the same settings "
+            "or another folder."
         )
 
 
 @dataclass
-class _Cropping:
+class Cropping:
     """Crops the faces of single videos in `root`. The arguments are those of `crop_corpus`."""
 
     root: Path
@@ -222,7 +224,7 @@ class _StoppedError(Exception):
     """The call was stopped while a video was in progress."""
 
 
-def _crop_all(cropping: _Cropping, videos: list[str], num_workers: int) -> list[Outcome]:
+def _crop_all(cropping: Cropping, videos: list[str], num_workers: int) -> list[Outcome]:
     output_dir = cropping.output_dir
     listed = {outcome.video: outcome for outcome in _listed(output_dir, videos) if _is_done(outcome, output_dir)}
     _write_list(output_dir, listed.values())
