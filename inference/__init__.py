@@ -5,6 +5,7 @@ May import `hub`, `figures` and the rooms below them.
 
 from .embedding import VideoEmbedding, embed_video, embed_videos
 from .exported_model import ExportedModel
+from .many_videos import VideoOutcome, predict_videos
 from .pipeline import FacialExpressionPipeline
 from .prediction import VideoPrediction, predict_video
 
@@ -13,8 +14,10 @@ __all__ = [
     "ExportedModel",
     "FacialExpressionPipeline",
     "VideoEmbedding",
+    "VideoOutcome",
     "VideoPrediction",
     "embed_video",
     "embed_videos",
     "predict_video",
+    "predict_videos",
 ]

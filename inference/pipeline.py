@@ -160,13 +160,28 @@ class FacialExpressionPipeline(Pipeline):
     def _result(self, video, batch_size: int | None, kwargs: dict) -> dict:
         reading, *settings = self._settings(kwargs)
         with open_frames(video, **reading) as frames:
-            timeline = sorted(self._entries(frames, batch_size, *settings), key=lambda e: (e["start"], e["person"]))
+            timeline = list(self._entries(frames, batch_size, *settings))
+        return self.result(video, timeline, frames.passed, frames.notes)
+
+    def result(self, video, timeline: list[dict], duration: float, notes: list[str]) -> dict:
+        """The result of a video, as a call returns it.
+
+        Args:
+            timeline: Entries of `postprocess`, in any order.
+            duration: Seconds of the video.
+            notes: Sentences about missing or unusual parts of the video.
+        """
+        timeline = sorted(timeline, key=lambda entry: (entry["start"], entry["person"]))
         name = os.fspath(video) if isinstance(video, (str, os.PathLike)) else None
         summary = summarise(timeline, self.kind)
-        if notes := [*([summary["note"]] if "note" in summary else []), *frames.notes]:
+        if notes := [*([summary["note"]] if "note" in summary else []), *notes]:
             summary["note"] = " ".join(notes)
-        duration = round(frames.passed, 3)
-        return {"video": name, "duration": duration, **self.kind.fields(), **summary, "timeline": timeline}
+        return {"video": name, "duration": round(duration, 3), **self.kind.fields(), **summary, "timeline": timeline}
+
+    @property
+    def settings(self) -> tuple[dict, dict, dict]:
+        """The settings of `open_frames`, `preprocess` and `postprocess` in a call without settings."""
+        return self._settings({})
 
     def _settings(self, kwargs: dict) -> tuple[dict, dict, dict]:
         """Settings of `open_frames`, `preprocess` and `postprocess`, from a call or else from the pipeline."""

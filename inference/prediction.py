@@ -52,9 +52,21 @@ def predict_video(
     kind = answer_kind(model.config)
     views = processor(video, return_tensors="pt", **sampling)["pixel_values"]
     distinct, view_index = distinct_views(views)
-    scores = score_clips(model, distinct.to(model.device))[view_index].mean(dim=0)
-    scores = kind.ordered(dict(zip(kind.labels, scores.tolist(), strict=True)))
-    return VideoPrediction(video=video_name(video), scores=scores, num_views=len(distinct))
+    return prediction_of(video, score_clips(model, distinct.to(model.device)), view_index, kind)
+
+
+def prediction_of(video, scores: torch.Tensor, view_index: torch.Tensor, kind: AnswerKind) -> VideoPrediction:
+    """The prediction of a video from the scores of its distinct views.
+
+    Args:
+        video: As for `predict_video`.
+        scores: float32 (distinct views, labels).
+        view_index: The row of each view in `scores`, int64 (views,).
+        kind: The kind of the scores.
+    """
+    means = scores[view_index].mean(dim=0)
+    ordered = kind.ordered(dict(zip(kind.labels, means.tolist(), strict=True)))
+    return VideoPrediction(video=video_name(video), scores=ordered, num_views=len(scores))
 
 
 def answer_kind(config: PreTrainedConfig) -> AnswerKind:

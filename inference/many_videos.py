@@ -1,0 +1,234 @@
+"""Predicts many videos. Processes read them, and clips of several videos share a batch of the model."""
+
+import copy
+import itertools
+import os
+import types
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from transformers import PreTrainedModel
+from transformers.video_processing_utils import BaseVideoProcessor
+
+from ..hub.loading import set_reading
+from ..image_processing import CenterFaceDetector, FaceCropper, open_frames
+from ..image_processing.distinct_views import distinct_views
+from .frame_scores import FrameScores
+from .pipeline import DEFAULT_BATCH_SIZE, FacialExpressionPipeline
+from .prediction import answer_kind, prediction_of, score_clips, score_frames
+from .video_batches import compute_videos
+from .video_reading import Part
+from .windows import Clip
+
+
+@dataclass
+class VideoOutcome:
+    """The result of a video, or why there is none.
+
+    Attributes:
+        index (`int`): Position in the list of videos.
+        video (`str`): The path or URL.
+        result (`dict`, *optional*): What `FacialExpressionPipeline` returns for the video. With `num_segments`, the
+            fields of a `VideoPrediction`, and `problem_type`. None if the video failed.
+        error (`str`, *optional*): Why the video failed, in a sentence.
+    """
+
+    index: int
+    video: str
+    result: dict | None = None
+    error: str | None = None
+
+
+def predict_videos(
+    model: PreTrainedModel,
+    processor: BaseVideoProcessor,
+    videos: Iterable[str | os.PathLike],
+    *,
+    face_cropper: FaceCropper | None = None,
+    num_segments: int | None = None,
+    batch_size: int | None = None,
+    num_workers: int = 0,
+    **settings,
+) -> Iterator[VideoOutcome]:
+    """Predict many videos. Each is yielded when it is complete, so the order may differ from that of the list.
+
+    The results are those of one video at a time, except for the rounding of a batch. Memory holds a few batches, for
+    any number and length of videos.
+
+    Args:
+        model: A video classifier in eval mode, or an `ExportedModel`.
+        processor: The processor of the model.
+        videos: Paths and URLs.
+        face_cropper: As for `FacialExpressionPipeline`.
+        num_segments: Average so many clips of whole frames, as `predict_video`, instead of windows over time. This
+            needs `crop_faces=False`.
+        batch_size: Clips in a batch of the model, 8 by default. They may belong to several videos.
+        num_workers: Processes that decode videos and find faces. With 0, this process does so.
+        settings: Settings of a call of `FacialExpressionPipeline`, such as `crop_faces`, `window` and `stride`.
+
+    Raises:
+        ValueError: If a setting is impossible. The errors of single videos are in their outcomes.
+        MissingExtraError: If faces are to be cropped and the extra `faces` is not installed.
+        RuntimeError: If the device runs out of memory, or a process cannot start.
+
+    Example:
+
+    ```python
+    >>> from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification, LGIFormerVideoProcessor
+    >>> from lgi_former.inference import predict_videos
+
+    >>> model = LGIFormerForVideoClassification(LGIFormerConfig(num_hidden_layers=2)).eval()
+    >>> videos = ["missing.mp4", "also missing.mp4"]
+    >>> outcomes = predict_videos(model, LGIFormerVideoProcessor(), videos, crop_faces=False)
+    >>> [(outcome.video, outcome.result) for outcome in outcomes]
+    [('missing.mp4', None), ('also missing.mp4', None)]
+
+    ```
+    """
+    videos = list(videos)
+    if num_segments is None:
+        task = _Windows(model, processor, face_cropper, batch_size or DEFAULT_BATCH_SIZE, num_workers, settings)
+    else:
+        task = _Views(model, processor, num_segments, settings)
+    computed = compute_videos(task, videos, batch_size or DEFAULT_BATCH_SIZE, num_workers)
+    return (VideoOutcome(index, os.fspath(videos[index]), result, error) for index, result, error in computed)
+
+
+class _Windows:
+    """Predicts windows over time, as `FacialExpressionPipeline`."""
+
+    def __init__(self, model, processor, face_cropper, batch_size: int, num_workers: int, settings: dict):
+        num_threads = 1 if num_workers else 0  # of decoder and face detector; 0 takes all cores
+        if settings.get("crop_faces") in (None, True):
+            face_cropper = _with_threads(face_cropper or FaceCropper(), num_threads)
+        self.pipeline = FacialExpressionPipeline(
+            model=model,
+            video_processor=processor,
+            face_cropper=face_cropper,
+            device=model.device,
+            batch_size=batch_size,
+            **settings,
+        )
+        *_, self.postprocessing = self.pipeline.settings
+        reading_pipeline = copy.copy(self.pipeline)  # without the weights, which processes do not need
+        reading_pipeline.model = types.SimpleNamespace(config=model.config)
+        self.reader = _WindowReader(reading_pipeline, batch_size, num_threads)
+
+    @torch.inference_mode()
+    def compute(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """Scores, float32 (clips, labels) or (clips, frames, labels)."""
+        model = self.pipeline.model
+        return score_frames(model, pixel_values.to(model.device)).cpu()
+
+    def collector(self) -> "_Timeline":
+        """Collects the scores of one video."""
+        return _Timeline(self.pipeline, self.postprocessing)
+
+
+def _with_threads(cropper: FaceCropper, num_threads: int) -> FaceCropper:
+    """A copy of a cropper whose detector has its own number of threads, if it is CenterFace."""
+    if not isinstance(cropper.detector, CenterFaceDetector):
+        return cropper
+    cropper = copy.copy(cropper)
+    cropper.detector = copy.copy(cropper.detector)
+    cropper.detector.num_threads = num_threads
+    return cropper
+
+
+@dataclass
+class _WindowReader:
+    """Yields the clips of the windows of a video."""
+
+    pipeline: FacialExpressionPipeline
+    batch_size: int
+    num_threads: int
+
+    def __call__(self, video) -> Iterator[Part]:
+        reading, preprocessing, _ = self.pipeline.settings
+        with open_frames(video, num_threads=self.num_threads, **reading) as frames:
+            clips = self.pipeline.preprocess(frames, **preprocessing)
+            while batch := list(itertools.islice(clips, self.batch_size)):
+                pixel_values = torch.stack([clip.pixel_values for clip in batch]).numpy()
+                yield Part(pixel_values=pixel_values, clips=[_without_pixels(clip) for clip in batch])
+            yield Part(end=(frames.passed, frames.notes))
+
+
+def _without_pixels(clip: Clip) -> Clip:
+    return replace(clip, frames=[replace(frame, pixels=None) for frame in clip.frames])
+
+
+class _Timeline:
+    """Collects the scores of the windows of a video."""
+
+    def __init__(self, pipeline: FacialExpressionPipeline, postprocessing: dict):
+        self.pipeline, self.postprocessing = pipeline, postprocessing
+        self.frame_scores = FrameScores()
+        self.entries = []
+
+    def add(self, clips: list[Clip], scores: torch.Tensor):
+        """Add scores, as `_Windows.compute` returns them."""
+        self._add(*((clips, scores) if scores.ndim == 2 else self.frame_scores.add(clips, scores)))
+
+    def _add(self, clips: list[Clip], scores: torch.Tensor):
+        self.entries += self.pipeline.postprocess((clips, scores), **self.postprocessing)
+
+    def result(self, video, end: tuple[float, list[str]]) -> dict:
+        """The result of the video."""
+        self._add(*self.frame_scores.rest())
+        return self.pipeline.result(video, self.entries, *end)
+
+
+class _Views:
+    """Predicts the average of views, as `predict_video`."""
+
+    def __init__(self, model, processor, num_segments: int, settings: dict):
+        others = settings.keys() - {"crop_faces", "backend", "frame_order"}
+        if settings.get("crop_faces", True) or others:
+            raise ValueError(
+                "num_segments evaluates whole frames, as the paper does: pass crop_faces=False"
+                + (f", and leave out {', '.join(sorted(others))}." if others else ".")
+            )
+        processor = copy.copy(processor)
+        set_reading(processor, settings.get("backend"), settings.get("frame_order"))
+        self.model, self.kind = model, answer_kind(model.config)
+        self.reader = _ViewReader(processor, num_segments)
+
+    @torch.inference_mode()
+    def compute(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """Scores, float32 (clips, labels)."""
+        return score_clips(self.model, pixel_values.to(self.model.device)).cpu()
+
+    def collector(self) -> "_MeanOfViews":
+        """Collects the scores of one video."""
+        return _MeanOfViews(self.kind)
+
+
+@dataclass
+class _ViewReader:
+    """Yields the distinct views of a video."""
+
+    processor: BaseVideoProcessor
+    num_segments: int
+
+    def __call__(self, video) -> Iterator[Part]:
+        views = self.processor(video, return_tensors="pt", num_segments=self.num_segments)["pixel_values"]
+        distinct, view_index = distinct_views(views)
+        yield Part(pixel_values=distinct.numpy(), clips=[None] * len(distinct), end=view_index.numpy())
+
+
+class _MeanOfViews:
+    """Collects the scores of the distinct views of a video."""
+
+    def __init__(self, kind):
+        self.kind = kind
+        self.scores = []
+
+    def add(self, clips: Sequence, scores: torch.Tensor):
+        """Add scores, as `_Views.compute` returns them."""
+        self.scores.append(scores)
+
+    def result(self, video, view_index) -> dict:
+        """The result of the video."""
+        scores = torch.cat(self.scores)
+        return vars(prediction_of(video, scores, torch.from_numpy(view_index), self.kind)) | self.kind.fields()
