@@ -67,6 +67,7 @@ EXPORT = [
 ]
 OPENVINO = ["openvino>=2025.3"]  # `export --format openvino`, and running such a model
 UMAP = ["umap-learn>=0.5.7"]  # `visualize embeddings --method umap`
+RAY = ["ray[data]>=2.60"]  # `examples/ray_predict.py`. Only clusters need it, so `all` leaves it out.
 TORCHCODEC = ["torchcodec"]  # `--backend torchcodec`. Its release must match torch's, so `all` leaves it out.
 DOCS = [
     "mkdocs-material>=9.7",  # the documentation site; it needs mkdocs
@@ -81,6 +82,7 @@ DEV = [
     *PEFT,
     *EXPORT,
     *OPENVINO,
+    *RAY,
     *DOCS,
     "codespell>=2.4",  # spelling
     "grimp>=3.5",  # tests of the import layers
@@ -145,6 +147,7 @@ setup(
         "openvino": OPENVINO,
         "torchcodec": TORCHCODEC,
         "umap": UMAP,
+        "ray": RAY,
         "docs": DOCS,
         "all": ALL,
         "dev": DEV,

@@ -99,10 +99,17 @@ def free_port():
         return found.getsockname()[1]
 
 
+def is_open(port):
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
 @pytest.mark.slow
 def test_two_machines_then_one_then_three_processes(agent, tmp_path):
     port = free_port()
-    first, second = (agent("1:2", 1, port) for _ in range(2))
+    first = agent("1:2", 1, port)
+    wait_for(lambda: is_open(port), [first])  # the first one is the meeting point
+    second = agent("1:2", 1, port)
     wait_for(lambda: 4 in seen(tmp_path).get(2, {}), [first, second])
     kill(second)
     wait_for(lambda: 8 in seen(tmp_path).get(1, {}), [first])
