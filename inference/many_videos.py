@@ -13,6 +13,7 @@ from transformers.video_processing_utils import BaseVideoProcessor
 
 from ..hub.loading import set_reading
 from ..image_processing import CenterFaceDetector, FaceCropper, open_frames
+from ..image_processing.decoding.local_videos import video_name
 from ..image_processing.distinct_views import distinct_views
 from .frame_scores import FrameScores
 from .pipeline import DEFAULT_BATCH_SIZE, FacialExpressionPipeline
@@ -59,7 +60,7 @@ def predict_videos(
     Args:
         model: A video classifier in eval mode, or an `ExportedModel`.
         processor: The processor of the model.
-        videos: Paths and URLs.
+        videos: Paths and URLs, or other single videos of the processor that have a name.
         face_cropper: As for `FacialExpressionPipeline`.
         num_segments: Average so many clips of whole frames, as `predict_video`, instead of windows over time. This
             needs `crop_faces=False`.
@@ -92,7 +93,7 @@ def predict_videos(
     else:
         task = _Views(model, processor, num_segments, settings)
     computed = compute_videos(task, videos, batch_size or DEFAULT_BATCH_SIZE, num_workers)
-    return (VideoOutcome(index, os.fspath(videos[index]), result, error) for index, result, error in computed)
+    return (VideoOutcome(index, video_name(videos[index]), result, error) for index, result, error in computed)
 
 
 class _Windows:

@@ -9,6 +9,8 @@ from transformers import PreTrainedModel
 from transformers.video_processing_utils import BaseVideoProcessor
 
 from ..hub.answer_kind import SEPARATOR, AnswerKind
+from ..image_processing.decoding.local_videos import is_address
+from ..image_processing.decoding.video_sources import is_file_url, is_url
 from .batch_mapper import NO_PATH, BatchMapper, table
 from .exported_model import ExportedModel
 from .loading import load_classifier
@@ -35,7 +37,7 @@ class VideoPredictor(BatchMapper):
 
     Args:
         model: Folder or Hub repository of a fine-tuned classifier, or folder of an exported one.
-        column: The column with the paths and URLs of the videos.
+        column: The column with the paths or addresses of the videos. All addresses of fsspec work, such as `s3://`.
         revision: Branch, tag or commit of a Hub repository.
         device: Device of the model. The default is the accelerator, or else the CPU.
         settings: Those of `predict_videos`, such as `batch_size`, `num_workers`, `crop_faces`, `window`, `stride`.
@@ -84,7 +86,8 @@ class VideoPredictor(BatchMapper):
         titles = kind.titles({*names, *_row({}, kind, {})})
         rows = [_row({}, kind, titles, error=NO_PATH) for _ in videos]
         listed = [index for index, video in enumerate(videos) if video is not None]
-        for outcome in predict_videos(model, processor, [videos[index] for index in listed], **self.settings):
+        wanted = [_source(videos[index]) for index in listed]
+        for outcome in predict_videos(model, processor, wanted, **self.settings):
             rows[listed[outcome.index]] = _row(outcome.result or {}, kind, titles, outcome.error or "")
         return table(rows, example=_row({}, kind, titles))
 
@@ -96,6 +99,12 @@ def _loaded(
     """The model and its processor. They are not attributes of `VideoPredictor`, which is copied to other processes."""
     name = model if revision is None else f"{model}@{revision}"
     return load_classifier(name, device)
+
+
+def _source(video: str) -> str | dict[str, str]:
+    """What reads a video. A dictionary also reads addresses of fsspec, such as `s3://`."""
+    is_of_fsspec = is_address(video) and not is_url(video) and not is_file_url(video)
+    return {"path": video} if is_of_fsspec else video
 
 
 def _row(result: dict, kind: AnswerKind, titles: dict[str, str], error: str = "") -> dict:

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import datasets
+import fsspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -124,6 +125,16 @@ def test_a_wrong_batch_is_refused(batch, error, message, model):
 def test_another_column_may_hold_the_paths(model, videos):
     predicted = VideoPredictor(model, "clip", **SETTINGS)({"clip": [Path(videos[0])]})
     assert predicted["error"].tolist() == [""] and "video" in predicted
+
+
+def test_videos_may_be_in_object_storage(model, videos):
+    with fsspec.open("memory://bucket/face.mp4", "wb") as file:
+        file.write(Path(videos[0]).read_bytes())
+    predict = VideoPredictor(model, **SETTINGS)
+    remote = ["memory://bucket/face.mp4", "memory://bucket/missing.mp4", "rtsp://camera/1"]
+    predicted, local = predict({"video": remote}), predict({"video": videos[:1]})
+    assert predicted["happy"][0] == local["happy"][0] and predicted["error"][0] == ""
+    assert all(name in error for name, error in zip(remote[1:], predicted["error"][1:], strict=True))
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from lgi_former.training.run.arguments import RecipeTrainingArguments
 
 NUM_VIDEOS, TOTAL_BATCH, EPOCHS = 24, 6, 3
 STEPS_AN_EPOCH = NUM_VIDEOS // TOTAL_BATCH
-RENDEZVOUS = "last_call_timeout=2,keep_alive_interval=1,keep_alive_max_attempt=2"
+RENDEZVOUS = "last_call_timeout=20"  # seconds that the first agent waits for the second
 RECIPE = """
 config_overrides:
   {patch_size: 4, region_size: [2, 2, 4], hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2,
