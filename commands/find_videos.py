@@ -65,6 +65,13 @@ def find_videos(arguments: list[str], output_dir: str | None = None) -> FoundVid
     return found
 
 
+def skipped_note(skipped: list[str]) -> str:
+    """A sentence about `FoundVideos.skipped`."""
+    if len(skipped) == 1:
+        return f"'{skipped[0]}' is skipped, because it is neither a video nor an image."
+    return f"{len(skipped)} files are skipped, because they are neither videos nor images, such as '{skipped[0]}'."
+
+
 class _Search:
     """The search in one folder.
 

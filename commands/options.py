@@ -36,11 +36,37 @@ share = _number_type(float, lambda number: 0 <= number <= 1, "a share from 0 to 
 
 def add_num_workers(parser: argparse.ArgumentParser, kind: Callable[[str], float] = positive_int):
     """Add the option `--num_workers` of a preparation."""
-    # Schedulers such as SLURM may give the process fewer CPUs than the machine has.
-    num_cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     parser.add_argument(
-        "--num_workers", type=kind, default=num_cpus, help="processes (default: the CPUs that the command may use)"
+        "--num_workers", type=kind, default=num_cpus(), help="processes (default: the CPUs that the command may use)"
     )
+
+
+def num_cpus() -> int:
+    """The CPUs that this process may use. Schedulers such as SLURM may give it fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def add_shard(parser):
+    """Add the options `--num_shards` and `--shard`. `check_shard` checks them."""
+    parser.add_argument(
+        "--num_shards",
+        type=positive_int,
+        metavar="N",
+        help="divide the videos into N shards, for job arrays; each shard has its own output",
+    )
+    parser.add_argument(
+        "--shard", type=whole_number, metavar="I", help="the shard of this run, from 0 to N - 1: videos I, I + N, ..."
+    )
+
+
+def check_shard(args: argparse.Namespace):
+    """Exit with an error unless `--num_shards` and `--shard` fit each other."""
+    if (args.num_shards is None) != (args.shard is None):
+        args.parser.error("--num_shards and --shard belong together: give both or none")
+    if args.shard is not None and args.shard >= args.num_shards:
+        args.parser.error(
+            f"--shard {args.shard} must be less than --num_shards {args.num_shards}: shards count from 0"
+        )
 
 
 MODEL_NAMES = "its folder, a Hub repository, or a name that `lgi-former download` lists"

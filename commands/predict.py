@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from ..extras import require_extra
-from ..messages import announce_if_slow, fail, first_line, note, shows_progress, silence_libraries
+from ..messages import announce_if_slow, fail, note, shows_progress, silence_libraries
 from .options import (
     FIGURE_SUFFIXES,
     MODEL_NAMES,
@@ -14,9 +14,12 @@ from .options import (
     add_device,
     add_reading,
     add_revision,
+    add_shard,
     check_output,
+    check_shard,
     positive_int,
     positive_number,
+    whole_number,
 )
 
 
@@ -38,6 +41,7 @@ def add_arguments(parser):
     add_device(parser)
     _add_analysis_arguments(parser.add_argument_group("analysis"))
     _add_output_arguments(parser.add_argument_group("output"))
+    _add_list_arguments(parser.add_argument_group("many videos"))
 
 
 def _add_analysis_arguments(group):
@@ -87,7 +91,7 @@ def _add_output_arguments(group):
         "--output",
         metavar="DIR",
         help="write for each video a CSV file of its windows and a picture of its timeline, and one table of all "
-        "videos, predictions.csv",
+        "videos, predictions.csv; with --data a file, see there",
     )
     group.add_argument("--timeline", metavar="PNG", help="draw the scores over time (one video, without --output)")
     group.add_argument(
@@ -101,6 +105,26 @@ def _add_output_arguments(group):
     group.add_argument("--overwrite", action="store_true", help="replace files that exist")
 
 
+def _add_list_arguments(group):
+    group.add_argument(
+        "--data",
+        metavar="LIST",
+        help="predict the videos of a list (lines 'path label' or 'path', CSV, Parquet) or a folder, many at once. "
+        "--output is then a file.parquet or file.csv with a row for each video and the columns of the list; "
+        "file.windows.parquet has a row for each window. A run that was stopped continues with the same command",
+    )
+    group.add_argument(
+        "--data_root", metavar="DIR", help="folder of the relative paths in --data (default: the folder of the list)"
+    )
+    group.add_argument(
+        "--num_workers",
+        type=whole_number,
+        metavar="N",
+        help="with --data: processes that decode videos and find faces (default: the CPUs that the command may use)",
+    )
+    add_shard(group)
+
+
 def run(args) -> int:
     """Find and follow the faces in each video. Predict a score for each expression, or the quantities of a regression
     model, overall and in a window that slides over time. Every video is in the output: a video without a face has a
@@ -108,6 +132,11 @@ def run(args) -> int:
     in the output. The exit status is 0 if all videos were read, with or without a face; 1 if some failed; 2 if nothing
     could be done."""
     _check(args)
+    if args.data is not None:
+        from .prediction_list import predict_list
+
+        silence_libraries()
+        return predict_list(args)
     if args.output is not None or args.timeline is not None or args.annotate is not None:
         require_extra("figures")
     silence_libraries()
@@ -123,21 +152,20 @@ def run(args) -> int:
 def _check(args):
     if sys.stdout is None:
         args.parser.error("stdout is closed: redirect the results to a file, or to /dev/null if you do not need them")
+    if args.data is not None:
+        _check_list(args)
+        return
+    for name in ("data_root", "num_workers", "num_shards", "shard"):
+        if getattr(args, name) is not None:
+            args.parser.error(f"--{name} is for the videos of a list: add --data")
     if not (args.sample or args.videos) and isinstance(args.annotate, str):
         args.parser.error(
             f"no video is given: --annotate takes '{args.annotate}' as the file to write. Name the videos first"
         )
     if args.sample == bool(args.videos):
         args.parser.error("give either videos or --sample")
-    if args.model is None:
-        args.parser.error(f"--model is needed, a fine-tuned model: {MODEL_NAMES}")
-    over_time = [
-        f"--{name}" for name in ("window", "stride", "timeline", "annotate") if getattr(args, name) is not None
-    ]
-    if args.num_segments is not None and over_time:
-        args.parser.error(f"--num_segments gives one answer for a whole video: leave out {', '.join(over_time)}")
-    if args.num_segments is not None and not (args.no_crop_faces or args.sample):
-        args.parser.error("--num_segments evaluates whole frames, as the paper does: add --no_crop_faces")
+    _check_model(args)
+    _check_segments(args)
     if args.csv and args.top_k is not None:
         args.parser.error("--csv has a column for each label: leave out --top_k")
     _check_annotate(args)
@@ -145,6 +173,34 @@ def _check(args):
     for name, suffixes in (("timeline", FIGURE_SUFFIXES), ("annotate", VIDEO_SUFFIXES)):
         if getattr(args, name) not in (None, True):
             _check_file(name, suffixes, args)
+
+
+def _check_list(args):
+    others = ("sample", "json", "csv", "top_k", "timeline", "annotate")
+    if given := [f"--{name}" for name in others if getattr(args, name)]:
+        args.parser.error(f"--data writes tables: leave out {', '.join(given)}")
+    if args.videos:
+        args.parser.error("give either videos or --data")
+    if args.output is None:
+        args.parser.error("--data needs --output, a file.parquet or file.csv")
+    _check_model(args)
+    _check_segments(args)
+    check_shard(args)
+
+
+def _check_model(args):
+    if args.model is None:
+        args.parser.error(f"--model is needed, a fine-tuned model: {MODEL_NAMES}")
+
+
+def _check_segments(args):
+    over_time = [
+        f"--{name}" for name in ("window", "stride", "timeline", "annotate") if getattr(args, name) is not None
+    ]
+    if args.num_segments is not None and over_time:
+        args.parser.error(f"--num_segments gives one answer for a whole video: leave out {', '.join(over_time)}")
+    if args.num_segments is not None and not (args.no_crop_faces or args.sample):
+        args.parser.error("--num_segments evaluates whole frames, as the paper does: add --no_crop_faces")
 
 
 def _check_annotate(args):
@@ -178,7 +234,7 @@ def _check_file(name: str, suffixes: tuple[str, ...], args):
 def _predict(arguments: list[str], args) -> int:
     """Find the videos, check all output files, load the model, predict. Returns the exit status."""
     with announce_if_slow("Loading the model ..."):
-        from .find_videos import find_videos
+        from .find_videos import find_videos, skipped_note
         from .prediction_run import PredictionRun, planned_files
 
         try:
@@ -187,77 +243,44 @@ def _predict(arguments: list[str], args) -> int:
         except ValueError as error:
             args.parser.exit(fail(str(error)))
         if found.skipped:
-            note(_skipped_note(found.skipped))
+            note(skipped_note(found.skipped))
         loaded = _load(args)
     return PredictionRun(*loaded, args).run(found.videos, files)
 
 
-def _skipped_note(skipped: list[str]) -> str:
-    if len(skipped) == 1:
-        return f"'{skipped[0]}' is skipped, because it is neither a video nor an image."
-    return f"{len(skipped)} files are skipped, because they are neither videos nor images, such as '{skipped[0]}'."
-
-
 def _load(args) -> tuple:
-    """A function from a video to its result, the columns of tables and the settings of reading.
-
-    The settings of reading are checked first: a missing backend is refused once, not for each video.
-
-    Raises:
-        FacesExtraMissingError: If faces are to be cropped and the extra `faces` is not installed.
-        ValueError: If a setting is impossible, or the model cannot be loaded.
-    """
-    from ..conversion import model_folder
-    from ..image_processing import FaceCropper, FacesExtraMissingError, reading_of
-    from ..image_processing.decoding.decoder_backends import chosen_backend
-    from ..inference.loading import load_classifier
-    from ..inference.prediction import answer_kind
+    """A function from a video to its result, the columns of tables and the settings of reading."""
+    from ..image_processing import reading_of
+    from .prediction_model import load_model, loading_errors, reading_given
     from .prediction_output import CsvColumns
 
-    given = {"backend": args.backend, "frame_order": args.frame_order}
-    given = {name: value for name, value in given.items() if value is not None}
-    if args.backend is not None:
-        chosen_backend(args.backend)
-    try:
-        cropper = None if args.no_crop_faces else FaceCropper()
-        model, processor = load_classifier(model_folder(args.model, args.revision), args.device)
-        kind = answer_kind(model.config)
-        predict = _predictor(model, processor, cropper, args)
-    except FacesExtraMissingError:
-        raise
-    except Exception as error:  # many libraries take part in loading
-        message = first_line(error)
-        name = "" if args.model in message else f"{args.model}: "
-        raise ValueError(f"cannot load the model: {name}{message}") from error
-    if args.top_k is not None and not kind.is_probability:
+    loaded = load_model(args)
+    with loading_errors(args.model):
+        predict = _predictor(loaded, args)
+    if args.top_k is not None and not loaded.kind.is_probability:
         raise ValueError(
-            f"--top_k is for scores, but {args.model} estimates {', '.join(kind.labels)}: leave out --top_k"
+            f"--top_k is for scores, but {args.model} estimates {', '.join(loaded.kind.labels)}: leave out --top_k"
         )
-    return predict, CsvColumns(kind), reading_of(processor) | given
+    return predict, CsvColumns(loaded.kind), reading_of(loaded.processor) | reading_given(args)
 
 
-def _predictor(model, processor, cropper, args):
+def _predictor(loaded, args):
     """A function from a video to its result, for the views of the paper or for windows over time."""
     from ..hub.loading import set_reading
     from ..inference import FacialExpressionPipeline, predict_video
-    from ..inference.prediction import answer_kind
+    from .prediction_model import pipeline_settings
 
     if args.num_segments is not None:
-        set_reading(processor, args.backend, args.frame_order)
-        fields = answer_kind(model.config).fields()
-        return lambda video: vars(predict_video(model, processor, video, num_segments=args.num_segments)) | fields
+        set_reading(loaded.processor, args.backend, args.frame_order)
+        fields = loaded.kind.fields()
+        return lambda video: vars(predict_video(loaded.model, loaded.processor, video, args.num_segments)) | fields
     return FacialExpressionPipeline(
-        model=model,
-        video_processor=processor,
-        face_cropper=cropper,
-        device=model.device,
+        model=loaded.model,
+        video_processor=loaded.processor,
+        face_cropper=loaded.cropper,
+        device=loaded.model.device,
         batch_size=args.batch_size,
-        crop_faces=cropper is not None,
-        window=args.window,
-        stride=args.stride,
-        frame_rate=args.frame_rate,
-        backend=args.backend,
-        frame_order=args.frame_order,
         return_boxes=args.annotate is not None,
         show_progress=shows_progress(),
+        **pipeline_settings(args),
     )

@@ -6,8 +6,11 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def only_writer(folder: Path, lock_file: str) -> Iterator[None]:
+def only_writer(folder: Path, lock_file: str, seconds: float = 0.0) -> Iterator[None]:
     """Hold the lock of a folder in a `with` block. The folder is created if needed.
+
+    Args:
+        seconds: How long to wait for another process. Forks of a killed process may hold its lock for a moment.
 
     Raises:
         ValueError: If another process holds the lock, or a file has the name of the folder.
@@ -18,7 +21,7 @@ def only_writer(folder: Path, lock_file: str) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise ValueError(f"'{folder}' cannot be a folder to write to: there is a file of that name.") from error
-    lock = FileLock(folder / lock_file, timeout=0)
+    lock = FileLock(folder / lock_file, timeout=seconds)
     try:
         lock.acquire()
     except Timeout as error:

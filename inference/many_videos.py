@@ -152,7 +152,7 @@ class _WindowReader:
             while batch := list(itertools.islice(clips, self.batch_size)):
                 pixel_values = torch.stack([clip.pixel_values for clip in batch]).numpy()
                 yield Part(pixel_values=pixel_values, clips=[_without_pixels(clip) for clip in batch])
-            yield Part(end=(frames.passed, frames.notes))
+            yield Part(end=({"duration": round(frames.passed, 3)}, frames.notes))
 
 
 def _without_pixels(clip: Clip) -> Clip:
@@ -174,7 +174,7 @@ class _Timeline:
     def _add(self, clips: list[Clip], scores: torch.Tensor):
         self.entries += self.pipeline.postprocess((clips, scores), **self.postprocessing)
 
-    def result(self, video, end: tuple[float, list[str]]) -> dict:
+    def result(self, video, end: tuple[dict, list[str]]) -> dict:
         """The result of the video."""
         self._add(*self.frame_scores.rest())
         return self.pipeline.result(video, self.entries, *end)
@@ -184,8 +184,9 @@ class _Views:
     """Predicts the average of views, as `predict_video`."""
 
     def __init__(self, model, processor, num_segments: int, settings: dict):
-        others = settings.keys() - {"crop_faces", "backend", "frame_order"}
-        if settings.get("crop_faces", True) or others:
+        given = {name for name, setting in settings.items() if setting is not None}
+        others = given - {"crop_faces", "backend", "frame_order"}
+        if settings.get("crop_faces") is not False or others:
             raise ValueError(
                 "num_segments evaluates whole frames, as the paper does: pass crop_faces=False"
                 + (f", and leave out {', '.join(sorted(others))}." if others else ".")

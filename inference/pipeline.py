@@ -161,14 +161,14 @@ class FacialExpressionPipeline(Pipeline):
         reading, *settings = self._settings(kwargs)
         with open_frames(video, **reading) as frames:
             timeline = list(self._entries(frames, batch_size, *settings))
-        return self.result(video, timeline, frames.passed, frames.notes)
+        return self.result(video, timeline, {"duration": round(frames.passed, 3)}, frames.notes)
 
-    def result(self, video, timeline: list[dict], duration: float, notes: list[str]) -> dict:
+    def result(self, video, timeline: list[dict], times: dict[str, float], notes: list[str]) -> dict:
         """The result of a video, as a call returns it.
 
         Args:
             timeline: Entries of `postprocess`, in any order.
-            duration: Seconds of the video.
+            times: The fields of the result in seconds, such as `duration`.
             notes: Sentences about missing or unusual parts of the video.
         """
         timeline = sorted(timeline, key=lambda entry: (entry["start"], entry["person"]))
@@ -176,7 +176,7 @@ class FacialExpressionPipeline(Pipeline):
         summary = summarise(timeline, self.kind)
         if notes := [*([summary["note"]] if "note" in summary else []), *notes]:
             summary["note"] = " ".join(notes)
-        return {"video": name, "duration": round(duration, 3), **self.kind.fields(), **summary, "timeline": timeline}
+        return {"video": name, **times, **self.kind.fields(), **summary, "timeline": timeline}
 
     @property
     def settings(self) -> tuple[dict, dict, dict]:

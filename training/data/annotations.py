@@ -126,7 +126,7 @@ def load_wanted(
     annotations = by_frames(annotations, wanted)
     labels = read_labels(annotations, wanted)
     _check_repeated(annotations, None if labels is None else labels.values, one_label)
-    return labelled_videos(_located(_expanded(annotations, data_root), data_root), labels)
+    return labelled_videos(located_paths(expanded_paths(annotations, data_root), data_root), labels)
 
 
 def check_that_videos_are_there(videos: Dataset):
@@ -151,8 +151,8 @@ def _what_to_do(missing: str) -> str:
     return f"Say with --data_root in which folder the paths of the list begin{backslash}."
 
 
-def _expanded(annotations: Annotations, data_root: str | os.PathLike) -> pa.Array | pa.ChunkedArray:
-    """The paths of a list with `expand_path`. Names of existing files do not change."""
+def expanded_paths(annotations: Annotations, data_root: str | os.PathLike) -> pa.Array | pa.ChunkedArray:
+    """The paths of a list with `expand_path`, string (videos,). Names of existing files do not change."""
     has_sign = pc.fill_null(pc.match_substring_regex(annotations.paths, r"^~|\$"), False)
     if not pc.any(has_sign).as_py():
         return annotations.paths
@@ -166,8 +166,8 @@ def _expanded(annotations: Annotations, data_root: str | os.PathLike) -> pa.Arra
     return pa.array(paths, pa.string())
 
 
-def _located(paths: pa.Array, data_root: str | os.PathLike) -> pa.Array:
-    """Join relative paths to their root."""
+def located_paths(paths: pa.Array, data_root: str | os.PathLike) -> pa.Array:
+    """Join relative paths, string (videos,), to their root."""
     is_absolute = pc.match_substring_regex(paths, _ABSOLUTE)
     return pc.if_else(is_absolute, paths, pc.binary_join_element_wise(os.path.join(data_root, ""), paths, ""))
 
@@ -202,7 +202,7 @@ def _load_rows(source: Dataset, data_root: str | os.PathLike, wanted: Wanted) ->
     annotations, wanted = labels_in_rows(source, wanted)
     labels = read_labels(by_frames(annotations, wanted), wanted)
     if not isinstance(source.features["video"], Video) or _all_are_paths(source):
-        return labelled_videos(_located(_paths_of(source), data_root), labels)
+        return labelled_videos(located_paths(_paths_of(source), data_root), labels)
     videos = _undecoded(source)
     if labels is not None:
         videos = videos.add_column("label", labels.values, feature=labels.feature)
