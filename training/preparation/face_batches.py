@@ -21,10 +21,10 @@ class FaceCropper(BatchMapper):
 
     A call adds these columns. One broken video does not stop the others.
 
-    - `status` (`str`): "cropped", "no face" or "failed".
-    - `crops` (`str`): The folder, relative to `output_dir`. Empty if there is none.
-    - `people`, `frames` (`int`): Number of people in the video, and of crops.
-    - `error` (`str`): Why the video failed, in a sentence. Empty if it did not.
+    - `crops` (`str`): The path of the folder. Empty if there is none. `VideoPredictor` can read this column.
+    - `crops_status` (`str`): "cropped", "no face" or "failed".
+    - `crops_people`, `crops_frames` (`int`): Number of people in the video, and of crops.
+    - `crops_error` (`str`): Why the video failed, in a sentence. Empty if it did not.
 
     The face tracker `lgi_former.image_processing.FaceCropper` is another class.
 
@@ -60,7 +60,8 @@ class FaceCropper(BatchMapper):
     def results(self, videos: list[str | None], names: list[str]) -> pd.DataFrame:
         cropper = Cropper(CenterFaceDetector(num_threads=1), margin=self.margin)
         cropping = Cropping(Path(self.root), Path(self.output_dir), cropper, self.size, self.frame_order)
-        return table([_row(self._outcome(cropping, video)) for video in videos], example=_row(Outcome("", FAILED)))
+        rows = [self._row(self._outcome(cropping, video)) for video in videos]
+        return table(rows, example=self._row(Outcome("", FAILED)))
 
     def _outcome(self, cropping: Cropping, video: str | None) -> Outcome:
         if video is None:
@@ -70,12 +71,11 @@ class FaceCropper(BatchMapper):
             return Outcome(video, FAILED, reason=f"'{video}' is not inside '{self.root}'. Name its folder with root=.")
         return cropping.crop(path.relative_to(self.root).as_posix())
 
-
-def _row(outcome: Outcome) -> dict:
-    return {
-        "status": outcome.status,
-        "crops": outcome.video if outcome.status == CROPPED else "",
-        "people": outcome.people,
-        "frames": outcome.frames,
-        "error": outcome.reason,
-    }
+    def _row(self, outcome: Outcome) -> dict:
+        return {
+            "crops": os.path.join(self.output_dir, outcome.video) if outcome.status == CROPPED else "",
+            "crops_status": outcome.status,
+            "crops_people": outcome.people,
+            "crops_frames": outcome.frames,
+            "crops_error": outcome.reason,
+        }
