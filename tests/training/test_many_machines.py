@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -10,13 +9,14 @@ from pathlib import Path
 
 import psutil
 import pytest
+from torch.distributed import TCPStore
 
 from lgi_former.training.run.arguments import RecipeTrainingArguments
 
 
 NUM_VIDEOS, TOTAL_BATCH, EPOCHS = 24, 6, 3
 STEPS_AN_EPOCH = NUM_VIDEOS // TOTAL_BATCH
-RENDEZVOUS = "last_call_timeout=20"  # seconds that the first agent waits for the second
+RENDEZVOUS = "is_host=false,last_call_timeout=10"  # seconds that the first agent waits for the second
 RECIPE = """
 config_overrides:
   {patch_size: 4, region_size: [2, 2, 4], hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2,
@@ -42,7 +42,7 @@ resume_from_checkpoint: "true"
 
 @pytest.fixture
 def agent(tmp_path, load_module):
-    """Function `(nodes, processes, port)` that starts an agent of `torchrun` for so many processes."""
+    """Function `(nodes, processes, port, name)` that starts an agent of `torchrun`."""
     write_clip = load_module(Path(__file__).with_name("rough_corpus.py")).write_clip
     for number in range(NUM_VIDEOS):
         folder = tmp_path / "videos" / ("dark", "light")[number % 2]
@@ -51,9 +51,9 @@ def agent(tmp_path, load_module):
     (tmp_path / "tiny.yaml").write_text(f"{RECIPE}num_train_epochs: {EPOCHS}\ntotal_batch_size: {TOTAL_BATCH}\n")
     started = []
 
-    def start(nodes, processes, port):
+    def start(nodes, processes, port, name="run"):
         launch = f"-m torch.distributed.run --nnodes {nodes} --nproc_per_node {processes} --max_restarts 3"
-        launch += f" --rdzv_backend c10d --rdzv_endpoint 127.0.0.1:{port} --rdzv_id test --rdzv_conf {RENDEZVOUS}"
+        launch += f" --rdzv_backend c10d --rdzv_endpoint 127.0.0.1:{port} --rdzv_id {name} --rdzv_conf {RENDEZVOUS}"
         script = Path(__file__).with_name("many_machines_run.py")
         command = [sys.executable, *launch.split(), "--local_addr", "127.0.0.1", str(script), "tiny.yaml"]
         variables = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "GLOO_SOCKET_IFNAME": "lo"}
@@ -93,28 +93,22 @@ def wait_for(condition, agents, seconds=120):
         time.sleep(0.1)
 
 
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
-def is_open(port):
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
+@pytest.fixture
+def port():
+    """The port of the meeting point, which the test's own process hosts. So any agent may be killed."""
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    yield store.port
+    del store
 
 
 @pytest.mark.slow
-def test_two_machines_then_one_then_three_processes(agent, tmp_path):
-    port = free_port()
-    first = agent("1:2", 1, port)
-    wait_for(lambda: is_open(port), [first])  # the first one is the meeting point
-    second = agent("1:2", 1, port)
+def test_two_machines_then_one_then_three_processes(agent, port, tmp_path):
+    first, second = (agent("1:2", 1, port) for _ in range(2))
     wait_for(lambda: 4 in seen(tmp_path).get(2, {}), [first, second])
     kill(second)
     wait_for(lambda: 8 in seen(tmp_path).get(1, {}), [first])
     kill(first)
-    last = agent("1", 3, free_port())
+    last = agent("1", 3, port, name="resumed")
     assert last.wait(120) == 0
 
     steps = seen(tmp_path)
