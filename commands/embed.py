@@ -1,16 +1,21 @@
 """`lgi-former embed`."""
 
+import json
+import os
 import sys
+from pathlib import Path
 
-from ..messages import LOADING_LIBRARIES, announce_if_slow, fail, first_line, shows_progress, silence_libraries
+from ..messages import LOADING_LIBRARIES, announce_if_slow, fail, first_line, note, shows_progress, silence_libraries
 from .options import (
     MODEL_NAMES,
     add_device,
     add_output,
     add_reading,
     add_revision,
+    add_shard,
     add_videos,
     check_output,
+    check_shard,
     positive_int,
     whole_number,
 )
@@ -25,8 +30,9 @@ def add_arguments(parser):
     add_videos(parser)
     parser.add_argument(
         "--data",
-        metavar="FILE",
-        help="list of videos: a file with lines 'path label' or 'path', a CSV file, or class folders",
+        metavar="LIST",
+        help="list of videos: a file with lines 'path label' or 'path', a CSV or Parquet file, class folders, or a "
+        "folder of videos. A run that was stopped continues with the same command",
     )
     parser.add_argument(
         "--data_root", metavar="DIR", help="folder of the relative paths in --data (default: the folder of the list)"
@@ -58,6 +64,7 @@ def add_arguments(parser):
     )
     parser.add_argument("--batch_size", type=positive_int, default=1, metavar="N", help="videos per batch")
     parser.add_argument("--num_workers", type=whole_number, default=0, metavar="N", help="processes that read videos")
+    add_shard(parser)
     add_reading(parser)
     add_device(parser)
 
@@ -67,6 +74,9 @@ def run(args) -> int:
     skipped. The exit status is then 1."""
     if bool(args.data) == bool(args.videos):
         args.parser.error("give either videos or --data")
+    check_shard(args)
+    if args.shard is not None and not args.data:
+        args.parser.error("--shard is for the videos of a list: add --data")
     with announce_if_slow(LOADING_LIBRARIES):
         from ..conversion import model_folder
         from ..hub.loading import set_reading
@@ -76,13 +86,16 @@ def run(args) -> int:
     silence_libraries()
     check_output(args, SUFFIXES, [table_beside(args.output)] if args.output.endswith(".npy") else [])
     videos, labels = _listed(args) if args.data else (args.videos, None)
+    if args.shard is not None:
+        videos, labels = videos[args.shard :: args.num_shards], labels and labels[args.shard :: args.num_shards]
     try:
         with announce_if_slow("Loading the model ..."):
             model, processor = load_encoder(model_folder(args.model, args.revision), args.device)
     except Exception as error:  # many libraries take part in loading
         return fail(f"cannot load the model: {first_line(error)}")
     set_reading(processor, args.backend, args.frame_order)
-    return _embed_each(model, processor, videos, labels, args)
+    embed = _embed_list if args.data else _embed_each
+    return embed(model, processor, videos, labels, args)
 
 
 def _listed(args) -> tuple[list[str], list | None]:
@@ -92,7 +105,12 @@ def _listed(args) -> tuple[list[str], list | None]:
     from ..hub.answer_kind import SEPARATOR
     from ..training.data.annotations import load_wanted
     from ..training.data.tasks import Wanted
+    from .listed_videos import list_videos
 
+    if _is_flat_folder(args.data) or args.data.lower().endswith(".parquet"):
+        listed = list_videos(args.data, args.data_root)
+        has_labels = "label" in listed.columns.column_names
+        return listed.videos, listed.columns["label"].to_pylist() if has_labels else None
     annotations = load_wanted(args.data, args.data_root, Wanted(may_be_columns=False), one_label=False)
     if "label" not in annotations.column_names:
         return list(annotations["video"]), None
@@ -104,11 +122,65 @@ def _listed(args) -> tuple[list[str], list | None]:
     return list(annotations["video"]), labels
 
 
+def _is_flat_folder(path: str) -> bool:
+    """Whether a path is a folder without class folders."""
+    return os.path.isdir(path) and not any(e.is_dir() for e in os.scandir(path) if not e.name.startswith("."))
+
+
 def _embed_each(model, processor, videos: list[str], labels: list | None, args) -> int:
+    """Embed videos into the output. Returns the exit status."""
+    from ..inference.embedding_file import embedding_writer
+
+    with embedding_writer(args.output) as writer:
+        failures = _embed_into(writer, model, processor, videos, labels, args)
+    return _report_written(writer, failures, args)
+
+
+def _embed_list(model, processor, videos: list[str], labels: list | None, args) -> int:
+    """As `_embed_each`, with a journal of finished videos. A label belongs to the key of a video: it may change."""
+    from ..files import Journal, only_writer
+    from ..inference.embedding_file import embedding_writer
+    from .embedding_rows import JournalWriter
+    from .listed_videos import SECONDS_FOR_LOCK, journal_path
+
+    keys = [json.dumps([video, label], default=str) for video, label in zip(videos, labels or videos, strict=True)]
+    output = Path(args.output)
+    with only_writer(output.parent, f".{output.name}.lock", SECONDS_FOR_LOCK):
+        if args.overwrite:
+            journal_path(output).unlink(missing_ok=True)
+        journal = Journal(journal_path(output), _settings(model, processor, videos, args))
+        try:
+            rows = JournalWriter(journal)
+            todo = [index for index, key in enumerate(keys) if key not in journal]
+            if len(todo) < len(videos):
+                note(f"{len(videos) - len(todo)} of {len(videos)} videos are finished already.")
+            chosen = [videos[index] for index in todo], labels and [labels[index] for index in todo]
+            failures = _embed_into(rows, model, processor, *chosen, args, lambda index: rows.finish(keys[todo[index]]))
+            with embedding_writer(output) as writer:
+                for key in keys:
+                    if key in journal:
+                        rows.copy(key, writer)
+        finally:
+            journal.close()
+        journal.path.unlink()
+    return _report_written(writer, failures, args)
+
+
+def _settings(model, processor, videos: list[str], args) -> dict:
+    """Everything that embeddings depend on."""
+    from ..conversion import model_folder
+    from .listed_videos import run_settings
+
+    names = ("level", "num_segments", "keep_views", "backend", "frame_order")
+    settings = run_settings(model, processor, model_folder(args.model, args.revision), videos, args)
+    return settings | {name: getattr(args, name) for name in names}
+
+
+def _embed_into(writer, model, processor, videos, labels, args, finish=lambda index: None) -> list[str]:
+    """Write the rows of each video, and call `finish` with its number. Returns the videos that failed."""
     from tqdm import tqdm
 
     from ..inference import embed_videos
-    from ..inference.embedding_file import embedding_writer
 
     failures = []
     progress = tqdm(total=len(videos), unit="video", disable=len(videos) == 1 or not shows_progress())
@@ -125,7 +197,7 @@ def _embed_each(model, processor, videos: list[str], labels: list | None, args) 
         num_workers=args.num_workers,
         on_failure=report,
     )
-    with progress, embedding_writer(args.output) as writer:
+    with progress:
         for embedding in embeddings:
             columns = {"video": embedding.video}
             if labels is not None:
@@ -136,7 +208,16 @@ def _embed_each(model, processor, videos: list[str], labels: list | None, args) 
                     writer.write(values, **columns, view=view)
             else:
                 writer.write(embedding.mean, **columns)
+            finish(embedding.index)
             progress.update()
+    return failures
+
+
+def _report_written(writer, failures: list[str], args) -> int:
+    """Print what was written. Returns the exit status."""
+    if not writer.num_rows and not failures:
+        note("There are no videos in this shard, so nothing is written.")
+        return 0
     if not writer.num_rows:
         return fail(f"none of the videos could be embedded, so {args.output} is not written")
     print(f"{args.output}: {' x '.join(map(str, (writer.num_rows, *writer.shape)))}")

@@ -49,10 +49,7 @@ def num_cpus() -> int:
 def add_shard(parser):
     """Add the options `--num_shards` and `--shard`. `check_shard` checks them."""
     parser.add_argument(
-        "--num_shards",
-        type=positive_int,
-        metavar="N",
-        help="divide the videos into N shards, for job arrays; each shard has its own output",
+        "--num_shards", type=positive_int, metavar="N", help="divide the videos into N shards, for job arrays"
     )
     parser.add_argument(
         "--shard", type=whole_number, metavar="I", help="the shard of this run, from 0 to N - 1: videos I, I + N, ..."

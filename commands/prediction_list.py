@@ -3,7 +3,6 @@
 import itertools
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,60 +10,11 @@ from tqdm import tqdm
 
 from ..files import Journal, check_settings, only_writer, whole_file
 from ..inference.many_videos import predict_videos
-from ..inference.model_digest import model_digest
 from ..messages import announce_if_slow, escaped, fail, note, shows_progress
-from ..training.data.listed_rows import read_listed_rows
-from ..version import __version__
-from .find_videos import find_videos, skipped_note
+from .listed_videos import SECONDS_FOR_LOCK, ListedVideos, journal_path, list_videos, run_settings
 from .options import num_cpus
-from .prediction_model import LoadedModel, load_model, pipeline_settings
+from .prediction_model import LoadedModel, load_model, pipeline_settings, settings_of_cropper
 from .prediction_table import SUFFIXES, PredictionColumns, read_rows, read_settings, windows_beside, write_table
-
-
-SECONDS_FOR_LOCK = 10.0
-
-
-@dataclass
-class ListedVideos:
-    """The rows of a list.
-
-    Attributes:
-        videos (`list[str]`): Paths and URLs. A video may be in several rows.
-        columns (`pa.Table`): The other columns.
-        problems (`dict[str, str]`): For paths that are no video: why.
-    """
-
-    videos: list[str]
-    columns: pa.Table
-    problems: dict[str, str] = field(default_factory=dict)
-
-    def shard(self, num_shards: int | None, shard: int | None) -> "ListedVideos":
-        """Every `num_shards`-th row, from row `shard` on. None is the whole list."""
-        rows = range(len(self.videos))[shard or 0 :: num_shards or 1]
-        return ListedVideos(
-            [self.videos[row] for row in rows], self.columns.take(pa.array(rows, pa.int64())), self.problems
-        )
-
-
-def list_videos(data: str, data_root: str | None) -> ListedVideos:
-    """The videos of a list or folder.
-
-    Raises:
-        ValueError: If there is no video, or a line of the list is wrong or ambiguous.
-    """
-    if not os.path.isdir(data):
-        table = read_listed_rows(data, data_root)
-        return ListedVideos(table["video"].to_pylist(), table.drop_columns("video"))
-    if data_root is not None:
-        raise ValueError(f"--data_root is for the paths in a list, but --data {data} is a folder. Leave it out.")
-    found = find_videos([data])
-    if found.skipped:
-        note(skipped_note(found.skipped))
-    problems = {video.video: video.problem for video in found.videos if video.problem is not None}
-    if len(problems) == len(found.videos):
-        raise ValueError(next(iter(problems.values())))
-    videos = [video.video for video in found.videos]
-    return ListedVideos(videos, pa.table({"": pa.nulls(len(videos))}).select([]), problems)
 
 
 def predict_list(args) -> int:
@@ -100,28 +50,17 @@ def _check_output(output: Path, listed: ListedVideos, args):
             raise ValueError(
                 f"The column '{nested[0]}' of the list does not fit into CSV. Use an --output of Parquet."
             )
-    may_continue = _journal_path(output).exists() or (output.exists() and output.suffix == ".parquet")
+    may_continue = journal_path(output).exists() or (output.exists() and output.suffix == ".parquet")
     existing = next((path for path in files if path.exists()), None)
     if existing is not None and not (may_continue or args.overwrite):
         raise ValueError(f"'{existing}' is there already. Choose another --output, or pass --overwrite.")
 
 
-def _journal_path(output: Path) -> Path:
-    return output.with_name(f"{output.name}.journal")
-
-
 def _settings(loaded: LoadedModel, listed: ListedVideos, args) -> dict:
-    """Everything that results depend on."""
-    is_relative = any("://" not in video and not os.path.isabs(video) for video in listed.videos)
-    return {
-        "lgi_former": __version__,
-        "model": model_digest(loaded.model, loaded.processor, loaded.folder),
-        **pipeline_settings(args),
-        "num_segments": args.num_segments,
-        "num_shards": args.num_shards,
-        "shard": args.shard,
-        "folder": os.getcwd() if is_relative else None,
-    }
+    """Everything that predictions depend on."""
+    settings = run_settings(loaded.model, loaded.processor, loaded.folder, listed.videos, args)
+    faces = None if loaded.cropper is None else settings_of_cropper(loaded.cropper)
+    return settings | pipeline_settings(args) | {"num_segments": args.num_segments, "faces": faces}
 
 
 class _ListRun:
@@ -139,18 +78,18 @@ class _ListRun:
             if self.columns.has_windows:
                 self._write(windows_beside(self.output), self.columns.windows, self._window_rows(journal))
             self._write(self.output, self.columns.videos, self._video_rows(journal))
-        except (KeyboardInterrupt, OSError):
+        except (KeyboardInterrupt, OSError, RuntimeError):
             note(f"The finished videos are in '{journal.path}'. The same command continues.")
             raise
         finally:
             journal.close()
         journal.path.unlink()
         num_failed = sum(video in self.errors for video in self.listed.videos)
-        print(f"{self.output}: {len(self.listed.videos) - num_failed} videos, and {num_failed} that failed")
+        print(f"{self.output}: {len(self.listed.videos)} videos, {num_failed} failed")
         return 1 if num_failed else 0
 
     def _open_journal(self) -> Journal:
-        path = _journal_path(self.output)
+        path = journal_path(self.output)
         if self.args.overwrite:
             path.unlink(missing_ok=True)
         elif self.output.exists() and not path.exists():
@@ -162,7 +101,8 @@ class _ListRun:
 
     def _restore_journal(self, path: Path):
         """Write the journal of a complete output, to add videos that failed or are new in the list."""
-        check_settings(self.output, read_settings(self.output), self.settings)
+        for table in (self.output, windows_beside(self.output))[: 1 + self.columns.has_windows]:
+            check_settings(table, read_settings(table), self.settings)
         names = {escaped(video): video for video in self.listed.videos}
         by_video = itertools.groupby(self._earlier_windows(), key=lambda window: window.pop("video"))
         video_of_windows, windows = next(by_video, (None, None))

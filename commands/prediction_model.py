@@ -7,9 +7,8 @@ from typing import NamedTuple
 from transformers import PreTrainedModel
 from transformers.video_processing_utils import BaseVideoProcessor
 
-from ..conversion import model_folder
+from .. import conversion, image_processing
 from ..hub.answer_kind import AnswerKind
-from ..image_processing import FaceCropper, FacesExtraMissingError
 from ..image_processing.decoding.decoder_backends import chosen_backend
 from ..inference import ExportedModel
 from ..inference.loading import load_classifier
@@ -22,7 +21,7 @@ class LoadedModel(NamedTuple):
 
     model: PreTrainedModel | ExportedModel
     processor: BaseVideoProcessor
-    cropper: FaceCropper | None  # None if faces are not to be cropped
+    cropper: image_processing.FaceCropper | None  # None if faces are not to be cropped
     kind: AnswerKind
     folder: str  # or the name of a repository
 
@@ -39,8 +38,8 @@ def load_model(args) -> LoadedModel:
     if args.backend is not None:
         chosen_backend(args.backend)
     with loading_errors(args.model):
-        cropper = None if args.no_crop_faces else FaceCropper()
-        folder = model_folder(args.model, args.revision)
+        cropper = None if args.no_crop_faces else image_processing.FaceCropper()
+        folder = conversion.model_folder(args.model, args.revision)
         model, processor = load_classifier(folder, args.device)
         return LoadedModel(model, processor, cropper, answer_kind(model.config), folder)
 
@@ -50,7 +49,7 @@ def loading_errors(name: str) -> Iterator[None]:
     """Turn the errors of the many libraries that take part in loading a model into a `ValueError` with its name."""
     try:
         yield
-    except FacesExtraMissingError:
+    except image_processing.FacesExtraMissingError:
         raise
     except Exception as error:
         message = first_line(error)
@@ -68,3 +67,8 @@ def pipeline_settings(args) -> dict:
     """The settings of `FacialExpressionPipeline` on which results depend."""
     names = ("window", "stride", "frame_rate", "backend", "frame_order")
     return {"crop_faces": not args.no_crop_faces} | {name: getattr(args, name) for name in names}
+
+
+def settings_of_cropper(cropper: image_processing.FaceCropper) -> dict:
+    """The numbers of a cropper on which the crops depend."""
+    return {name: value for name, value in vars(cropper).items() if isinstance(value, (bool, int, float))}

@@ -101,12 +101,12 @@ def read_settings(path: Path) -> dict:
     """The settings of a Parquet file that `write_table` wrote.
 
     Raises:
-        ValueError: If another program wrote the file, or it is damaged.
+        ValueError: If another program wrote the file, or it is damaged or missing.
     """
     with contextlib.suppress(OSError, pa.ArrowException, ValueError, TypeError):
         return json.loads((pq.read_schema(path).metadata or {})[SETTINGS])
     raise ValueError(
-        f"'{path}' is there already, and this command did not write it. Choose another --output, or pass --overwrite."
+        f"'{path}' is missing, or this command did not write it. Choose another --output, or pass --overwrite."
     )
 
 

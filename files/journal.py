@@ -37,7 +37,7 @@ class Journal:
         self._file = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
         try:
             self._end = self._scan(settings)
-            os.truncate(path, self._end)
+            os.ftruncate(self._file, self._end)
         except BaseException:
             self.close()
             raise

@@ -23,6 +23,9 @@ from .video_reading import Part
 from .windows import Clip
 
 
+CLIPS_AT_ONCE = 8  # in a message of a process; bounds its memory for every batch size
+
+
 @dataclass
 class VideoOutcome:
     """The result of a video, or why there is none.
@@ -88,11 +91,14 @@ def predict_videos(
     ```
     """
     videos = list(videos)
+    batch_size = DEFAULT_BATCH_SIZE if batch_size is None else batch_size
+    if batch_size < 1 or num_workers < 0:
+        raise ValueError(f"batch_size={batch_size} must be at least 1, and num_workers={num_workers} at least 0.")
     if num_segments is None:
-        task = _Windows(model, processor, face_cropper, batch_size or DEFAULT_BATCH_SIZE, num_workers, settings)
+        task = _Windows(model, processor, face_cropper, batch_size, num_workers, settings)
     else:
         task = _Views(model, processor, num_segments, settings)
-    computed = compute_videos(task, videos, batch_size or DEFAULT_BATCH_SIZE, num_workers)
+    computed = compute_videos(task, videos, batch_size, num_workers)
     return (VideoOutcome(index, video_name(videos[index]), result, error) for index, result, error in computed)
 
 
@@ -100,9 +106,9 @@ class _Windows:
     """Predicts windows over time, as `FacialExpressionPipeline`."""
 
     def __init__(self, model, processor, face_cropper, batch_size: int, num_workers: int, settings: dict):
-        num_threads = 1 if num_workers else 0  # of decoder and face detector; 0 takes all cores
         if settings.get("crop_faces") in (None, True):
-            face_cropper = _with_threads(face_cropper or FaceCropper(), num_threads)
+            face_cropper = face_cropper or FaceCropper()
+            face_cropper = _with_one_thread(face_cropper) if num_workers else face_cropper
         self.pipeline = FacialExpressionPipeline(
             model=model,
             video_processor=processor,
@@ -114,7 +120,7 @@ class _Windows:
         *_, self.postprocessing = self.pipeline.settings
         reading_pipeline = copy.copy(self.pipeline)  # without the weights, which processes do not need
         reading_pipeline.model = types.SimpleNamespace(config=model.config)
-        self.reader = _WindowReader(reading_pipeline, batch_size, num_threads)
+        self.reader = _WindowReader(reading_pipeline, num_threads=1 if num_workers else 0)
 
     @torch.inference_mode()
     def compute(self, pixel_values: torch.Tensor) -> torch.Tensor:
@@ -127,13 +133,13 @@ class _Windows:
         return _Timeline(self.pipeline, self.postprocessing)
 
 
-def _with_threads(cropper: FaceCropper, num_threads: int) -> FaceCropper:
-    """A copy of a cropper whose detector has its own number of threads, if it is CenterFace."""
+def _with_one_thread(cropper: FaceCropper) -> FaceCropper:
+    """A copy of a cropper whose detector runs in one thread, if it is CenterFace. Threads do not survive a fork."""
     if not isinstance(cropper.detector, CenterFaceDetector):
         return cropper
     cropper = copy.copy(cropper)
     cropper.detector = copy.copy(cropper.detector)
-    cropper.detector.num_threads = num_threads
+    cropper.detector.num_threads = 1
     return cropper
 
 
@@ -142,16 +148,15 @@ class _WindowReader:
     """Yields the clips of the windows of a video."""
 
     pipeline: FacialExpressionPipeline
-    batch_size: int
     num_threads: int
 
     def __call__(self, video) -> Iterator[Part]:
         reading, preprocessing, _ = self.pipeline.settings
         with open_frames(video, num_threads=self.num_threads, **reading) as frames:
             clips = self.pipeline.preprocess(frames, **preprocessing)
-            while batch := list(itertools.islice(clips, self.batch_size)):
-                pixel_values = torch.stack([clip.pixel_values for clip in batch]).numpy()
-                yield Part(pixel_values=pixel_values, clips=[_without_pixels(clip) for clip in batch])
+            while some := list(itertools.islice(clips, CLIPS_AT_ONCE)):
+                pixel_values = torch.stack([clip.pixel_values for clip in some]).numpy()
+                yield Part(pixel_values=pixel_values, clips=[_without_pixels(clip) for clip in some])
             yield Part(end=({"duration": round(frames.passed, 3)}, frames.notes))
 
 

@@ -81,23 +81,26 @@ class _Batches:
         self.task, self.videos = task, videos
         self.clips: list[_Clip] = []
         self.open: dict[int, _Video] = {}
+        self.failed: set[int] = set()
 
     def add(self, part: Part) -> Iterator[tuple[int, Any, str | None]]:
         """Add a part of a video."""
         index = part.index
+        if index in self.failed:  # the model failed for an earlier part
+            return
         if part.begins:
             self._drop(index)
             self.open[index] = _Video(self.task.collector())
-        elif part.error is not None:
-            self._drop(index)
-            yield index, None, part.error
-        elif index in self.open:  # otherwise the model has failed for it
-            if part.clips:
-                pixels = torch.from_numpy(part.pixel_values)
-                self.clips += [_Clip(index, *clip) for clip in zip(pixels, part.clips, strict=True)]
-            self.open[index].waiting += len(part.clips)
-            self.open[index].end = part.end
-            yield from self._complete(index)
+            return
+        if part.error is not None:
+            yield self._fail(index, part.error)
+            return
+        if part.clips:
+            pixels = torch.from_numpy(part.pixel_values)
+            self.clips += [_Clip(index, *clip) for clip in zip(pixels, part.clips, strict=True)]
+        self.open[index].waiting += len(part.clips)
+        self.open[index].end = part.end
+        yield from self._complete(index)
 
     def compute(self, num_clips: int) -> Iterator[tuple[int, Any, str | None]]:
         """Compute the next `num_clips` clips, or those that are left."""
@@ -113,8 +116,7 @@ class _Batches:
             if is_out_of_memory(error):
                 raise
             if len(of_videos) == 1:
-                self._drop(batch[0].index)
-                yield batch[0].index, None, first_line(error)
+                yield self._fail(batch[0].index, first_line(error))
             else:
                 for clips in of_videos.values():
                     yield from self._compute(clips)
@@ -130,6 +132,11 @@ class _Batches:
         if video.end is not None and video.waiting == 0:
             del self.open[index]
             yield index, video.collector.result(self.videos[index], video.end), None
+
+    def _fail(self, index: int, error: str) -> tuple[int, None, str]:
+        self._drop(index)
+        self.failed.add(index)
+        return index, None, error
 
     def _drop(self, index: int):
         """Forget what is known of a video."""

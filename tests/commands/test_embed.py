@@ -1,5 +1,7 @@
 """`lgi-former embed`: files, labels and errors."""
 
+import itertools
+import os
 import shutil
 
 import numpy as np
@@ -8,6 +10,8 @@ import pytest
 
 from lgi_former import LGIFormerVideoProcessor
 from lgi_former.commands.cli import main
+from lgi_former.inference import embed_videos
+from lgi_former.inference.embedding_file import read_embeddings
 
 
 def _embed(*arguments):
@@ -82,6 +86,58 @@ def test_files_are_overwritten_only_with_the_option(existing, finetuned, video, 
     assert (tmp_path / existing).read_text() == "precious"
     assert _embed(*arguments, "--overwrite") == 0
     assert np.load(tmp_path / "faces.npy").shape == (1, 32)
+
+
+@pytest.mark.parametrize("name", ["faces.npy", "faces.parquet"])
+def test_a_list_that_was_stopped_continues(name, finetuned, video, tmp_path, monkeypatch):
+    """A changed label belongs to another row. Other settings are refused."""
+    calls = []
+
+    def stop_after_one(model, processor, videos, *arguments, **options):
+        calls.append([os.path.basename(path) for path in videos])
+        yield from itertools.islice(embed_videos(model, processor, videos, *arguments, **options), 1)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        yield from embed_videos(model, processor, videos[1:], *arguments, **options)
+
+    for copy in "abc":
+        shutil.copy(video, tmp_path / f"{copy}.mp4")
+    lists = "a.mp4 sad\nb.mp4 sad\nc.mp4 sad\n", "c.mp4 happy\na.mp4 sad\nb.mp4 sad\n"
+    words = ["--data", tmp_path / "list.txt", "--model", finetuned, "--output", tmp_path / name]
+    (tmp_path / "list.txt").write_text(lists[0])
+    with monkeypatch.context() as patch:
+        patch.setattr("lgi_former.inference.embed_videos", stop_after_one)
+        assert _embed(*words) == 130
+        (tmp_path / "list.txt").write_text(lists[1])
+        assert _embed(*words, "--level", "region") == 2
+        assert not (tmp_path / name).exists()
+    assert _embed(*words) == 0
+    assert _embed(*words[:-1], tmp_path / f"whole-{name}") == 0
+    resumed, whole = (read_embeddings(tmp_path / file) for file in (name, f"whole-{name}"))
+    assert resumed.columns == whole.columns
+    assert resumed.columns["label"] == ["happy", "sad", "sad"]
+    np.testing.assert_array_equal(resumed.embeddings, whole.embeddings)
+    assert calls == [["a.mp4", "b.mp4", "c.mp4"]]
+    assert not list(tmp_path.glob("*.journal"))
+
+
+def test_folders_parquet_lists_and_shards(finetuned, video, tmp_path):
+    (tmp_path / "videos").mkdir()
+    for copy in "abc":
+        shutil.copy(video, tmp_path / "videos" / f"{copy}.mp4")
+    rows = {"path": ["c.mp4", "a.mp4", "b.mp4"], "label": ["happy", "sad", "sad"]}
+    pd.DataFrame(rows).to_parquet(tmp_path / "videos" / "list.parquet")
+    words = ["--model", finetuned, "--num_shards", 2]
+    for shard, listed, in_folder in [(0, ["c", "b"], ["a", "c"]), (1, ["a"], ["b"])]:
+        for source, expected in [("videos/list.parquet", listed), ("videos", in_folder)]:
+            output = tmp_path / f"{expected}.parquet"
+            assert _embed("--data", tmp_path / source, *words, "--shard", shard, "--output", output) == 0
+            table = pd.read_parquet(output)
+            assert [os.path.basename(path)[0] for path in table["video"]] == expected
+            assert ("label" in table) == (source != "videos")
+    empty = ["--data", tmp_path / "videos", "--model", finetuned, "--num_shards", 9, "--shard", 8]
+    assert _embed(*empty, "--output", tmp_path / "empty.npy") == 0
+    assert not (tmp_path / "empty.npy").exists()
 
 
 @pytest.mark.parametrize(

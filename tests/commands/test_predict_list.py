@@ -67,7 +67,7 @@ def test_a_list_becomes_two_tables(folder, predict, finetuned, tmp_path, capsys)
     data = write_list(folder, "a b.mp4,happy,1", "broken.mp4,,1", "more/d.mp4,sad,2", "a b.mp4,sad,2")
     assert predict(data, tmp_path / "new" / "results.parquet", "--window", 1.28) == 1
     output, errors = capsys.readouterr()
-    assert output == f"{tmp_path / 'new' / 'results.parquet'}: 3 videos, and 1 that failed\n"
+    assert output == f"{tmp_path / 'new' / 'results.parquet'}: 4 videos, 1 failed\n"
     assert errors.count("broken.mp4' cannot be decoded") == 1
     videos = pd.read_parquet(tmp_path / "new" / "results.parquet")
     windows = pd.read_parquet(tmp_path / "new" / "results.windows.parquet")

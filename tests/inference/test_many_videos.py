@@ -1,4 +1,4 @@
-"""Many videos at once: the same results as one by one, whatever shares a batch, fails or is killed."""
+"""Many videos at once: results are those of one by one, also if others fail or a process is killed."""
 
 import multiprocessing
 import os
@@ -10,7 +10,7 @@ import pytest
 
 from lgi_former import FacialExpressionPipeline
 from lgi_former.image_processing import FaceCropper
-from lgi_former.inference import predict_video, predict_videos
+from lgi_former.inference import many_videos, predict_video, predict_videos
 from lgi_former.inference.video_reading import Part, read_videos
 
 
@@ -190,3 +190,55 @@ def test_processes_end_with_the_iterator(start):
 def test_pixels_are_not_sent_to_processes():
     with pytest.raises(ValueError, match="Processes read paths, not a ndarray"):
         list(read_videos(read_or_die, [np.zeros(3)], 1))
+
+
+def test_an_error_of_the_model_fails_only_its_video(tiny_model, tiny_processor, videos):
+    """Also if other videos share its batch, and if parts of it follow."""
+    model, processor = tiny_model(), tiny_processor()
+    recognise = FacialExpressionPipeline(model=model, video_processor=processor, device="cpu", **SETTINGS)
+    expected = [recognise(video) for video in (videos[0], videos[3])]
+    forward = model.forward
+
+    def fail_for_marked(pixel_values):
+        if (pixel_values == 7).all(dim=(1, 2, 3, 4)).any():
+            raise RuntimeError("no such kernel")
+        return forward(pixel_values)
+
+    model.forward = fail_for_marked
+    original = many_videos._WindowReader.__call__
+
+    def mark(reader, video):
+        for part in original(reader, video):
+            if video == videos[1] and part.pixel_values is not None:
+                part.pixel_values[:] = 7
+            yield part
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(many_videos._WindowReader, "__call__", mark)
+        found = list(predict_videos(model, processor, [videos[0], videos[1], videos[3]], batch_size=2, **SETTINGS))
+    assert len(found) == 3
+    outcomes = {outcome.index: outcome for outcome in found}
+    assert outcomes[1].error == "RuntimeError: no such kernel"
+    assert_same(outcomes[0].result, expected[0])
+    assert_same(outcomes[2].result, expected[1])
+
+
+def test_memory_of_the_device_stops_everything(tiny_model, tiny_processor, videos):
+    model = tiny_model()
+
+    def fail(pixel_values):
+        raise RuntimeError("CUDA error: out of memory")
+
+    model.forward = fail
+    with pytest.raises(RuntimeError, match="out of memory"):
+        list(predict_videos(model, tiny_processor(), videos, **SETTINGS))
+
+
+@pytest.mark.parametrize("settings", [{"batch_size": 0}, {"num_workers": -1}, {"num_segments": 2}, {"window": -1}])
+def test_impossible_settings_are_refused(tiny_model, tiny_processor, settings):
+    with pytest.raises(ValueError, match=r"at least|num_segments evaluates whole frames|above 0"):
+        predict_videos(tiny_model(), tiny_processor(), [], **settings)
+
+
+def test_no_videos_are_no_results(tiny_model, tiny_processor):
+    assert not list(predict_videos(tiny_model(), tiny_processor(), [], num_workers=2, **SETTINGS))

@@ -7,7 +7,7 @@ import os
 import shutil
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -30,6 +30,7 @@ logger = logging.get_logger(__name__)
 
 LIST_FILE = "faces.csv"
 SETTINGS_FILE = "faces.json"
+SECONDS_FOR_SETTINGS = 60.0
 LIST_ENCODING = {"encoding": "utf-8", "errors": "backslashreplace"}  # names of files need not be UTF-8
 JPEG_QUALITY = 95
 VIDEOS_AHEAD = 4  # for each thread, so that no thread waits for work
@@ -55,6 +56,10 @@ def crop_corpus(
     size: int = 224,
     num_workers: int = 1,
     frame_order: str = "natural",
+    *,
+    videos: Sequence[str | os.PathLike] | None = None,
+    num_shards: int = 1,
+    shard: int = 0,
 ) -> list[Outcome]:
     """Write each video's main face as a folder of JPEG frames, under the video's own relative path.
 
@@ -70,12 +75,15 @@ def crop_corpus(
         size: Height and width of the crops in pixels. Owners of corpora distribute 224 or 256.
         num_workers: Number of threads. Each works on one video.
         frame_order: Order of the frames of a folder, as for `read_video`.
+        videos: Paths of videos in `source`. The default is all videos in it.
+        num_shards, shard: Crop only the videos `shard`, `shard + num_shards`, ... Several calls may crop the shards of
+            a corpus at the same time. Each has its own list of outcomes, `list_file_of(num_shards, shard)`.
 
     Returns:
-        The outcomes of all videos, including those of earlier calls, sorted by path.
+        The outcomes of all videos of the shard, including those of earlier calls, sorted by path.
 
     Raises:
-        ValueError: If there is no video, or a folder has both frames and videos.
+        ValueError: If there is no video, a folder has both frames and videos, or one of `videos` is not in `source`.
         ValueError: If `output_dir` contains the source, another process is writing to it, or it was made from another
             corpus, with other settings or by another program.
     """
@@ -84,15 +92,32 @@ def crop_corpus(
     source, output_dir = Path(os.path.abspath(source)), Path(os.path.abspath(output_dir))
     if source.resolve().is_relative_to(output_dir.resolve()):
         raise ValueError(f"'{source}' is in '{output_dir}', so crops would replace it. Choose another folder.")
-    root, videos = _find_videos(source, output_dir)
+    root, found = _find_videos(source, output_dir) if videos is None else (source, _below(source, videos))
+    list_file = list_file_of(num_shards, shard)
     output_dir.mkdir(parents=True, exist_ok=True)
     visible = [entry for entry in output_dir.iterdir() if not entry.name.startswith(".")]
     if visible and not (output_dir / SETTINGS_FILE).exists():
         raise ValueError(f"'{output_dir}' is not empty, and this command did not write it. Choose another folder.")
-    with only_writer(output_dir, f".{LIST_FILE}.lock"):
+    with only_writer(output_dir, f".{list_file}.lock"):
         settings = {"source": str(root.resolve()), "size": size, "margin": cropper.margin, "frame_order": frame_order}
-        _check_settings(output_dir, settings)
-        return _crop_all(Cropping(root, output_dir, cropper, size, frame_order), videos, num_workers)
+        with only_writer(output_dir, f".{SETTINGS_FILE}.lock", SECONDS_FOR_SETTINGS):  # shards may begin together
+            _check_settings(output_dir, settings)
+        cropping = Cropping(root, output_dir, cropper, size, frame_order, list_file)
+        return _crop_all(cropping, found[shard::num_shards], num_workers)
+
+
+def list_file_of(num_shards: int, shard: int) -> str:
+    """The name of the list of outcomes: `faces.csv`, or `faces-2-of-8.csv` for shard 2 of 8 (they count from 0)."""
+    return LIST_FILE if num_shards == 1 else f"faces-{shard}-of-{num_shards}.csv"
+
+
+def _below(source: Path, videos: Iterable[str | os.PathLike]) -> list[str]:
+    """The paths of videos, relative to `source`, sorted and without repetitions."""
+    found = {Path(os.path.abspath(video)) for video in videos}
+    for video in sorted(found):
+        if source not in video.parents:
+            raise ValueError(f"'{video}' is not in '{source}', so its crops have no place. Leave it out.")
+    return sorted(video.relative_to(source).as_posix() for video in found)
 
 
 def _find_videos(source: Path, output_dir: Path) -> tuple[Path, list[str]]:
@@ -174,6 +199,7 @@ class Cropping:
     cropper: FaceCropper
     size: int
     frame_order: str
+    list_file: str = LIST_FILE
     stop: threading.Event = field(default_factory=threading.Event)
 
     def crop(self, video: str) -> Outcome:
@@ -225,9 +251,9 @@ class _StoppedError(Exception):
 
 
 def _crop_all(cropping: Cropping, videos: list[str], num_workers: int) -> list[Outcome]:
-    output_dir = cropping.output_dir
-    listed = {outcome.video: outcome for outcome in _listed(output_dir, videos) if _is_done(outcome, output_dir)}
-    _write_list(output_dir, listed.values())
+    output_dir, list_path = cropping.output_dir, cropping.output_dir / cropping.list_file
+    listed = {outcome.video: outcome for outcome in _listed(list_path, videos) if _is_done(outcome, output_dir)}
+    _write_list(list_path, listed.values())
     done = {video: listed[video] for video in videos if video in listed}
     tasks = [(video, video) for video in videos if video not in done]
     numbers = Counter(outcome.status for outcome in done.values())
@@ -244,7 +270,7 @@ def _crop_all(cropping: Cropping, videos: list[str], num_workers: int) -> list[O
         try:
             for video, outcome in map_unordered(pool, cropping.crop, tasks, VIDEOS_AHEAD * num_workers):
                 done[video] = outcome
-                _append(output_dir, outcome)
+                _append(list_path, outcome)
                 numbers[outcome.status] += 1
                 progress.set_postfix({name: numbers[name] for name in (NO_FACE, FAILED)}, refresh=False)
                 progress.update()
@@ -266,11 +292,11 @@ def unfinished_folder(target: Path) -> Path:
     return target.with_name(f".{digest}.unfinished")
 
 
-def _listed(output_dir: Path, videos: Iterable[str]) -> list[Outcome]:
+def _listed(list_path: Path, videos: Iterable[str]) -> list[Outcome]:
     """Read the outcomes in the list. It has escapes for names that are not UTF-8; `videos` has the real names."""
-    if not (output_dir / LIST_FILE).exists():
+    if not list_path.exists():
         return []
-    with (output_dir / LIST_FILE).open(newline="", encoding="utf-8") as file:
+    with list_path.open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if None not in row.values()]  # the last row may be incomplete
     names = {escaped(video): video for video in videos}
     for row in rows:
@@ -279,13 +305,13 @@ def _listed(output_dir: Path, videos: Iterable[str]) -> list[Outcome]:
     return [Outcome(**row) for row in rows]
 
 
-def _write_list(output_dir: Path, outcomes: Iterable[Outcome]):
-    with whole_file(output_dir / LIST_FILE) as path, path.open("w", newline="", **LIST_ENCODING) as file:
+def _write_list(list_path: Path, outcomes: Iterable[Outcome]):
+    with whole_file(list_path) as path, path.open("w", newline="", **LIST_ENCODING) as file:
         writer = csv.writer(file)
         writer.writerow([column.name for column in fields(Outcome)])
         writer.writerows(asdict(outcome).values() for outcome in outcomes)
 
 
-def _append(output_dir: Path, outcome: Outcome):
-    with (output_dir / LIST_FILE).open("a", newline="", **LIST_ENCODING) as file:
+def _append(list_path: Path, outcome: Outcome):
+    with list_path.open("a", newline="", **LIST_ENCODING) as file:
         csv.writer(file).writerow(asdict(outcome).values())

@@ -11,6 +11,7 @@ from PIL import Image
 
 from lgi_former import extras
 from lgi_former.commands.cli import main
+from lgi_former.files import only_writer
 from lgi_former.image_processing import FaceCropper, read_video
 from lgi_former.training.preparation.faces import crop_corpus, unfinished_folder
 
@@ -112,6 +113,27 @@ def test_a_second_call_tries_only_failed_videos_again(crop, corpus, detector):
     (corpus / "sad" / "broken.mp4").unlink()
     write_frames(corpus / "sad" / "broken.mp4", left=20)
     assert crop()["sad/broken.mp4"].status == "cropped"
+
+
+def test_shards_share_a_folder(corpus, tmp_path, detector, monkeypatch):
+    """Also while another shard is being cropped, and for the videos of a list."""
+    monkeypatch.setattr("lgi_former.image_processing.CenterFaceDetector", lambda num_threads: detector)
+    list_file = tmp_path / "list.csv"
+    list_file.write_text("path,label\nhappy/two,1\nsad/broken.mp4,2\nhappy/one,3\nhappy/two,1\n")
+    crops = tmp_path / "crops"
+    words = ["prepare", "faces", str(corpus), str(crops), "--data", str(list_file), "--num_workers", "1"]
+    with only_writer(crops, ".faces-1-of-2.csv.lock"):
+        assert main([*words, "--num_shards", "2", "--shard", "0"]) == 1
+        assert main([*words, "--num_shards", "2", "--shard", "1"]) == 2
+    assert main([*words, "--num_shards", "2", "--shard", "1"]) == 0
+    listed = [list(csv.DictReader((crops / f"faces-{shard}-of-2.csv").open())) for shard in (0, 1)]
+    assert [[row["video"] for row in rows] for rows in listed] == [["happy/one", "sad/broken.mp4"], ["happy/two"]]
+    assert sorted(path.name for path in (crops / "happy").iterdir()) == ["one", "two"]
+
+
+def test_a_list_with_a_video_of_another_folder_is_refused(corpus, tmp_path, detector):
+    with pytest.raises(ValueError, match=r"/other\.mp4' is not in '.*corpus'"):
+        crop_corpus(corpus, tmp_path / "crops", FaceCropper(detector), videos=[corpus / "a", tmp_path / "other.mp4"])
 
 
 def test_a_stopped_call_leaves_no_incomplete_folder(crop, tmp_path, monkeypatch):
