@@ -57,6 +57,7 @@ def agent(tmp_path, load_module):
         script = Path(__file__).with_name("many_machines_run.py")
         command = [sys.executable, *launch.split(), "--local_addr", "127.0.0.1", str(script), "tiny.yaml"]
         variables = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "GLOO_SOCKET_IFNAME": "lo"}
+        variables["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"  # docs/scaling.md says why
         with (tmp_path / f"agent_{len(started)}.log").open("wb") as log:
             agent = subprocess.Popen(command, cwd=tmp_path, env=os.environ | variables, stderr=log, stdout=log)
         started.append(agent)
