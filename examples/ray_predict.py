@@ -1,6 +1,6 @@
 """Predicts the videos of a list on all GPUs, or all CPUs, of a Ray cluster: `pip install "lgi-former[faces,ray]"`.
 
-    python ray_predict.py s3://bucket/videos.parquet s3://bucket/results --model mae-dfer-dfew
+    python ray_predict.py s3://bucket/videos.parquet s3://bucket/results --model someone/finetuned
 
 The list is a Parquet file, or a folder of them, with the column `video`. All machines must be able to read its paths.
 The results are Parquet files with the columns of the list and those of `lgi_former.VideoPredictor`. Ray computes the
@@ -16,9 +16,12 @@ from lgi_former import VideoPredictor
 
 
 def main():
+    def path(text):  # workers have other current folders
+        return text if "://" in text else os.path.abspath(text)
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("videos", help="Parquet file or folder, local or s3://")
-    parser.add_argument("output", help="folder for the results, local or s3://")
+    parser.add_argument("videos", type=path, help="Parquet file or folder, local or s3://")
+    parser.add_argument("output", type=path, help="new folder for the results, local or s3://")
     parser.add_argument("--model", required=True, help="folder or Hub repository of a fine-tuned classifier")
     parser.add_argument("--column", default="video", help="column of the paths (default: %(default)s)")
     parser.add_argument("--batch_size", type=int, default=16, help="videos that a worker takes at a time")
@@ -26,10 +29,7 @@ def main():
     parser.add_argument("--no_crop_faces", action="store_true", help="the videos show faces only")
     args = parser.parse_args()
 
-    if "://" not in args.videos:
-        args.videos = os.path.abspath(args.videos)  # workers have other current folders
-    if "://" not in args.output:
-        args.output = os.path.abspath(args.output)
+    model = path(args.model) if os.path.isdir(args.model) else args.model
     ray.init()  # the cluster of RAY_ADDRESS, or else this machine
     resources = ray.cluster_resources()
     gpus, cpus = int(resources.get("GPU", 0)), int(resources["CPU"])
@@ -39,7 +39,7 @@ def main():
         .repartition(target_num_rows_per_block=args.batch_size)  # no more than this is computed again
         .map_batches(
             VideoPredictor,
-            fn_constructor_args=[args.model, args.column],
+            fn_constructor_args=[model, args.column],
             fn_constructor_kwargs={"num_workers": readers, "crop_faces": not args.no_crop_faces},
             batch_size=args.batch_size,
             batch_format="pandas",
@@ -48,7 +48,7 @@ def main():
             concurrency=(1, gpus or cpus),  # so that the run goes on with fewer machines
         )
     )
-    predicted.write_parquet(args.output, mode="overwrite")
+    predicted.write_parquet(args.output, mode="error")
     results = ray.data.read_parquet(args.output, columns=["error"])
     failed = results.filter(expr="error != ''").count()
     print(f"{results.count()} videos, {failed} of them failed. Their column `error` says why.")

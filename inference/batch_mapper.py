@@ -25,7 +25,7 @@ class BatchMapper(ABC):
         self.column = column
 
     def __call__(self, batch: Mapping[str, Any] | pd.DataFrame) -> dict[str, Any] | pd.DataFrame:
-        """Add the results. One broken video does not stop the others: the column `error` says why it failed.
+        """Add the results. One broken video does not stop the others: a column says why it failed.
 
         Returns:
             A batch of the same rows in the same order, with an array for each result.
