@@ -35,6 +35,8 @@ _MODULE_OF_NAME = {
     "FacialExpressionMetric": ".training.evaluation.metrics",
     "ExportedModel": ".inference",
     "FacialExpressionPipeline": ".inference",
+    "VideoPredictor": ".inference.video_predictor",
+    "FaceCropper": ".training.preparation.face_batches",
     "export_model": ".export",
 }
 

@@ -10,6 +10,7 @@ import io
 import logging
 import os
 import shlex
+import subprocess
 import sys
 import threading
 import warnings
@@ -238,8 +239,14 @@ def print_step(message: str):
 
 
 def suggest(*words: str):
-    """Print the next command as a note. Its words are quoted for the shell, so that the line can be copied."""
-    note(f"Next: {shlex.join(words)}")
+    """Print the next command as a note. The line can be copied."""
+    note(f"Next: {command_line(*words)}")
+
+
+def command_line(*words: str) -> str:
+    """The line of a command, with quotes as the shell of this system needs them."""
+    # Single quotes have no meaning in the command prompt of Windows.
+    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
 
 
 def words_to_finetune(model: str) -> list[str]:

@@ -13,7 +13,7 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 
-VERSION = re.search(r'__version__ = "(.+)"', Path(__file__).with_name("version.py").read_text())[1]
+VERSION = re.search(r'__version__ = "(.+)"', Path(__file__).with_name("version.py").read_text(encoding="utf-8"))[1]
 ROOMS = find_packages(where=".", exclude=["tests", "tests.*", "benchmarks", "benchmarks.*"])
 
 # huggingface_hub, safetensors and tqdm have no line. Transformers needs them, and its range of versions applies.
@@ -71,6 +71,7 @@ EXPORT = [
 ]
 OPENVINO = ["openvino>=2025.3"]  # `export --format openvino`, and running such a model
 UMAP = ["umap-learn>=0.5.7"]  # `visualize embeddings --method umap`
+RAY = ["ray[data]>=2.60"]  # `examples/ray_predict.py`. Only clusters need it, so `all` leaves it out.
 TORCHCODEC = ["torchcodec"]  # `--backend torchcodec`. Its release must match torch's, so `all` leaves it out.
 DOCS = [
     "mkdocs-material>=9.7",  # the documentation site; it needs mkdocs
@@ -85,6 +86,7 @@ DEV = [
     *PEFT,
     *EXPORT,
     *OPENVINO,
+    *RAY,
     *DOCS,
     "codespell>=2.4",  # spelling
     "grimp>=3.5",  # tests of the import layers
@@ -150,6 +152,7 @@ setup(
         "openvino": OPENVINO,
         "torchcodec": TORCHCODEC,
         "umap": UMAP,
+        "ray": RAY,
         "docs": DOCS,
         "all": ALL,
         "dev": DEV,

@@ -105,7 +105,7 @@ def measure(video: str, model_name_or_path: str | None) -> dict:
 
 def count_frames(frame_stream) -> dict:
     """Count, from now on, the decoded frames and how many are held at the same time."""
-    counts, held, decoded = {"decoded": 0, "most_held": 0}, weakref.WeakSet(), frame_stream._decoded
+    counts, held, decoded = {"decoded": 0, "most_held": 0}, weakref.WeakSet(), frame_stream.decoded_frames
 
     def counted(*arguments):
         for frame in decoded(*arguments):
@@ -115,7 +115,7 @@ def count_frames(frame_stream) -> dict:
             counts["most_held"] = max(counts["most_held"], len(held))
             yield frame
 
-    frame_stream._decoded = counted
+    frame_stream.decoded_frames = counted
     return counts
 
 

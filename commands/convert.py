@@ -3,10 +3,9 @@
 import argparse
 import math
 import os
-import shlex
 
 from ..configuration import DATASET_LABELS
-from ..messages import print_step, silence_libraries, suggest, words_to_finetune
+from ..messages import command_line, print_step, silence_libraries, suggest, words_to_finetune
 from .options import positive_int
 
 
@@ -99,7 +98,7 @@ def _print_conversion(conversion):
         print(f"By the options in the file, it is the authors' {release.name}, {release.link}")
     if kind_of(config.architectures) == "classifier":
         print(f"Classes: {', '.join(config.id2label.values())}.")
-        print_step(f"Try it: lgi-former predict VIDEO --model {shlex.quote(str(folder))}")
+        print_step(f"Try it: {command_line('lgi-former', 'predict', 'VIDEO', '--model', str(folder))}")
     else:
         print("It is pre-trained, not fine-tuned: AutoModelForVideoClassification gives it a new, untrained head.")
         suggest(*words_to_finetune(str(folder)))

@@ -1,10 +1,9 @@
 """`lgi-former quickstart`."""
 
 import os
-import shlex
 
 from ..extras import require_extra
-from ..messages import silence_what_is_not_shown
+from ..messages import command_line, silence_what_is_not_shown
 
 
 SUMMARY = "the whole method on drawn faces, in minutes"
@@ -34,7 +33,8 @@ def run(args) -> int:
     try:
         outcome = quickstart(args.output, args.seed, args.quick, args.resume)
     except KeyboardInterrupt:
-        print(f"\nStopped. Go on with: lgi-former quickstart --resume --output {shlex.quote(args.output)}", flush=True)
+        resume = command_line("lgi-former", "quickstart", "--resume", "--output", args.output)
+        print(f"\nStopped. Go on with: {resume}", flush=True)
         return 130
     print_results(outcome.figures)
     print(summary(outcome))

@@ -46,7 +46,7 @@ def test_the_source_distribution_holds_tests_and_documents(built):
     expected = {"setup.py", "CHANGELOG.md", "CITATION.cff", "docs/testing.md", "docs/figures/reconstruction.png"}
     expected |= {".ci/run", "tests/conftest.py", "tests/golden/optimization.json", "benchmarks/model_speed.py"}
     expected |= {"examples/analyse_a_video.ipynb", "examples/fine_tune_on_your_own_videos.ipynb"}
-    expected |= {"examples/predict_onnx.py"}
+    expected |= {"examples/predict_onnx.py", "examples/ray_predict.py"}
     assert expected <= in_source
     assert not [name for name in in_source if name.endswith(".pyc")]
 
@@ -60,7 +60,7 @@ def test_the_version_is_written_in_one_place(setup_arguments):
 
 def test_all_holds_every_extra_for_users(setup_arguments):
     extras = setup_arguments["extras_require"]
-    expected = {need for name in extras.keys() - {"all", "dev", "docs", "torchcodec"} for need in extras[name]}
+    expected = {need for name in extras.keys() - {"all", "dev", "docs", "ray", "torchcodec"} for need in extras[name]}
     assert set(extras["all"]) == expected
 
 

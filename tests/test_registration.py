@@ -153,6 +153,7 @@ def test_public_names():
     assert set(lgi_former.__all__) == {
         "EvaluationTransform",
         "ExportedModel",
+        "FaceCropper",
         "FacialExpressionMetric",
         "FacialExpressionPipeline",
         "FinetuningCollator",
@@ -167,6 +168,7 @@ def test_public_names():
         "PretrainingCollator",
         "RegionTubeMasking",
         "TrainingTransform",
+        "VideoPredictor",
         "ViewCollator",
         "convert_mae_dfer_checkpoint",
         "download",

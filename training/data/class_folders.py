@@ -46,7 +46,7 @@ def list_class_folders(root: Path) -> Annotations:
                 "images. Add some or remove the folder."
             )
         num_images += sum(map(_is_image, clips))
-        paths += [os.path.join(folder.name, clip.name) for clip in clips]
+        paths += [f"{folder.name}/{clip.name}" for clip in clips]  # the same list on all systems
         labels += [folder.name] * len(clips)
     if num_images:
         others = f", beside {len(paths) - num_images} videos" if num_images < len(paths) else ""

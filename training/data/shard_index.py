@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from huggingface_hub.utils.sha import sha_fileobj
 
 from ...files import whole_file
+from ...image_processing.decoding.local_videos import is_address
 from ...image_processing.decoding.video_sources import without_passwords
 
 
@@ -79,7 +80,7 @@ def index_url(source: str) -> str | None:
     """The address of the `index.json` that a path or URL is or contains; None if there is none."""
     if PurePosixPath(source).suffix == ".json":
         return source
-    if "://" not in source:
+    if not is_address(source):
         return str(Path(source, INDEX_FILE)) if Path(source, INDEX_FILE).is_file() else None
     return None if PurePosixPath(source).suffix == ".tar" else f"{source.rstrip('/')}/{INDEX_FILE}"
 
@@ -96,8 +97,7 @@ def read_index(url: str) -> ShardIndex:
         raise ShardError(
             f"'{url}' is not an index of shards as `lgi-former prepare shards` writes it ({error!r})."
         ) from error
-    folder = url.rpartition("/")[0]
-    return ShardIndex([_located(shard, folder) for shard in shards], classes)
+    return ShardIndex([_located(shard, url) for shard in shards], classes)
 
 
 def open_index(source: str) -> ShardIndex:
@@ -121,9 +121,13 @@ def _check(shards: list[Shard], classes: list[str] | None):
         raise ValueError(f"the classes {classes!r}")
 
 
-def _located(shard: Shard, folder: str) -> Shard:
-    is_absolute = "://" in shard.url or shard.url.startswith("/") or not folder
-    return shard if is_absolute else replace(shard, url=f"{folder}/{shard.url}")
+def _located(shard: Shard, index: str) -> Shard:
+    """The shard with its path or address, from its URL relative to that of the index."""
+    if is_address(shard.url) or Path(shard.url).is_absolute():
+        return shard
+    if is_address(index):
+        return replace(shard, url=f"{index.rpartition('/')[0]}/{shard.url}")
+    return replace(shard, url=str(Path(index).parent / shard.url))
 
 
 @functools.lru_cache(maxsize=CACHED_TABLES)

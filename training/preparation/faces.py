@@ -118,7 +118,7 @@ def crop_corpus(
         with only_writer(output_dir, f".{SETTINGS_FILE}.lock", SECONDS_FOR_SETTINGS):  # shards may begin together
             _check_settings(output_dir, settings)
         reading |= {"frame_order": frame_order}
-        cropping = _Cropping(root, output_dir, cropper, size, reading, cuts, list_file)
+        cropping = Cropping(root, output_dir, cropper, size, reading, cuts, list_file)
         return _crop_all(cropping, found[shard::num_shards], num_workers)
 
 
@@ -147,7 +147,7 @@ def _find_videos(source: Path, output_dir: Path) -> tuple[Path, list[str]]:
         _refuse_mixture(source)
         return source.parent, [source.name]
     skipped = []
-    videos = sorted(str(path.relative_to(source)) for path in _videos_in(source, output_dir.resolve(), skipped))
+    videos = sorted(path.relative_to(source).as_posix() for path in _videos_in(source, output_dir.resolve(), skipped))
     if not videos:
         raise ValueError(
             f"'{source}' holds no videos: neither files ({', '.join(VIDEO_SUFFIXES)}) nor folders of frames "
@@ -195,27 +195,28 @@ def _refuse_mixture(folder: Path):
 def _check_settings(output_dir: Path, settings: dict):
     file = output_dir / SETTINGS_FILE
     if not file.exists():
-        file.write_text(json.dumps(settings))
+        file.write_text(json.dumps(settings), encoding="utf-8")
         return
+    written = file.read_text(encoding="utf-8")
     # Earlier versions sorted by name, did not align and did not look for cuts. Their settings lack these entries.
-    written = {"frame_order": "name", "align": False, "cuts": False} | json.loads(file.read_text())
-    switches = [name for name in ("align", "cuts") if written[name] != settings[name]]
-    if switches and written == settings | {name: not settings[name] for name in switches}:
-        options = " and ".join(f"{'leave out' if written[name] else 'add'} --no_{name}" for name in switches)
-        values = ", ".join(f"{name}={written[name]}" for name in switches)
+    before = {"frame_order": "name", "align": False, "cuts": False} | json.loads(written)
+    switches = [name for name in ("align", "cuts") if before[name] != settings[name]]
+    if switches and before == settings | {name: not settings[name] for name in switches}:
+        options = " and ".join(f"{'leave out' if before[name] else 'add'} --no_{name}" for name in switches)
+        values = ", ".join(f"{name}={before[name]}" for name in switches)
         raise ValueError(
             f"'{output_dir}' has crops that were made otherwise. To continue it, {options} ({values} in Python). Or "
             "choose another folder."
         )
-    if written != settings:
+    if before != settings:
         raise ValueError(
-            f"'{output_dir}' has crops with the settings {file.read_text()}, not {json.dumps(settings)}. Use the same "
-            "settings or another folder."
+            f"'{output_dir}' has crops with the settings {written}, not {json.dumps(settings)}. Use the same settings "
+            "or another folder."
         )
 
 
 @dataclass
-class _Cropping:
+class Cropping:
     """Crops the faces of single videos in `root`. The arguments are those of `crop_corpus` and of `open_frames`."""
 
     root: Path
@@ -223,8 +224,8 @@ class _Cropping:
     cropper: FaceCropper
     size: int
     reading: dict
-    cuts: bool
-    list_file: str
+    cuts: bool = True
+    list_file: str = LIST_FILE
     stop: threading.Event = field(default_factory=threading.Event)
 
     def crop(self, video: str) -> Outcome:
@@ -277,7 +278,7 @@ class _StoppedError(Exception):
     """The call was stopped while a video was in progress."""
 
 
-def _crop_all(cropping: _Cropping, videos: list[str], num_workers: int) -> list[Outcome]:
+def _crop_all(cropping: Cropping, videos: list[str], num_workers: int) -> list[Outcome]:
     output_dir, list_path = cropping.output_dir, cropping.output_dir / cropping.list_file
     listed = {outcome.video: outcome for outcome in _listed(list_path, videos) if _is_done(outcome, output_dir)}
     _write_list(list_path, listed.values())

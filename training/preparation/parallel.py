@@ -4,6 +4,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
@@ -11,6 +12,8 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
 from typing import TypeVar
 
+
+MOST_PROCESSES_ON_WINDOWS = 61  # a limit of `ProcessPoolExecutor`
 
 Key, Argument, Result = TypeVar("Key"), TypeVar("Argument"), TypeVar("Result")
 
@@ -68,12 +71,14 @@ def worker_processes(num_workers: int, preload: str) -> Iterator[ProcessPoolExec
     """A pool of processes. They end at once when the block raises, or when this process is killed.
 
     Args:
-        num_workers: Number of processes. With 0, there is no pool.
+        num_workers: Number of processes, on Windows at most 61. With 0, there is no pool.
         preload: Name of a module. A fork server imports it once for all processes.
     """
     if num_workers == 0:
         yield None
         return
+    if sys.platform == "win32":
+        num_workers = min(num_workers, MOST_PROCESSES_ON_WINDOWS)
     context = _process_context(preload)
     until_closed, closing = context.Pipe(duplex=False)
     with (

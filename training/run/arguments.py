@@ -242,6 +242,13 @@ class RecipeTrainingArguments(LGIFormerTrainingArguments):
         default=None,
         metadata={"help": "Checkpoint to resume from, or true: the newest whole checkpoint in --output_dir."},
     )
+    total_batch_size: int | None = field(
+        default=None,
+        metadata={
+            "help": "Clips of a step, on all processes together. It sets --gradient_accumulation_steps, so a resumed "
+            "run may have more or fewer processes."
+        },
+    )
     disable_tqdm: bool | None = field(
         default=None, metadata={"help": "Show no progress bars (default: where the output is not a terminal)."}
     )
@@ -301,6 +308,25 @@ class RecipeTrainingArguments(LGIFormerTrainingArguments):
             self.bf16 = not self.fp16 and device_has_bf16(self.use_cpu)
         self._choose_strategies()
         super().__post_init__()
+        if self.total_batch_size is not None:
+            self.gradient_accumulation_steps = self._steps_to_accumulate()
+
+    def _steps_to_accumulate(self) -> int:
+        """The steps of gradient accumulation that give `total_batch_size`.
+
+        Raises:
+            ValueError: If no number of steps does, or one is given.
+        """
+        if self.gradient_accumulation_steps != 1:
+            raise ValueError("total_batch_size sets gradient_accumulation_steps. Give one of the two.")
+        at_once = self.train_batch_size * self.world_size
+        if self.total_batch_size < 1 or self.total_batch_size % at_once:
+            raise ValueError(
+                f"total_batch_size={self.total_batch_size} is not a multiple of the {at_once} clips that "
+                f"{self.world_size} processes take at once. Change per_device_train_batch_size, which is "
+                f"{self.per_device_train_batch_size}."
+            )
+        return self.total_batch_size // at_once
 
     def _choose_strategies(self):
         """Set the defaults of evaluation and saving.

@@ -113,7 +113,9 @@ def write_cross_validation(folders: dict[int, Path], parent: Path) -> dict:
         `folds`: the `FIGURES` of each; `mean` and `standard_deviation` (divided by n - 1; None for one fold) of them;
         `pooled`: figures of all predictions.
     """
-    figures = {fold: json.loads(Path(folder, METRICS_FILE).read_text()) for fold, folder in folders.items()}
+    figures = {
+        fold: json.loads(Path(folder, METRICS_FILE).read_text(encoding="utf-8")) for fold, folder in folders.items()
+    }
     task = next(iter(figures.values())).get("task", "single_label")
     of_folds = {fold: {name: figures[fold][name] for name in FIGURES[task]} for fold in folders}
     pooled = pool_evaluations(list(folders.values()), Path(parent, POOLED_FOLDER))

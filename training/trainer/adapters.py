@@ -123,4 +123,5 @@ def _write_absolute_base(file: Path):
     base = settings.get("base_model_name_or_path")
     if base and Path(base).is_dir():
         with whole_file(file) as copy:
-            copy.write_text(json.dumps(settings | {"base_model_name_or_path": str(Path(base).resolve())}, indent=2))
+            settings["base_model_name_or_path"] = str(Path(base).resolve())
+            copy.write_text(json.dumps(settings, indent=2), encoding="utf-8")

@@ -53,7 +53,7 @@ def _steps_per_epoch(args, num_videos):
 
 def save_data_order(trainer: Trainer, checkpoint: Path):
     """Write `DATA_ORDER_FILE` into a checkpoint."""
-    (checkpoint / DATA_ORDER_FILE).write_text(json.dumps(data_order(trainer), indent=2))
+    (checkpoint / DATA_ORDER_FILE).write_text(json.dumps(data_order(trainer), indent=2), encoding="utf-8")
 
 
 def check_data_order(trainer: Trainer, checkpoint: str):
@@ -68,7 +68,7 @@ def check_data_order(trainer: Trainer, checkpoint: str):
     file = Path(checkpoint, DATA_ORDER_FILE)
     if not file.exists():
         return
-    saved, now = json.loads(file.read_text()), data_order(trainer)
+    saved, now = json.loads(file.read_text(encoding="utf-8")), data_order(trainer)
     if saved and "sampler" in now:
         saved = {"sampler": RANDOM} | saved  # checkpoints of earlier versions do not record it
     changed = [f"{name} was {saved.get(name)} and is {now[name]}" for name in now if saved.get(name) != now[name]]

@@ -50,7 +50,7 @@ class RestoreRunningLoss(TrainerCallback):
         file = Path(self.checkpoint or "", PROGRESS_FILE)
         if self.checkpoint is None or not file.is_file():
             return
-        progress, trainer = json.loads(file.read_text()), self.trainer
+        progress, trainer = json.loads(file.read_text(encoding="utf-8")), self.trainer
         trainer._tr_loss += progress["loss_since_then"]
         trainer._total_loss_scalar -= progress["loss_since_then"]  # the mean is over the steps of this call
         trainer._globalstep_last_logged = progress["last_logged_step"]
@@ -61,4 +61,4 @@ def save_running_loss(trainer: Trainer, checkpoint: Path):
     loss = trainer.accelerator.reduce(trainer._tr_loss.detach(), "mean").item()
     if trainer.args.should_save:
         progress = {"last_logged_step": trainer._globalstep_last_logged, "loss_since_then": loss}
-        (checkpoint / PROGRESS_FILE).write_text(json.dumps(progress, indent=2))
+        (checkpoint / PROGRESS_FILE).write_text(json.dumps(progress, indent=2), encoding="utf-8")

@@ -70,7 +70,7 @@ def seal_checkpoint(folder: str | os.PathLike):
     files = [path for path in folder.rglob("*") if path.is_file() and path.name not in (SEAL, TRANSFORMERS_MARK)]
     sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
     with whole_file(folder / SEAL) as file:
-        file.write_text(json.dumps(sizes, indent=2))
+        file.write_text(json.dumps(sizes, indent=2), encoding="utf-8")
 
 
 def clear_folder(folder: str | os.PathLike):
@@ -107,7 +107,7 @@ def missing_part(folder: str | os.PathLike) -> str | None:
     if not (folder / SEAL).is_file():
         return f"it has no {SEAL}, which is written last"
     try:
-        sizes = dict(json.loads((folder / SEAL).read_text()))
+        sizes = dict(json.loads((folder / SEAL).read_text(encoding="utf-8")))
     except (TypeError, ValueError):
         return f"its {SEAL} is damaged"
     for name, size in sizes.items():

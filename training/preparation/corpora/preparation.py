@@ -112,7 +112,7 @@ def prepare_unlabelled(
     folder = folder_of_clips(corpus, options)
     clips, record_file = corpus.clips, options.output / RECORD_FILE
     if options.dry_run:
-        with open(os.devnull, "w") as nowhere:
+        with open(os.devnull, "w", encoding="utf-8") as nowhere:
             found = list_clips(clips, options.root, folder, ReadabilityRecord(record_file), nowhere)
         _check_any_found(corpus, found, options.root / folder)
         return found

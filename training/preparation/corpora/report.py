@@ -1,6 +1,5 @@
 """Reports of a preparation: clips per class and split, missing clips, and the next command."""
 
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
@@ -10,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ....configuration import DATASET_LABELS
-from ....messages import console
+from ....messages import command_line, console
 from ...run.recipes import read_recipe
 from .descriptions import SPLITS, Corpus
 from .labelled import LabelledClips
@@ -101,7 +100,7 @@ def next_command(corpus: Corpus, options: PreparationOptions, folds: Sequence[in
     words += ["--data_root", str(options.root)]
     if folds != [None]:
         words += ["--folds", *map(str, folds)]
-    return shlex.join(words)
+    return command_line(*words)
 
 
 def _cell(numbers) -> str:

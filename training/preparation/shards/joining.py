@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ....image_processing.decoding.local_videos import is_address
 from ...data.shard_index import INDEX_FILE, Shard, ShardError, ShardIndex, open_index
 
 
@@ -39,4 +40,10 @@ def join_parts(parts: Sequence[str], output_dir: str | os.PathLike) -> ShardInde
 
 
 def _seen_from(folder: Path, shard: Shard) -> Shard:
-    return shard if "://" in shard.url else replace(shard, url=os.path.relpath(shard.url, folder))
+    if is_address(shard.url):
+        return shard
+    try:
+        url = os.path.relpath(shard.url, folder)
+    except ValueError:  # another drive of Windows
+        url = os.path.abspath(shard.url)
+    return replace(shard, url=Path(url).as_posix())  # readable on all systems
