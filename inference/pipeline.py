@@ -19,6 +19,7 @@ from ..image_processing.decoding.decoder_backends import check_backend_name
 from ..image_processing.decoding.frame_folders import check_frame_order
 from ..image_processing.decoding.frame_stream import FRAME_RATE
 from .exported_model import ExportedModel
+from .frame_iterator import is_frame_by_frame, open_iterator
 from .frame_scores import FrameScores
 from .prediction import answer_kind, score_frames
 from .timeline import summarise
@@ -151,14 +152,47 @@ class FacialExpressionPipeline(Pipeline):
             return [self._result(video, batch_size, kwargs) for video in videos]
         return self._result(videos, batch_size, kwargs)
 
-    def stream(self, video, batch_size: int | None = None, **kwargs) -> Iterator[dict]:
-        """Yield the timeline of one video entry by entry, while it is read. The arguments are those of a call."""
-        reading, *settings = self._settings(kwargs)
-        with open_frames(video, **reading) as frames:
-            yield from self._entries(frames, batch_size, *settings)
+    def stream(
+        self, video, batch_size: int | None = None, *, times=None, channel_order: str = "rgb", **kwargs
+    ) -> Iterator[dict]:
+        """
+        Yield the timeline of one video entry by entry, while it is read, or while its frames arrive.
+
+        Frames that arrive one by one, such as those of a camera, have the entries of a video of the same frames.
+        Memory is bounded. `docs/live.md` states the delay of entries. Closing this generator closes the iterators.
+
+        Args:
+            video: One video as for a call. Or an iterator of frames: uint8 arrays or tensors (height, width, channels)
+                or (channels, height, width), PIL images, or frames of PyAV. Or of pairs of a frame and its time.
+            batch_size (`int`, *optional*): Clips in a batch of the model. The default for an iterator is 1, because a
+                larger batch waits for later clips.
+            times (iterable of `float`, *optional*): Seconds of each frame. Entries count from the first frame. Frames
+                of PyAV have their own times. Otherwise pass pairs, `times` or `frame_rate`.
+            channel_order (`str`, defaults to `"rgb"`): `"bgr"` for arrays of OpenCV.
+            kwargs: Further arguments of a call. For an iterator, `frame_rate` is the rate of its frames, and there is
+                no `backend` and no `frame_order`.
+
+        Yields:
+            Entries as in the `timeline` of a call.
+
+        Raises:
+            ValueError: As for a call. Also if a frame is not uint8, changes its size or has no time, or a time is not
+                finite, goes back, or follows after more than 10 seconds.
+        """
+        reading, *settings = self.settings(kwargs)
+        if not is_frame_by_frame(video, times, channel_order):
+            opened, default_batch_size = open_frames(video, **reading), DEFAULT_BATCH_SIZE
+        else:
+            for name in set(READING) - {"frame_rate"}:
+                if kwargs.get(name) is not None:
+                    raise ValueError(f"{name} is for files. Leave it out for an iterator of frames.")
+            rates = kwargs.get("frame_rate"), reading.get("frame_rate")
+            opened, default_batch_size = open_iterator(video, times, channel_order, *rates), 1
+        with opened as frames:
+            yield from self._entries(frames, batch_size, *settings, default_batch_size)
 
     def _result(self, video, batch_size: int | None, kwargs: dict) -> dict:
-        reading, *settings = self._settings(kwargs)
+        reading, *settings = self.settings(kwargs)
         with open_frames(video, **reading) as frames:
             timeline = sorted(self._entries(frames, batch_size, *settings), key=lambda e: (e["start"], e["person"]))
         name = os.fspath(video) if isinstance(video, (str, os.PathLike)) else None
@@ -168,7 +202,7 @@ class FacialExpressionPipeline(Pipeline):
         duration = round(frames.passed, 3)
         return {"video": name, "duration": duration, **self.kind.fields(), **summary, "timeline": timeline}
 
-    def _settings(self, kwargs: dict) -> tuple[dict, dict, dict]:
+    def settings(self, kwargs: dict) -> tuple[dict, dict, dict]:
         """Settings of `open_frames`, `preprocess` and `postprocess`, from a call or else from the pipeline."""
         preprocess_params, _, postprocess_params = self._sanitize_parameters(**kwargs)
         preprocess_params = {**self._preprocess_params, **preprocess_params}
@@ -176,12 +210,23 @@ class FacialExpressionPipeline(Pipeline):
         reading |= {name: preprocess_params.pop(name) for name in READING if name in preprocess_params}
         return reading, preprocess_params, {**self._postprocess_params, **postprocess_params}
 
-    def _entries(self, frames: FrameStream, batch_size: int | None, preprocess: dict, postprocess: dict):
+    def _entries(
+        self,
+        frames: FrameStream,
+        batch_size: int | None,
+        preprocess: dict,
+        postprocess: dict,
+        default_batch_size: int = DEFAULT_BATCH_SIZE,
+    ) -> Iterator[dict]:
         _check_batch_size(batch_size)
         clips = self.preprocess(frames, **preprocess)
-        batch_size = batch_size or self._batch_size or DEFAULT_BATCH_SIZE
+        batch_size = batch_size or self._batch_size or default_batch_size
+        yield from self.entries(iter(lambda: list(itertools.islice(clips, batch_size)), []), **postprocess)
+
+    def entries(self, batches: Iterable[list[Clip]], **postprocess) -> Iterator[dict]:
+        """Yield the entries of the timeline for batches of clips of one video, in the order of `preprocess`."""
         frame_scores = FrameScores()
-        while batch := list(itertools.islice(clips, batch_size)):
+        for batch in batches:
             scores = self.forward({"pixel_values": torch.stack([clip.pixel_values for clip in batch])})
             scored = (batch, scores) if scores.ndim == 2 else frame_scores.add(batch, scores)
             yield from self.postprocess(scored, **postprocess)
