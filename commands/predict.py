@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..extras import require_extra
 from ..messages import announce_if_slow, fail, first_line, note, shows_progress, silence_libraries
+from . import predict_live
 from .options import (
     FIGURE_SUFFIXES,
     MODEL_NAMES,
@@ -36,6 +37,7 @@ def add_arguments(parser):
     add_revision(parser)
     parser.add_argument("--sample", action="store_true", help="predict on a drawn clip, to try a model")
     add_device(parser)
+    predict_live.add_arguments(parser)
     _add_analysis_arguments(parser.add_argument_group("analysis"))
     _add_output_arguments(parser.add_argument_group("output"))
 
@@ -107,6 +109,10 @@ def run(args) -> int:
     note instead of scores. A video that cannot be read is reported on stderr, and with --json, --csv and --output also
     in the output. The exit status is 0 if all videos were read, with or without a face; 1 if some failed; 2 if nothing
     could be done."""
+    predict_live.check(args)
+    if args.live is not None:
+        silence_libraries()
+        return predict_live.predict_live(lambda: _load(args)[0], args)
     _check(args)
     if args.output is not None or args.timeline is not None or args.annotate is not None:
         require_extra("figures")
