@@ -80,8 +80,8 @@ def predict_live(load, args) -> int:
         except KeyboardInterrupt:
             pass
         except (VideoReadError, TimeoutError) as error:
-            message = first_line(error)
-            fail(message if args.live in message else f"'{args.live}' is lost: {message}. Check it, and begin again.")
+            is_sentence = isinstance(error, VideoReadError)
+            fail(first_line(error) if is_sentence else f"'{source.name}' is lost: {error}. Check it, and begin again.")
             status = 1 if frames.seconds else 2
     if frames.seconds:
         for sentence in (*source.notes, *_summary(recognition, frames)):

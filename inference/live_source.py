@@ -13,7 +13,12 @@ from ..image_processing.decoding.frame_clock import FrameClock
 from ..image_processing.decoding.frame_stream import FRAME_RATE, TimedFrame
 from ..image_processing.decoding.pyav_decoding import SameSize, decoded_frames, video_stream
 from ..image_processing.decoding.video_packets import VideoPackets
-from ..image_processing.decoding.video_sources import VideoReadError, is_file_url, path_of_file_url
+from ..image_processing.decoding.video_sources import (
+    VideoReadError,
+    is_file_url,
+    path_of_file_url,
+    without_passwords,
+)
 
 
 PIPE = "-"
@@ -46,6 +51,7 @@ class LiveSource:
             after so many seconds without data.
 
     Attributes:
+        name (`str`): The name for messages, without a password.
         notes (`list[str]`): Sentences about unusual frames. The list is complete after the last frame.
 
     Raises:
@@ -53,7 +59,7 @@ class LiveSource:
     """
 
     def __init__(self, name: str, timeout: float):
-        self.name = name
+        self.name = without_passwords(name)
         self.notes = []
         self._timeout = timeout
         self._file, self._format, self._options = name, None, {}

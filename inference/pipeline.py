@@ -77,6 +77,7 @@ class FacialExpressionPipeline(Pipeline):
             raise ValueError("facial-expression-recognition needs a model with a video processor, or one passed.")
         self._num_frames = _num_frames(self.video_processor, self.model.config)
         self._sampling_rate = getattr(self.video_processor, "sampling_rate", None) or DEFAULT_SAMPLING_RATE
+        self.seconds_between_frames = self._sampling_rate / FRAME_RATE  # of a clip, by default
         self.kind = answer_kind(self.model.config)
         self._face_cropper = face_cropper
         _check_batch_size(self._batch_size)

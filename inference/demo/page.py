@@ -122,7 +122,7 @@ def _add_camera(recognition: Recognition):
         answer_picture,
         [camera, crop_faces],
         [note, scores],
-        stream_every=min(recognition.seconds_between_frames, MAX_SECONDS_BETWEEN_PICTURES),
+        stream_every=min(recognition.pipeline.seconds_between_frames, MAX_SECONDS_BETWEEN_PICTURES),
         concurrency_limit=None,  # `Cameras` limits them
         show_progress="hidden",
         api_visibility="private",
