@@ -117,6 +117,9 @@ def _summary(recognition, frames) -> list[str]:
 @contextlib.contextmanager
 def _terminated_as_by_ctrl_c():
     """SIGTERM, which service managers send, has the effect of Ctrl-C in this block."""
+    if threading.current_thread() is not threading.main_thread():  # others cannot handle signals
+        yield
+        return
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield

@@ -10,7 +10,7 @@ from ..image_processing.decoding.frame_stream import FRAME_RATE, FrameStream, Ti
 
 
 MAX_WAITING_SECONDS = 5.0  # enough for a window, and for the time until its boxes are final
-MAX_WAITING_FRAMES = 150  # bounds the memory of a camera with many frames per second
+MAX_WAITING_FRAMES = 300  # bounds the memory of a camera with many frames per second
 
 
 class NoMoreFramesError(Exception):
@@ -36,7 +36,7 @@ class LiveFrames:
         self._timeout = timeout
         self._waiting = deque()  # pairs of a section and a frame
         self._section = 0
-        self._arrivals = deque(maxlen=20 * MAX_WAITING_FRAMES)  # pairs of the time of a frame and its arrival
+        self._arrivals = deque(maxlen=10 * MAX_WAITING_FRAMES)  # pairs of the time of a frame and its arrival
         self._changed = threading.Condition()
         self._began = None  # when the video began, in seconds of `time.monotonic`
         self._error = None

@@ -13,6 +13,7 @@ from .windows import Clip
 
 MAX_WAITING = 2  # windows of a person
 MAX_DELAYS = 10_000  # for the median
+SECONDS_TO_END = 2.0  # for the thread that makes windows; it is a daemon
 
 
 class LiveRecognition:
@@ -52,7 +53,7 @@ class LiveRecognition:
 
         The median is that of the latest `MAX_DELAYS` entries.
         """
-        return (statistics.median(self._delays), self._worst_delay) if self._delays else None
+        return (statistics.median(list(self._delays)), self._worst_delay) if self._delays else None
 
     def __iter__(self) -> Iterator[dict]:
         """
@@ -71,6 +72,7 @@ class LiveRecognition:
                 yield entry
         finally:
             self._close()
+            thread.join(SECONDS_TO_END)
         if self._error is not None:
             raise self._error
 

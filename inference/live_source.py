@@ -156,7 +156,8 @@ class _GrowingFile:
     def __init__(self, path: Path, timeout: float):
         self._file = path.open("rb", buffering=0)
         self._timeout = timeout
-        self.seek, self.tell = self._file.seek, self._file.tell
+        if _ends_with_index(self._file):
+            self.seek, self.tell = self._file.seek, self._file.tell  # otherwise MP4 ends with its first fragment
 
     def __enter__(self):
         return self
@@ -170,6 +171,13 @@ class _GrowingFile:
         while not (data := self._file.read(size)) and time.monotonic() < deadline:
             time.sleep(PAUSE)
         return data
+
+
+def _ends_with_index(file: io.FileIO) -> bool:
+    """Whether a file is an MP4 file that can be read only when it is complete, from its end."""
+    head = file.read(65536)
+    file.seek(0)
+    return head[4:8] == b"ftyp" and b"mdat" in head and b"moov" not in head.partition(b"mdat")[0]
 
 
 def _is_camera(name: str) -> bool:

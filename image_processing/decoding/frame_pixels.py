@@ -72,7 +72,7 @@ class FrameConverter:
 
     Args:
         stream: Video stream of PyAV. Create the converter before any frame is decoded, because decoders overwrite the
-            tags of the stream. Without a stream, pixels are taken to be square, and frames have all tags.
+            tags of the stream. Without a stream, pixels are square, and only the tags of frames count.
     """
 
     def __init__(self, stream=None):

@@ -53,7 +53,7 @@ def encode(file, container, seconds=3, **options):
     """Write a noisy video, for an address in real time."""
     noise = np.random.default_rng(0).integers(0, 255, (25, 48, 64, 3), np.uint8)
     with av.open(str(file), "w", format=container, options={"flush_packets": "1", **options}) as output:
-        stream = output.add_stream("mpeg4", rate=25)
+        stream = output.add_stream("flv" if container == "flv" else "mpeg4", rate=25)
         stream.width, stream.height, stream.pix_fmt, stream.gop_size = 64, 48, "yuv420p", 5
         began = time.monotonic()
         for index in range(round(25 * seconds)):
@@ -145,7 +145,7 @@ def test_a_stream_that_stops_is_lost(address, live, at_once, monkeypatch):
     monkeypatch.setattr(live_source.LiveSource, "_opened", open_and_send)
     status, entries, messages = live(address, timeout=2)
     assert status == 1 and len(entries) >= 5
-    assert all(entry["end"] - entry["start"] <= 0.64 for entry in entries)
+    assert all(entry["end"] - entry["start"] < 0.65 for entry in entries)
     assert f"lgi-former: '{address}' is lost: it gave nothing for 2 seconds. Check the address" in messages
     assert "seconds of video" in messages and "Delay after the end of a window: median" in messages
 
@@ -157,7 +157,7 @@ def test_a_camera_is_read_until_the_user_ends_it(number, live, monkeypatch):
     handler, write, lines = signal.getsignal(signal.SIGTERM), sys.stdout.write, []
 
     def write_and_end(text):
-        lines.extend(text.splitlines())
+        lines.extend(["line"] * text.startswith("{"))
         if len(lines) == 3:
             signal.raise_signal(getattr(signal, number))
         return write(text)

@@ -128,7 +128,7 @@ def test_people_of_a_later_section_get_new_numbers_and_later_times(recognise, pe
 
 def test_frames_that_are_used_too_slowly_are_skipped_together(clock, people_video):
     queue = LiveFrames(timeout=5)
-    pictures = people_video({}, count=200)
+    pictures = list(people_video({}, count=200))
     for frame in timed_frames(pictures):
         clock.now = frame.time + 1  # a second later than in real time
         queue.put(frame)
