@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..extras import require_extra
 from ..messages import announce_if_slow, fail, note, shows_progress, silence_libraries
+from . import predict_live
 from .options import (
     FIGURE_SUFFIXES,
     MODEL_NAMES,
@@ -45,6 +46,7 @@ def add_arguments(parser):
     add_revision(parser)
     parser.add_argument("--sample", action="store_true", help="predict on a drawn clip, to try a model")
     add_device(parser)
+    predict_live.add_arguments(parser)
     _add_analysis_arguments(parser.add_argument_group("analysis"))
     _add_output_arguments(parser.add_argument_group("output"))
     _add_list_arguments(parser.add_argument_group("many videos"))
@@ -131,6 +133,10 @@ def run(args) -> int:
     note instead of scores. A video that cannot be read is reported on stderr, and with --json, --csv and --output also
     in the output. The exit status is 0 if all videos were read, with or without a face; 1 if some failed; 2 if nothing
     could be done."""
+    predict_live.check(args)
+    if args.live is not None:
+        silence_libraries()
+        return predict_live.predict_live(lambda: _load(args)[0], args)
     _check(args)
     if args.identify:
         require_extra("identify")

@@ -28,11 +28,25 @@ class FrameScores:
         complete = []
         for clip, clip_scores in zip(clips, scores, strict=True):
             waiting = self._waiting.setdefault(clip.person, {})
-            complete += [waiting.pop(time) for time in list(waiting) if time < clip.start]
+            complete += self._before(clip)
             for frame, frame_scores in zip(_single_frames(clip), clip_scores, strict=False):
                 earlier = waiting[frame.start][1] if frame.start in waiting else []
                 waiting[frame.start] = frame, [*earlier, frame_scores]
         return _means(complete)
+
+    def _before(self, clip: Clip) -> list:
+        """Remove and return the frames that neither this window nor a later one holds.
+
+        All later windows start later, except short ones. So the frames of people who left do not wait for the end.
+        """
+        is_full = len({frame.time for frame in clip.frames}) == len(clip.frames)
+        complete = []
+        for person, waiting in list(self._waiting.items()):
+            if person == clip.person or is_full:
+                complete += [waiting.pop(time) for time in list(waiting) if time < clip.start]
+            if not waiting and person != clip.person:
+                del self._waiting[person]
+        return complete
 
     def rest(self) -> tuple[list[Clip], torch.Tensor]:
         """The remaining frames, after the last window. The result is that of `add`."""

@@ -74,8 +74,8 @@ def predict_videos(
         settings: Settings of a call of `FacialExpressionPipeline`, such as `crop_faces`, `window` and `stride`.
 
     Raises:
-        ValueError: If a setting is impossible, or processes are to find faces on a GPU. The errors of single videos are
-            in their outcomes.
+        ValueError: If a setting is impossible, or processes are to find faces on a GPU. Errors of single videos are in
+            their outcomes.
         MissingExtraError: If faces are to be cropped and the extra `faces` is not installed.
         RuntimeError: If the device runs out of memory, or a process cannot start.
 
@@ -120,11 +120,11 @@ class _Windows:
             batch_size=batch_size,
             **settings,
         )
-        *_, self.postprocessing = self.pipeline.settings
+        *_, self.postprocessing = self.pipeline.settings({})
         reading_pipeline = copy.copy(self.pipeline)
         reading_pipeline.model = types.SimpleNamespace(config=model.config)  # processes do not need the weights
         reading_pipeline.video_processor = _LargePictures(processor)
-        reading, preprocessing, _ = self.pipeline.settings
+        reading, preprocessing, _ = self.pipeline.settings({})
         reading |= {"num_threads": 1 if num_workers else 0}
         self.reader = _WindowReader(reading_pipeline, processor, reading, preprocessing)
 

@@ -21,6 +21,7 @@ from ..image_processing.decoding.section import FRAME_RATE, Section
 from ..image_processing.decoding.shots import find_cuts
 from ..image_processing.decoding.video_streams import check_stream_number
 from .exported_model import ExportedModel
+from .frame_iterator import is_frame_by_frame, open_iterator
 from .frame_scores import FrameScores
 from .prediction import answer_kind, score_frames
 from .timeline import summarise
@@ -28,7 +29,8 @@ from .windows import Clip, PersonFrame, Windows
 
 
 DEFAULT_BATCH_SIZE = 8
-READING = ("frame_rate", "backend", "frame_order", "start", "end", "stream")  # settings of `open_frames`
+SECTION = ("start", "end", "stream")
+READING = ("frame_rate", "backend", "frame_order", *SECTION)  # settings of `open_frames`
 DEFAULT_SAMPLING_RATE = 4  # of the published recipes, for processors that have none
 
 
@@ -78,7 +80,8 @@ class FacialExpressionPipeline(Pipeline):
             raise ValueError("facial-expression-recognition needs a model with a video processor, or one passed.")
         self._num_frames = _num_frames(self.video_processor, self.model.config)
         self._sampling_rate = getattr(self.video_processor, "sampling_rate", None) or DEFAULT_SAMPLING_RATE
-        self._sampling_frame_rate = getattr(self.video_processor, "sampling_frame_rate", None) or FRAME_RATE
+        sampling_frame_rate = getattr(self.video_processor, "sampling_frame_rate", None) or FRAME_RATE
+        self.seconds_between_frames = self._sampling_rate / sampling_frame_rate  # of a clip, by default
         self.kind = answer_kind(self.model.config)
         self._face_cropper = face_cropper
         _check_batch_size(self._batch_size)
@@ -180,14 +183,47 @@ class FacialExpressionPipeline(Pipeline):
             return [self._result(video, batch_size, kwargs) for video in videos]
         return self._result(videos, batch_size, kwargs)
 
-    def stream(self, video, batch_size: int | None = None, **kwargs) -> Iterator[dict]:
-        """Yield the timeline of one video entry by entry, while it is read. The arguments are those of a call."""
-        reading, *settings = self._settings(kwargs)
-        with open_frames(video, **reading) as frames:
-            yield from self._entries(frames, batch_size, *settings)
+    def stream(
+        self, video, batch_size: int | None = None, *, times=None, channel_order: str = "rgb", **kwargs
+    ) -> Iterator[dict]:
+        """
+        Yield the timeline of one video entry by entry, while it is read, or while its frames arrive.
+
+        Frames that arrive one by one, such as those of a camera, have the entries of a video of the same frames.
+        Memory is bounded. `docs/live.md` states the delay of entries. Closing this generator closes the iterators.
+
+        Args:
+            video: One video as for a call. Or an iterator of frames: uint8 arrays or tensors (height, width, channels)
+                or (channels, height, width), PIL images, or frames of PyAV. Or of pairs of a frame and its time.
+            batch_size (`int`, *optional*): Clips in a batch of the model. The default for an iterator is 1, because a
+                larger batch waits for later clips.
+            times (iterable of `float`, *optional*): Seconds of each frame. Entries count from the first frame. Frames
+                of PyAV have their own times. Otherwise pass pairs, `times` or `frame_rate`.
+            channel_order (`str`, defaults to `"rgb"`): `"bgr"` for arrays of OpenCV.
+            kwargs: Further arguments of a call. For an iterator, `frame_rate` is the rate of its frames, and there is
+                no `backend` and no `frame_order`.
+
+        Yields:
+            Entries as in the `timeline` of a call.
+
+        Raises:
+            ValueError: As for a call. Also if a frame is not uint8, changes its size or has no time, or a time is not
+                finite, goes back, or follows after more than 10 seconds.
+        """
+        reading, *settings = self.settings(kwargs)
+        if not is_frame_by_frame(video, times, channel_order):
+            opened, default_batch_size = open_frames(video, **reading), DEFAULT_BATCH_SIZE
+        else:
+            for name in READING[1:]:  # without `frame_rate`; the pipeline itself may have a backend for files
+                if kwargs.get(name) is not None or (name in SECTION and reading.get(name) is not None):
+                    raise ValueError(f"{name} is for files. Leave it out for an iterator of frames.")
+            rates = kwargs.get("frame_rate"), reading.get("frame_rate")
+            opened, default_batch_size = open_iterator(video, times, channel_order, *rates), 1
+        with opened as frames:
+            yield from self._entries(frames, batch_size, *settings, default_batch_size)
 
     def _result(self, video, batch_size: int | None, kwargs: dict) -> dict:
-        reading, *settings = self._settings(kwargs)
+        reading, *settings = self.settings(kwargs)
         with open_frames(video, **reading) as frames:
             timeline = list(self._entries(frames, batch_size, *settings))
         return self.result(video, timeline, frames.times, frames.notes)
@@ -207,12 +243,7 @@ class FacialExpressionPipeline(Pipeline):
             summary["note"] = " ".join(notes)
         return {"video": name, **times, **self.kind.fields(), **summary, "timeline": timeline}
 
-    @property
-    def settings(self) -> tuple[dict, dict, dict]:
-        """The settings of `open_frames`, `preprocess` and `postprocess` in a call without settings."""
-        return self._settings({})
-
-    def _settings(self, kwargs: dict) -> tuple[dict, dict, dict]:
+    def settings(self, kwargs: dict) -> tuple[dict, dict, dict]:
         """Settings of `open_frames`, `preprocess` and `postprocess`, from a call or else from the pipeline."""
         preprocess_params, _, postprocess_params = self._sanitize_parameters(**kwargs)
         preprocess_params = {**self._preprocess_params, **preprocess_params}
@@ -220,12 +251,23 @@ class FacialExpressionPipeline(Pipeline):
         reading |= {name: preprocess_params.pop(name) for name in READING if name in preprocess_params}
         return reading, preprocess_params, {**self._postprocess_params, **postprocess_params}
 
-    def _entries(self, frames: FrameStream, batch_size: int | None, preprocess: dict, postprocess: dict):
+    def _entries(
+        self,
+        frames: FrameStream,
+        batch_size: int | None,
+        preprocess: dict,
+        postprocess: dict,
+        default_batch_size: int = DEFAULT_BATCH_SIZE,
+    ) -> Iterator[dict]:
         _check_batch_size(batch_size)
         clips = self.preprocess(frames, **preprocess)
-        batch_size = batch_size or self._batch_size or DEFAULT_BATCH_SIZE
+        batch_size = batch_size or self._batch_size or default_batch_size
+        yield from self.entries(iter(lambda: list(itertools.islice(clips, batch_size)), []), **postprocess)
+
+    def entries(self, batches: Iterable[list[Clip]], **postprocess) -> Iterator[dict]:
+        """Yield the entries of the timeline for batches of clips of one video, in the order of `preprocess`."""
         frame_scores = FrameScores()
-        while batch := list(itertools.islice(clips, batch_size)):
+        for batch in batches:
             scores = self.forward({"pixel_values": torch.stack([clip.pixel_values for clip in batch])})
             scored = (batch, scores) if scores.ndim == 2 else frame_scores.add(batch, scores)
             yield from self.postprocess(scored, **postprocess)
@@ -250,7 +292,7 @@ class FacialExpressionPipeline(Pipeline):
         if cuts:
             find_cuts(frames)
         num_frames = self._num_frames
-        window = window or num_frames * self._sampling_rate / self._sampling_frame_rate
+        window = window or num_frames * self.seconds_between_frames
         step = window / num_frames
         stride_frames = max(round((stride or window / 2) / step), 1)
         # Faces can be followed only in small steps, also if the frames of a window are far apart.

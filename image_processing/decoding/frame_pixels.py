@@ -54,9 +54,11 @@ class ColourTags(NamedTuple):
 
     def completed_by(self, others: "ColourTags") -> "ColourTags":
         """These tags. Unknown ones are taken from `others`."""
-        unknown = UNSPECIFIED, UNSPECIFIED, UNSPECIFIED, UNKNOWN_RANGE
-        triples = zip(self, others, unknown, strict=True)
+        triples = zip(self, others, UNKNOWN_TAGS, strict=True)
         return ColourTags(*(other if tag == none else tag for tag, other, none in triples))
+
+
+UNKNOWN_TAGS = ColourTags(UNSPECIFIED, UNSPECIFIED, UNSPECIFIED, UNKNOWN_RANGE)
 
 
 class FrameConverter:
@@ -70,12 +72,12 @@ class FrameConverter:
 
     Args:
         stream: Video stream of PyAV. Create the converter before any frame is decoded, because decoders overwrite the
-            tags of the stream.
+            tags of the stream. Without a stream, pixels are square, and only the tags of frames count.
     """
 
-    def __init__(self, stream):
-        self._pixel_aspect = _pixel_aspect(stream)
-        self._container_tags = ColourTags.of(stream.codec_context)
+    def __init__(self, stream=None):
+        self._pixel_aspect = Fraction(1) if stream is None else _pixel_aspect(stream)
+        self._container_tags = UNKNOWN_TAGS if stream is None else ColourTags.of(stream.codec_context)
 
     def __call__(self, frame, matrix: bytes | None = None) -> np.ndarray:
         """Pixels of a frame of PyAV, uint8 RGB (height, width, 3). `matrix` is the latest display matrix."""

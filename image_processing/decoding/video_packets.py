@@ -39,6 +39,7 @@ class VideoPackets:
             packet that stands for a frame adds one. The code that decodes removes one for each frame.
         last_stamp (`int`, *optional*): The timestamp of the last packet.
         damage (`str`, *optional*): Reports damaged packets. It is a predicate whose subject is the file.
+        error (`Exception`, *optional*): The error after which no packet could be read.
     """
 
     def __init__(self, stream):
@@ -47,7 +48,7 @@ class VideoPackets:
         self.num_frames = 0
         self.stamps = deque()
         self.last_stamp = None
-        self.damage = None
+        self.damage = self.error = None
         self._container = stream.container
         self._format = stream.container.format.name
         self._num_packets = 0
@@ -100,6 +101,7 @@ class VideoPackets:
                 else:
                     self._measure(packet)
         except Exception as error:  # PyAV has an exception for every error number of FFmpeg
+            self.error = error
             self.damage = f"cannot be read to its end ({error}). The part before is used. Copy the file again."
 
     def _measure(self, packet):

@@ -58,6 +58,7 @@ class Recognition:
         face_cropper: Finds and follows faces.
 
     Attributes:
+        pipeline (`FacialExpressionPipeline`): The pipeline of the model.
         kind (`AnswerKind`): What the numbers are.
         labels (`list[str]`): The labels in the order of the model.
         columns (`list[str]`): Columns of the tables: number of the person from 1, start and end in seconds, the
@@ -73,7 +74,7 @@ class Recognition:
     ):
         self.limits = limits
         self._reading = reading_of(video_processor)
-        self._pipeline = FacialExpressionPipeline(
+        self.pipeline = FacialExpressionPipeline(
             model=model,
             video_processor=video_processor,
             face_cropper=face_cropper,
@@ -81,7 +82,7 @@ class Recognition:
             return_boxes=True,
             show_progress=True,
         )
-        self.kind = self._pipeline.kind
+        self.kind = self.pipeline.kind
         self.labels = self.kind.labels
         expression = [EXPRESSION] if self.kind.is_probability else []
         titles = self.kind.titles({*PERSON_AND_TIMES, EXPRESSION})
@@ -115,7 +116,7 @@ class Recognition:
             The result of `FacialExpressionPipeline`, with boxes.
         """
         self.limits.check(video)
-        return self._pipeline(video, crop_faces=crop_faces)
+        return self.pipeline(video, crop_faces=crop_faces)
 
     def _annotate(self, video: str, result: dict) -> bytes:
         with tempfile.TemporaryDirectory() as folder:

@@ -8,6 +8,7 @@ import io
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from ..timeline import shown_number
 from .answers import Recognition, RecognitionAnswer
 
 
@@ -106,6 +107,24 @@ def timeline_and_scores(recognition: Recognition, answer: RecognitionAnswer) -> 
     timeline = picture(answer.timeline, f"{recognition.kind.word.capitalize()} of each label over time")
     table = score_table(recognition, answer)
     return f'<div class="beside"><div id="timeline">{timeline}</div><div id="scores">{table}</div></div>'
+
+
+def live_scores(recognition: Recognition, entries: list[dict]) -> str:
+    """The newest window of each person: a column for each person, a row for each label in the order of the model."""
+    if not entries:
+        return ""
+    rows = [
+        _table_row(
+            recognition.kind.with_unit(label), [_score(recognition, entry["scores"][label]) for entry in entries]
+        )
+        for label in recognition.labels
+    ]
+    names = "".join(f"<th scope=col>person {shown_number(entry['person'])}</th>" for entry in entries)
+    times = [f"{entry['start']:.1f} to {entry['end']:.1f}" for entry in entries]
+    return (
+        f'<div class="wide"><table><thead><tr><td></td>{names}</tr></thead><tbody>{"".join(rows)}</tbody>'
+        f"<tfoot>{_table_row('seconds', times)}</tfoot></table></div>"
+    )
 
 
 def _csv_links(recognition: Recognition, answer: RecognitionAnswer) -> str:

@@ -5,10 +5,12 @@ import os
 from collections.abc import Callable, Iterator
 
 import gradio as gr
+import numpy as np
 
 from .answers import Recognition, RecognitionAnswer, Reconstruction, ReconstructionAnswer, as_markdown
 from .example import write_example
-from .markup import picture, picture_address, player, timeline_and_scores
+from .live import Cameras
+from .markup import live_scores, picture, picture_address, player, timeline_and_scores
 from .uploads import NotAnsweredError, deleted_after_answer
 
 
@@ -24,6 +26,8 @@ LONGEST_QUEUE = 10
 FRAMES_OF_RECONSTRUCTION = "Original, visible and reconstructed frames"
 QUEUE = "answers"  # buttons and API wait in one queue, so that one video is answered at a time
 HEIGHT_OF_PROGRESS = 120  # pixels
+MAX_SECONDS_BETWEEN_PICTURES = 0.1  # of the camera
+ABOUT_CAMERA = "Start your camera. The scores of the newest window appear here. Pictures are not stored."
 NO_UPLOAD = None  # empties the input after the answer, because its file is deleted
 
 
@@ -42,7 +46,13 @@ def build_page(demo: Recognition | Reconstruction, model_name: str) -> gr.Blocks
         is_recognition = isinstance(demo, Recognition)
         subject = "Facial expressions in a video" if is_recognition else "Masked video, reconstructed"
         gr.Markdown(f"# {subject}\nModel: {as_markdown(model_name)}. {_about_uploads(demo)}")
-        (_add_recognition if is_recognition else _add_reconstruction)(demo)
+        if is_recognition:
+            with gr.Tab("Video"):
+                _add_recognition(demo)
+            with gr.Tab("Live camera"):
+                _add_camera(demo)
+        else:
+            _add_reconstruction(demo)
         meaning = f"{as_markdown(demo.kind.meaning)} " if is_recognition else ""
         gr.Markdown(WITH_CARE.format(meaning=meaning))
     return page.queue(max_size=LONGEST_QUEUE)
@@ -88,6 +98,35 @@ def _add_recognition(recognition: Recognition):
     _answer_on_click(submit, answer, [video, crop_faces], [video, *outputs], note)
     _answer_on_click(example, answer_example, [crop_faces], outputs, note)
     _add_endpoint(recognise, [video, crop_faces])
+
+
+def _add_camera(recognition: Recognition):
+    cameras = Cameras(recognition.pipeline, recognition.limits.max_seconds)
+
+    def answer_picture(picture: np.ndarray | None, crop_faces: bool, request: gr.Request):
+        if picture is None:  # the camera has stopped
+            return gr.skip(), gr.skip()
+        note, entries = cameras(request.session_hash, picture, crop_faces)
+        return as_markdown(note), live_scores(recognition, entries)
+
+    with gr.Row():
+        with gr.Column(scale=2):
+            camera = gr.Image(
+                label="Camera", sources=["webcam"], streaming=True, type="numpy", height=320, elem_id="camera"
+            )
+            crop_faces = gr.Checkbox(True, label="Find faces", info="If not, each whole frame is one face.")
+        with gr.Column(scale=3):
+            note = gr.Markdown(ABOUT_CAMERA, elem_id="live-note")
+            scores = gr.HTML(elem_id="live-scores", elem_classes="answer", apply_default_css=False)
+    camera.stream(
+        answer_picture,
+        [camera, crop_faces],
+        [note, scores],
+        stream_every=min(recognition.pipeline.seconds_between_frames, MAX_SECONDS_BETWEEN_PICTURES),
+        concurrency_limit=None,  # `Cameras` limits them
+        show_progress="hidden",
+        api_visibility="private",
+    )
 
 
 def _add_reconstruction(reconstruction: Reconstruction):

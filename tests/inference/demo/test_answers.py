@@ -37,7 +37,7 @@ def test_a_regression_model_answers_with_all_its_outputs(recognition_with, uploa
 @pytest.mark.parametrize(("bias", "labels"), [(9.0, ["happy", "sad", "neutral"]), (-9.0, [])])
 def test_a_model_of_several_labels_answers_with_those_above_the_threshold(bias, labels, recognition_with, upload):
     recognition = recognition_with(problem_type="multi_label_classification")
-    recognition._pipeline.model.classifier.bias.data.fill_(bias)
+    recognition.pipeline.model.classifier.bias.data.fill_(bias)
     answer = recognition(upload({80: (0, 49)}))
     assert {row[3] for row in (*answer.people, *answer.windows)} == {";".join(labels)}
     (row,) = answer.people

@@ -1,6 +1,7 @@
 """The page: its functions without a browser, and a Space in a browser."""
 
 import contextlib
+import io
 import os
 import re
 import shutil
@@ -9,14 +10,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 
 from lgi_former import LGIFormerForVideoClassification
 from lgi_former.image_processing import FaceCropper
 from lgi_former.inference.demo import UploadLimits, export_space
 from lgi_former.inference.demo.answers import Recognition
+from lgi_former.inference.demo.example import draw_example
 
 
 pytest.importorskip("gradio")
@@ -109,7 +113,7 @@ def test_the_page_has_a_warning_limits_and_no_analytics(recognition):
     texts = [str(text) for text in _texts(page)]
     assert any("prohibited with few exceptions" in text for text in texts)
     assert any("100 MB and 60 seconds" in text for text in texts)
-    queued = [event for name, event in events.items() if name != "<lambda>"]
+    queued = [event for name, event in events.items() if name not in ("<lambda>", "answer_picture")]
     assert {(event.concurrency_limit, event.concurrency_id) for event in queued} == {(1, "answers")}
     assert not page.analytics_enabled
 
@@ -180,14 +184,33 @@ def _wait_until_it_listens(server, port):
 
 @pytest.fixture
 def browser(tmp_path):
+    """A browser whose camera shows the drawn example, forwards and backwards."""
     webdriver = pytest.importorskip("selenium.webdriver")
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    for argument in [*QUIET_CHROMIUM, f"--user-data-dir={tmp_path / 'profile'}"]:
+    camera = [
+        "--use-fake-ui-for-media-stream",  # nobody is asked for access
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-video-capture={_write_camera(tmp_path / 'camera.mjpeg')}",
+    ]
+    for argument in [*QUIET_CHROMIUM, *camera, f"--user-data-dir={tmp_path / 'profile'}"]:
         options.add_argument(argument)
     driver = webdriver.Chrome(options, webdriver.ChromeService(CHROMEDRIVER))
     yield driver
     driver.quit()
+
+
+def _write_camera(path):
+    with av.open(io.BytesIO(draw_example())) as example:
+        frames = [frame.reformat(format="yuvj420p") for frame in example.decode(video=0)]
+    with av.open(str(path), "w", format="mjpeg") as output:
+        stream = output.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = frames[0].width, frames[0].height, "yuvj420p"
+        for index, frame in enumerate([*frames, *reversed(frames)]):
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode())
+    return path
 
 
 PARTS = ("#annotated", "#timeline", "#scores")
@@ -228,6 +251,22 @@ def test_a_clip_and_a_broken_file_are_answered_in_a_browser(browser, space, samp
     assert "'broken.mp4' is not a video" in _wait(browser, lambda: _note(browser, "No answer"))
     assert not any(_find(browser, part) for part in PARTS)
     assert not list(temporary.rglob("*.mp4"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (CHROMIUM and CHROMEDRIVER), reason="needs Chromium and its driver")
+def test_a_camera_is_answered_live_in_a_browser(browser, space):
+    address, temporary = space
+    browser.get(address)
+    _wait(browser, lambda: len(browser.find_elements("css selector", "button[role=tab]")) == 2)
+    browser.find_elements("css selector", "button[role=tab]")[1].click()
+    _wait(browser, lambda: _find(browser, "#camera button")).click()  # access
+    _wait(browser, lambda: _find(browser, "#camera .button-wrap button")).click()
+    _wait(browser, lambda: "Scores follow the picture by" in _find(browser, "#live-note").text)
+    scores = _find(browser, "#live-scores").text
+    assert "person 1" in scores and "happy" in scores and "%" in scores
+    _wait(browser, lambda: _find(browser, "#live-scores").text not in ("", scores))  # later windows follow
+    assert not [path for path in temporary.rglob("*") if path.suffix in (".jpg", ".jpeg", ".png", ".webp")]
 
 
 def _resize(browser, width):
