@@ -188,7 +188,7 @@ def sampled_indices(
 
     Args:
         sample_indices_fn, sampling: As for `read_video`.
-        metadata: Of the whole video.
+        metadata: Those of the whole video.
         frame_times: As in `NotedMetadata`. They may be None if `sampling` does not need them.
         name: The video, as the subject of a message.
 
