@@ -260,7 +260,7 @@ def test_a_camera_is_answered_live_in_a_browser(browser, space):
     browser.get(address)
     _wait(browser, lambda: len(browser.find_elements("css selector", "button[role=tab]")) == 2)
     browser.find_elements("css selector", "button[role=tab]")[1].click()
-    _wait(browser, lambda: _find(browser, "#camera button")).click()  # access
+    _wait(browser, lambda: _find(browser, "#camera [title='grant webcam access'] button")).click()
     _wait(browser, lambda: _find(browser, "#camera .button-wrap button")).click()
     _wait(browser, lambda: "Scores follow the picture by" in _find(browser, "#live-note").text)
     scores = _find(browser, "#live-scores").text
