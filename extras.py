@@ -14,6 +14,7 @@ MODULES = {
     "train": (*_FIGURES, "tensorboard"),
     "figures": _FIGURES,
     "faces": _FACES,
+    "identify": (*_FACES, "face_recognition_models"),
     "demo": (*_FIGURES, *_FACES, "gradio"),
     "peft": ("peft",),
     "export": ("onnx", "onnxruntime", "onnxscript"),

@@ -54,6 +54,10 @@ FACES = [
     "onnxruntime>=1.20",  # runs the detector
     "scipy>=1.14.1",  # assigns faces to tracks
 ]
+IDENTIFY = [
+    *FACES,  # identification is of faces that were found
+    "face_recognition_models>=0.3",  # the weights of dlib's network, CC0; its other models are not used
+]
 DEMO = [
     *FIGURES,  # the timeline
     *FACES,
@@ -141,6 +145,7 @@ setup(
         "train": TRAIN,
         "figures": FIGURES,
         "faces": FACES,
+        "identify": IDENTIFY,
         "demo": DEMO,
         "peft": PEFT,
         "export": EXPORT,

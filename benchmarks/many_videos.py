@@ -57,7 +57,6 @@ def main():
     parser.add_argument("--batch_size", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--seconds", type=float, nargs=2, default=(5, 15), help="range of a kill after the start")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         model = args.model or save_model(Path(folder, "model"))
@@ -129,22 +128,21 @@ def sampled(results, count: int) -> list[tuple[float, int]]:
 
 
 def measure_kills(model: str, clips: list[str], folder: Path, args):
-    """Print a row for each run: what was finished before it, and when it was killed."""
+    """Print a row for each run: what was finished before it, and after how many more clips it was killed."""
     data = folder / "list.txt"
     data.write_text("\n".join(clips))
-    print_header(["run", "clips finished before", "killed after seconds"])
+    print_header(["run", "clips finished before", "killed after"])
     random.seed(0)
     for number in itertools.count(1):
+        before = num_finished(folder)
         run = start(model, data, folder / "killed.parquet")
-        delay = random.uniform(*args.seconds) if number <= args.kills else None
-        try:
-            _, errors = run.communicate(timeout=delay)
-        except subprocess.TimeoutExpired:
-            run.send_signal(signal.SIGKILL)
-            _, errors = run.communicate()
-        before = re.search(r"(\d+) of \d+ videos are finished", errors)
-        ending = f"{delay:.1f}" if run.returncode < 0 else "not killed"
-        print_row([str(number), before[1] if before else "0", ending])
+        if number <= args.kills:
+            kill_after(run, before + random.randint(1, max(2 * len(clips) // (3 * args.kills), 1)), folder)
+        _, errors = run.communicate()
+        found = re.search(r"(\d+) of \d+ videos are finished", errors)
+        assert int(found[1] if found else 0) == before, errors
+        ending = f"{num_finished(folder) - before} more" if run.returncode < 0 else "not killed"
+        print_row([str(number), str(before), ending])
         if run.returncode >= 0:
             break
     whole = start(model, data, folder / "whole.parquet")
@@ -154,6 +152,20 @@ def measure_kills(model: str, clips: list[str], folder: Path, args):
         pd.testing.assert_frame_equal(*tables, rtol=0, atol=1e-6)
         print(f"Rows: {len(tables[0])}, the same as in a run that was not killed, up to 1e-6.")
     assert list(tables[0]["video"].unique()) == clips
+
+
+def num_finished(folder: Path) -> int:
+    """The number of complete lines of the journal, without the first."""
+    journal = folder / "killed.parquet.journal"
+    return max(journal.read_bytes().count(b"\n") - 1, 0) if journal.exists() else 0
+
+
+def kill_after(run: subprocess.Popen, count: int, folder: Path):
+    """Kill a run at a random moment after its journal has `count` items."""
+    while run.poll() is None and num_finished(folder) < count:
+        time.sleep(0.01)
+    time.sleep(random.uniform(0, 0.1))
+    run.send_signal(signal.SIGKILL)
 
 
 def start(model: str, data: Path, output: Path) -> subprocess.Popen:

@@ -160,8 +160,8 @@ def _run(argv: list[str]) -> int:
     if argv[:1] == ["help"] and not asks_help:
         argv, asks_help = [*argv[1:], "--help"], True
     if argv and argv[0] in TRAINING_COMMANDS and not asks_help:
-        _register_family()
         with announce_if_slow(LOADING_LIBRARIES):
+            _register_family()
             command = importlib.import_module(f"..training.{argv[0]}", __package__)
         return command.main(argv[1:])
     parser = _build_parser()
@@ -169,7 +169,8 @@ def _run(argv: list[str]) -> int:
     if unknown:
         args.parser.refuse_unknown(unknown)
     if args.run is not completion.run and not download.only_lists(args):
-        _register_family()
+        with announce_if_slow(LOADING_LIBRARIES):
+            _register_family()
     try:
         return args.run(args)
     except BrokenPipeError:
@@ -188,10 +189,9 @@ def _reported_errors() -> tuple[type[Exception], ...]:
 
 def _register_family():
     """Register the model family. The package does not do so for this command, so that its help is fast."""
-    with announce_if_slow(LOADING_LIBRARIES):
-        from ..registration import register_family
+    from ..registration import register_family
 
-        register_family()
+    register_family()
 
 
 def _build_parser() -> _Parser:

@@ -5,18 +5,21 @@ import os
 import sys
 from pathlib import Path
 
-from ..messages import LOADING_LIBRARIES, announce_if_slow, fail, first_line, note, shows_progress, silence_libraries
+from ..messages import announce_if_slow, fail, first_line, note, shows_progress, silence_libraries
 from .options import (
     MODEL_NAMES,
     add_device,
     add_output,
     add_reading,
     add_revision,
+    add_section,
     add_shard,
     add_videos,
+    add_windows,
     check_output,
     check_shard,
     positive_int,
+    section_of,
     whole_number,
 )
 
@@ -62,26 +65,35 @@ def add_arguments(parser):
     parser.add_argument(
         "--keep_views", action="store_true", help="write a row for each of the S clips instead of their average"
     )
-    parser.add_argument("--batch_size", type=positive_int, default=1, metavar="N", help="videos per batch")
+    parser.add_argument(
+        "--batch_size", type=positive_int, default=1, metavar="N", help="videos, or windows, per batch"
+    )
     parser.add_argument("--num_workers", type=whole_number, default=0, metavar="N", help="processes that read videos")
+    add_windows(parser)
+    add_section(parser)
     add_shard(parser)
     add_reading(parser)
     add_device(parser)
 
 
 def run(args) -> int:
-    """Write the embeddings of videos to a file, one row per video. Videos that cannot be read are reported and
-    skipped. The exit status is then 1."""
+    """Write the embeddings of videos to a file, one row per video, or per window with --window or --stride. Each row
+    has its start and end in seconds. Videos that cannot be read are reported and skipped, and the exit status is 1."""
     if bool(args.data) == bool(args.videos):
         args.parser.error("give either videos or --data")
     check_shard(args)
     if args.shard is not None and not args.data:
         args.parser.error("--shard is for the videos of a list: add --data")
-    with announce_if_slow(LOADING_LIBRARIES):
-        from ..conversion import model_folder
-        from ..hub.loading import set_reading
-        from ..inference.embedding_file import SUFFIXES, table_beside
-        from ..inference.loading import load_encoder
+    has_windows = args.window is not None or args.stride is not None
+    if has_windows and (args.num_segments is not None or args.keep_views):
+        args.parser.error(
+            "--window and --stride give a row for each window: leave out --num_segments and --keep_views"
+        )
+    section = section_of(args)
+    from ..conversion import model_folder
+    from ..hub.loading import set_reading
+    from ..inference.embedding_file import SUFFIXES, table_beside
+    from ..inference.loading import load_encoder
 
     silence_libraries()
     check_output(args, SUFFIXES, [table_beside(args.output)] if args.output.endswith(".npy") else [])
@@ -95,7 +107,7 @@ def run(args) -> int:
         return fail(f"cannot load the model: {first_line(error)}")
     set_reading(processor, args.backend, args.frame_order)
     embed = _embed_list if args.data else _embed_each
-    return embed(model, processor, videos, labels, args)
+    return embed(model, processor, videos, labels, section, args)
 
 
 def _listed(args) -> tuple[list[str], list | None]:
@@ -127,16 +139,16 @@ def _is_flat_folder(path: str) -> bool:
     return os.path.isdir(path) and not any(e.is_dir() for e in os.scandir(path) if not e.name.startswith("."))
 
 
-def _embed_each(model, processor, videos: list[str], labels: list | None, args) -> int:
+def _embed_each(model, processor, videos: list[str], labels: list | None, section: dict, args) -> int:
     """Embed videos into the output. Returns the exit status."""
     from ..inference.embedding_file import embedding_writer
 
     with embedding_writer(args.output) as writer:
-        failures = _embed_into(writer, model, processor, videos, labels, args)
+        failures = _embed_into(writer, model, processor, videos, labels, section, args)
     return _report_written(writer, failures, args)
 
 
-def _embed_list(model, processor, videos: list[str], labels: list | None, args) -> int:
+def _embed_list(model, processor, videos: list[str], labels: list | None, section: dict, args) -> int:
     """As `_embed_each`, with a journal of finished videos. A label belongs to the key of a video: it may change."""
     from ..files import Journal, only_writer
     from ..inference.embedding_file import embedding_writer
@@ -148,14 +160,16 @@ def _embed_list(model, processor, videos: list[str], labels: list | None, args) 
     with only_writer(output.parent, f".{output.name}.lock", SECONDS_FOR_LOCK):
         if args.overwrite:
             journal_path(output).unlink(missing_ok=True)
-        journal = Journal(journal_path(output), _settings(model, processor, videos, args))
+        journal = Journal(journal_path(output), _settings(model, processor, videos, section, args))
         try:
             rows = JournalWriter(journal)
             todo = [index for index, key in enumerate(keys) if key not in journal]
             if len(todo) < len(videos):
                 note(f"{len(videos) - len(todo)} of {len(videos)} videos are finished already.")
             chosen = [videos[index] for index in todo], labels and [labels[index] for index in todo]
-            failures = _embed_into(rows, model, processor, *chosen, args, lambda index: rows.finish(keys[todo[index]]))
+            failures = _embed_into(
+                rows, model, processor, *chosen, section, args, lambda index: rows.finish(keys[todo[index]])
+            )
             with embedding_writer(output) as writer:
                 for key in keys:
                     if key in journal:
@@ -166,17 +180,17 @@ def _embed_list(model, processor, videos: list[str], labels: list | None, args) 
     return _report_written(writer, failures, args)
 
 
-def _settings(model, processor, videos: list[str], args) -> dict:
+def _settings(model, processor, videos: list[str], section: dict, args) -> dict:
     """Everything that embeddings depend on."""
     from ..conversion import model_folder
     from .listed_videos import run_settings
 
-    names = ("level", "num_segments", "keep_views", "backend", "frame_order")
+    names = ("level", "num_segments", "keep_views", "window", "stride", "backend", "frame_order")
     settings = run_settings(model, processor, model_folder(args.model, args.revision), videos, args)
-    return settings | {name: getattr(args, name) for name in names}
+    return settings | section | {name: getattr(args, name) for name in names}
 
 
-def _embed_into(writer, model, processor, videos, labels, args, finish=lambda index: None) -> list[str]:
+def _embed_into(writer, model, processor, videos, labels, section, args, finish=lambda index: None) -> list[str]:
     """Write the rows of each video, and call `finish` with its number. Returns the videos that failed."""
     from tqdm import tqdm
 
@@ -193,6 +207,9 @@ def _embed_into(writer, model, processor, videos, labels, args, finish=lambda in
 
     embeddings = embed_videos(
         *(model, processor, videos, args.level, args.num_segments),
+        window=args.window,
+        stride=args.stride,
+        **section,
         batch_size=args.batch_size,
         num_workers=args.num_workers,
         on_failure=report,
@@ -203,11 +220,12 @@ def _embed_into(writer, model, processor, videos, labels, args, finish=lambda in
             if labels is not None:
                 label = labels[embedding.index]
                 columns |= label if isinstance(label, dict) else {"label": label}
-            if args.keep_views:
-                for view, values in enumerate(embedding.views):
-                    writer.write(values, **columns, view=view)
+            times = embedding.times.round(3)
+            if args.keep_views or args.window is not None or args.stride is not None:
+                for view, (values, (start, end)) in enumerate(zip(embedding.views, times.tolist(), strict=True)):
+                    writer.write(values, **columns, view=view, start=start, end=end)
             else:
-                writer.write(embedding.mean, **columns)
+                writer.write(embedding.mean, **columns, start=float(times.min()), end=float(times.max()))
             finish(embedding.index)
             progress.update()
     return failures

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from ..hub.exported_folder import DESCRIPTION, PREPROCESSING, PROGRAMS
-from ..messages import LOADING_LIBRARIES, announce_if_slow, console, silence_libraries, suggest
+from ..messages import announce_if_slow, console, silence_libraries, suggest
 from .options import MODEL_NAMES, add_revision
 
 
@@ -31,9 +31,8 @@ def add_arguments(parser):
 def run(args) -> int:
     """Export a classifier, an encoder or a masked autoencoder as a program that runs without PyTorch. The command
     runs the program and compares it with the model. If they differ, it writes nothing."""
-    with announce_if_slow(LOADING_LIBRARIES):
-        from ..conversion import model_folder
-        from ..export import export_model
+    from ..conversion import model_folder
+    from ..export import export_model
 
     silence_libraries()
     with announce_if_slow("Exporting the model ..."):

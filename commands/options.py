@@ -106,10 +106,76 @@ def add_frame_order(parser: argparse.ArgumentParser, default: str):
     )
 
 
+def add_windows(parser: argparse.ArgumentParser):
+    """Add the options `--window` and `--stride`."""
+    parser.add_argument(
+        "--window",
+        type=positive_number,
+        metavar="SECONDS",
+        help="length of a clip (default: as in training, at 25 frames per second; 2.56 for published models)",
+    )
+    parser.add_argument(
+        "--stride",
+        type=positive_number,
+        metavar="SECONDS",
+        help="time between the starts of two clips (default: half a window)",
+    )
+
+
+def add_section(parser: argparse.ArgumentParser):
+    """Add the options `--start`, `--end`, `--stream` and `--frame_rate`."""
+    parser.add_argument(
+        "--start", metavar="TIME", help="begin at this time in each video: seconds, mm:ss or hh:mm:ss (default: 0)"
+    )
+    parser.add_argument(
+        "--end", metavar="TIME", help="stop at this time in each video: seconds, mm:ss or hh:mm:ss (default: its end)"
+    )
+    parser.add_argument(
+        "--stream",
+        type=whole_number,
+        metavar="N",
+        help="number of the video stream in a file with several, as ffprobe counts (default: the first one that is "
+        "not a cover picture)",
+    )
+    parser.add_argument(
+        "--frame_rate", type=positive_number, metavar="F", help="frames per second of a folder of frames (default: 25)"
+    )
+
+
+def section_of(args: argparse.Namespace) -> dict:
+    """The settings of reading that the options of `add_section` give.
+
+    Raises:
+        ValueError: If a time is wrong, or the end is not after the start.
+    """
+    from ..image_processing.decoding.section import Section
+
+    section = Section.of(args.start, args.end)
+    settings = {name: getattr(args, name) for name in ("start", "end", "stream", "frame_rate")}
+    settings = {name: value for name, value in settings.items() if value is not None}
+    return settings | {name: getattr(section, name) for name in ("start", "end") if name in settings}
+
+
+def add_no_cuts(parser: argparse.ArgumentParser):
+    """Add the option `--no_cuts`."""
+    parser.add_argument(
+        "--no_cuts",
+        action="store_true",
+        help="do not look for hard cuts: follow faces over them; for one long shot that is split by mistake",
+    )
+
+
 def add_device(parser: argparse.ArgumentParser):
     """Add the option `--device`."""
     parser.add_argument(
         "--device", metavar="D", help="cpu, cuda:1, mps, ... (default: an accelerator, if there is one)"
+    )
+
+
+def add_align(parser: argparse.ArgumentParser):
+    """Add the option `--no_align`."""
+    parser.add_argument(
+        "--no_align", action="store_true", help="do not rotate and scale faces so that the eyes are level"
     )
 
 

@@ -11,20 +11,26 @@ from .options import (
     FIGURE_SUFFIXES,
     MODEL_NAMES,
     VIDEO_SUFFIXES,
+    add_align,
     add_device,
+    add_no_cuts,
     add_reading,
     add_revision,
+    add_section,
     add_shard,
+    add_windows,
     check_output,
     check_shard,
     positive_int,
-    positive_number,
+    section_of,
     whole_number,
 )
 
 
 SUMMARY = "expressions in videos, over time"
 EXAMPLE = "lgi-former predict videos/ a.mp4 --model outputs/finetuned --output results --annotate"
+
+LONG_RUN = 10.0  # seconds; shorter runs need no note of what took the time
 
 
 def add_arguments(parser):
@@ -50,21 +56,15 @@ def _add_analysis_arguments(group):
         action="store_true",
         help="classify whole frames; for videos that are already cropped to a face",
     )
-    group.add_argument(
-        "--window",
-        type=positive_number,
-        metavar="SECONDS",
-        help="length of a clip (default: as in training, at 25 frames per second; 2.56 for published models)",
-    )
-    group.add_argument(
-        "--stride",
-        type=positive_number,
-        metavar="SECONDS",
-        help="time between the starts of two clips (default: half a window)",
-    )
+    add_align(group)
+    add_windows(group)
     group.add_argument("--batch_size", type=positive_int, metavar="B", help="clips per batch (default: 8)")
+    add_section(group)
+    add_no_cuts(group)
     group.add_argument(
-        "--frame_rate", type=positive_number, metavar="F", help="frames per second of a folder of frames (default: 25)"
+        "--identify",
+        action="store_true",
+        help="recognise people who are seen again after a cut or a pause, and give them their number",
     )
     add_reading(group)
     group.add_argument(
@@ -132,6 +132,8 @@ def run(args) -> int:
     in the output. The exit status is 0 if all videos were read, with or without a face; 1 if some failed; 2 if nothing
     could be done."""
     _check(args)
+    if args.identify:
+        require_extra("identify")
     if args.data is not None:
         from .prediction_list import predict_list
 
@@ -168,6 +170,7 @@ def _check(args):
     _check_segments(args)
     if args.csv and args.top_k is not None:
         args.parser.error("--csv has a column for each label: leave out --top_k")
+    _check_faces(args)
     _check_annotate(args)
     # The two lists share no suffix, so the two options cannot name the same file.
     for name, suffixes in (("timeline", FIGURE_SUFFIXES), ("annotate", VIDEO_SUFFIXES)):
@@ -185,6 +188,7 @@ def _check_list(args):
         args.parser.error("--data needs --output, a file.parquet or file.csv")
     _check_model(args)
     _check_segments(args)
+    _check_faces(args)
     check_shard(args)
 
 
@@ -199,8 +203,17 @@ def _check_segments(args):
     ]
     if args.num_segments is not None and over_time:
         args.parser.error(f"--num_segments gives one answer for a whole video: leave out {', '.join(over_time)}")
+    if args.num_segments is not None and args.no_cuts:
+        args.parser.error("--num_segments takes clips of the whole video, so cuts do not matter: leave out --no_cuts")
     if args.num_segments is not None and not (args.no_crop_faces or args.sample):
         args.parser.error("--num_segments evaluates whole frames, as the paper does: add --no_crop_faces")
+
+
+def _check_faces(args):
+    if args.identify and (args.no_crop_faces or args.sample):
+        args.parser.error("--identify recognises faces, but no faces are looked for: leave it out")
+    if args.no_align and (args.no_crop_faces or args.sample):
+        args.parser.error("whole frames are never aligned: leave out --no_align")
 
 
 def _check_annotate(args):
@@ -244,12 +257,15 @@ def _predict(arguments: list[str], args) -> int:
             args.parser.exit(fail(str(error)))
         if found.skipped:
             note(skipped_note(found.skipped))
-        loaded = _load(args)
-    return PredictionRun(*loaded, args).run(found.videos, files)
+        *loaded, cropper = _load(args)
+    status = PredictionRun(*loaded, args).run(found.videos, files)
+    if cropper is not None and cropper.total_seconds > LONG_RUN:
+        note(f"Finding faces took {cropper.detector_share:.0%} of the time.")
+    return status
 
 
 def _load(args) -> tuple:
-    """A function from a video to its result, the columns of tables and the settings of reading."""
+    """A function from a video to its result, the columns of tables, the settings of reading, and the face cropper."""
     from ..image_processing import reading_of
     from .prediction_model import load_model, loading_errors, reading_given
     from .prediction_output import CsvColumns
@@ -261,7 +277,7 @@ def _load(args) -> tuple:
         raise ValueError(
             f"--top_k is for scores, but {args.model} estimates {', '.join(loaded.kind.labels)}: leave out --top_k"
         )
-    return predict, CsvColumns(loaded.kind), reading_of(loaded.processor) | reading_given(args)
+    return predict, CsvColumns(loaded.kind), reading_of(loaded.processor) | reading_given(args), loaded.cropper
 
 
 def _predictor(loaded, args):
@@ -272,8 +288,10 @@ def _predictor(loaded, args):
 
     if args.num_segments is not None:
         set_reading(loaded.processor, args.backend, args.frame_order)
-        fields = loaded.kind.fields()
-        return lambda video: vars(predict_video(loaded.model, loaded.processor, video, args.num_segments)) | fields
+        fields, section = loaded.kind.fields(), section_of(args)
+        return lambda video: (
+            vars(predict_video(loaded.model, loaded.processor, video, args.num_segments, **section)) | fields
+        )
     return FacialExpressionPipeline(
         model=loaded.model,
         video_processor=loaded.processor,

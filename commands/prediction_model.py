@@ -13,7 +13,8 @@ from ..image_processing.decoding.decoder_backends import chosen_backend
 from ..inference import ExportedModel
 from ..inference.loading import load_classifier
 from ..inference.prediction import answer_kind
-from ..messages import first_line
+from ..messages import first_line, note
+from .options import section_of
 
 
 class LoadedModel(NamedTuple):
@@ -38,10 +39,20 @@ def load_model(args) -> LoadedModel:
     if args.backend is not None:
         chosen_backend(args.backend)
     with loading_errors(args.model):
-        cropper = None if args.no_crop_faces else image_processing.FaceCropper()
+        cropper = None if args.no_crop_faces else image_processing.FaceCropper(align=not args.no_align)
         folder = conversion.model_folder(args.model, args.revision)
         model, processor = load_classifier(folder, args.device)
+        if cropper is not None and model.device.type == "cuda" and args.data is None:
+            _detect_on(model.device, cropper)  # with --data, processes find faces, on the CPU
         return LoadedModel(model, processor, cropper, answer_kind(model.config), folder)
+
+
+def _detect_on(gpu, cropper: image_processing.FaceCropper):
+    """Find faces on the GPU of the model if ONNX Runtime can use it, else on the CPU with a note."""
+    try:
+        cropper.detector = image_processing.CenterFaceDetector(device=gpu)
+    except ValueError as error:
+        note(f"Faces are found on the CPU. {error}")
 
 
 @contextlib.contextmanager
@@ -59,16 +70,24 @@ def loading_errors(name: str) -> Iterator[None]:
 
 def reading_given(args) -> dict:
     """The settings of reading that the options give."""
-    given = {"backend": args.backend, "frame_order": args.frame_order}
+    given = {"backend": args.backend, "frame_order": args.frame_order, "stream": args.stream}
     return {name: value for name, value in given.items() if value is not None}
 
 
 def pipeline_settings(args) -> dict:
     """The settings of `FacialExpressionPipeline` on which results depend."""
-    names = ("window", "stride", "frame_rate", "backend", "frame_order")
-    return {"crop_faces": not args.no_crop_faces} | {name: getattr(args, name) for name in names}
+    names = ("window", "stride", "backend", "frame_order")
+    settings = (
+        {"crop_faces": not args.no_crop_faces} | {name: getattr(args, name) for name in names} | section_of(args)
+    )
+    if not args.no_crop_faces:
+        settings["identify"] = args.identify
+    if args.num_segments is None:
+        settings["cuts"] = not args.no_cuts
+    return settings
 
 
 def settings_of_cropper(cropper: image_processing.FaceCropper) -> dict:
-    """The numbers of a cropper on which the crops depend."""
-    return {name: value for name, value in vars(cropper).items() if isinstance(value, (bool, int, float))}
+    """The numbers of a cropper on which the crops depend, without the seconds that it measures."""
+    numbers = {name: value for name, value in vars(cropper).items() if isinstance(value, (bool, int, float))}
+    return {name: value for name, value in numbers.items() if not name.endswith("_seconds")}

@@ -45,7 +45,7 @@ class TablePrinter:
         self.console.print(table)
         if not self.kind.sums_to_1:
             top = ", ".join(self.kind.top(result["scores"])) or "none"
-            self.console.print(Text(f"Labels above {THRESHOLD:g}: {top}."), soft_wrap=True)
+            self.console.print(Text(f"Labels with a score of at least {THRESHOLD:g}: {top}."), soft_wrap=True)
         if len(timeline) > 1:
             self.console.print(self._stretches(timeline))
 

@@ -1,6 +1,6 @@
 """`lgi-former reconstruct`."""
 
-from ..messages import ADVICE_FOR_ONE_CLIP, LOADING_LIBRARIES, announce_if_slow, silence_libraries
+from ..messages import ADVICE_FOR_ONE_CLIP, announce_if_slow, silence_libraries
 from .options import (
     FIGURE_SUFFIXES,
     MODEL_NAMES,
@@ -39,7 +39,7 @@ def add_arguments(parser):
 def run(args) -> int:
     """Mask a clip of a video and let a pre-trained model reconstruct it. Draw original, visible and reconstructed
     frames. For models that predict motion, also draw the differences between frames."""
-    with announce_if_slow(LOADING_LIBRARIES):
+    with announce_if_slow("Loading matplotlib ..."):
         from ..conversion import model_folder
         from ..figures import draw_reconstruction, reconstruct
         from ..figures.style import save_figure

@@ -18,12 +18,17 @@ import onnxruntime
 from PIL import Image, ImageOps
 
 
+FRAME_RATE = 25  # of a folder of frames
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
 
 def clips_of(frames, settings):
     """Clips, float32 (clips, frames, channels, height, width), from the paths of the frames of a video in order."""
     sampling = settings["frame_sampling"]
+    if sampling.get("sampling_frame_rate", FRAME_RATE) != FRAME_RATE:
+        raise SystemExit(
+            f"This program takes folders of frames for {FRAME_RATE} a second, but the model needs others."
+        )
     length, segments = sampling["num_frames"], sampling["num_segments"]
     sampled = frames[:: sampling["sampling_rate"]]
     sampled = [*sampled, *[sampled[-1]] * (length - len(sampled))]

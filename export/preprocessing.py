@@ -16,10 +16,18 @@ def preprocessing_of(processor: BaseVideoProcessor, config: PreTrainedConfig) ->
     """
     _check(processor, config)
     height, width = processor.size["height"], processor.size["width"]
+    in_time = {}
+    if processor.sampling_frame_rate is not None:
+        in_time = {
+            "sampling_frame_rate": processor.sampling_frame_rate,
+            "frames": "Count as frames the pictures that are shown at 0, 1 / sampling_frame_rate, 2 / "
+            "sampling_frame_rate, ... seconds, until the end of the video.",
+        }
     return {
         "frame_sampling": {
             "num_frames": processor.num_frames,
             "sampling_rate": processor.sampling_rate,
+            **in_time,
             "num_segments": processor.num_segments,
             "rule": "Take frames 0, sampling_rate, 2 * sampling_rate, ... Repeat the last one until there are "
             "num_frames. The clips are windows of num_frames of these frames. With spare = frames - num_frames, clip "

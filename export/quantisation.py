@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 
 from ..extras import needs_extra
+from .comparison import ExportError
 
 
 def quantise(program: Path):
@@ -17,6 +18,7 @@ def quantise(program: Path):
 
     Raises:
         MissingExtraError: If onnx or onnxruntime are not installed.
+        ExportError: If ONNX Runtime left the weights of a product in float32.
     """
     with needs_extra("export"):
         import onnx
@@ -28,13 +30,37 @@ def quantise(program: Path):
         quant_pre_process(program, prepared, skip_symbolic_shape=True)
         stacked = _stacked_products(onnx.load(prepared))
         quantize_dynamic(prepared, part, ["MatMul"], per_channel=True, reduce_range=True, nodes_to_exclude=stacked)
-        if not stacked:  # an empty list would mean all products
+        if stacked:  # an empty list would mean all products
+            quantize_dynamic(part, program, ["MatMul"], reduce_range=True, nodes_to_quantize=stacked)
+        else:
             part.replace(program)
-            return
-        quantize_dynamic(part, program, ["MatMul"], reduce_range=True, nodes_to_quantize=stacked)
+    check_quantised(onnx.load(program, load_external_data=False))
 
 
 def _stacked_products(model) -> list[str]:
     """Names of the products whose weight has three dimensions. ONNX Runtime takes only one scale for them."""
     weights = {weight.name for weight in model.graph.initializer if len(weight.dims) > 2}
     return [node.name for node in model.graph.node if node.op_type == "MatMul" and node.input[1] in weights]
+
+
+def check_quantised(model):
+    """Check that no matrix product has a weight in float32. If an optimisation fails, ONNX Runtime only logs it.
+
+    Args:
+        model: An `onnx.ModelProto`.
+
+    Raises:
+        ExportError: If a product has such a weight.
+    """
+    constants = {weight.name for weight in model.graph.initializer}
+    left = []
+    for node in model.graph.node:  # in the order of computation
+        if constants.issuperset(filter(None, node.input)):
+            constants.update(node.output)
+        elif node.op_type in ("MatMul", "Gemm") and node.input[1] in constants:
+            left.append(node.name)
+    if left:
+        raise ExportError(
+            f"ONNX Runtime left the weights of {len(left)} matrix products in float32, such as that of {left[0]}. "
+            "Nothing was written. Install another version of onnxruntime, or export without int8."
+        )

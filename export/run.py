@@ -3,14 +3,13 @@
 import copy
 import json
 import os
-import tempfile
 from pathlib import Path
 
 import torch
 from transformers import PreTrainedModel
 from transformers.video_processing_utils import BaseVideoProcessor
 
-from ..hub.exported_folder import DESCRIPTION, PREPROCESSING, PROGRAMS, program_checksums
+from ..hub.exported_folder import DESCRIPTION, PREPROCESSING, PROGRAMS, checksums
 from ..inference.exported_model import ExportedModel
 from ..modeling_lgi_former import LGIFormerForVideoClassification
 from ..version import __version__
@@ -20,6 +19,7 @@ from .preprocessing import answers_of_logits, preprocessing_of
 from .program import TensorModel, example_inputs, trace, write_onnx, write_torch
 from .quantisation import quantise
 from .source import load_source
+from .staging import staging_folder
 
 
 DYNAMIC_BATCHES = [1, 2, 5]
@@ -59,9 +59,10 @@ def export_model(
 
     Raises:
         FileExistsError: If `out` is not empty.
-        OSError, ValueError: If the model cannot be loaded or exported in this format.
+        OSError, ValueError: If the model cannot be loaded or exported in this format, or `out` cannot be written.
         MissingExtraError: If a package of the format is not installed.
-        ExportError: If the program does not compute what the model computes. It is a `ValueError`.
+        ExportError: If the program does not compute what the model computes, or weights stay in float32 with `int8`.
+            It is a `ValueError`.
     """
     out = Path(os.path.realpath(out))  # a link to a folder cannot be replaced by a folder, but the folder can
     _check_out(out)
@@ -73,10 +74,7 @@ def export_model(
     preprocessing = preprocessing_of(processor, model.config)
     if isinstance(model, LGIFormerForVideoClassification):
         preprocessing |= answers_of_logits(model.config)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as staging:
-        folder = Path(staging, out.name)
-        folder.mkdir()
+    with staging_folder(out) as folder:
         _save_config(model, folder)
         processor.save_pretrained(folder, save_code=False)
         _write_json(folder / PREPROCESSING, preprocessing)
@@ -123,7 +121,7 @@ def _write_program(tensor_model: TensorModel, folder: Path, format: str, int8: b
         "batch_size": None if dynamic_batch else 1,
         **_signature(tensor_model, dynamic_batch),
         "lgi_former_version": __version__,
-        "sha256": program_checksums(folder, format),
+        "sha256": checksums(folder, format),
     }
     _write_json(folder / DESCRIPTION, facts)  # what runs the program reads it
     exported = ExportedModel.from_pretrained(folder)

@@ -105,7 +105,7 @@ class AnswerKind:
     @property
     def none(self) -> str:
         """What is shown instead of labels if a multi-label model predicts none."""
-        return f"none above {THRESHOLD:.0%}"
+        return f"none reaches {THRESHOLD:.0%}"
 
     @property
     def meaning(self) -> str:

@@ -12,6 +12,7 @@ from ..version import __version__
 
 DESCRIPTION = "export.json"
 PREPROCESSING = "preprocessing.json"
+PROCESSOR = "video_preprocessor_config.json"
 PROGRAMS = {"onnx": "model.onnx", "openvino": "openvino_model.xml", "torch": "model.pt2"}
 """The program of each format."""
 
@@ -22,7 +23,7 @@ class ExportDescription(NamedTuple):
         format (`str`): A key of `PROGRAMS`.
         inputs, outputs (`dict[str, tuple]`): Shapes by name, in the order of the program. None is any size.
         batch_size (`int`, *optional*): The only number of clips that the program takes. None means any number.
-        sha256 (`dict[str, str]`): Checksums of the files of the program, by name.
+        sha256 (`dict[str, str]`): Checksums of the processor and of the files of the program, by name.
     """
 
     format: str
@@ -69,42 +70,47 @@ def read_description(folder: str | os.PathLike) -> ExportDescription:
         inputs, outputs = (
             {entry["name"]: tuple(entry["shape"]) for entry in fields[part]} for part in ("inputs", "outputs")
         )
-        description = ExportDescription(
-            str(fields["format"]), inputs, outputs, batch_size, dict(fields.get("sha256", {}))
-        )
+        description = ExportDescription(str(fields["format"]), inputs, outputs, batch_size, dict(fields["sha256"]))
         if batch_size is not None and batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}")
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{path} is damaged ({type(error).__name__}: {error}). Export the model again.") from error
-    if version > Version(__version__) or description.format not in PROGRAMS:
+    if version > Version(__version__):
         raise ValueError(
-            f"{path} has format '{description.format}' of lgi-former {version}, but this is lgi-former {__version__}. "
-            "Install a newer version, or export the model again with this one."
+            f"{path} is of lgi-former {version}, but this is lgi-former {__version__}. Install a newer version, or "
+            "export the model again with this one."
+        )
+    if description.format not in PROGRAMS:
+        raise ValueError(
+            f"{path} has the unknown format '{description.format}'. The formats are {', '.join(PROGRAMS)}. Export the "
+            "model again."
         )
     return description
 
 
-def program_checksums(folder: str | os.PathLike, program_format: str) -> dict[str, str]:
-    """SHA-256 of the program in a folder, and of the files of its weights, by name."""
-    stem = Path(PROGRAMS[program_format]).stem
-    return {path.name: _sha256(path) for path in sorted(Path(folder).glob(f"{stem}.*"))}
+def checksums(folder: str | os.PathLike, program_format: str) -> dict[str, str]:
+    """SHA-256 of the program in a folder, of the files of its weights and of the processor, by name."""
+    program = sorted(Path(folder).glob(f"{Path(PROGRAMS[program_format]).stem}.*"))
+    return {path.name: _sha256(path) for path in (*program, Path(folder, PROCESSOR)) if path.is_file()}
 
 
-def check_program(folder: str | os.PathLike, description: ExportDescription):
-    """Check the files of a program against `export.json`.
+def check_files(folder: str | os.PathLike, description: ExportDescription):
+    """Check the program and the processor against `export.json`.
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If a file is not the one that was exported.
+        ValueError: If a file is not the one that was exported, or `export.json` has no checksum of it.
     """
-    found = program_checksums(folder, description.format)
-    for name in (PROGRAMS[description.format], *description.sha256):
+    found = checksums(folder, description.format)
+    for name in (PROGRAMS[description.format], PROCESSOR, *description.sha256):
         if name not in found:
             raise FileNotFoundError(f"The exported model '{folder}' has no {name}. Copy or export it again.")
-        if found[name] != description.sha256.get(name, found[name]):
+        if name not in description.sha256:
+            raise ValueError(f"'{Path(folder, DESCRIPTION)}' has no checksum of {name}. Export the model again.")
+        if found[name] != description.sha256[name]:
             raise ValueError(
-                f"'{Path(folder, name)}' is damaged or of another model: its checksum is not that in {DESCRIPTION}. "
-                "Copy or export the model again."
+                f"'{Path(folder, name)}' was changed, is damaged or of another model: its checksum is not that in "
+                f"{DESCRIPTION}. Copy or export the model again."
             )
 
 

@@ -22,7 +22,7 @@ from transformers import (
     PreTrainedConfig,
     PreTrainedModel,
 )
-from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME, cached_file
+from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME, VIDEO_PROCESSOR_NAME, cached_file
 from transformers.video_processing_utils import BaseVideoProcessor
 
 from ..configuration import LGIFormerConfig
@@ -32,6 +32,7 @@ from ..messages import announce_if_slow
 from ..modeling_lgi_former import LGIFormerForPreTraining, LGIFormerModel
 from .adapters import whole_model
 from .exported_folder import check_not_exported
+from .json_objects import read_object
 from .load_report import report_differences, without_load_report
 from .loading_errors import loading_errors
 from .model_kind import kind_of
@@ -123,7 +124,8 @@ def load_config(model_name_or_path: str | os.PathLike, revision: str | None = No
     Raises:
         OSError: If there is no such configuration or revision, it cannot be read, the Hub does not answer, or the
             name looks like a misspelt path.
-        ValueError: If Transformers does not know the model's family. Code beside the model never runs.
+        ValueError: If Transformers does not know the model's family, or the file holds no JSON object or a value of a
+            wrong type. Code beside the model never runs.
     """
     name, commit = pinned(model_name_or_path, revision)
     with loading_errors(name):
@@ -137,7 +139,7 @@ def load_config(model_name_or_path: str | os.PathLike, revision: str | None = No
                 f"{name} is not the folder of a model: it has no {CONFIG_NAME}. Give a folder that training, "
                 "`lgi-former convert` or `save_pretrained` wrote."
             )
-        fields, _ = PreTrainedConfig.get_config_dict(name, revision=commit)
+        fields = read_object(name if os.path.isfile(name) else cached_file(name, CONFIG_NAME, revision=commit))
         if fields.get("auto_map") and fields.get("model_type") not in CONFIG_MAPPING:
             raise ValueError(
                 f"{name} needs the Python code beside it, which never runs here. Give a model of a family that "
@@ -215,6 +217,42 @@ def first_names(names: Iterable[str]) -> str:
     return f"{', '.join(names[:5])}{more}"
 
 
+def load_processor(name: str, commit: str | None = None) -> BaseVideoProcessor:
+    """Load the video processor of a model.
+
+    Args:
+        name: A directory or the name of a Hub repository.
+        commit: The commit of the repository, as from `pinned`.
+
+    Raises:
+        OSError, ValueError: If there is none, or it cannot be read.
+    """
+    with loading_errors(name):
+        processor = AutoVideoProcessor.from_pretrained(name, revision=commit, trust_remote_code=False)
+        check_processor_file(name, commit)
+        return processor
+
+
+def check_processor_file(name: str, commit: str | None = None):
+    """Check the file of a processor that was loaded. Transformers takes defaults for some files without an object.
+
+    Arguments are those of `load_processor`.
+
+    Raises:
+        ValueError: If the file holds no JSON object.
+    """
+    path = cached_file(
+        name,
+        VIDEO_PROCESSOR_NAME,
+        revision=commit,
+        local_files_only=True,
+        _raise_exceptions_for_missing_entries=False,
+        _raise_exceptions_for_connection_errors=False,
+    )
+    if path is not None:
+        read_object(path)
+
+
 def set_reading(processor: BaseVideoProcessor, backend: str | None, frame_order: str | None):
     """Set how a processor reads videos. None does not change a setting.
 
@@ -261,9 +299,7 @@ def _load(
     model, missing = load_weights(auto_class, name, config, commit)
     if missing:
         raise ValueError(f"{name} has no weights for {first_names(missing)}: {if_incomplete}.")
-    with loading_errors(name):
-        processor = AutoVideoProcessor.from_pretrained(name, revision=commit, trust_remote_code=False)
-    return model.to(device).eval(), processor
+    return model.to(device).eval(), load_processor(name, commit)
 
 
 def _config_of_model(model_name_or_path: str, revision: str | None = None) -> PreTrainedConfig:

@@ -1,19 +1,32 @@
 """Errors of loading that name the model and its revision."""
 
 import contextlib
+import json
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 
+from .json_objects import read_object
 from .model_names import split_revision
 
 
 @contextlib.contextmanager
 def loading_errors(model_name_or_path: str | os.PathLike) -> Iterator[None]:
-    """Adds the model's name and revision to loading errors. If it is not a local folder, the error says so."""
+    """Adds the model's name and revision to loading errors. If it is not a local folder, the error says so.
+
+    For damaged JSON files and values of a wrong type, there is a `ValueError` in place of an error of Python.
+    """
     try:
         yield
+    except (TypeError, AttributeError, KeyError, json.JSONDecodeError) as error:
+        for path in sorted(Path(model_name_or_path).glob("*.json")) if os.path.isdir(model_name_or_path) else ():
+            read_object(path)
+        raise ValueError(
+            f"{model_name_or_path} cannot be loaded, because one of its JSON files has a wrong value "
+            f"({type(error).__name__}: {error}). Save or copy the model again."
+        ) from error
     except OSError as error:
         message = str(error)
         if type(error.__cause__) is RevisionNotFoundError:

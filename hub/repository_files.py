@@ -1,6 +1,5 @@
 """Selection of the files of a folder that belong to a model repository."""
 
-import json
 import os
 import re
 from collections.abc import Iterable
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from ..saving import relative_imports
 from .exported_folder import check_not_exported
+from .json_objects import read_object
 
 
 ADAPTER_CONFIG = "adapter_config.json"  # as in Transformers, which takes seconds to import
@@ -72,10 +72,9 @@ def names_missing_code(path: Path) -> bool:
 
 def _named_modules(path: Path) -> list[Path]:
     """Files that the `auto_map` of a JSON file names. They may be missing."""
-    try:
-        auto_map = dict(json.loads(path.read_text(encoding="utf-8"))).get("auto_map") or {}
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
+    auto_map = read_object(path).get("auto_map") or {}
+    if not isinstance(auto_map, dict):
+        raise ValueError(f"'{path}' has auto_map={auto_map!r}, which must be an object. Save the model again.")
     return [path.with_name(f"{reference.rpartition('--')[2].split('.')[0]}.py") for reference in auto_map.values()]
 
 
@@ -104,7 +103,7 @@ def check_uploadable(directory: str | os.PathLike):
 def adapter_settings(directory: str | os.PathLike) -> dict | None:
     """The configuration of PEFT in the directory of an adapter. None if there is no adapter."""
     path = Path(directory, ADAPTER_CONFIG)
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return read_object(path) if path.is_file() else None
 
 
 LOCAL_BASE = (

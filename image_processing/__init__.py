@@ -10,7 +10,7 @@ from .decoding.video_sources import VideoReadError
 from .faces.face_cropping import Face, FaceCropper, crop_face
 from .faces.face_detection import CenterFaceDetector
 from .frame_sampling import evaluation_frame_indices, every_frame
-from .model_processor import processor_for, reading_of
+from .model_processor import processor_for, reading_of, sampling_of
 from .video_processing_lgi_former import LGIFormerVideoProcessor
 
 
@@ -31,4 +31,5 @@ __all__ = [
     "read_video",
     "reading_of",
     "sample_in_time",
+    "sampling_of",
 ]

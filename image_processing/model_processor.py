@@ -28,3 +28,8 @@ def reading_of(processor: BaseVideoProcessor) -> dict:
     if not hasattr(processor, "frame_order"):  # in other families, `backend` is the library that resizes
         return {"backend": None, "frame_order": "natural"}
     return {"backend": processor.backend, "frame_order": processor.frame_order}
+
+
+def sampling_of(processor: BaseVideoProcessor) -> dict:
+    """The arguments of `read_video` for clips of a processor: those of `reading_of`, and `sampling_frame_rate`."""
+    return {**reading_of(processor), "sampling_frame_rate": getattr(processor, "sampling_frame_rate", None)}

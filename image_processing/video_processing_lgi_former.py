@@ -19,24 +19,31 @@ from transformers.image_utils import (
     SizeDict,
 )
 from transformers.processing_utils import Unpack, VideosKwargs
-from transformers.utils import TensorType
+from transformers.utils import TensorType, logging
 from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoInput, VideoMetadata, VideoMetadataType, make_batched_metadata
 
 from ..saving import ProcessorSavedWithCode
+from .decoding.frame_clips import clips_of_decoder, clips_of_tensor
 from .decoding.local_videos import has_content, local_video
+from .decoding.section import Sampling, Section, check_frame_rate
 from .decoding.video_decoding import read_video
-from .decoding.video_inputs import decoded_frames_at, split_into_videos
+from .decoding.video_inputs import split_into_videos
+from .decoding.video_streams import check_stream_number, refuse_stream
 from .frame_sampling import evaluation_frame_indices, every_frame
 from .pixel_range import check_range
 from .processor_settings import check_settings
 from .resizing import pillow_filter, resize_frames
 
 
+logger = logging.get_logger(__name__)
+
+
 class LGIFormerVideoProcessorKwargs(VideosKwargs, total=False):
     """The settings that only `LGIFormerVideoProcessor` has. The class documents them."""
 
     sampling_rate: int | None
+    sampling_frame_rate: float | int | None
     num_segments: int | None
     backend: str | None
     frame_order: str | None
@@ -52,6 +59,9 @@ class LGIFormerVideoProcessor(ProcessorSavedWithCode, BaseVideoProcessor):
     3. Resize them with Pillow, without preserving the aspect ratio. The result is the same on every device.
     4. Rescale them to [0, 1], and normalise them.
 
+    Steps are counted in frames of the video, as in the published code. With `sampling_frame_rate`, they are counted in
+    time. Then videos of all frame rates give the same moments.
+
     Every setting can be given here, or to a call for that call alone. `None` means the processor's setting.
 
     Args:
@@ -65,6 +75,10 @@ class LGIFormerVideoProcessor(ProcessorSavedWithCode, BaseVideoProcessor):
             Frames of a clip.
         sampling_rate (`int`, defaults to 4):
             Step between the frames of a clip, in frames of the video. MAE-DFER uses 1 for FERV39k.
+        sampling_frame_rate (`float`, *optional*):
+            Count `sampling_rate` in time: as if every video had so many frames per second. With 25 and a
+            `sampling_rate` of 4, the frames of a clip are 0.16 seconds apart. Videos of the training corpora have 25.
+            The default counts frames of the video, as MAE-DFER does.
         num_segments (`int`, defaults to 1):
             Clips of each video. MAE-DFER averages its predictions over 2.
         backend (`str`, *optional*):
@@ -78,7 +92,8 @@ class LGIFormerVideoProcessor(ProcessorSavedWithCode, BaseVideoProcessor):
             Whether to take these steps. Without `do_sample_frames`, all frames of a video are one clip.
 
     Raises:
-        ValueError: If a count is not a positive whole number, or the backend or frame order is unknown.
+        ValueError: If a count is not a positive whole number, a frame rate is not positive, or the backend or frame
+            order is unknown.
         ValueError: If `fps` is given, because `sampling_rate` decides the frames.
 
     Example:
@@ -109,6 +124,7 @@ class LGIFormerVideoProcessor(ProcessorSavedWithCode, BaseVideoProcessor):
     do_sample_frames = True
     num_frames = 16
     sampling_rate = 4
+    sampling_frame_rate = None
     num_segments = 1
     backend = None
     frame_order = "natural"
@@ -119,9 +135,29 @@ class LGIFormerVideoProcessor(ProcessorSavedWithCode, BaseVideoProcessor):
         check_settings(kwargs)
         super().__init__(**kwargs)
 
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike, *args, _from_pipeline=None, **kwargs):
+        """Load a processor as Transformers does. Warn if its pipeline would score the first of several clips only."""
+        options = {**kwargs, "_from_pipeline": _from_pipeline}
+        loaded = super().from_pretrained(pretrained_model_name_or_path, *args, **options)
+        num_segments = (loaded[0] if isinstance(loaded, tuple) else loaded).num_segments or 1
+        if _from_pipeline == "video-classification" and num_segments > 1:
+            logger.warning(
+                f"The processor makes {num_segments} clips of each video, but the pipeline video-classification "
+                "scores only the first. The pipeline facial-expression-recognition averages them. Or pass "
+                "video_processor=AutoVideoProcessor.from_pretrained(..., num_segments=1), which takes the middle."
+            )
+        return loaded
+
     def preprocess(
         self,
         videos: VideoInput | os.PathLike | Mapping | bytes | BinaryIO,
+        *,
+        start: float | str | None = None,
+        end: float | str | None = None,
+        stream: int | None = None,
+        frame_rate: float | None = None,
+        frame_times: bool = False,
         **kwargs: Unpack[LGIFormerVideoProcessorKwargs],
     ) -> BatchFeature:
         """
@@ -139,6 +175,13 @@ class LGIFormerVideoProcessor(ProcessorSavedWithCode, BaseVideoProcessor):
                   dimensions for several videos
 
                 Pixels are 0 to 255 for every dtype. Pass `do_rescale=False` if yours are 0 to 1.
+            start, end: The section of each video: seconds from its first frame, or "1:30" (mm:ss) or "1:02:03.5"
+                (hh:mm:ss). Clips are sampled from the frames that are shown between these times, as if the section
+                were the video. The default is the whole video.
+            stream: Number of the video stream in files with several, as FFmpeg counts. The default is the first one
+                that is not a cover picture.
+            frame_rate: Frames per second of folders, images and arrays. The default is 25.
+            frame_times: Whether the metadata get `frame_times`, as from `read_video`. AVI files are decoded for this.
             **kwargs: Settings for this call. Further ones are `return_tensors` (`"pt"` or `"np"`), the `device` for
                 the computation, `return_metadata`, and `input_data_format` for arrays with an ambiguous shape.
 
@@ -149,12 +192,19 @@ class LGIFormerVideoProcessor(ProcessorSavedWithCode, BaseVideoProcessor):
 
         Raises:
             ValueError: If a setting is impossible, the backend is not installed, or `videos` has another type.
-            VideoReadError: If a video cannot be read. It is a `ValueError`.
+            VideoReadError: If a video cannot be read, ends before the section starts, or has no such stream. It is a
+                `ValueError`.
         """
         kwargs = {name: value for name, value in kwargs.items() if value is not None}
         check_settings(kwargs)
+        check_frame_rate("frame_rate", frame_rate)
+        check_stream_number(stream)
         videos = split_into_videos(videos, kwargs.pop("input_data_format", self.input_data_format))
         reading = {name: kwargs.get(name, getattr(self, name)) for name in ("backend", "frame_order")}
+        reading |= {"start": start, "end": end, "stream": stream, "frame_rate": frame_rate, "frame_times": frame_times}
+        reading["sampling_frame_rate"] = kwargs.get("sampling_frame_rate", self.sampling_frame_rate)
+        if not kwargs.get("do_sample_frames", self.do_sample_frames):
+            reading["sampling_frame_rate"] = None
         readers = [self._reader(video, reading) for video in videos]
         return super().preprocess(readers, input_data_format=ChannelDimension.FIRST, **kwargs)
 
@@ -180,9 +230,15 @@ class LGIFormerVideoProcessor(ProcessorSavedWithCode, BaseVideoProcessor):
         sample_indices_fn: Callable | None = None,
         backend: str | None = None,
         frame_order: str | None = None,
+        **reading,
     ) -> tuple[np.ndarray, VideoMetadata] | list[tuple]:
-        """Read a video or a list of videos with `read_video`. Without `sample_indices_fn`, all frames are one clip."""
-        reading = {"backend": backend or self.backend, "frame_order": frame_order or self.frame_order}
+        """Read a video or a list of videos with `read_video`, which describes the settings of `reading`.
+
+        Without `sample_indices_fn`, all frames are one clip.
+        """
+        reading |= {"backend": backend or self.backend, "frame_order": frame_order or self.frame_order}
+        if sample_indices_fn is not None:
+            reading.setdefault("sampling_frame_rate", self.sampling_frame_rate)
         if isinstance(video_url_or_urls, list):
             videos = [self.fetch_videos(video, sample_indices_fn, **reading) for video in video_url_or_urls]
             return list(zip(*videos, strict=True))
@@ -210,13 +266,14 @@ class LGIFormerVideoProcessor(ProcessorSavedWithCode, BaseVideoProcessor):
 
     def _reader(self, video, reading: dict) -> partial:
         """A function from metadata and `sample_indices_fn` to clips and metadata, for an entry of one video."""
-        if isinstance(video, torch.Tensor):
-            return partial(_clips_of_tensor, video)
         if isinstance(video, str):
             return partial(self._clips_of_file, video, **reading)
         if has_content(video):
             return partial(self._clips_of_content, video, **reading)
-        return partial(_clips_of_decoder, video)
+        refuse_stream(reading["stream"], "The video", "it is not a video file")
+        sampling = Sampling(Section.of(reading["start"], reading["end"]), reading["sampling_frame_rate"])
+        read = clips_of_tensor if isinstance(video, torch.Tensor) else clips_of_decoder
+        return partial(read, video, sampling=sampling, frame_rate=reading["frame_rate"])
 
     def _clips_of_content(self, video, *args, **reading) -> tuple[torch.Tensor, VideoMetadata]:
         with local_video(video) as path:
@@ -292,25 +349,3 @@ class LGIFormerVideoProcessor(ProcessorSavedWithCode, BaseVideoProcessor):
             )
         data = {"pixel_values": clips} | ({"video_index": video_index} if num_segments > 1 else {})
         return BatchFeature(data, tensor_type=return_tensors)
-
-
-def _clips_of_tensor(
-    video: torch.Tensor, metadata: VideoMetadata | None, sample_indices_fn: Callable
-) -> tuple[torch.Tensor, VideoMetadata]:
-    metadata = replace(
-        metadata or VideoMetadata(len(video)),
-        total_num_frames=len(video),
-        height=video.shape[-2],
-        width=video.shape[-1],
-    )
-    metadata.frames_indices = sample_indices_fn(metadata=metadata)
-    return video[torch.from_numpy(metadata.frames_indices)], metadata
-
-
-def _clips_of_decoder(
-    decoder, metadata: VideoMetadata | None, sample_indices_fn: Callable
-) -> tuple[torch.Tensor, VideoMetadata]:
-    metadata = replace(metadata or VideoMetadata(len(decoder)), total_num_frames=len(decoder))
-    metadata.frames_indices = sample_indices_fn(metadata=metadata)
-    clips = decoded_frames_at(decoder, metadata.frames_indices)
-    return clips, replace(metadata, height=clips.shape[-2], width=clips.shape[-1])

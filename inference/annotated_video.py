@@ -1,7 +1,6 @@
 """Writes a video with its sound, boxes, labels and, below the picture, the scores over time."""
 
 import contextlib
-import math
 import os
 from collections.abc import Iterator
 from fractions import Fraction
@@ -21,7 +20,7 @@ from ..image_processing import open_frames
 from ..image_processing.decoding.video_sources import local_path
 from .sound import Sound, open_sound
 from .timeline import shown_number
-from .timeline_figure import draw_strip, label_colours, people_to_draw
+from .timeline_figure import draw_strip, label_colours, people_to_draw, time_span
 
 
 with needs_extra("figures"):
@@ -34,6 +33,8 @@ LEGEND_FONT_SIZE, LEGEND_ROW = 12, 18  # pixels
 FARTHEST_BOX = 0.5  # seconds; no box is drawn if the nearest known box is farther than this and than a step
 TIME_BASE = Fraction(1, 1000)
 MOST_ANSWERS = 4  # lines beside a face; more would hide it
+MOST_LETTERS = 24  # of a label beside a face; the legend has the whole label
+SMALL, ENLARGED = 64, 192  # pixels; a frame with a side below the first is enlarged to the second, so that texts fit
 NEUTRAL = (0.25, 0.25, 0.25)  # RGB of a box without a predicted label
 PLATE = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # makes text legible on any colour
 
@@ -47,15 +48,19 @@ def annotate_video(
     *,
     backend: str | None = None,
     frame_order: str = "natural",
+    stream: int | None = None,
 ):
     """Write a video with a result of `FacialExpressionPipeline` drawn into it, atomically.
+
+    If the result is of a section, only the section is written.
 
     The sound is copied if the container of the new video allows it. Otherwise it is encoded again (AAC; Opus in WebM;
     MP3 in AVI). A video without sound stays silent.
 
     A box has the answer of the window whose middle is nearest in time: the predicted labels with their scores, or the
     quantities. Below the picture, a strip for each person shows the scores over time, with a line at the current time.
-    At most six people have a strip: those who are seen for the longest time.
+    At most six people have a strip: those who are seen for the longest time. Frames with a side
+    below 64 pixels are enlarged.
 
     Args:
         video: The input of the pipeline. It is decoded again.
@@ -64,36 +69,39 @@ def annotate_video(
         path: File to write. Its suffix chooses the container: `.mp4`, `.mkv`, `.webm`, `.avi` or `.mov`.
         frame_rate: As for the pipeline.
         show_progress: Show a progress bar.
-        backend, frame_order: As for the pipeline or its processor.
+        backend, frame_order, stream: As for the pipeline or its processor.
 
     Raises:
         VideoReadError: If the video cannot be read.
         OSError: If the file cannot be written.
     """
     path = Path(path)
+    reading = {"backend": backend, "frame_order": frame_order, "stream": stream}
     with (
         whole_file(path) as file,
         _downloaded(video) as video,
-        open_frames(video, frame_rate, backend=backend, frame_order=frame_order) as stream,
-        open_sound(video) as sound,
+        open_frames(video, frame_rate, **reading, start=result.get("start"), end=result.get("end")) as frames,
+        open_sound(video, stream, frames.start) as sound,
         _create(file, path) as container,
     ):
         painter, pts = None, -1
-        for frame in tqdm(stream, "Annotating", stream.num_frames, leave=False, disable=not show_progress):
+        total = None if frames.duration is None else round(frames.duration * frames.frame_rate)
+        for frame in tqdm(frames, "Annotating", total, leave=False, disable=not show_progress):
+            time = max(frame.time - frames.start, 0.0)  # in the new video
             if painter is None:
                 painter = _Painter(result, *frame.image.shape[:2])
                 with _explained_errors(path, file):
-                    output = _add_streams(container, painter.size, stream.frame_rate, sound)
-            painted = av.VideoFrame.from_image(painter.paint(frame.image, frame.time))
-            pts = max(round(frame.time / TIME_BASE), pts + 1)  # an encoder refuses equal times
+                    output = _add_streams(container, painter.size, frames.frame_rate, sound)
+            painted = av.VideoFrame.from_image(painter.paint(frame.image, frames.start + time))
+            pts = max(round(time / TIME_BASE), pts + 1)  # an encoder refuses equal times
             painted.pts, painted.time_base = pts, TIME_BASE
             container.mux(output.encode(painted))
-            _add_sound(container, sound, until=frame.time)
+            _add_sound(container, sound, until=time)
         for packet in output.encode():
             if packet.pts * packet.time_base == pts * TIME_BASE:
-                packet.duration = round((stream.passed - pts * TIME_BASE) / packet.time_base)
+                packet.duration = round((frames.passed - frames.start - pts * TIME_BASE) / packet.time_base)
             container.mux(packet)
-        _add_sound(container, sound, until=math.inf)
+        _add_sound(container, sound, until=frames.end - frames.start)
 
 
 @contextlib.contextmanager
@@ -155,29 +163,31 @@ class _Painter:
     """
 
     def __init__(self, result: dict, height: int, width: int):
-        self.height, self.width = height, width
-        self.tracks = [_Track(result, person["person"]) for person in result["people"]]
+        self.scale = -(-ENLARGED // min(height, width)) if min(height, width) < SMALL else 1
+        self.height, self.width = self.scale * height, self.scale * width
+        self.tracks = [_Track(result, person["person"], self.scale) for person in result["people"]]
         self.kind = AnswerKind.of_result(result)
         self.colours = label_colours(result["timeline"][0]["scores"]) if result["timeline"] else {}
-        self.duration = result["duration"]
+        self.start, self.end = time_span(result)
         self.strips = self._draw_strips(result)
-        self.legend = draw_legend({self.kind.with_unit(label): each for label, each in self.colours.items()}, width)
+        units = {self.kind.with_unit(label): each for label, each in self.colours.items()}
+        self.legend = draw_legend(units, self.width)
         # Chroma is stored for 2 x 2 pixels, so heights and widths must be even.
-        self.size = (width // 2 * 2, (height + self.strips.height + self.legend.height) // 2 * 2)
-        self.line_width = max(min(height, width) // 200, 2)
-        self.font = ImageFont.load_default(max(min(height, width) // 22, 12))
+        self.size = (self.width // 2 * 2, (self.height + self.strips.height + self.legend.height) // 2 * 2)
+        self.line_width = max(min(self.height, self.width) // 200, 2)
+        self.font = ImageFont.load_default(max(min(self.height, self.width) // 22, 12))
 
     def paint(self, image: np.ndarray, time: float) -> Image.Image:
         """Paint boxes, labels and strips for a frame that is shown at `time`."""
         painted = Image.new("RGB", self.size)
-        painted.paste(Image.fromarray(image), (0, 0))
+        painted.paste(Image.fromarray(image).resize((self.width, self.height)), (0, 0))
         painted.paste(self.strips, (0, self.height))
         painted.paste(self.legend, (0, self.height + self.strips.height))
         draw = ImageDraw.Draw(painted)
         for track in self.tracks:
             if track.start <= time <= track.end:
                 self._draw_person(draw, track, time)
-        x = round(min(time / self.duration, 1) * (self.width - 1))
+        x = round(min((time - self.start) / (self.end - self.start), 1) * (self.width - 1))
         draw.line((x, self.height, x, self.height + self.strips.height), "white", 4)
         draw.line((x, self.height, x, self.height + self.strips.height), "black", 2)
         return painted
@@ -189,34 +199,29 @@ class _Painter:
         colour = tuple(round(255 * value) for value in fill)
         corner = (0, 0)
         if track.has_boxes:
-            box = track.box(time)
-            if box is None:
+            corners = track.corners(time)
+            if corners is None:
                 return
-            draw.rectangle(box, outline=colour, width=self.line_width)
-            corner = box[:2]
+            draw.polygon(corners, outline=colour, width=self.line_width)
+            corner = np.reshape(corners, (4, 2)).min(axis=0)
         lines = self._answer(scores)
         lines[0] = f"person {shown_number(track.person)}: {lines[0]}"
-        text = "\n".join(part for line in lines for part in self._wrapped(line))
+        room = self.width - 4 * self.line_width
+        text = "\n".join(part for line in lines for part in _lines_that_fit(line, self.font, room))
         left, top, right, bottom = draw.textbbox((0, 0), text, self.font)
         margin = 2 * self.line_width
-        place = (
-            max(min(corner[0] + margin, self.width - right), -left),
-            max(min(corner[1] + margin, self.height - bottom), -top),
-        )
+        above = corner[1] - bottom - margin  # beside the box if there is room, so that the face is seen
+        y = above if track.has_boxes and above + top >= 0 else corner[1] + margin
+        place = (max(min(corner[0] + margin, self.width - right), -left), max(min(y, self.height - bottom), -top))
         draw.rectangle(draw.textbbox(place, text, self.font), fill=colour)
         draw.text(place, text, text_colour_on(fill), self.font)
 
     def _answer(self, scores: dict[str, float]) -> list[str]:
         """A line for each predicted label or quantity, at most `MOST_ANSWERS`."""
         labels = self.kind.top(scores) if self.kind.is_probability else self.kind.labels
-        lines = [f"{label} {self.kind.short(scores[label])}" for label in labels] or [self.kind.none]
+        lines = [f"{_shortened(label)} {self.kind.short(scores[label])}" for label in labels] or [self.kind.none]
         hidden = len(lines) - MOST_ANSWERS
         return lines if hidden <= 0 else [*lines[:MOST_ANSWERS], f"and {hidden} more"]
-
-    def _wrapped(self, line: str) -> list[str]:
-        """The parts of a line that fit into the picture."""
-        letters = int((self.width - 4 * self.line_width) / (self.font.getlength(line) / len(line)))
-        return wrap(line, max(letters, 1))
 
     def _draw_strips(self, result: dict) -> Image.Image:
         people = people_to_draw(result)
@@ -227,7 +232,7 @@ class _Painter:
         for index, person in enumerate(people):
             axes = figure.add_axes((0, 1 - (index + 1) / len(people), 1, 1 / len(people)))
             draw_strip(axes, result, person)
-            axes.set(xlim=(0, self.duration), xticks=[], yticks=[])
+            axes.set(xlim=(self.start, self.end), xticks=[], yticks=[])
             axes.text(
                 0.005,
                 0.9,
@@ -247,18 +252,37 @@ def draw_legend(colours: dict[str, tuple[float, float, float]], width: int) -> I
     font = ImageFont.load_default(LEGEND_FONT_SIZE)
     places, x, row = [], 0, 0
     for label in colours:
-        room = LEGEND_ROW + round(font.getlength(label)) + 10
-        if x and x + room > width:
+        lines = _lines_that_fit(label, font, width - LEGEND_ROW)
+        room = LEGEND_ROW + round(max(map(font.getlength, lines))) + 10
+        if x and (x + room > width or len(lines) > 1):
             x, row = 0, row + 1
-        places.append((x, row * LEGEND_ROW))
+        places.append((x, row * LEGEND_ROW, lines))
         x += room
+        if len(lines) > 1:  # the next label begins a row
+            x, row = width, row + len(lines) - 1
     legend = Image.new("RGB", (width, (row + 1) * LEGEND_ROW if places else 0), "white")
     draw = ImageDraw.Draw(legend)
-    for (label, colour), (left, top) in zip(colours.items(), places, strict=True):
+    for colour, (left, top, lines) in zip(colours.values(), places, strict=True):
         fill = tuple(round(255 * part) for part in colour)
         draw.rectangle((left + 4, top + 4, left + 14, top + 14), fill=fill)
-        draw.text((left + LEGEND_ROW, top + LEGEND_ROW // 2), label, "black", font, anchor="lm")
+        for number, line in enumerate(lines):
+            middle = top + number * LEGEND_ROW + LEGEND_ROW // 2
+            draw.text((left + LEGEND_ROW, middle), line, "black", font, anchor="lm")
     return legend
+
+
+def _lines_that_fit(text: str, font, width: int) -> list[str]:
+    """The parts of a text that fit into a width in pixels. Words that are too long are broken."""
+    letters = len(text)
+    while letters > 1 and max(map(font.getlength, wrap(text, letters)), default=0) > width:
+        letters -= 1
+    return wrap(text, letters) or [text]
+
+
+def _shortened(label: str) -> str:
+    """A label without its middle if it is long."""
+    half = MOST_LETTERS // 2
+    return label if len(label) <= MOST_LETTERS else f"{label[: half - 2]}...{label[1 - half :]}"
 
 
 class _Track:
@@ -267,18 +291,29 @@ class _Track:
     Args:
         result: As for `annotate_video`.
         person: Number of the person.
+        scale: Factor by which the frames are enlarged.
     """
 
-    def __init__(self, result: dict, person: int):
+    def __init__(self, result: dict, person: int, scale: int = 1):
         self.person = person
         self.entries = [entry for entry in result["timeline"] if entry["person"] == person]
+        self.starts, self.ends = (np.array([entry[name] for entry in self.entries]) for name in ("start", "end"))
         self.middles = np.array([(entry["start"] + entry["end"]) / 2 for entry in self.entries])
         self.start = self.entries[0]["start"]
         self.end = max(entry["end"] for entry in self.entries)
-        rows = {row[0]: row[1:] for entry in self.entries for row in entry.get("boxes", [])}
+        rows = {}
+        for entry in self.entries:
+            boxes = entry.get("boxes", [])
+            angles = entry.get("angles", [0.0] * len(boxes))  # results of earlier versions have none
+            rows |= {row[0]: (*row[1:], angle) for row, angle in zip(boxes, angles, strict=True)}
         self.times = np.array(sorted(rows))
-        self.boxes = np.array([rows[time] for time in self.times])
+        self.boxes = np.array([rows[time] for time in self.times], dtype=float)  # left, top, right, bottom, degrees
+        if len(rows):
+            self.boxes[:, :4] *= scale
+            self.boxes[:, 4] = np.unwrap(self.boxes[:, 4], period=360)
         steps = np.diff(self.times)
+        self.cuts = result.get("cuts", [])
+        self.shots = np.searchsorted(self.cuts, self.times, "right")
         self.reach = max(FARTHEST_BOX, float(np.median(steps))) if len(steps) else FARTHEST_BOX
 
     @property
@@ -287,11 +322,22 @@ class _Track:
         return len(self.times) > 0
 
     def entry(self, time: float) -> dict:
-        """The window whose middle is nearest to a time."""
-        return self.entries[np.abs(self.middles - time).argmin()]
+        """The window whose middle is nearest to a time, of the windows that hold this time if there are any."""
+        is_outside = (time < self.starts) | (time >= self.ends)
+        return self.entries[np.lexsort((np.abs(self.middles - time), is_outside))[0]]
 
-    def box(self, time: float) -> list[float] | None:
-        """Left, top, right, bottom in pixels at a time, interpolated linearly. None if no known box is near."""
-        if np.abs(self.times - time).min() > self.reach:
+    def corners(self, time: float) -> list[float] | None:
+        """The corners of the rotated box at a time, interpolated linearly in a shot. None if no known box is near.
+
+        Returns:
+            x, y of the upper left corner in pixels, and of the others clockwise.
+        """
+        is_same_shot = self.shots == np.searchsorted(self.cuts, time, "right")
+        times, boxes = self.times[is_same_shot], self.boxes[is_same_shot]
+        if np.abs(times - time).min(initial=np.inf) > self.reach:
             return None
-        return [float(np.interp(time, self.times, edge)) for edge in self.boxes.T]
+        left, top, right, bottom, angle = (np.interp(time, times, column) for column in boxes.T)
+        centre, half = complex(left + right, top + bottom) / 2, complex(right - left, bottom - top) / 2
+        turn = np.exp(1j * np.radians(angle))
+        corners = [centre + turn * each for each in (-half, half.conjugate(), half, -half.conjugate())]
+        return [float(number) for corner in corners for number in (corner.real, corner.imag)]

@@ -1,18 +1,21 @@
 """Embeddings of videos, for probes, retrieval or multimodal models."""
 
-import os
+import math
+import numbers
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from transformers.video_processing_utils import BaseVideoProcessor
 
-from ..image_processing.decoding.local_videos import has_content, video_name
-from ..image_processing.distinct_views import distinct_views
+from ..image_processing.decoding.section import Section, check_frame_rate
+from ..image_processing.decoding.video_streams import check_stream_number
 from ..modeling_lgi_former import LGIFormerModel
 from ..modeling_lgi_former.modeling_lgi_former import LGIFormerModelOutput
+from .embedding_clips import SegmentClips, VideoPart, WindowClips
 
 
 LEVELS = ("clip", "region", "token")
@@ -27,11 +30,13 @@ class VideoEmbedding:
         index (`int`): Position in the list of videos.
         views (`np.ndarray` of shape `(views, *shape)`): float32. The shape is `(width,)` for clips, `(regions, width)`
             for regions and `(tokens, width)` for tokens.
+        times (`np.ndarray` of shape `(views, 2)`): float64. Start and end of each view, in seconds in the video.
     """
 
     video: str
     index: int
     views: np.ndarray
+    times: np.ndarray
 
     @property
     def mean(self) -> np.ndarray:
@@ -45,6 +50,7 @@ def embed_video(
     video,
     level: str = "clip",
     num_segments: int | None = None,
+    **options,
 ) -> np.ndarray:
     """Embed one video. The result is the mean over its views.
 
@@ -56,6 +62,7 @@ def embed_video(
             names. With `config.frame_level`, it is also averaged over frames. `"region"` gives the representative
             tokens. `"token"` gives the local tokens after the final norm. Both are in the order time, row, column.
         num_segments: Number of clips, evenly spaced in time. The default is the setting of the processor.
+        **options: `window`, `stride`, `start`, `end`, `stream` and `frame_rate`, as for `embed_videos`.
 
     Returns:
         float32 (width,) for clips, (regions, width) for regions, (tokens, width) for tokens.
@@ -77,7 +84,7 @@ def embed_video(
 
     ```
     """
-    (embedding,) = embed_videos(model, processor, [video], level, num_segments)
+    (embedding,) = embed_videos(model, processor, [video], level, num_segments, **options)
     return embedding.mean
 
 
@@ -88,80 +95,91 @@ def embed_videos(
     level: str = "clip",
     num_segments: int | None = None,
     *,
+    window: float | None = None,
+    stride: float | None = None,
+    start: float | str | None = None,
+    end: float | str | None = None,
+    stream: int | None = None,
+    frame_rate: float | None = None,
     batch_size: int = 1,
     num_workers: int = 0,
     on_failure: Callable[[str, str], None] | None = None,
 ) -> Iterator[VideoEmbedding]:
     """Embed videos lazily. Otherwise as `embed_video`. Equal views of a short video are computed once.
 
+    With `window` or `stride`, the views of a video are windows that slide over it, as in `FacialExpressionPipeline`.
+
     Args:
-        batch_size: Videos in a batch of the model.
-        num_workers: Processes that read videos.
+        window: Seconds of a clip. The frames of the clip are evenly spaced in it. The default is that of the pipeline.
+        stride: Seconds between the starts of two windows, rounded to a multiple of the time between two frames of a
+            clip. The default is half a window.
+        start, end, stream, frame_rate: As for `LGIFormerVideoProcessor.preprocess`. They apply to every video.
+        batch_size: Videos in a batch of the model, or windows.
+        num_workers: Processes that read videos. If they read windows, a video may be complete before an earlier one.
         on_failure: Called with a video and an error message instead of raising the error. The other videos are still
             embedded.
+
+    Raises:
+        ValueError: If there is no such level, a setting is impossible, or windows and `num_segments` are given.
     """
     if level not in LEVELS:
         raise ValueError(f"level={level!r} is not one of {', '.join(map(repr, LEVELS))}.")
-    return _embed(model, _Views(videos, processor, num_segments), level, batch_size, num_workers, on_failure)
+    Section.of(start, end)
+    check_stream_number(stream)
+    check_frame_rate("frame_rate", frame_rate)
+    reading = {"start": start, "end": end, "stream": stream, "frame_rate": frame_rate}
+    if window is None and stride is None:
+        clips = SegmentClips(videos, processor, num_segments, reading)
+    else:
+        check_seconds({"window": window, "stride": stride})
+        if num_segments is not None:
+            raise ValueError("num_segments gives clips instead of windows: leave out window and stride.")
+        clips = WindowClips(videos, processor, window, stride, reading)
+    return _embed(model, clips, level, batch_size, num_workers, on_failure)
 
 
-def _embed(model, dataset, level, batch_size, num_workers, on_failure) -> Iterator[VideoEmbedding]:
-    for batch in DataLoader(dataset, batch_size, num_workers=num_workers, collate_fn=list):
-        views_of = _embed_batch(model, [item for item in batch if item.failure is None], level)
-        for item in batch:
-            views = views_of.get(item.index)
-            failure = item.failure
+def check_seconds(settings: dict[str, float | None]):
+    """
+    Raises:
+        ValueError: If a setting, by its name, is neither None nor a finite number above 0.
+    """
+    for name, value in settings.items():
+        is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        if value is not None and not (is_number and 0 < value < math.inf):
+            raise ValueError(f"{name}={value!r} must be a finite number of seconds above 0.")
+
+
+def _embed(
+    model, clips: SegmentClips | WindowClips, level, batch_size, num_workers, on_failure
+) -> Iterator[VideoEmbedding]:
+    known = defaultdict(list)  # for each video, by its index: embeddings and times of its parts so far
+    for batch in DataLoader(clips, batch_size, num_workers=num_workers, collate_fn=list):
+        for part, views in zip(batch, _embed_batch(model, batch, level), strict=True):
+            if views is not None:
+                known[part.index].append((views, part.times))
+            if not part.is_last:
+                continue
+            views, times = map(np.concatenate, zip(*known.pop(part.index, [((), ())]), strict=True))
+            failure = part.failure
             if failure is None and not np.isfinite(views).all():
-                failure = f"The embedding of {item.video} is not finite; load the model with dtype=torch.float32."
+                failure = f"The embedding of {part.video} is not finite; load the model with dtype=torch.float32."
             if failure is None:
-                yield VideoEmbedding(item.video, item.index, views)
+                yield VideoEmbedding(part.video, part.index, views, times)
             elif on_failure is None:
                 raise ValueError(failure)
             else:
-                on_failure(item.video, failure)
-
-
-@dataclass
-class _VideoViews:
-    """The distinct views of a video and the index of each view among them, or an error message."""
-
-    video: str
-    index: int
-    distinct: torch.Tensor | None = None
-    view_index: torch.Tensor | None = None
-    failure: str | None = None
-
-
-class _Views(Dataset):
-    def __init__(self, videos: Sequence, processor: BaseVideoProcessor, num_segments: int | None):
-        self.videos = videos
-        self.processor = processor
-        self.sampling = {} if num_segments is None else {"num_segments": num_segments}
-
-    def __len__(self):
-        return len(self.videos)
-
-    def __getitem__(self, index: int) -> _VideoViews:
-        video = self.videos[index]
-        has_name = isinstance(video, (str, os.PathLike)) or has_content(video)
-        name = video_name(video) if has_name else f"video {index}"
-        try:
-            views = self.processor(video, return_tensors="pt", **self.sampling)["pixel_values"]
-        except Exception as error:  # an error of one video must not stop the others
-            return _VideoViews(name, index, failure=str(error) or repr(error))
-        distinct, view_index = distinct_views(views)
-        return _VideoViews(name, index, distinct, view_index)
+                on_failure(part.video, failure)
 
 
 @torch.inference_mode()
-def _embed_batch(model: LGIFormerModel, batch: list[_VideoViews], level: str) -> dict[int, np.ndarray]:
-    """Embeddings, float32 (views, *shape), of each video by its index."""
-    if not batch:
-        return {}
-    pixel_values = torch.cat([item.distinct for item in batch]).to(model.device, model.dtype)
-    outputs = model(pixel_values=pixel_values, pooled_only=level != "token")
-    embeddings = _at_level(outputs, level).float().cpu().split([len(item.distinct) for item in batch])
-    return {item.index: views[item.view_index].numpy() for item, views in zip(batch, embeddings, strict=True)}
+def _embed_batch(model: LGIFormerModel, batch: list[VideoPart], level: str) -> list[np.ndarray | None]:
+    """Embeddings of each part, float32 (views, *shape). None for a part without clips."""
+    clips = [part.clips for part in batch if part.clips is not None]
+    if not clips:
+        return [None] * len(batch)
+    outputs = model(pixel_values=torch.cat(clips).to(model.device, model.dtype), pooled_only=level != "token")
+    embeddings = iter(_at_level(outputs, level).float().cpu().split([len(each) for each in clips]))
+    return [None if part.clips is None else next(embeddings)[part.rows].numpy() for part in batch]
 
 
 def _at_level(outputs: LGIFormerModelOutput, level: str) -> torch.Tensor:

@@ -29,8 +29,9 @@ class EmbeddingTable:
 
     Attributes:
         embeddings (`np.ndarray` of shape `(rows, *shape)`): float32.
-        columns (`dict[str, list]`): A value for each row: `video`, `label` if there are labels, and `view` if views
-            were not averaged. Empty if the table of an `.npy` file is missing.
+        columns (`dict[str, list]`): A value for each row: `video`, `label` if there are labels, `view` if views were
+            not averaged, and `start` and `end` in seconds, unless an earlier version wrote the file. Empty if the
+            table of an `.npy` file is missing.
     """
 
     embeddings: np.ndarray

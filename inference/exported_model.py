@@ -13,7 +13,7 @@ from transformers.utils import ModelOutput
 from ..configuration import LGIFormerConfig
 from ..extras import MissingExtraError
 from ..hub.answer_kind import AnswerKind
-from ..hub.exported_folder import PREPROCESSING, PROGRAMS, ExportDescription, check_program, read_description
+from ..hub.exported_folder import PREPROCESSING, PROGRAMS, ExportDescription, check_files, read_description
 from ..hub.loading import load_config
 from ..hub.model_kind import kind_of
 from ..modeling_lgi_former.modeling_lgi_former import LGIFormerForPreTrainingOutput, LGIFormerModelOutput
@@ -73,12 +73,12 @@ class ExportedModel:
 
         Raises:
             FileNotFoundError: If the folder is not an exported model, or a file is missing.
-            ValueError: If a file is damaged, the files do not belong together, a newer version of this package wrote
-                them, or `num_threads` is given for a program of torch.
+            ValueError: If a file was changed or is damaged, the files do not belong together, a newer version of this
+                package wrote them, or `num_threads` is given for a program of torch.
             MissingExtraError: If the runtime of the format is not installed.
         """
         description = read_description(folder)
-        check_program(folder, description)
+        check_files(folder, description)
         config = load_config(folder)
         program = _load_program(Path(folder, PROGRAMS[description.format]), description, num_threads)
         _check_parts(folder, description, config, program)

@@ -3,7 +3,7 @@
 import os
 
 import torch
-from transformers import AutoVideoProcessor, PreTrainedModel
+from transformers import PreTrainedModel
 from transformers.video_processing_utils import BaseVideoProcessor
 
 from ..hub import loading
@@ -60,5 +60,4 @@ def _load_exported(folder: str, device, kind: str, wanted: str) -> tuple[Exporte
         raise ValueError(
             f"{folder} is an exported {model.config.architectures[0]}, but this needs {wanted}. Export such a model."
         )
-    with loading.loading_errors(folder):
-        return model, AutoVideoProcessor.from_pretrained(folder, trust_remote_code=False)
+    return model, loading.load_processor(folder)

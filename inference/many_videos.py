@@ -20,10 +20,12 @@ from .pipeline import DEFAULT_BATCH_SIZE, FacialExpressionPipeline
 from .prediction import answer_kind, prediction_of, score_clips, score_frames
 from .video_batches import compute_videos
 from .video_reading import Part
-from .windows import Clip
+from .windows import Clip, PersonFrame
 
 
+SECTION = ("start", "end", "stream", "frame_rate")
 CLIPS_AT_ONCE = 8  # in a message of a process; bounds its memory for every batch size
+SMALL_PICTURE = 256 * 256  # pixels; its processed form needs as much memory as the picture
 
 
 @dataclass
@@ -72,7 +74,8 @@ def predict_videos(
         settings: Settings of a call of `FacialExpressionPipeline`, such as `crop_faces`, `window` and `stride`.
 
     Raises:
-        ValueError: If a setting is impossible. The errors of single videos are in their outcomes.
+        ValueError: If a setting is impossible, or processes are to find faces on a GPU. The errors of single videos are
+            in their outcomes.
         MissingExtraError: If faces are to be cropped and the extra `faces` is not installed.
         RuntimeError: If the device runs out of memory, or a process cannot start.
 
@@ -118,9 +121,12 @@ class _Windows:
             **settings,
         )
         *_, self.postprocessing = self.pipeline.settings
-        reading_pipeline = copy.copy(self.pipeline)  # without the weights, which processes do not need
-        reading_pipeline.model = types.SimpleNamespace(config=model.config)
-        self.reader = _WindowReader(reading_pipeline, num_threads=1 if num_workers else 0)
+        reading_pipeline = copy.copy(self.pipeline)
+        reading_pipeline.model = types.SimpleNamespace(config=model.config)  # processes do not need the weights
+        reading_pipeline.video_processor = _LargePictures(processor)
+        reading, preprocessing, _ = self.pipeline.settings
+        reading |= {"num_threads": 1 if num_workers else 0}
+        self.reader = _WindowReader(reading_pipeline, processor, reading, preprocessing)
 
     @torch.inference_mode()
     def compute(self, pixel_values: torch.Tensor) -> torch.Tensor:
@@ -137,6 +143,10 @@ def _with_one_thread(cropper: FaceCropper) -> FaceCropper:
     """A copy of a cropper whose detector runs in one thread, if it is CenterFace. Threads do not survive a fork."""
     if not isinstance(cropper.detector, CenterFaceDetector):
         return cropper
+    if cropper.detector.gpu is not None:  # a fork cannot use the GPU of its parent
+        raise ValueError(
+            "Processes find faces on the CPU: give face_cropper a detector with device='cpu', or pass num_workers=0."
+        )
     cropper = copy.copy(cropper)
     cropper.detector = copy.copy(cropper.detector)
     cropper.detector.num_threads = 1
@@ -144,20 +154,51 @@ def _with_one_thread(cropper: FaceCropper) -> FaceCropper:
 
 
 @dataclass
+class _LargePictures:
+    """A processor that leaves small pictures unprocessed, because many at once take a fraction of the time."""
+
+    processor: BaseVideoProcessor
+
+    def __call__(self, clip: torch.Tensor, **settings) -> dict[str, torch.Tensor]:
+        is_small = clip.shape[-2] * clip.shape[-1] <= SMALL_PICTURE
+        return {"pixel_values": clip[None]} if is_small else self.processor(clip, **settings)
+
+
+@dataclass
 class _WindowReader:
-    """Yields the clips of the windows of a video."""
+    """Yields the clips of the windows of a video.
+
+    Attributes:
+        pipeline (`FacialExpressionPipeline`): Makes the clips. Its processor is `_LargePictures`.
+        processor (`BaseVideoProcessor`): Processes small pictures.
+        reading, preprocessing (`dict`): Settings of `open_frames` and of `pipeline.preprocess`.
+    """
 
     pipeline: FacialExpressionPipeline
-    num_threads: int
+    processor: BaseVideoProcessor
+    reading: dict
+    preprocessing: dict
 
     def __call__(self, video) -> Iterator[Part]:
-        reading, preprocessing, _ = self.pipeline.settings
-        with open_frames(video, num_threads=self.num_threads, **reading) as frames:
-            clips = self.pipeline.preprocess(frames, **preprocessing)
+        with open_frames(video, **self.reading) as frames:
+            clips = self.pipeline.preprocess(frames, **self.preprocessing)
             while some := list(itertools.islice(clips, CLIPS_AT_ONCE)):
+                self._process({id(frame): frame for clip in some for frame in clip.frames}.values())
                 pixel_values = torch.stack([clip.pixel_values for clip in some]).numpy()
                 yield Part(pixel_values=pixel_values, clips=[_without_pixels(clip) for clip in some])
-            yield Part(end=({"duration": round(frames.passed, 3)}, frames.notes))
+            yield Part(end=(frames.times, frames.notes))
+
+    def _process(self, frames: Iterable[PersonFrame]):
+        """Process, in place, the frames whose pictures are not processed. Windows share frames."""
+        by_size = {}
+        for frame in frames:
+            if frame.pixels.dtype == torch.uint8:
+                by_size.setdefault(frame.pixels.shape, []).append(frame)
+        for same_size in by_size.values():
+            pictures = torch.stack([frame.pixels for frame in same_size])
+            processed = self.processor(pictures, do_sample_frames=False, return_tensors="pt")["pixel_values"][0]
+            for frame, pixels in zip(same_size, processed, strict=True):
+                frame.pixels = pixels
 
 
 def _without_pixels(clip: Clip) -> Clip:
@@ -190,7 +231,7 @@ class _Views:
 
     def __init__(self, model, processor, num_segments: int, settings: dict):
         given = {name for name, setting in settings.items() if setting is not None}
-        others = given - {"crop_faces", "backend", "frame_order"}
+        others = given - {"crop_faces", "backend", "frame_order", *SECTION}
         if settings.get("crop_faces") is not False or others:
             raise ValueError(
                 "num_segments evaluates whole frames, as the paper does: pass crop_faces=False"
@@ -199,7 +240,8 @@ class _Views:
         processor = copy.copy(processor)
         set_reading(processor, settings.get("backend"), settings.get("frame_order"))
         self.model, self.kind = model, answer_kind(model.config)
-        self.reader = _ViewReader(processor, num_segments)
+        section = {name: settings[name] for name in SECTION if settings.get(name) is not None}
+        self.reader = _ViewReader(processor, {"num_segments": num_segments} | section)
 
     @torch.inference_mode()
     def compute(self, pixel_values: torch.Tensor) -> torch.Tensor:
@@ -216,10 +258,10 @@ class _ViewReader:
     """Yields the distinct views of a video."""
 
     processor: BaseVideoProcessor
-    num_segments: int
+    settings: dict  # of a call of the processor
 
     def __call__(self, video) -> Iterator[Part]:
-        views = self.processor(video, return_tensors="pt", num_segments=self.num_segments)["pixel_values"]
+        views = self.processor(video, return_tensors="pt", **self.settings)["pixel_values"]
         distinct, view_index = distinct_views(views)
         yield Part(pixel_values=distinct.numpy(), clips=[None] * len(distinct), end=view_index.numpy())
 

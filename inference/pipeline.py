@@ -14,10 +14,12 @@ from tqdm import tqdm
 from transformers import Pipeline
 from transformers.video_utils import is_valid_video_frame
 
-from ..image_processing import FaceCropper, FrameStream, TimedFrame, crop_face, open_frames, reading_of, sample_in_time
+from ..image_processing import FaceCropper, FrameStream, TimedFrame, open_frames, reading_of, sample_in_time
 from ..image_processing.decoding.decoder_backends import check_backend_name
 from ..image_processing.decoding.frame_folders import check_frame_order
-from ..image_processing.decoding.frame_stream import FRAME_RATE
+from ..image_processing.decoding.section import FRAME_RATE, Section
+from ..image_processing.decoding.shots import find_cuts
+from ..image_processing.decoding.video_streams import check_stream_number
 from .exported_model import ExportedModel
 from .frame_scores import FrameScores
 from .prediction import answer_kind, score_frames
@@ -26,7 +28,7 @@ from .windows import Clip, PersonFrame, Windows
 
 
 DEFAULT_BATCH_SIZE = 8
-READING = ("frame_rate", "backend", "frame_order")  # settings of `open_frames`
+READING = ("frame_rate", "backend", "frame_order", "start", "end", "stream")  # settings of `open_frames`
 DEFAULT_SAMPLING_RATE = 4  # of the published recipes, for processors that have none
 
 
@@ -76,6 +78,7 @@ class FacialExpressionPipeline(Pipeline):
             raise ValueError("facial-expression-recognition needs a model with a video processor, or one passed.")
         self._num_frames = _num_frames(self.video_processor, self.model.config)
         self._sampling_rate = getattr(self.video_processor, "sampling_rate", None) or DEFAULT_SAMPLING_RATE
+        self._sampling_frame_rate = getattr(self.video_processor, "sampling_frame_rate", None) or FRAME_RATE
         self.kind = answer_kind(self.model.config)
         self._face_cropper = face_cropper
         _check_batch_size(self._batch_size)
@@ -83,6 +86,7 @@ class FacialExpressionPipeline(Pipeline):
     def _sanitize_parameters(
         self,
         crop_faces=None,
+        align=None,
         window=None,
         stride=None,
         frame_rate=None,
@@ -90,6 +94,11 @@ class FacialExpressionPipeline(Pipeline):
         show_progress=None,
         backend=None,
         frame_order=None,
+        start=None,
+        end=None,
+        stream=None,
+        cuts=None,
+        identify=None,
     ):
         numbers_above_0 = {"window": window, "stride": stride, "frame_rate": frame_rate}
         for name, setting in numbers_above_0.items():
@@ -97,8 +106,11 @@ class FacialExpressionPipeline(Pipeline):
                 raise ValueError(f"{name}={setting!r} must be a finite number above 0.")
         check_backend_name(backend)
         check_frame_order(frame_order or "natural")
-        others = {"backend": backend, "frame_order": frame_order}
-        others |= {"crop_faces": crop_faces, "show_progress": show_progress}
+        check_stream_number(stream)
+        Section.of(start, end)
+        others = {"backend": backend, "frame_order": frame_order, "start": start, "end": end, "stream": stream}
+        others |= {"crop_faces": crop_faces, "align": align, "show_progress": show_progress}
+        others |= {"cuts": cuts, "identify": identify}
         return _given(numbers_above_0 | others), {}, _given({"return_boxes": return_boxes})
 
     def __call__(self, videos, batch_size: int | None = None, **kwargs) -> dict | list[dict] | Iterator[dict]:
@@ -112,21 +124,36 @@ class FacialExpressionPipeline(Pipeline):
             batch_size (`int`, *optional*): Clips in a batch of the model.
             crop_faces (`bool`, defaults to `True`): Find and follow faces. If false, each whole frame is the face of
                 one person, for videos that are already cropped.
-            window (`float`, *optional*): Seconds of a clip. The default is `num_frames * sampling_rate` frames at 25
-                frames per second, as in the training corpora: 2.56 seconds for the published models.
+            align (`bool`, *optional*): Rotate and scale the faces so that the eyes are level and the size of a face is
+                constant, as in the training corpora. The default is the setting of the face cropper, which is true if
+                none is passed.
+            window (`float`, *optional*): Seconds of a clip. The default is `num_frames * sampling_rate` frames at the
+                `sampling_frame_rate` of the processor, or else at 25 frames per second, as in the training corpora:
+                2.56 seconds for the published models.
             stride (`float`, *optional*): Seconds between the starts of two windows. It is rounded to a multiple of the
                 time between two frames of a clip. The default is half a window.
             frame_rate (`float`, defaults to 25): Frames per second of folders and arrays.
+            cuts (`bool`, defaults to `True`): Find the hard cuts of the video. No window goes over a cut. A face in
+                a new shot has the number of a new person, unless people are identified.
+            identify (`bool`, defaults to `False`): Recognise people who are seen again, after a cut or a pause, and
+                give them their number. Needs `pip install "lgi-former[identify]"`.
             return_boxes (`bool`, defaults to `False`): Add the boxes of the faces to the timeline.
             show_progress (`bool`, defaults to `False`): Show a progress bar in seconds of the video.
             backend, frame_order (`str`, *optional*): As for `LGIFormerVideoProcessor`. The defaults are those of the
                 processor.
+            start, end (`float` or `str`, *optional*): Analyse only this section: seconds from the first frame, or
+                "1:30" (mm:ss) or "1:02:03.5" (hh:mm:ss). Only its frames are decoded, from the keyframe before it.
+                Times in the result stay times in the video.
+            stream (`int`, *optional*): Number of the video stream in a file with several, as FFmpeg counts. The
+                default is the first one that is not a cover picture.
 
         Returns:
             A dictionary that JSON can store. For a list of videos a list, for a generator or data set an iterator.
 
             - `video` (`str`, *optional*): Path or URL. None for arrays.
-            - `duration` (`float`): Seconds of the video.
+            - `duration` (`float`): Seconds of the video, or of the section.
+            - `start`, `end` (`float`): Only of a section: the times in the video between which it is.
+            - `cuts` (`list[float]`): Seconds at which a new shot begins. Empty with `cuts=False`.
             - `problem_type` (`str`): What the scores are. `"single_label_classification"`: softmax, they sum to 1.
               `"multi_label_classification"`: the probability of each label. `"regression"`: quantities.
             - `units` (`dict[str, str]`): Units of quantities. Present only if `config.label_units` names them.
@@ -137,12 +164,14 @@ class FacialExpressionPipeline(Pipeline):
             - `people` (`list[dict]`): `person`, `start`, `end` (seconds) and `scores`, the mean over windows.
             - `timeline` (`list[dict]`): For each window `person`, `start`, `end` and `scores`, in the order of the
               labels. With `return_boxes` also `boxes`: a row `time, left, top, right, bottom` (seconds, pixels) for
-              each frame. For a model with `config.frame_level`, each entry is a frame: its scores are the mean over
+              each frame. And `angles`: for each row, the degrees by which the box is rotated clockwise around its
+              centre. For a model with `config.frame_level`, each entry is a frame: its scores are the mean over
               the windows that hold it.
 
         Raises:
             VideoReadError: If a video cannot be read. It is a `ValueError`.
             FacesExtraMissingError: If faces are to be cropped and the extra `faces` is not installed.
+            MissingExtraError: If people are to be identified and the extra `identify` is not installed.
             ValueError: If a setting is impossible, or a score is not finite.
         """
         if isinstance(videos, types.GeneratorType | Dataset):
@@ -161,14 +190,14 @@ class FacialExpressionPipeline(Pipeline):
         reading, *settings = self._settings(kwargs)
         with open_frames(video, **reading) as frames:
             timeline = list(self._entries(frames, batch_size, *settings))
-        return self.result(video, timeline, {"duration": round(frames.passed, 3)}, frames.notes)
+        return self.result(video, timeline, frames.times, frames.notes)
 
-    def result(self, video, timeline: list[dict], times: dict[str, float], notes: list[str]) -> dict:
+    def result(self, video, timeline: list[dict], times: dict, notes: list[str]) -> dict:
         """The result of a video, as a call returns it.
 
         Args:
             timeline: Entries of `postprocess`, in any order.
-            times: The fields of the result in seconds, such as `duration`.
+            times: The fields of the result in seconds: `FrameStream.times`.
             notes: Sentences about missing or unusual parts of the video.
         """
         timeline = sorted(timeline, key=lambda entry: (entry["start"], entry["person"]))
@@ -206,20 +235,29 @@ class FacialExpressionPipeline(Pipeline):
         self,
         frames: FrameStream,
         crop_faces: bool = True,
+        align: bool | None = None,
         window: float | None = None,
         stride: float | None = None,
         show_progress: bool = False,
+        cuts: bool = True,
+        identify: bool = False,
     ) -> Iterator[Clip]:
         """Yield the clips of a video, each as soon as it is complete."""
+        if align and not crop_faces:
+            raise ValueError("align=True aligns the faces that are cropped: leave out crop_faces=False or align=True.")
+        if identify and not crop_faces:
+            raise ValueError("identify=True recognises faces, but crop_faces=False looks for none: leave out one.")
+        if cuts:
+            find_cuts(frames)
         num_frames = self._num_frames
-        window = window or num_frames * self._sampling_rate / FRAME_RATE
+        window = window or num_frames * self._sampling_rate / self._sampling_frame_rate
         step = window / num_frames
         stride_frames = max(round((stride or window / 2) / step), 1)
         # Faces can be followed only in small steps, also if the frames of a window are far apart.
         parts = math.ceil(step / self._cropper().interval) if crop_faces else 1
-        sampled = _with_progress(sample_in_time(frames, step / parts), frames.duration, show_progress)
-        people = self._cropped(sampled, parts) if crop_faces else self._whole(sampled)
-        yield from Windows(num_frames, stride_frames, step, lambda: frames.passed).clips(people)
+        sampled = _with_progress(sample_in_time(frames, step / parts), frames, show_progress)
+        people = self._cropped(sampled, parts, align, identify) if crop_faces else self._whole(sampled)
+        yield from Windows(num_frames, stride_frames, step, lambda: frames.passed, frames.cuts).clips(people)
 
     def _forward(self, model_inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         return score_frames(self.model, model_inputs["pixel_values"])
@@ -233,7 +271,7 @@ class FacialExpressionPipeline(Pipeline):
                 "start": round(clip.start, 3),
                 "end": round(clip.end, 3),
                 "scores": dict(zip(self.kind.labels, clip_scores, strict=True)),
-                **({"boxes": _boxes(clip)} if return_boxes else {}),
+                **(_boxes(clip) if return_boxes else {}),
             }
             for clip, clip_scores in zip(clips, scores.tolist(), strict=True)
         ]
@@ -243,17 +281,26 @@ class FacialExpressionPipeline(Pipeline):
             self._face_cropper = FaceCropper()
         return self._face_cropper
 
-    def _cropped(self, frames: Iterable[TimedFrame], every: int) -> Iterator[list[PersonFrame]]:
+    def _cropped(
+        self, frames: Iterable[TimedFrame], every: int, align: bool | None, identify: bool
+    ) -> Iterator[list[PersonFrame]]:
         size = self.model.config.image_size
-        for frame, faces in itertools.islice(self._cropper().follow(frames), 0, None, every):
+        for frame, faces in itertools.islice(self._cropper().follow(frames, align, identify), 0, None, every):
             yield [
-                PersonFrame(face.person, frame.time, self._pixels(crop_face(frame.image, face.box, size)), face.box)
+                PersonFrame(
+                    face.person,
+                    frame.time,
+                    self._pixels(face.crop(frame.image, size)),
+                    face.box,
+                    face.angle,
+                    frame.shot,
+                )
                 for face in faces
             ]
 
     def _whole(self, frames: Iterable[TimedFrame]) -> Iterator[list[PersonFrame]]:
         for frame in frames:
-            yield [PersonFrame(0, frame.time, self._pixels(frame.image))]
+            yield [PersonFrame(0, frame.time, self._pixels(frame.image), shot=frame.shot)]
 
     def _pixels(self, image: np.ndarray) -> torch.Tensor:
         """Process a picture at once, so that memory holds no large frames."""
@@ -298,14 +345,15 @@ def _are_several(videos) -> bool:
     return isinstance(videos, (np.ndarray, torch.Tensor)) and videos.ndim == 5
 
 
-def _with_progress(frames: Iterable[TimedFrame], duration: float | None, show: bool) -> Iterator[TimedFrame]:
-    total = None if duration is None else round(duration)
+def _with_progress(frames: Iterable[TimedFrame], stream: FrameStream, show: bool) -> Iterator[TimedFrame]:
+    total = None if stream.duration is None else round(stream.duration)
     with tqdm(total=total, unit=" s of the video", leave=False, disable=not show) as progress:
         for frame in frames:
-            progress.update(int(frame.time) - progress.n)
+            progress.update(int(frame.time - stream.start) - progress.n)
             yield frame
 
 
-def _boxes(clip: Clip) -> list[list[float]]:
-    rows = {frame.time: frame.box for frame in clip.frames if frame.box is not None}
-    return [[round(time, 3), *(round(float(edge), 1) for edge in box)] for time, box in rows.items()]
+def _boxes(clip: Clip) -> dict[str, list]:
+    frames = {frame.time: frame for frame in clip.frames if frame.box is not None}.values()
+    boxes = [[round(frame.time, 3), *(round(float(edge), 1) for edge in frame.box)] for frame in frames]
+    return {"boxes": boxes, "angles": [round(frame.angle, 1) for frame in frames]}

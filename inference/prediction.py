@@ -32,7 +32,7 @@ class VideoPrediction:
 
 @torch.inference_mode()
 def predict_video(
-    model: PreTrainedModel, processor: BaseVideoProcessor, video, num_segments: int | None = None
+    model: PreTrainedModel, processor: BaseVideoProcessor, video, num_segments: int | None = None, **reading
 ) -> VideoPrediction:
     """Predict the scores of one video.
 
@@ -44,13 +44,14 @@ def predict_video(
         processor: The processor of the model.
         video: Any input of the processor: a file, a folder of frames, a URL, ...
         num_segments: Number of clips, evenly spaced in time. The default is the setting of the processor.
+        **reading: `start`, `end`, `stream` and `frame_rate`, as for `LGIFormerVideoProcessor.preprocess`.
 
     Raises:
         ValueError: If the video cannot be read, a score is not finite, or two labels have the same name.
     """
     sampling = {} if num_segments is None else {"num_segments": num_segments}
     kind = answer_kind(model.config)
-    views = processor(video, return_tensors="pt", **sampling)["pixel_values"]
+    views = processor(video, return_tensors="pt", **sampling, **reading)["pixel_values"]
     distinct, view_index = distinct_views(views)
     return prediction_of(video, score_clips(model, distinct.to(model.device)), view_index, kind)
 

@@ -11,6 +11,7 @@ import av
 
 from ..image_processing.decoding.animated_images import is_animation
 from ..image_processing.decoding.frame_folders import consists_of_images
+from ..image_processing.decoding.frame_index import SEEKABLE
 from ..image_processing.decoding.pyav_decoding import decoded_frames, open_packets, open_with_pyav
 from ..image_processing.decoding.video_decoding import warn_of
 from ..image_processing.decoding.video_packets import AVI
@@ -28,7 +29,7 @@ class Sound:
     Args:
         source: The container of the video, opened by PyAV.
         stream: Its audio stream.
-        origin: Seconds at which the first picture of the video is shown. It becomes 0.
+        origin: Seconds in the file at which the first picture is shown. It becomes 0.
     """
 
     def __init__(self, source, stream, origin: float):
@@ -113,17 +114,21 @@ class _LookAhead:
 
 
 @contextlib.contextmanager
-def open_sound(video: str | os.PathLike | object) -> Iterator[Sound | None]:
+def open_sound(
+    video: str | os.PathLike | object, stream_number: int | None = None, start: float = 0.0
+) -> Iterator[Sound | None]:
     """Open the sound of a video, within a `with` block. None if the video has no sound that can be read.
 
     Args:
         video: Path of a video file. Folders, images and arrays have no sound.
+        stream_number: Number of the video stream, as for `open_packets`.
+        start: Seconds in the video from which on the sound is read. They become 0.
     """
     with contextlib.ExitStack() as stack:
-        yield _open(Path(video), stack) if isinstance(video, (str, os.PathLike)) else None
+        yield _open(Path(video), stream_number, start, stack) if isinstance(video, (str, os.PathLike)) else None
 
 
-def _open(path: Path, stack: contextlib.ExitStack) -> Sound | None:
+def _open(path: Path, stream_number: int | None, start: float, stack: contextlib.ExitStack) -> Sound | None:
     if is_animation(path) or consists_of_images(path):
         return None
     try:
@@ -134,14 +139,17 @@ def _open(path: Path, stack: contextlib.ExitStack) -> Sound | None:
         if stream.codec_context is None:
             warn_of(str(path), "has sound that cannot be decoded. The annotated video is silent.")
             return None
-        return Sound(source, stream, _origin(path))
+        origin = _origin(path, stream_number) + start
+        if start > 0 and source.format.name in SEEKABLE:  # earlier packets are left out in any case
+            source.seek(int(origin * av.time_base))
+        return Sound(source, stream, origin)
     except (av.FFmpegError, ValueError):  # another decoder may be able to read the pictures
         return None
 
 
-def _origin(path: Path) -> float:
+def _origin(path: Path, stream_number: int | None) -> float:
     """Seconds at which the first picture of a video file is shown."""
-    with open_packets(str(path)) as packets:
+    with open_packets(str(path), stream_number=stream_number) as packets:
         stream, frame = packets.stream, next(decoded_frames(packets))
         # FFmpeg guesses the times of AVI. There, the first picture is shown when it is decoded.
         stamp = stream.start_time if stream.container.format.name == AVI else frame.pts

@@ -1,11 +1,13 @@
 """Summarises the scores of clips for each person and for the video."""
 
 import itertools
+import math
 from collections.abc import Iterable
 
 from ..hub.answer_kind import AnswerKind
 
 
+SAME_MOMENT = 2e-3  # seconds; times in results are rounded to a thousandth
 NO_FACE_NOTE = "No face was found, so there is nothing to classify."
 
 
@@ -13,7 +15,7 @@ def summarise(timeline: list[dict], kind: AnswerKind) -> dict:
     """Average the scores of a timeline for each person and for the video.
 
     The scores of a person are the mean over the person's windows. The scores of the video are the mean over people,
-    weighted by the time for which each was seen.
+    weighted by the time for which each was seen, which is the time in at least one window.
 
     Args:
         timeline: Entries with `person`, `start`, `end` (seconds) and `scores` (by label).
@@ -32,12 +34,14 @@ def summarise(timeline: list[dict], kind: AnswerKind) -> dict:
     people = [_person(person, by_person[person], kind) for person in sorted(by_person)]
     if not people:
         return {"scores": None, "people": [], "note": NO_FACE_NOTE}
-    seconds = [person["end"] - person["start"] for person in people]
+    seconds = [_seconds_in_windows(by_person[person["person"]]) for person in people]
     return {"scores": _mean([person["scores"] for person in people], seconds, kind), "people": people}
 
 
 def stretches(timeline: list[dict], kind: AnswerKind) -> list[dict]:
     """Shorten a timeline: join successive windows of a person that have the same predicted labels.
+
+    Windows are not joined over a time without a window, when the person was not seen.
 
     Returns:
         Entries with `person`, `start`, `end` (seconds) and `scores`: the mean of each predicted label over the
@@ -45,13 +49,31 @@ def stretches(timeline: list[dict], kind: AnswerKind) -> list[dict]:
     """
     short = []
     in_time = sorted(timeline, key=lambda entry: (entry["person"], entry["start"]))
-    by_top = itertools.groupby(in_time, key=lambda entry: (entry["person"], kind.top(entry["scores"])))
-    for (person, labels), group in by_top:
-        entries = list(group)
+    sightings = itertools.accumulate(
+        itertools.pairwise(in_time), lambda number, pair: number + _is_apart(*pair), initial=0
+    )
+    numbered = zip(sightings, in_time, strict=False)
+    by_top = itertools.groupby(numbered, lambda each: (each[0], each[1]["person"], kind.top(each[1]["scores"])))
+    for (_, person, labels), group in by_top:
+        entries = [entry for _, entry in group]
         scores = {label: sum(entry["scores"][label] for entry in entries) / len(entries) for label in labels}
         start, end = entries[0]["start"], entries[-1]["end"]
         short.append({"person": person, "start": start, "end": end, "scores": scores})
     return short
+
+
+def _is_apart(first: dict, second: dict) -> bool:
+    """Whether there is a time between two windows."""
+    return second["start"] > first["end"] + SAME_MOMENT
+
+
+def _seconds_in_windows(entries: list[dict]) -> float:
+    """Seconds that are in at least one window."""
+    total, end = 0.0, -math.inf
+    for entry in sorted(entries, key=lambda entry: entry["start"]):
+        total += max(entry["end"] - max(entry["start"], end), 0)
+        end = max(end, entry["end"])
+    return total
 
 
 def shown_number(person: int) -> int:

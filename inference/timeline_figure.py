@@ -1,7 +1,7 @@
 """Draws a timeline: the scores of all labels over time, in one panel for each person."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import wrap
 
@@ -33,10 +33,13 @@ MOST_LETTERS = 44  # of a line
 MOST_LETTERS_OF_LABEL, MOST_LETTERS_BESIDE = 52, 20  # of a line of the legend, and beside an axis
 MOST_POINTS = 40  # over the whole video; more are drawn as means
 MARKS = 5  # on a curve of several points
+WIDTH_OF_CURVE = 2
+NEAR = 0.01  # of the axis; curves that are nearer everywhere coincide
 DASHES = ("-", (0, (6, 2)), (0, (1.5, 1.5)), (0, (8, 2, 1.5, 2)))
 SHORT = 180  # seconds; the axis of a longer video has minutes
-UNSEEN = "face not seen"
+UNSEEN, CUT = "face not seen", "cut"
 RULE = {"color": "black", "linewidth": 0.8, "alpha": 0.6, "zorder": 1}
+CUT_LINE = {"color": "black", "linewidth": 0.8, "linestyle": (0, (1, 3)), "zorder": 1}
 GAP = {"facecolor": "#e4e4e4", "edgecolor": "#9a9a9a", "hatch": "///", "linewidth": 0}
 
 
@@ -44,7 +47,8 @@ def draw_timeline(result: dict, title: str | None = None) -> Figure:
     """Draw the timeline of a result of `FacialExpressionPipeline`, with a legend below.
 
     Each person has a panel, at most six: the people who are seen for the longest time. Times at which a person's face
-    is not seen are hatched. A score stands at the middle of its window. A curve of many windows is drawn as means.
+    is not seen are hatched. Dotted lines are cuts, unless there are more than 40. A score stands at the middle of its
+    window. A curve of many windows is drawn as means.
     Lines below the panels explain all of this where it occurs.
 
     The axis of scores goes from 0 to 1. The axis of quantities covers their values, and is symmetric if one of them is
@@ -90,8 +94,9 @@ def draw_strip(axes: Axes, result: dict, person: int):
     by_label = dict(zip(colours, scores, strict=True))
     for labels in _panels_of(kind):
         low, high = _limits(kind, [[entry["scores"][label] for entry in result["timeline"]] for label in labels])
-        for label in labels:
-            axes.plot(times, (by_label[label] - low) / (high - low), color=colours[label])
+        curves = [(by_label[label] - low) / (high - low) for label in labels]
+        for label, curve, width in zip(labels, curves, _widths(curves, NEAR), strict=True):
+            axes.plot(times, curve, color=colours[label], linewidth=width)
         if _has_rule(kind, low):
             axes.hlines(0.5, times[0], times[-1], **RULE)
     axes.set_ylim(0, 1)
@@ -108,9 +113,13 @@ def _draw(result: dict, title: str) -> Figure:
     people = people_to_draw(result, max(MOST_PANELS // max(len(parts), 1), 1))
     styles = {label: curve_style(index) for index, label in enumerate(kind.labels)}
     handles = [Line2D([], [], label=_legend_text(label), **style) for label, style in styles.items()]
-    gaps = {person: list(_gaps(_entries(result, person), result["duration"])) for person in people}
+    span = time_span(result)
+    gaps = {person: list(_gaps(_entries(result, person), *span)) for person in people}
     if any(gaps.values()):
         handles.append(Patch(label=UNSEEN, **GAP))
+    cuts = result.get("cuts", []) if len(result.get("cuts", [])) <= MOST_POINTS else []
+    if cuts:
+        handles.append(Line2D([], [], label=CUT, **CUT_LINE))
     texts = [handle.get_label() for handle in handles]
     columns = _legend_columns(texts)
     notes = list(_notes(result, people, kind)) if people else [NO_FACE_NOTE]
@@ -125,15 +134,19 @@ def _draw(result: dict, title: str) -> Figure:
         return figure
     step = result["duration"] / MOST_POINTS
     entries = [entry for person in people for entry in _entries(result, person)]
+    near = {labels[0]: NEAR * _height(kind, entries, labels) for labels in parts}
     all_axes = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
     for axes, (person, labels) in zip(all_axes, panels, strict=True):
-        _draw_person(axes, _entries(result, person), {label: styles[label] for label in labels}, step)
+        own_styles = {label: styles[label] for label in labels}
+        _draw_person(axes, _entries(result, person), own_styles, step, near[labels[0]])
         for start, end in gaps[person]:
             axes.axvspan(start, end, zorder=0, **GAP)
+        for cut in cuts:
+            axes.axvline(cut, **CUT_LINE)
         axes.set_title(f"person {shown_number(person)}", loc="left")
-        axes.set(xlim=(0, result["duration"]))
+        axes.set(xlim=span)
         _draw_scale(axes, kind, [[entry["scores"][label] for entry in entries] for label in labels], labels)
-    _label_times(all_axes[-1], result["duration"])
+    _label_times(all_axes[-1], *span)
     all_axes[-1].set_xlabel("\n".join(notes))
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, handlelength=2.6)
     return figure
@@ -178,17 +191,35 @@ def _limits(kind: AnswerKind, values: list) -> tuple[float, float]:
     return (low, high) if low < high else (low - (abs(low) or 1) / 10, high + (abs(high) or 1) / 10)
 
 
-def _draw_person(axes: Axes, entries: list[dict], styles: dict[str, dict], step: float):
+def _height(kind: AnswerKind, entries: list[dict], labels: list[str]) -> float:
+    """The height of the axis of some labels."""
+    low, high = _limits(kind, [[entry["scores"][label] for entry in entries] for label in labels])
+    return high - low
+
+
+def _widths(curves: Sequence[np.ndarray], near: float) -> list[float]:
+    """Line widths of curves that are drawn one after the other.
+
+    A curve is wider if later curves coincide with it: if they differ by less than `near` everywhere. So all are seen.
+    """
+    widths = []
+    for number, curve in enumerate(curves):
+        hiding = sum(np.abs(curve - later).max() < near for later in curves[number + 1 :])
+        widths.append(WIDTH_OF_CURVE + 1.5 * min(hiding, 3))
+    return widths
+
+
+def _draw_person(axes: Axes, entries: list[dict], styles: dict[str, dict], step: float, near: float):
     """Draw a curve for each label. The curves are interrupted where the person is not seen."""
     for stretch in _seen_stretches(entries):
         times, scores = _points(stretch, list(styles), step)
         num_windows = len(times) - 2  # the first and the last point are ends of the stretch
         every = max(len(times) // MARKS, 3)
-        for index, (style, values) in enumerate(zip(styles.values(), scores.T, strict=True)):
+        widths = _widths(scores.T, near)
+        for index, (style, values, width) in enumerate(zip(styles.values(), scores.T, widths, strict=True)):
             # The marks of the curves are at different times, so that they do not cover each other.
-            axes.plot(
-                times, values, **style, markevery=range(1 + index % min(every, num_windows), 1 + num_windows, every)
-            )
+            marks = range(1 + index % min(every, num_windows), 1 + num_windows, every)
+            axes.plot(times, values, **(style | {"linewidth": width}), markevery=marks)
 
 
 def _points(entries: list[dict], labels: list[str], step: float) -> tuple[np.ndarray, np.ndarray]:
@@ -233,15 +264,20 @@ def _seen_stretches(entries: list[dict]) -> Iterator[list[dict]]:
     yield stretch
 
 
-def _gaps(entries: list[dict], duration: float) -> Iterator[tuple[float, float]]:
-    """Start and end, in seconds, of the times at which a person is not seen."""
-    before = 0.0
+def time_span(result: dict) -> tuple[float, float]:
+    """Seconds in the video at which a result starts and ends. Only that of a section does not start at 0."""
+    start = result.get("start", 0.0)
+    return start, start + result["duration"]
+
+
+def _gaps(entries: list[dict], before: float, end: float) -> Iterator[tuple[float, float]]:
+    """Start and end, in seconds, of the times from `before` to `end` at which a person is not seen."""
     for stretch in _seen_stretches(entries):
         if stretch[0]["start"] > before + 1e-3:
             yield before, stretch[0]["start"]
         before = max(entry["end"] for entry in stretch)
-    if duration > before + 1e-3:
-        yield before, duration
+    if end > before + 1e-3:
+        yield before, end
 
 
 def curve_style(index: int) -> dict:
@@ -250,14 +286,14 @@ def curve_style(index: int) -> dict:
     style = {
         "color": COLOURS[index % len(COLOURS)],
         "linestyle": DASHES[(index + index // len(COLOURS)) % len(DASHES)],
-        "linewidth": 2,
+        "linewidth": WIDTH_OF_CURVE,
     }
     return style | {"marker": marker, "markersize": 8, "markerfacecolor": "white" if index % 2 else None}
 
 
 def _notes(result: dict, people: list[int], kind: AnswerKind) -> Iterator[str]:
     """What a reader must know about the panels, in lines that fit."""
-    yield "time in seconds" if result["duration"] <= SHORT else "time in minutes:seconds"
+    yield "time in seconds" if time_span(result)[1] <= SHORT else "time in minutes:seconds"
     if not kind.is_probability and not kind.units:
         yield f"Values: {UNKNOWN_UNIT}."
     step = result["duration"] / MOST_POINTS
@@ -268,10 +304,11 @@ def _notes(result: dict, people: list[int], kind: AnswerKind) -> Iterator[str]:
         yield f"{hidden} more {'person is' if hidden == 1 else 'people are'} seen for less time and not drawn."
 
 
-def _label_times(axes: Axes, duration: float):
-    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 3, 5, 6, 10]))
-    if duration > SHORT:
-        axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1.2, 3, 6]))
+def _label_times(axes: Axes, start: float, end: float):
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 3, 5, 6, 10], integer=end > SHORT))
+    if end > SHORT:
+        if end - start > SHORT:
+            axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1.2, 3, 6]))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda time, _: f"{time // 60:.0f}:{time % 60:02.0f}"))
 
 

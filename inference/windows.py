@@ -1,11 +1,14 @@
 """Slides windows over the frames of each person and yields clips, while frames are still being read."""
 
+import bisect
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+
+from ..image_processing.decoding.frame_stream import SAME_TIME
 
 
 @dataclass
@@ -17,12 +20,16 @@ class PersonFrame:
         time (`float`): Seconds from the start of the video.
         pixels (`torch.Tensor`): Processed pixels, float (channels, height, width).
         box (`np.ndarray`, *optional*): The crop in the frame: left, top, right, bottom in pixels.
+        angle (`float`): Degrees by which the crop is rotated clockwise around its centre.
+        shot (`int`): Number of the shot.
     """
 
     person: int
     time: float
     pixels: torch.Tensor
     box: np.ndarray | None = None
+    angle: float = 0.0
+    shot: int = 0
 
 
 @dataclass
@@ -53,9 +60,9 @@ class Clip:
 class Windows:
     """Cuts the frames of each person into windows.
 
-    The first window starts when a person appears. The last window ends when the person leaves, and may overlap the
-    window before it by more than the others. If a person is seen for less than a window, the last frame is repeated,
-    as in the published sampling of short videos.
+    The first window starts when a person appears. The last window ends when the person leaves or the shot ends, and
+    may overlap the window before it by more than the others. If a person is seen for less than a window, the last
+    frame is repeated, as in the published sampling of short videos.
 
     Attributes:
         num_frames (`int`): Frames of a window.
@@ -63,33 +70,36 @@ class Windows:
         step (`float`): Seconds between two frames.
         duration (`Callable`, *optional*): Returns the seconds of the video. No window ends later. It is called after
             the last moment, because the duration is known only then.
+        cuts (`Sequence[float]`): Seconds at which a new shot begins. No window ends after the cut that follows its
+            last frame. The list may grow while the video is read.
     """
 
     num_frames: int
     stride: int
     step: float
     duration: Callable[[], float] | None = None
+    cuts: Sequence[float] = ()
 
     def clips(self, moments: Iterable[list[PersonFrame]]) -> Iterator[Clip]:
         """Yield the clips of all people. Each clip is yielded when the moment after its last frame is read.
 
         Args:
-            moments: The people at each moment of the video. Moments are `step` seconds apart. A person who leaves does
-                not return.
+            moments: The people at each moment of the video. Moments are `step` seconds apart. A person who returns
+                gets new windows.
         """
         people = {}
         complete = []
         for moment in moments:
-            yield from complete  # this moment shows that the video goes on after them
+            yield from map(self._within_shot, complete)  # this moment shows that the video goes on after them
             complete = [clip for frame in moment for clip in self._add(people, frame)]
-            for person in people.keys() - {frame.person for frame in moment}:
-                yield from self._rest(people.pop(person))
+            for gone in people.keys() - {(frame.person, frame.shot) for frame in moment}:
+                yield from map(self._within_shot, self._rest(people.pop(gone)))
         for clip in (*complete, *(clip for seen in people.values() for clip in self._rest(seen))):
-            yield self._within_video(clip)
+            yield self._within_video(self._within_shot(clip))
 
-    def _add(self, people: dict[int, "_Seen"], frame: PersonFrame) -> Iterator[Clip]:
+    def _add(self, people: dict[tuple[int, int], "_Seen"], frame: PersonFrame) -> Iterator[Clip]:
         """Add a frame of a person. Yield the clip that it completes, if any."""
-        seen = people.setdefault(frame.person, _Seen(self.num_frames, next_clip=self.num_frames))
+        seen = people.setdefault((frame.person, frame.shot), _Seen(self.num_frames, next_clip=self.num_frames))
         seen.recent.append(frame)
         seen.count += 1
         if seen.count == seen.next_clip:
@@ -107,6 +117,11 @@ class Windows:
         frames = list(seen.recent)
         start, end = frames[0].time, frames[-1].time + self.step
         return Clip(frames + frames[-1:] * (self.num_frames - len(frames)), start, end)
+
+    def _within_shot(self, clip: Clip) -> Clip:
+        """The clip with an end that is not after the first cut after its last frame."""
+        following = bisect.bisect(self.cuts, clip.frames[-1].time + SAME_TIME)
+        return replace(clip, end=min([clip.end, *self.cuts[following : following + 1]]))
 
     def _within_video(self, clip: Clip) -> Clip:
         """The clip with an end that is not after the end of the video."""

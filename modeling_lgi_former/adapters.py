@@ -29,6 +29,9 @@ from .clip_size import config_and_options, hub_options_in
 
 
 _NEEDS_PEFT = "is an adapter. Install PEFT to load it: pip install peft"
+_EXPORTED = "export.json"
+"""Only the folder of an exported model has this file."""
+
 _WHOLE_WEIGHTS = (SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME, WEIGHTS_NAME)
 
 
@@ -45,7 +48,9 @@ class LoadsAdapters:
         Raises:
             ImportError: If the adapter needs PEFT, which is not installed.
             OSError, ValueError: If the base model is missing, or is not that of the adapter.
+            OSError: If the name is the folder of an exported model, which has no weights.
         """
+        _refuse_exported(pretrained_model_name_or_path)
         of_adapter = kwargs.get("adapter_kwargs") or {}
         name = of_adapter.get("_adapter_model_path") or pretrained_model_name_or_path
         hub_options = hub_options_in(kwargs if name == pretrained_model_name_or_path else of_adapter)
@@ -66,6 +71,14 @@ class LoadsAdapters:
             kwargs |= {"config": config, "state_dict": model.state_dict(), "output_loading_info": True}
             model, info = super().from_pretrained(None, **kwargs)
         return (model, info) if wants_info else model
+
+
+def _refuse_exported(name: str | os.PathLike | None):
+    if name is not None and os.path.isfile(os.path.join(name, _EXPORTED)):
+        raise OSError(
+            f"'{name}' is an exported model. lgi_former.ExportedModel.from_pretrained('{name}') loads it. Give the "
+            f"result to pipeline(...) as model, with video_processor='{name}' and device='cpu'."
+        )
 
 
 def adapter_folder(name: str | os.PathLike | None, **hub_options) -> Path | None:

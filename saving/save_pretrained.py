@@ -61,13 +61,27 @@ class ModelSavedWithCode(_SavedWithCode):
     """
 
     def save_pretrained(self, save_directory: str | os.PathLike, is_main_process: bool = True, *args, **kwargs):
-        """Save as Transformers does, with the code. See `_SavedWithCode` for `save_code`."""
+        """Save as Transformers does, with the code. See `_SavedWithCode` for `save_code`.
+
+        Raises:
+            ValueError: If bitsandbytes has changed the layout of 4-bit weights for predictions on a CPU.
+        """
+        self._refuse_changed_weights()
         super().save_pretrained(save_directory, is_main_process, *args, **kwargs)
         if not is_main_process:
             return
         if getattr(self, "_hf_peft_config_loaded", False):
             self.config.save_pretrained(save_directory, save_code=kwargs.get("save_code", True))
         follow_umask(Path(save_directory), "*.safetensors")
+
+    def _refuse_changed_weights(self):
+        """Refuse weights that bitsandbytes (0.50) would save wrongly, because it does not restore their layout."""
+        for name, weight in self.named_parameters():
+            if getattr(getattr(weight, "quant_state", None), "packing_format_for_cpu", False):
+                raise ValueError(
+                    f"The 4-bit weight {name} cannot be saved any more, because bitsandbytes changed its layout for a "
+                    "prediction on the CPU. Load the model again, and save it before its first prediction."
+                )
 
 
 class _JsonNamesCode(_SavedWithCode):

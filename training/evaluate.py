@@ -25,7 +25,7 @@ from .data.tasks import PROBLEM_TYPES, task_of
 from .data.video_rows import count_distinct
 from .evaluation.evaluate_views import evaluate_views
 from .evaluation.report import METRICS_FILE, evaluation_files
-from .run.arguments import RecipeTrainingArguments, check_reading
+from .run.arguments import RecipeTrainingArguments, check_reading, check_sampling
 from .run.entry_point import run_entry_point
 from .run.lifecycle import report_skipped
 from .run.run_data import check_frames, open_videos
@@ -80,6 +80,13 @@ class EvaluationArguments:
         default=None,
         metadata={"help": "Step between the frames of a clip (default: the processor's)."},
     )
+    sampling_frame_rate: float | None = field(
+        default=None,
+        metadata={
+            "help": "Count the step in time, as if every video had so many frames per second. 0 counts frames "
+            "(default: the processor's)."
+        },
+    )
     backend: str | None = field(
         default=None,
         metadata={
@@ -111,6 +118,7 @@ class EvaluationArguments:
             if getattr(self, name) is None:
                 raise ValueError(f"--{name} is needed.")
         check_reading(self.backend, self.frame_order)
+        check_sampling(self.sampling_frame_rate)
         if not 0 < self.threshold < 1:
             raise ValueError(f"threshold={self.threshold:g} must be between 0 and 1.")
         if self.output_dir is None:
@@ -224,6 +232,8 @@ def load_for_evaluation(
         model = ExportedModule(model)
     names = ("sampling_rate", "num_segments", "backend", "frame_order")
     settings = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    if arguments.sampling_frame_rate is not None:
+        settings["sampling_frame_rate"] = arguments.sampling_frame_rate or None  # 0 counts frames
     if not isinstance(processor, LGIFormerVideoProcessor):
         return model, processor_for(model.config, **settings)
     return model, LGIFormerVideoProcessor.from_dict(processor.to_dict() | settings)

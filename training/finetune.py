@@ -173,18 +173,18 @@ def finetune_once(
     set_seed(training.seed)
     with announce_if_slow("Loading the model ..."):
         model_arguments = pin_starting_model(model_arguments, training)
-        model, stored_rate = load_model_to_finetune(
+        start = load_model_to_finetune(
             model_arguments, videos.label_names, data.drop_path_rate, videos.task, data.label_units
         )
+        model, sampling = start.model, start.sampling(data)
     check_frames("train_data", videos.train, videos.task, model.config)
     if None in (data.task, data.labels) and training.process_index == 0:
         of_frames = getattr(model.config, "frame_level", False)
         note(task_sentence(videos.task, videos.label_names, of_frames=of_frames, is_inferred=data.task is None))
-    sampling_rate = stored_rate if data.sampling_rate is None else data.sampling_rate
     num_videos = count_videos(*videos.sources, training=training)
     skipped = SkippedVideos(training.output_dir, num_videos, data.max_skipped_fraction)
-    facts = known_facts(model_arguments, data, training, sampling_rate, videos.division)
-    trainer = _make_trainer(model, videos, data, training, sampling_rate, skipped, facts)
+    facts = known_facts(model_arguments, data, training, sampling, videos.division)
+    trainer = _make_trainer(model, videos, data, training, sampling, skipped, facts)
     if videos.division is not None and trainer.is_world_process_zero():
         write_lists(training.output_dir, videos.division)
     warn_of_selection(training)
@@ -205,27 +205,30 @@ def _make_trainer(
     videos: LabelledVideos,
     data: FinetuningArguments,
     training: RecipeTrainingArguments,
-    sampling_rate: int,
+    sampling: dict,
     skipped: SkippedVideos,
     facts: ModelFacts,
 ) -> LGIFormerTrainer:
-    """Make the trainer, with its training clips and the views to evaluate on."""
-    processor = processor_for(
-        model.config, sampling_rate=sampling_rate, num_segments=data.num_segments, **data.reading
-    )
+    """Make the trainer, with its training clips and the views to evaluate on.
+
+    Args:
+        sampling: `sampling_rate` and `sampling_frame_rate` of the processor.
+    """
+    processor = processor_for(model.config, num_segments=data.num_segments, **sampling, **data.reading)
     views = None
     if videos.evaluated is not None:
         views = ViewDataset(videos.evaluated, processor, skipped=skipped, task=videos.task)
     clips = training_clips(
         videos.train,
         make_augmentation(model.config.image_size, data),
-        frame_sampling(finetuning_frame_indices, model.config.num_frames, sampling_rate),
+        frame_sampling(finetuning_frame_indices, model.config.num_frames, sampling["sampling_rate"]),
         label_names=videos.label_names,
         arguments=data,
         training=training,
         skipped=skipped,
         task=videos.task,
         order=order_of(videos.train, data, videos.label_names, videos.task, training),
+        sampling_frame_rate=sampling["sampling_frame_rate"],
     )
     return finetuning_trainer(
         model,
@@ -290,11 +293,12 @@ def known_facts(
     model_arguments: ModelArguments,
     data: FinetuningArguments,
     training: RecipeTrainingArguments,
-    sampling_rate: int,
+    sampling: dict,
     division: Division | None = None,
 ) -> ModelFacts:
     """Collect the facts for the model card that the options determine, and how the videos are divided."""
-    hyperparameters = {"sampling_rate": sampling_rate} | {name: getattr(data, name) for name in ON_CARD}
+    hyperparameters = {name: value for name, value in sampling.items() if value is not None}
+    hyperparameters |= {name: getattr(data, name) for name in ON_CARD}
     hyperparameters["label_smoothing_factor"] = training.label_smoothing_factor
     hyperparameters["early_stopping_patience"] = training.early_stopping_patience
     if division is not None:

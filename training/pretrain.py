@@ -129,30 +129,31 @@ def pretrain(model_arguments: ModelArguments, data: PretrainingArguments, traini
     set_seed(training.seed)
     with announce_if_slow("Loading the model ..."):
         model_arguments = pin_starting_model(model_arguments, training)
-        model, stored_rate = load_model_to_pretrain(model_arguments, data.mask_ratio, data.decoder_mask_ratio)
-    sampling_rate = stored_rate if data.sampling_rate is None else data.sampling_rate
+        start = load_model_to_pretrain(model_arguments, data.mask_ratio, data.decoder_mask_ratio)
+        model, sampling = start.model, start.sampling(data)
     skipped = SkippedVideos(training.output_dir, count_videos(videos, training=training), data.max_skipped_fraction)
     clips = training_clips(
         videos,
         PretrainingAugmentation(model.config.image_size, data.crop, data.crop_frame_size),
-        frame_sampling(pretraining_frame_indices, model.config.num_frames, sampling_rate),
+        frame_sampling(pretraining_frame_indices, model.config.num_frames, sampling["sampling_rate"]),
         label_names=None,
         arguments=data,
         training=training,
         skipped=skipped,
+        sampling_frame_rate=sampling["sampling_frame_rate"],
     )
     trainer = pretraining_trainer(
         model,
         training,
         clips,
         make_masking(model.config, data.mask_ratio, data.mask_symmetry),
-        processor_for(model.config, sampling_rate=sampling_rate, **data.reading),
+        processor_for(model.config, **sampling, **data.reading),
         ModelFacts(
             base_model=model_arguments.model_name_or_path,
             base_revision=model_arguments.revision,
             dataset=data.dataset_name,
             hyperparameters={
-                "sampling_rate": sampling_rate,
+                **{name: value for name, value in sampling.items() if value is not None},
                 "decoder_mask_ratio": getattr(model.config, "decoder_mask_ratio", None),
                 **{name: getattr(data, name) for name in ON_CARD},
             },

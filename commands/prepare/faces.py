@@ -3,7 +3,18 @@
 import os
 
 from ...messages import suggest
-from ..options import add_frame_order, add_num_workers, add_shard, at_least_one, check_shard, positive_int
+from ..options import (
+    add_align,
+    add_frame_order,
+    add_no_cuts,
+    add_num_workers,
+    add_section,
+    add_shard,
+    at_least_one,
+    check_shard,
+    positive_int,
+    section_of,
+)
 
 
 SUMMARY = "the main face of each video, as a folder of square frames"
@@ -23,7 +34,16 @@ def add_arguments(parser):
         metavar="M",
         help="side of the square, as a multiple of the longer side of the detected face (default: %(default)s)",
     )
+    add_align(parser)
+    add_no_cuts(parser)
     add_frame_order(parser, "natural")
+    parser.add_argument(
+        "--device",
+        default="cpu",
+        metavar="D",
+        help="where to find faces: cpu, cuda, cuda:1, ... (default: %(default)s); a GPU needs onnxruntime-gpu",
+    )
+    add_section(parser)
     add_num_workers(parser)
     parser.add_argument(
         "--data",
@@ -34,24 +54,30 @@ def add_arguments(parser):
 
 
 def run(args) -> int:
-    """Find and follow the faces in every video of a corpus. Write the main face, which is the largest for the longest
-    time, as a folder of JPEG frames. The folder has the relative path of the video with its suffix, so annotation
-    files remain valid: give OUT as --data_root. OUT/faces.csv lists the outcome of each video. With --num_shards, all
-    shards write to one OUT, and each has its own list, such as OUT/faces-0-of-8.csv. The exit status is 1 if some
-    videos could not be read. A video without a face is not an error."""
+    """Find, follow and align the faces in every video of a corpus. Write the main face, which is the largest for the
+    longest time, as a folder of JPEG frames. The folder has the relative path of the video with its suffix, so
+    annotation files remain valid: give OUT as --data_root. OUT/faces.csv lists the outcome of each video. With
+    --num_shards, all shards write to one OUT, and each has its own list, such as OUT/faces-0-of-8.csv. The exit status
+    is 1 if some videos could not be read. A video without a face is not an error."""
     check_shard(args)
     from ...image_processing import CenterFaceDetector, FaceCropper
     from ...training.preparation.faces import CROPPED, FAILED, NO_FACE, crop_corpus, list_file_of
 
-    cropper = FaceCropper(CenterFaceDetector(num_threads=1), margin=args.margin)
+    section = section_of(args)
+    detector = CenterFaceDetector(num_threads=1, device=args.device)
+    cropper = FaceCropper(detector, margin=args.margin, align=not args.no_align)
     shard = {"num_shards": args.num_shards or 1, "shard": args.shard or 0}
     outcomes = crop_corpus(
         *(args.source, args.output_dir, cropper, args.size, args.num_workers, args.frame_order or "natural"),
+        cuts=not args.no_cuts,
+        **section,
         videos=_listed(args),
         **shard,
     )
     numbers = {status: [o.status for o in outcomes].count(status) for status in (CROPPED, NO_FACE, FAILED)}
     print(", ".join(f"{status}: {number}" for status, number in numbers.items()))
+    if cropper.detector_share is not None:
+        print(f"Finding faces took {cropper.detector_share:.0%} of the time.")
     print(f"Each video is listed in {os.path.join(args.output_dir, list_file_of(**shard))}.")
     data = ["--train_data", "TRAIN", "--data_root", args.output_dir]
     suggest("lgi-former", "finetune", *data, "--output_dir", "OUTPUT_DIR")

@@ -5,6 +5,7 @@ They do less than `FrameConverter`: they ignore mirrored and non-square pixels, 
 dynamic range. decord also returns wrong frames of files whose frame times it misreads, such as AVI, MPEG-TS and WMV.
 """
 
+import functools
 import importlib
 import os
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from transformers.utils import is_av_available, is_decord_available, is_torchcod
 from transformers.video_utils import VIDEO_DECODERS, VideoMetadata
 
 from .pyav_decoding import read_by_packets, read_from_beginning
+from .video_streams import refuse_stream
 
 
 BACKENDS = ("pyav", "decord", "torchcodec")
@@ -80,18 +82,46 @@ def _default_backend(path: Path | None) -> str:
     return "pyav"  # its reader says how to install it
 
 
-def frame_readers(backend: str | None, path: Path) -> tuple[str, list[Callable]]:
+def frame_readers(backend: str | None, path: Path, stream: int | None = None) -> tuple[str, list[Callable]]:
     """The name of the decoder of a file, and its functions that read single frames. Try them in order.
 
-    The functions have the interface of `transformers.video_utils`.
+    The functions have the interface of `transformers.video_utils`. The number of the stream is that of `video_stream`.
 
     Raises:
         ValueError: As in `chosen_backend`.
+        VideoReadError: If a stream is given that the backend cannot choose.
     """
     backend = chosen_backend(backend, path)
     if backend == "pyav":
-        return "PyAV", [read_by_packets, read_from_beginning]
+        readers = [read_by_packets, read_from_beginning]
+        if stream is not None:
+            readers = [functools.partial(read, stream_number=stream) for read in readers]
+        return "PyAV", readers
+    refuse_stream(stream, f"'{path}'", f"{backend} reads it. Only PyAV reads another stream")
     return backend, [VIDEO_DECODERS["decord"] if backend == "decord" else _read_with_torchcodec]
+
+
+def times_by_backend(backend: str, path: Path) -> np.ndarray:
+    """Times of all frames of a file that `"decord"` or `"torchcodec"` reads. TorchCodec decodes it for this.
+
+    Returns:
+        float64 (frames + 1,): seconds from the first frame, in ascending order. The last number is the end of the last
+        frame.
+    """
+    if backend == "decord":
+        reader = _decord_reader(path, num_threads=0)
+        spans = reader.get_frame_timestamp(range(len(reader))).astype(np.float64)  # starts and ends
+        times = np.append(spans[:, 0], spans[-1, 1]) - spans[0, 0]
+    else:
+        frame_rate, _, frames = open_with_backend(backend, path, num_threads=0)
+        times = [time for time, _ in frames]
+        times = [*times, times[-1] + 1 / frame_rate]
+    return np.maximum.accumulate(times)
+
+
+def _decord_reader(path: Path, num_threads: int):
+    decord = importlib.import_module("decord")
+    return decord.VideoReader(os.path.abspath(path), ctx=decord.cpu(0), num_threads=num_threads)
 
 
 def _read_with_torchcodec(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
@@ -108,15 +138,13 @@ def open_with_backend(
         Frames per second on average, the number of frames, and an iterator. For each frame, it gives the seconds
         since the first frame, and the pixels, uint8 RGB (height, width, 3). The backend raises its own errors.
     """
-    path = os.path.abspath(path)
     if backend == "decord":
-        decord = importlib.import_module("decord")
-        reader = decord.VideoReader(path, ctx=decord.cpu(0), num_threads=num_threads)
+        reader = _decord_reader(path, num_threads)
         times = reader.get_frame_timestamp(range(len(reader)))[:, 0]
         frames = ((float(time - times[0]), reader[index].asnumpy()) for index, time in enumerate(times))
         return float(reader.get_avg_fps()), len(reader), frames
     decoders = importlib.import_module("torchcodec.decoders")
-    decoder = decoders.VideoDecoder(path, seek_mode="exact", num_ffmpeg_threads=num_threads)
+    decoder = decoders.VideoDecoder(os.path.abspath(path), seek_mode="exact", num_ffmpeg_threads=num_threads)
     begin, count = decoder.get_frame_at(0).pts_seconds, decoder.metadata.num_frames
     decoded = map(decoder.get_frame_at, range(count))
     frames = ((frame.pts_seconds - begin, frame.data.permute(1, 2, 0).numpy()) for frame in decoded)

@@ -1,15 +1,24 @@
 """Times of the frames of a video file, also where its timestamps are wrong."""
 
+from collections.abc import Iterable
+
+import numpy as np
+
+from .section import FRAME_RATE, SAME_TIME
 from .video_packets import AVI, MOV, VideoPackets
 
 
-SAME_TIME = 1e-3  # seconds; containers round timestamps
 MAX_PAUSE = 60.0  # seconds between two frames; a longer pause is an error in the timestamps
 MAX_DURATION = 3600.0  # seconds; the limit in `HAVE_DURATIONS` instead
 
 HAVE_DURATIONS = (MOV, AVI, "gif", "apng", "webp")  # containers that store how long each frame is shown
 
 B_FRAME = 3  # FFmpeg's number of frames that are decoded after frames that are shown later
+
+
+def usual_interval(stream) -> float:
+    """Usual seconds from one frame of a stream to the next."""
+    return 1 / float(stream.average_rate or stream.guessed_rate or FRAME_RATE)
 
 
 class FrameClock:
@@ -41,7 +50,23 @@ class FrameClock:
 
     def time(self, frame) -> float:
         """The time at which a frame is shown. Call this for each frame of PyAV, in order."""
-        stamp = self._stamp_of(frame)
+        return self._advance(self._stamp_of(frame))
+
+    def times(self, stamps: Iterable[int | None], last) -> np.ndarray:
+        """The times of all frames of a file, from their timestamps alone.
+
+        Args:
+            stamps: Timestamps in the order of display, in units of the stream's time base.
+            last: The packet or frame that is shown last.
+
+        Returns:
+            float64 (frames + 1,). The last number is the end of the last frame.
+        """
+        times = [self._advance(None if stamp is None else stamp * self._time_base) for stamp in stamps]
+        return np.array([*times, times[-1] + self.duration(last)])
+
+    def _advance(self, stamp: float | None) -> float:
+        """The time of the next frame, which has a timestamp in seconds."""
         before, self._now = self._now, self._next(stamp)
         if stamp is not None:
             self._stamp = stamp

@@ -5,28 +5,28 @@
 uint8 RGB (frames, height, width, 3), and the metadata. They raise an error if they cannot read the file exactly.
 """
 
-import bisect
+import collections
 import contextlib
 import functools
 import itertools
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from transformers.video_utils import VideoMetadata
 
+from .frame_clock import FrameClock, usual_interval
+from .frame_index import FrameIndex, index_frames
 from .frame_pixels import FrameConverter, decoder_of, display_matrix, resized
-from .video_packets import AVI, FLV, MATROSKA, MOV, VideoPackets, count_frames
+from .video_packets import AVI, VideoPackets
+from .video_streams import streams_note, video_stream
 
 
 MAX_THREADS = 16  # recommended by FFmpeg
-ATTACHED_PICTURE = 1024  # FFmpeg's flag of a stream that is a cover picture
 
-SEEKABLE = (MOV, MATROSKA, FLV)
-"""FFmpeg finds keyframes of these containers by their display time."""
+LACKS_FRAMES = "it lacks frames that its packets announce"
 
 SKIPPABLE = {"h264": "NONREF"}
 """Frames that each codec may skip without decoding. HEVC is missing: frames of a higher temporal layer may refer to
@@ -39,9 +39,14 @@ class NotedMetadata(VideoMetadata):
 
     Attributes:
         notes (`list[str]`): What a user should know of the file. Each note is a predicate whose subject is the file.
+        frame_times (`np.ndarray`, *optional*): float64 (frames of the video + 1,). Seconds from the first frame at
+            which each frame is shown, and the end of the last one. None unless they were asked for.
+        read_times (`Callable`, *optional*): Returns `frame_times`. Readers set it until the frames are chosen.
     """
 
     notes: list[str] = field(default_factory=list)
+    frame_times: np.ndarray | None = None
+    read_times: Callable[[], np.ndarray] | None = None
 
 
 def open_with_pyav(path: str):
@@ -54,23 +59,17 @@ def open_with_pyav(path: str):
     return av.open(os.path.abspath(path))
 
 
-def video_stream(container):
-    """The first video stream that is not a cover picture."""
-    for stream in container.streams.video:
-        # PyAV 17.0 has a `Flag` here, which does not combine with a number.
-        if not getattr(stream.disposition, "value", stream.disposition) & ATTACHED_PICTURE:
-            return stream
-    raise ValueError("it has no video stream")
-
-
 @contextlib.contextmanager
-def open_packets(path: str, num_threads: int | None = None) -> Iterator[VideoPackets]:
+def open_packets(
+    path: str, num_threads: int | None = None, stream_number: int | None = None
+) -> Iterator[VideoPackets]:
     """Open a video file within a `with` block. 0 threads mean one for each core.
 
-    The default is the number of threads of PyTorch, which is 1 in a worker of a data loader.
+    The default is the number of threads of PyTorch, which is 1 in a worker of a data loader. The number of the stream
+    is that of `video_stream`.
     """
     with open_with_pyav(path) as container:
-        stream = video_stream(container)
+        stream = video_stream(container, stream_number)
         if num_threads is None:
             num_threads = min(torch.get_num_threads(), MAX_THREADS)
         stream.codec_context.thread_count, stream.codec_context.thread_type = num_threads, "AUTO"
@@ -112,6 +111,15 @@ class SameSize:
         return resized(self._to_rgb(frame, matrix), *self._size)
 
 
+def small_reader(frame) -> Callable[[int, int], np.ndarray]:
+    """A function that returns a frame in a given height and width, uint8 RGB: as stored, quickly, with aliasing."""
+
+    def read(height: int, width: int) -> np.ndarray:
+        return frame.to_ndarray(height=height, width=width, format="rgb24", interpolation="FAST_BILINEAR", threads=1)
+
+    return read
+
+
 def decoded_frames(packets: VideoPackets) -> Iterator:
     """The frames of a file in display order. Damaged packets are skipped, as in players.
 
@@ -135,7 +143,9 @@ def decoded_frames(packets: VideoPackets) -> Iterator:
 # Only the needed frames
 
 
-def read_by_packets(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
+def read_by_packets(
+    path: str, sample_indices_fn: Callable, stream_number: int | None = None
+) -> tuple[np.ndarray, VideoMetadata]:
     """Decode only the needed frames of a file and their reference frames.
 
     About half of the frames of a usual H.264 file are not reference frames. The decoder reads only their headers. If a
@@ -144,59 +154,84 @@ def read_by_packets(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray,
     Raises:
         ValueError: If the result might differ from that of `read_from_beginning`.
     """
-    with open_packets(path) as packets:
-        stream = packets.stream
-        times, keyframes = _frame_times(packets)
-        metadata = _metadata(stream, len(times), [packets.missing_end()])
-        wanted = [times[index] for index in sample_indices_fn(metadata=metadata)]
-        to_rgb, pixels, matrices = FrameConverter(stream), {}, set()
-        size = stream.codec_context.width, stream.codec_context.height
-        for start, group in itertools.groupby(wanted, lambda time: keyframes[bisect.bisect(keyframes, time) - 1]):
+    with open_packets(path, stream_number=stream_number) as packets:
+        index = index_frames(packets)
+        metadata = _metadata(packets.stream, len(index.stamps), [packets.missing_end()], stream_number)
+        metadata.read_times = functools.partial(_index_times, packets, index, metadata.notes)
+        wanted = [index.stamps[number] for number in sample_indices_fn(metadata=metadata)]
+        to_rgb, pixels, exact = FrameConverter(packets.stream), {}, _Exactness(packets.stream)
+        for keyframe, group in itertools.groupby(wanted, index.keyframe_before):
             group = set(group)
-            for frame in _decoded_between(stream, start, group):
-                matrices.add(display_matrix(frame))
-                if (frame.width, frame.height) != size or len(matrices) > 1:
-                    raise ValueError("its frames change their size or orientation")
-                if frame.is_corrupt:  # the decoder fills its lost parts from the frames before
-                    raise ValueError("a frame of it is damaged")
-                if frame.pts == start and not frame.key_frame:
-                    raise ValueError("its container marks other frames as keyframes")
+            for frame in _decoded_between(packets.stream, keyframe, group):
+                exact.check(frame, keyframe)
                 if frame.pts in group:
                     pixels[frame.pts] = to_rgb(frame)
     if len(pixels) < len(wanted):  # a keyframe is not complete by itself if pictures are refreshed in parts
-        raise ValueError("it lacks frames that its packets announce")
-    return np.stack([pixels[time] for time in wanted]), metadata
+        raise ValueError(LACKS_FRAMES)
+    return np.stack([pixels[stamp] for stamp in wanted]), metadata
 
 
-class _Header(NamedTuple):
-    """The header of a packet, without its content."""
+def decoded_from_keyframe(
+    packets: VideoPackets, index: FrameIndex, numbers: np.ndarray
+) -> Iterator[tuple[int, object]]:
+    """Decode a section of a file from the last keyframe before it.
 
-    time: int | None  # at which its frame is shown
-    is_keyframe: bool
-    is_hidden: bool  # by an edit list: its frame is decoded but not shown
-    num_frames: int
+    Args:
+        packets: The packets of `index`.
+        index: The frames of the file.
+        numbers: Numbers of successive frames in the file, in ascending order.
+
+    Returns:
+        Each number, and its frame of PyAV.
+
+    Raises:
+        ValueError: If the next frame might differ from that of `decoded_frames`.
+    """
+    waiting = collections.deque((int(number), index.stamps[number]) for number in numbers)
+    keyframe, exact = index.keyframe_before(waiting[0][1]), _Exactness(packets.stream)
+    for frame in _decoded_between(packets.stream, keyframe, {stamp for _, stamp in waiting}):
+        exact.check(frame, keyframe)
+        if waiting and frame.pts >= waiting[0][1]:
+            number, stamp = waiting.popleft()
+            if frame.pts != stamp:
+                raise ValueError(LACKS_FRAMES)
+            yield number, frame
+    if waiting:
+        raise ValueError(LACKS_FRAMES)
 
 
-def _frame_times(packets: VideoPackets) -> tuple[list[int], list[int]]:
-    """The times at which frames are shown, and the times of keyframes, both in ascending order."""
-    stream = packets.stream
-    if stream.container.format.name not in SEEKABLE:
-        raise ValueError(f"keyframes cannot be found by their times in the container {stream.container.format.name}")
-    codec = stream.codec_context.name
-    headers = [_Header(p.pts, p.is_keyframe, p.is_discard, count_frames(p, codec)) for p in packets.complete()]
-    times = {header.time for header in headers if header.num_frames == 1} - {None}
-    if not len(times) == len(headers) == (stream.frames or len(headers)):
-        raise ValueError("its packets do not hold exactly one frame each")
-    # Frames before the first keyframe would be missing.
-    if not headers or not headers[0].is_keyframe or headers[0].time > min(times):
-        raise ValueError("it does not begin with a keyframe")
-    is_ascending = headers == sorted(headers)
-    if stream.codec_context.has_b_frames and is_ascending:
-        raise ValueError("its frames have the times at which they are decoded")  # such as files that were AVI before
-    if not stream.codec_context.has_b_frames and not is_ascending:
-        raise ValueError("its frames are not in the order of their times")
-    shown = sorted(header.time for header in headers if not header.is_hidden)
-    return shown, sorted(header.time for header in headers if header.is_keyframe)
+class _Exactness:
+    """Checks that frames from a keyframe on are those of `decoded_frames`.
+
+    Args:
+        stream: The video stream of PyAV. Create this object before any frame is decoded.
+    """
+
+    def __init__(self, stream):
+        self._size = stream.codec_context.width, stream.codec_context.height
+        self._matrices = set()
+
+    def check(self, frame, keyframe: int):
+        """Check each decoded frame in order, also those that are not needed. `keyframe` is the first one's timestamp.
+
+        Raises:
+            ValueError: If the frame may be another one.
+        """
+        self._matrices.add(display_matrix(frame))
+        if (frame.width, frame.height) != self._size or len(self._matrices) > 1:
+            raise ValueError("its frames change their size or orientation")
+        if frame.is_corrupt:  # the decoder fills its lost parts from the frames before
+            raise ValueError("a frame of it is damaged")
+        if frame.pts == keyframe and not frame.key_frame:
+            raise ValueError("its container marks other frames as keyframes")
+
+
+def _index_times(packets: VideoPackets, index: FrameIndex, notes: list[str]) -> np.ndarray:
+    """The `frame_times` of metadata. A note is added to `notes` if a pause is left out."""
+    clock = FrameClock(packets, usual_interval(packets.stream))
+    times = clock.times(index.stamps, index.last)
+    notes += filter(None, [clock.note])
+    return times
 
 
 def _decoded_between(stream, start: int, wanted: set[int]) -> Iterator:
@@ -216,27 +251,38 @@ def _decoded_between(stream, start: int, wanted: set[int]) -> Iterator:
 # All frames up to the last needed one
 
 
-def read_from_beginning(path: str, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
+def read_from_beginning(
+    path: str, sample_indices_fn: Callable, stream_number: int | None = None
+) -> tuple[np.ndarray, VideoMetadata]:
     """Decode a file from its beginning. This reads every file that FFmpeg can decode."""
     # Not with the reader of transformers.video_utils: it refuses containers without a frame count (Matroska, WebM,
     # MPEG-TS) and does not turn videos of turned cameras.
-    with open_packets(path) as packets:
+    with open_packets(path, stream_number=stream_number) as packets:
         # Counting the packets of AVI is faster than decoding. The number in its header includes dropped frames.
         is_avi = packets.stream.container.format.name == AVI
-        count = _count_packets(packets) if is_avi else _count_decoded(packets)
-        metadata = _metadata(packets.stream, count, [packets.missing_end()])
+        times = None if is_avi else _decoded_times(packets)
+        count = _count_packets(packets) if times is None else len(times) - 1
+        metadata = _metadata(packets.stream, count, [packets.missing_end()], stream_number)
+
+    def read_times() -> np.ndarray:
+        with open_packets(path, stream_number=stream_number) as packets:
+            return _decoded_times(packets)
+
+    metadata.read_times = read_times if times is None else lambda: times
     indices = sample_indices_fn(metadata=metadata)
-    frames, notes = _frames_at(path, indices)
+    frames, notes = _frames_at(path, indices, stream_number)
     if len(frames) < len(indices):  # a packet of AVI was not decoded to a frame
-        with open_packets(path) as packets:
-            metadata.total_num_frames = _count_decoded(packets)
-        frames, notes = _frames_at(path, sample_indices_fn(metadata=metadata))
+        times = read_times()
+        metadata.total_num_frames = len(times) - 1
+        frames, notes = _frames_at(path, sample_indices_fn(metadata=metadata), stream_number)
     metadata.notes += notes
     return np.stack(frames), metadata
 
 
-def _metadata(stream, total_num_frames: int, notes: list[str | None]) -> NotedMetadata:
+def _metadata(stream, total_num_frames: int, notes: list[str | None], stream_number: int | None) -> NotedMetadata:
     fps = float(stream.average_rate) if stream.average_rate else None
+    if stream_number is None:
+        notes = [streams_note(stream), *notes]
     return NotedMetadata(total_num_frames, fps, video_backend="pyav", notes=list(filter(None, notes)))
 
 
@@ -248,16 +294,22 @@ def _count_packets(packets: VideoPackets) -> int:
     return packets.num_frames
 
 
-def _count_decoded(packets: VideoPackets) -> int:
-    # Headers also count frames that are cut off or hidden by an edit list. Packets may not hold exactly one frame.
-    return sum(1 for _ in decoded_frames(packets))
+def _decoded_times(packets: VideoPackets) -> np.ndarray:
+    """The `frame_times` of metadata, by decoding a file.
+
+    Headers also count frames that are cut off or hidden by an edit list. Packets may not hold exactly one frame.
+    """
+    clock, times = FrameClock(packets, usual_interval(packets.stream)), []
+    for frame in decoded_frames(packets):
+        times.append(clock.time(frame))
+    return np.array([*times, times[-1] + clock.duration(frame)])
 
 
-def _frames_at(path: str, indices: list[int]) -> tuple[list[np.ndarray], list[str]]:
+def _frames_at(path: str, indices: list[int], stream_number: int | None) -> tuple[list[np.ndarray], list[str]]:
     """The frames, and notes about them."""
     frames = []
     wanted = set(indices)
-    with open_packets(path) as packets:
+    with open_packets(path, stream_number=stream_number) as packets:
         same_size = SameSize(packets.stream)
         for index, frame in zip(range(indices[-1] + 1), decoded_frames(packets), strict=False):
             pixels = same_size.see(frame)

@@ -13,8 +13,9 @@ from transformers.video_processing_utils import BaseVideoProcessor
 
 from ...figures import draw_reconstruction, reconstruct
 from ...hub.answer_kind import SEPARATOR, THRESHOLD
-from ...image_processing import FaceCropper, crop_face, open_frames, reading_of, sample_in_time
+from ...image_processing import FaceCropper, open_frames, reading_of, sample_in_time
 from ...image_processing.decoding.frame_stream import FRAME_RATE
+from ...image_processing.decoding.shots import find_cuts
 from ...modeling_lgi_former import LGIFormerForPreTraining
 from ..annotated_video import annotate_video
 from ..pipeline import FacialExpressionPipeline
@@ -141,7 +142,7 @@ class Recognition:
             label, score = next(iter(scores.items()))
             return [f"The highest score is **{as_markdown(label)}** with {self.kind.shown(score)}."]
         top = [texts[label] for label in self.kind.top(scores)]
-        return [f"Labels above {THRESHOLD:.0%}: {', '.join(top) or 'none'}."]
+        return [f"Labels with a score of at least {THRESHOLD:.0%}: {', '.join(top) or 'none'}."]
 
     def _people(self, result: dict) -> list[list]:
         rows = [self._row(shown_number(person["person"]), person) for person in result["people"]]
@@ -232,13 +233,14 @@ class Reconstruction:
         return self._video_processor(frames, do_sample_frames=False, return_tensors="pt")["pixel_values"]
 
     def _crops(self, video: str) -> list[np.ndarray]:
-        step = self._video_processor.sampling_rate / FRAME_RATE
+        step = self._video_processor.sampling_rate / (self._video_processor.sampling_frame_rate or FRAME_RATE)
         by_person = {}
         with open_frames(video, **reading_of(self._video_processor)) as stream:
+            find_cuts(stream)
             for frame, faces in self._face_cropper.follow(sample_in_time(stream, step)):
                 for face in faces:
                     crops = by_person.setdefault(face.person, [])
-                    crops.append(crop_face(frame.image, face.box, self._model.config.image_size))
+                    crops.append(face.crop(frame.image, self._model.config.image_size))
                     if len(crops) == self._video_processor.num_frames:
                         return crops
         return max(by_person.values(), key=len, default=[])

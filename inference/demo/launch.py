@@ -6,7 +6,8 @@ import tempfile
 from pathlib import Path
 
 from ...extras import needs_extra, require_extra
-from ...hub.loading import is_autoencoder, load_autoencoder
+from ...hub.loading import is_autoencoder, load_autoencoder, pinned
+from ...hub.model_names import with_revision
 from ...image_processing import FaceCropper
 from ..loading import load_classifier
 from .answers import Recognition, Reconstruction
@@ -55,9 +56,10 @@ def load_demo(
         FacesExtraMissingError: If the extra `faces` is not installed.
     """
     face_cropper = face_cropper or FaceCropper()
-    if is_autoencoder(model_name_or_path):
-        return Reconstruction(*load_autoencoder(model_name_or_path, device), limits, face_cropper)
-    return Recognition(*load_classifier(model_name_or_path, device), limits, face_cropper)
+    model = with_revision(*pinned(model_name_or_path))  # with its commit, so that the Hub is asked once
+    if is_autoencoder(model):
+        return Reconstruction(*load_autoencoder(model, device), limits, face_cropper)
+    return Recognition(*load_classifier(model, device), limits, face_cropper)
 
 
 def _serve(demo: Recognition | Reconstruction, model_name: str, host: str | None, port: int | None, share: bool):

@@ -1,5 +1,6 @@
 """The `lgi-former` command: output, exit status, and errors in one sentence."""
 
+import contextlib
 import csv
 import json
 import re
@@ -74,6 +75,35 @@ def test_help_imports_no_large_package():
         [sys.executable, "-c", HELP_WITHOUT_IMPORTS, package, commands], capture_output=True, text=True
     )
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["export", "nowhere", "out"],
+        ["embed", "a.mp4", "--model", "nowhere", "--output", "a.npy"],
+        ["reconstruct", "a.mp4", "--model", "nowhere", "--output", "a.png"],
+        ["predict", "a.mp4", "--model", "nowhere"],
+        ["evaluate", "--data", "nowhere", "--model", "nowhere"],
+    ],
+)
+def test_loading_libraries_is_announced_once(words, tmp_path, monkeypatch):
+    announced = []
+
+    class Timer:
+        def __init__(self, seconds, function, args):
+            announced.extend(args)
+
+        def start(self):
+            pass
+
+        cancel = start
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("lgi_former.messages.threading.Timer", Timer)
+    with contextlib.suppress(SystemExit):
+        main(words)
+    assert announced.count("Loading PyTorch and Transformers ...") == 1
 
 
 def test_the_help_lists_all_commands_by_task(capsys):
@@ -359,6 +389,8 @@ def test_a_device_that_does_not_exist_is_an_error_of_one_line(finetuned, video, 
         (["predict", "a.mp4", "--model", "x", "--window", "0"], "'0' is not a positive number"),
         (["predict", "a.mp4", "--model", "x", "--window", "long"], "'long' is not a number"),
         (["predict", "a.mp4", "--model", "x", "--num_segments", "2"], "add --no_crop_faces"),
+        (["predict", "a.mp4", "--model", "x", "--no_crop_faces", "--no_align"], "leave out --no_align"),
+        (["predict", "--sample", "--model", "x", "--no_align"], "leave out --no_align"),
         (["predict", "a.mp4", "--model", "x", "--num_segments", "2", "--window", "3"], "leave out --window"),
         (["predict", "a.mp4", "b.mp4", "--model", "x", "--timeline", "t.png"], "--timeline is for one video"),
         (["predict", "a.mp4", "--model", "x", "--window", "inf"], "'inf' is not a finite number"),

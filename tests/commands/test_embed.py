@@ -23,7 +23,8 @@ def test_an_array_and_the_table_of_its_rows(level, shape, pretrained, video, tmp
     output = tmp_path / "faces.npy"
     assert _embed(video, video, "--model", pretrained, "--output", output, "--level", level) == 0
     assert np.load(output).shape == shape
-    assert pd.read_csv(tmp_path / "faces.rows.csv").to_dict("list") == {"video": [video, video]}
+    rows = {"video": [video, video], "start": [0.96, 0.96], "end": [1.6, 1.6]}
+    assert pd.read_csv(tmp_path / "faces.rows.csv").to_dict("list") == rows
     assert capsys.readouterr().out == f"{output}: {' x '.join(map(str, shape))}\n"
 
 
@@ -43,7 +44,7 @@ def test_labels_may_be_numbers_or_missing(finetuned, video, tmp_path):
         arguments = ["--data", tmp_path / f"{name}.txt", "--model", finetuned]
         assert _embed(*arguments, "--output", tmp_path / f"{name}.parquet") == 0
     assert pd.read_parquet(tmp_path / "labelled.parquet")["label"].tolist() == [3]
-    assert list(pd.read_parquet(tmp_path / "unlabelled.parquet")) == ["video", "embedding"]
+    assert list(pd.read_parquet(tmp_path / "unlabelled.parquet")) == ["video", "start", "end", "embedding"]
 
 
 def test_views_are_averaged_or_written(finetuned, video, tmp_path):
@@ -51,7 +52,10 @@ def test_views_are_averaged_or_written(finetuned, video, tmp_path):
     arguments = [video, "--model", finetuned, "--num-segments", "3"]
     assert _embed(*arguments, "--output", views, "--keep-views") == 0
     assert _embed(*arguments, "--output", mean) == 0
-    assert pd.read_csv(tmp_path / "views.rows.csv")["view"].tolist() == [0, 1, 2]
+    rows = pd.read_csv(tmp_path / "views.rows.csv")
+    assert rows["view"].tolist() == [0, 1, 2]
+    assert rows["start"].tolist() == [0, 0.96, 1.92] and rows["end"].tolist() == [0.64, 1.6, 2.56]
+    assert pd.read_csv(tmp_path / "mean.rows.csv").to_dict("list") == {"video": [video], "start": [0], "end": [2.56]}
     np.testing.assert_allclose(np.load(mean)[0], np.load(views).mean(axis=0), atol=1e-6)
 
 
@@ -163,3 +167,20 @@ def test_videos_and_data_exclude_each_other(videos, capsys):
     with pytest.raises(SystemExit):
         _embed(*videos, "--model", "x", "--output", "a.npy")
     assert "give either videos or --data" in capsys.readouterr().err
+
+
+def test_windows_have_a_row_each(finetuned, video, tmp_path):
+    options = ["--window", "1", "--stride", "0.5", "--start", "0:00.5", "--end", "2.1"]
+    assert _embed(video, video, "--model", finetuned, "--output", tmp_path / "faces.parquet", *options) == 0
+    table = pd.read_parquet(tmp_path / "faces.parquet")
+    assert table["start"].tolist() == 2 * [0.5, 1.0, 1.25]
+    assert table["end"].tolist() == 2 * [1.5, 2.0, 2.1]
+    assert table["view"].tolist() == [0, 1, 2, 0, 1, 2]
+    assert list(table) == ["video", "view", "start", "end", "embedding"]
+
+
+@pytest.mark.parametrize("option", [["--num_segments", "2"], ["--keep_views"]])
+def test_windows_and_segments_exclude_each_other(option, capsys):
+    with pytest.raises(SystemExit):
+        _embed("a.mp4", "--model", "x", "--output", "a.npy", "--stride", "1", *option)
+    assert "--window and --stride give a row for each window" in capsys.readouterr().err

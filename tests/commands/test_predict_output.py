@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from lgi_former import FacialExpressionPipeline, LGIFormerForVideoClassification
+from lgi_former.commands import predict as predict_command
 from lgi_former.commands.cli import main
 from lgi_former.hub.loading import load_classifier
 from lgi_former.image_processing import FaceCropper
@@ -84,6 +85,33 @@ def test_a_class_with_the_name_of_a_column_has_its_own_column(tmp_path, save_tin
     assert (row["start"], row["note"]) == ("0.0", "")
     names = ("score of note", "sad", "score of end", "score of score of end")
     assert sum(float(row[name]) for name in names) == pytest.approx(1, abs=1e-3)
+
+
+def test_a_long_run_ends_with_the_share_of_the_detector(finetuned, video, nobody, monkeypatch, capsys):
+    monkeypatch.setattr(predict_command, "LONG_RUN", 0.0)
+    assert predict(video, "--model", finetuned, "--csv") == 0
+    assert re.search(r"^Finding faces took \d+% of the time\.$", capsys.readouterr().err, re.MULTILINE)
+    assert predict(video, "--model", finetuned, "--csv", "--no_crop_faces") == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("options", "align"), [([], True), (["--no_align"], False)])
+def test_the_command_aligns_unless_it_is_switched_off(options, align, finetuned, video, nobody, monkeypatch):
+    asked = []
+    follow = FaceCropper.follow
+    monkeypatch.setattr(FaceCropper, "follow", lambda self, *args: asked.append(self.align) or follow(self, *args))
+    assert predict(video, "--model", finetuned, *options) == 0
+    assert asked == [align]
+
+
+def test_faces_are_found_on_the_cpu_if_the_runtime_has_no_gpu(monkeypatch, capsys):
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
+    cropper = FaceCropper(lambda image: np.empty((0, 5)))
+    on_cpu = cropper.detector
+    predict_command._detect_on("cuda", cropper)
+    assert cropper.detector is on_cpu
+    assert capsys.readouterr().err.startswith("Faces are found on the CPU. The installed onnxruntime cannot")
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]])

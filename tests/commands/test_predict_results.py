@@ -168,7 +168,7 @@ def test_the_papers_evaluation_has_the_table_alone(videos, finetuned, tmp_path):
     [
         ("regression", ["valence", "person"], "value of person", "quantity"),
         (None, ["valence"], "valence", "Values are in the unit of the training labels."),
-        ("multi_label_classification", ["happy", "sad"], "sad", "Labels above 0.5: "),
+        ("multi_label_classification", ["happy", "sad"], "sad", "Labels with a score of at least 0.5: "),
     ],
 )
 def test_tables_fit_the_kind_of_the_model(

@@ -1,7 +1,10 @@
 """int8 programs: what they store, and how close they are to the model. OpenVINO's format."""
 
+import contextlib
 import json
+import shutil
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,7 +15,9 @@ from lgi_former import (
     LGIFormerModel,
     export_model,
 )
+from lgi_former.export.comparison import ExportError
 from lgi_former.export.program import example_inputs
+from lgi_former.export.quantisation import check_quantised
 
 
 onnx = pytest.importorskip("onnx")
@@ -51,6 +56,31 @@ def test_all_weights_of_layers_are_int8(tiny, tiny_processor, tmp_path):
     products = [node for node in program.graph.node if node.op_type in ("MatMul", "Gemm") and node.input[1] in kinds]
     assert not products  # what is left multiplies two activations
     assert list(kinds.values()).count(onnx.TensorProto.INT8) >= 2 * 10
+
+
+def test_weights_that_stay_in_float32_are_refused(tiny, tiny_processor, tmp_path, monkeypatch):
+    """ONNX Runtime only logs a failed optimisation. Then no weight is quantised."""
+    monkeypatch.setattr(
+        "onnxruntime.quantization.quantize_dynamic", lambda program, out, *_, **options: shutil.copy(program, out)
+    )
+    model = tiny(LGIFormerForVideoClassification)
+    with pytest.raises(ValueError, match=r"left the weights of \d+ matrix products in float32, such as that of"):
+        export_model(model, tmp_path / "out", int8=True, processor=tiny_processor)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("second", "is_refused"), [("weight", True), ("transposed", True), ("clip", False)])
+def test_a_weight_is_found_behind_its_transposition(second, is_refused):
+    nodes = [
+        onnx.helper.make_node("Transpose", ["weight"], ["transposed"]),
+        onnx.helper.make_node("MatMul", ["clip", second], ["logits"], name="product"),
+    ]
+    values = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [4, 4]) for name in ("clip", "logits")]
+    weight = onnx.numpy_helper.from_array(np.eye(4, dtype=np.float32), "weight")
+    program = onnx.helper.make_model(onnx.helper.make_graph(nodes, "graph", values[:1], values[1:], [weight]))
+    refusal = pytest.raises(ExportError, match="of 1 matrix products in float32, such as that of product")
+    with refusal if is_refused else contextlib.nullcontext():
+        check_quantised(program)
 
 
 def test_a_large_column_does_not_coarsen_the_others(tiny, tiny_processor, tmp_path):

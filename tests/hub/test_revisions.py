@@ -14,7 +14,8 @@ from lgi_former.conversion import model_folder
 from lgi_former.hub.loading import load_autoencoder, load_classifier, load_config, load_encoder
 from lgi_former.hub.model_card import ModelFacts
 from lgi_former.hub.model_names import split_revision
-from lgi_former.inference.demo import export_space
+from lgi_former.inference.demo import UploadLimits, export_space
+from lgi_former.inference.demo.launch import load_demo
 from lgi_former.training.run.arguments import ModelArguments, RecipeTrainingArguments
 from lgi_former.training.run.lifecycle import check_output_dir
 from lgi_former.training.run.starting_commit import pin_starting_model, record_starting_model
@@ -202,6 +203,19 @@ def test_a_loaded_model_is_not_asked_for_an_adapter_again(repository, on_loopbac
     again = requests(lambda: load_classifier(NAME, "cpu"))
     assert len(again) == 1, "only the commit of the branch may be asked for"
     assert requests(lambda: load_classifier(NAME, "cpu", repository.refs["main"])) == []
+
+
+@pytest.mark.skipif(
+    version.parse(huggingface_hub.__version__) < version.parse("2"),
+    reason="with huggingface_hub 1, Transformers asks each time for files that the repository does not have",
+)
+def test_the_demo_asks_the_hub_once(repository, on_loopback):
+    for name, requests in ((NAME, 1), (f"{NAME}@{repository.refs['main']}", 0)):
+        load_classifier(name, "cpu")
+        before = len(on_loopback.requests)
+        demo = load_demo(name, UploadLimits(), "cpu", face_cropper=object())
+        assert "second" in demo.labels
+        assert len(on_loopback.requests[before:]) == requests
 
 
 def test_the_revision_is_that_of_the_adapter_and_not_of_its_base(repository, on_loopback, tmp_path):

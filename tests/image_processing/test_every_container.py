@@ -8,7 +8,7 @@ import pytest
 from av.bitstream import BitStreamFilterContext
 from PIL import Image
 
-from lgi_former.image_processing import open_frames, read_video, sample_in_time
+from lgi_former.image_processing import every_frame, open_frames, read_video, sample_in_time
 from lgi_former.image_processing.decoding.frame_pixels import FrameConverter
 from lgi_former.training.data.data_check import read_first_and_last_frame
 from lgi_former.training.preparation.shards.encoding import encode_video
@@ -172,6 +172,29 @@ def assert_all_agree(path, tmp_path, expected):
     assert [read_one(path, index) for index in some] == pytest.approx([expected[index] for index in some], abs=1)
     assert in_shard(path, tmp_path) == pytest.approx(expected, abs=4)
     read_first_and_last_frame(path)
+    assert_sections_agree(path)
+
+
+def assert_sections_agree(path):
+    """The frames of a section are those of the whole video that are shown in it."""
+    with open_frames(path) as stream:
+        whole = [(frame.index, frame.time, frame.image) for frame in stream]
+    ends = [time for _, time, _ in whole[1:]] + [stream.passed]
+    for start, end in [(0.3, 0.7), (0.52, None), (None, 0.21), (0.61, 0.62), (ends[-1] - 0.02, None)]:
+        if (start or 0) >= ends[-1]:
+            continue
+        first, last = start or 0, min(end or ends[-1], ends[-1])
+        shown = [
+            frame for frame, until in zip(whole, ends, strict=True) if until > first + 1e-3 and frame[1] < last - 1e-3
+        ]
+        with open_frames(path, start=start, end=end) as stream:
+            section = [(frame.index, frame.time, frame.image) for frame in stream]
+        assert [frame[:2] for frame in section] == [(index, pytest.approx(time)) for index, time, _ in shown]
+        assert stream.passed == pytest.approx(last, abs=1e-6)
+        (frames,), metadata = read_video(path, every_frame, start=start, end=end)
+        assert metadata.frames_indices.tolist() == [[frame[0] for frame in shown]]
+        for read, streamed, (_, _, image) in zip(frames, section, shown, strict=True):
+            assert (read == image).all() and (streamed[2] == image).all()
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -316,6 +339,7 @@ def test_an_edit_list_without_the_end_is_not_damage(duration, tmp_path):
     brightness, _, _, notes = streamed(path)
     assert len(brightness) == len(plain(path)) == len(read(path)) == duration / 40
     assert not notes
+    assert_sections_agree(path)
 
 
 def test_longer_sound_is_not_a_missing_end(tmp_path):

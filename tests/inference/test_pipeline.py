@@ -24,6 +24,7 @@ from lgi_former import FacialExpressionPipeline, extras
 from lgi_former.hub.answer_kind import answers_of
 from lgi_former.image_processing import FaceCropper, FacesExtraMissingError
 from lgi_former.image_processing.decoding import frame_stream, pyav_decoding
+from lgi_former.image_processing.faces.face_alignment import MEAN_LANDMARKS
 from lgi_former.inference import predict_video
 
 
@@ -71,6 +72,34 @@ def test_a_person_has_a_timeline_and_scores(recognise, people_video):
     assert list(result["scores"].values()) == sorted(result["scores"].values(), reverse=True)
     assert [sum(entry["scores"].values()) for entry in result["timeline"]] == pytest.approx([1] * 12)
     assert json.loads(json.dumps(result)) == result
+
+
+def shots_of(people_video):
+    """Two shots of two seconds with the same person in the same place. The picture is negative in the second."""
+    noise = np.random.default_rng(0).integers(0, 60, (80, 240, 3), np.uint8)
+    first = np.maximum(people_video({80: (0, 49)}, count=50), noise)
+    second = 255 - np.maximum(people_video({}, count=50), noise)
+    second[:, 20:60, 80:120] = 200
+    second[:, 40, ::2] -= 150  # the detector finds squares only where this row is bright
+    second[:, 40, 80:120] = 200
+    return np.concatenate([first, second])
+
+
+@pytest.mark.parametrize("crop_faces", [True, False])
+def test_no_window_goes_over_a_cut(recognise, people_video, crop_faces):
+    video = shots_of(people_video)
+    result = recognise(video, crop_faces=crop_faces)
+    assert result["cuts"] == [2.0]
+    assert all(entry["end"] <= 2.0 or entry["start"] >= 2.0 for entry in result["timeline"])
+    assert max(entry["end"] for entry in result["timeline"] if entry["start"] < 2) == 2.0
+    joined = recognise(video, crop_faces=crop_faces, cuts=False)
+    assert joined["cuts"] == []
+    assert any(entry["start"] < 2.0 < entry["end"] for entry in joined["timeline"])
+
+
+def test_identification_needs_faces(recognise, people_video):
+    with pytest.raises(ValueError, match="crop_faces"):
+        recognise(people_video({80: (0, 9)}, count=10), crop_faces=False, identify=True)
 
 
 def test_each_person_has_a_timeline(recognise, people_video):
@@ -218,6 +247,35 @@ def test_boxes_are_returned_with_the_option(recognise, people_video):
     times, *edges = np.transpose(entry["boxes"])
     assert times.tolist() == pytest.approx([0.32, 0.48, 0.64, 0.8])
     assert np.transpose(edges).tolist() == [pytest.approx([74, 14, 126, 66])] * 4  # 1.3 times the square
+
+
+@pytest.mark.parametrize(
+    ("settings", "angle"), [({}, 30), ({"align": True}, 30), ({"align": False}, 0)], ids=["default", "on", "off"]
+)
+def test_faces_are_aligned_unless_it_is_switched_off(
+    settings, angle, tiny_model, tiny_processor, people_video, square_detector
+):
+    def detect(image):
+        faces = square_detector(image)
+        centre = (faces[:, 0] + 20 + 40j)[:, None]
+        points = centre + 40 * np.exp(1j * np.radians(30)) * MEAN_LANDMARKS
+        return np.column_stack([faces, np.stack([points.real, points.imag], axis=-1).reshape(-1, 10)])
+
+    parts = {"model": tiny_model(), "video_processor": tiny_processor(), "device": "cpu"}
+    video = people_video({80: (0, 99)})
+    for recognise in (
+        FacialExpressionPipeline(**parts, face_cropper=FaceCropper(detect), return_boxes=True, **settings),
+        FacialExpressionPipeline(**parts, face_cropper=FaceCropper(detect, **settings), return_boxes=True),
+    ):
+        result = recognise(video)
+        assert all(entry["angles"] == [angle] * 4 == [angle] * len(entry["boxes"]) for entry in result["timeline"])
+        unaligned = recognise(video, align=False)
+        assert (result["scores"] == unaligned["scores"]) == (angle == 0)  # the crop is what the box shows
+
+
+def test_whole_frames_are_not_aligned(recognise, people_video):
+    with pytest.raises(ValueError, match="leave out crop_faces=False or align=True"):
+        recognise(people_video({}), crop_faces=False, align=True)
 
 
 # Inputs

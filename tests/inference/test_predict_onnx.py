@@ -1,6 +1,7 @@
 """`examples/predict_onnx.py`, without torch and Transformers, makes the clips and scores of processor and model."""
 
 import json
+import runpy
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,8 @@ import torch
 from PIL import Image
 
 import lgi_former
-from lgi_former import export_model
+from lgi_former import LGIFormerConfig, LGIFormerVideoProcessor, export_model
+from lgi_former.export.preprocessing import preprocessing_of
 from lgi_former.inference import predict_video
 
 
@@ -94,3 +96,14 @@ def test_the_example_refuses_what_it_cannot_read(frames, tmp_path, load_module, 
         example.clips_of([tmp_path / "deep.png"], settings)
     with pytest.raises(ValueError, match="no images"):
         example.frame_files([tmp_path / "empty"])
+
+
+def test_another_sampling_in_time_is_described_and_refused(tmp_path):
+    processor = LGIFormerVideoProcessor(sampling_frame_rate=50)
+    settings = preprocessing_of(processor, LGIFormerConfig())
+    assert settings["frame_sampling"]["sampling_frame_rate"] == 50
+    with pytest.raises(SystemExit, match="of frames for 25 a second"):
+        runpy.run_path(EXAMPLE)["clips_of"]([], settings)
+    assert (
+        "sampling_frame_rate" not in preprocessing_of(LGIFormerVideoProcessor(), LGIFormerConfig())["frame_sampling"]
+    )

@@ -191,3 +191,15 @@ def test_damaged_sound_does_not_stop_the_pictures(tmp_path):
     with av.open(str(tmp_path / "out.webm")) as container:
         assert sum(1 for _ in container.decode(video=0)) == 50
     assert heard(tmp_path / "out.webm")[0] == "opus"
+
+
+@pytest.mark.parametrize(("name", "codec", "suffix"), HEARD[:4])
+def test_a_section_has_its_part_of_the_sound(name, codec, suffix, tmp_path):
+    video = write_video(tmp_path / name, codec, video_start=0.4)
+    annotate_video(video, NOBODY | {"start": 1.2, "end": 1.8, "duration": 0.6}, tmp_path / f"part{suffix}")
+    _, starts = heard(tmp_path / f"part{suffix}")
+    assert starts == [pytest.approx(CLICKS[1] - 1.2, abs=0.03)]
+    with av.open(str(tmp_path / f"part{suffix}")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 15
+    with av.open(str(tmp_path / f"part{suffix}")) as container:
+        assert max(frame.time for frame in container.decode(audio=0)) < 0.7

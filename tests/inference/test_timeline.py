@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
-from PIL import ImageDraw
+from PIL import ImageDraw, ImageFont
 
 from lgi_former.hub.answer_kind import AnswerKind
 from lgi_former.image_processing import VideoReadError, open_frames
+from lgi_former.inference import annotated_video
 from lgi_former.inference.annotated_video import annotate_video, draw_legend
 from lgi_former.inference.timeline import stretches, summarise
 from lgi_former.inference.timeline_figure import curve_style, draw_timeline, label_colours, people_to_draw
@@ -28,6 +29,39 @@ SEVERAL_LABELS = AnswerKind("multi_label_classification", ["happy", "sad"])
 def result_of(timeline, duration, **fields):
     result = {"video": None, "duration": duration, "timeline": timeline, **fields}
     return result | summarise(timeline, AnswerKind.of_result(result))
+
+
+def test_people_are_weighted_by_the_time_in_which_they_are_seen():
+    away = summarise(
+        [entry(0, 0, 1, 0.8), entry(0, 0.5, 1.5, 0.8), entry(0, 9, 10, 0.8), entry(1, 2, 3, 0.2)], ONE_LABEL
+    )
+    assert away["scores"]["happy"] == pytest.approx((2.5 * 0.8 + 0.2) / 3.5)
+
+
+def test_the_short_timeline_does_not_join_over_a_time_without_a_window():
+    away = [entry(0, 0, 1, 0.8), entry(0, 0.999, 2, 0.8), entry(0, 6, 7, 0.8)]
+    assert [(each["start"], each["end"]) for each in stretches(away, ONE_LABEL)] == [(0, 2), (6, 7)]
+
+
+def test_a_box_is_not_moved_over_a_cut():
+    boxes = [[0.9, 0, 0, 10, 10]], [[1.1, 50, 0, 60, 10]]
+    timeline = [entry(0, 0.5, 1.0, 0.8, boxes=boxes[0]), entry(0, 1.0, 1.5, 0.2, boxes=boxes[1])]
+    track = annotated_video._Track(result_of(timeline, 2, cuts=[1.0]), 0)
+    assert track.corners(0.99)[:2] == pytest.approx([0, 0])
+    assert track.corners(1.0)[:2] == pytest.approx([50, 0])
+    assert [track.entry(time)["scores"]["happy"] for time in (0.99, 1.0)] == [0.8, 0.2]
+    whole = annotated_video._Track(result_of(timeline, 2), 0)
+    assert whole.corners(1.0)[:2] == pytest.approx([25, 0])
+
+
+def test_cuts_are_lines_in_the_timeline():
+    result = result_of([entry(0, 0, 4, 0.8)], 4, cuts=[1.5, 3.0])
+    figure = draw_timeline(result)
+    lines = [line.get_xdata()[0] for line in figure.axes[0].lines if len(set(line.get_xdata())) == 1]
+    assert lines == [1.5, 3.0]
+    assert "cut" in [text.get_text() for text in figure.legends[0].get_texts()]
+    many = draw_timeline(result | {"cuts": [k / 20 for k in range(1, 60)]})
+    assert "cut" not in [text.get_text() for text in many.legends[0].get_texts()]
 
 
 def test_scores_of_people_and_of_the_video_are_means():
@@ -232,12 +266,25 @@ def test_the_annotated_video_shows_boxes_labels_and_strips(people_video, tmp_pat
     assert list(tmp_path.iterdir()) == [tmp_path / "out.mp4"]
 
 
+def test_the_annotated_video_shows_the_rotated_box(tmp_path):
+    boxes = [[time, 60, 40, 120, 100] for time in (0.0, 0.16)]
+    pictures = []
+    for angles in ([45, 45], [179, -179]):
+        result = result_of([entry(0, 0, 0.2, 0.8, boxes=boxes, angles=angles)], 0.2)
+        annotate_video(np.full((5, 140, 240, 3), 20, np.uint8), result, tmp_path / "out.mp4")
+        _, images = read_video(tmp_path / "out.mp4")
+        pictures.append(images[2].max(axis=-1))
+    corner, edge = (111, 90), (99, 90)  # the lower corner of a square on its tip, the lower edge of an upright square
+    bright = [(bool(picture[corner] > 60), bool(picture[edge] > 60)) for picture in pictures]
+    assert bright == [(True, False), (False, True)]  # between 179 and -179 degrees lies 180
+
+
 @pytest.mark.parametrize(
     ("fields", "values", "text"),
     [
         ({"problem_type": "single_label_classification"}, {"happy": 0.8, "sad": 0.2}, "person 1: happy 0.80"),
         ({"problem_type": "multi_label_classification"}, {"happy": 0.8, "sad": 0.7}, "person 1: happy 0.80\nsad 0.70"),
-        ({"problem_type": "multi_label_classification"}, {"happy": 0.2, "sad": 0.1}, "person 1: none above 50%"),
+        ({"problem_type": "multi_label_classification"}, {"happy": 0.2, "sad": 0.1}, "person 1: none reaches 50%"),
         ({"problem_type": "regression"}, {"valence": -0.351, "arousal": 7.0}, "person 1: valence -0.35\narousal 7.00"),
         ({"problem_type": "regression"}, {"valence": 0.00123}, "person 1: valence 0.0012"),
         (
@@ -341,6 +388,51 @@ def test_the_legend_of_a_narrow_video_has_more_rows():
     colours = label_colours(["anger", "helplessness", "disappointment"])
     wide, narrow = draw_legend(colours, 640), draw_legend(colours, 130)
     assert (wide.width, narrow.width) == (640, 130) and narrow.height == 3 * wide.height
+
+
+def test_the_legend_breaks_names_that_are_wider_than_the_video(monkeypatch):
+    texts = []
+    monkeypatch.setattr(
+        ImageDraw.ImageDraw, "text", lambda self, place, text, *rest, **options: texts.append((place, text))
+    )
+    names = ["happy", "an expression with forty letters in it", "x" * 40, "sad"]
+    legend = draw_legend(label_colours(names), 120)
+    font = ImageFont.load_default(12)
+    assert all(place[0] + font.getlength(text) <= 120 and place[1] < legend.height for place, text in texts)
+    assert "".join(text.replace(" ", "") for _, text in texts) == "".join(names).replace(" ", "")
+    assert len({place for place, _ in texts}) == len(texts)
+
+
+def test_a_small_video_is_enlarged_with_its_boxes(tmp_path):
+    boxes = [[time, 12, 16, 36, 40] for time in (0, 0.1, 0.2)]
+    video = np.full((5, 48, 60, 3), 90, np.uint8)
+    annotate_video(video, result_of([entry(0, 0, 0.2, 0.8, boxes=boxes)], 0.2), tmp_path / "out.mp4")
+    _, images = read_video(tmp_path / "out.mp4")
+    height, width, _ = images[0].shape
+    assert width == 240 and height > 192
+    changed = np.abs(images[0][:192].astype(int) - 90).max(axis=-1) > 30
+    assert changed[100, 46:52].any() and changed[157:163, 90].any() and not changed[100:150, 60:130].any()
+
+
+def test_a_long_name_does_not_cover_the_face(tmp_path):
+    names = [f"an expression with forty letters in it {letter}" for letter in "ab"]
+    boxes = [[time, 110, 60, 210, 200] for time in (0, 0.1, 0.2)]
+    timeline = [{"person": 0, "start": 0.0, "end": 0.2, "scores": dict(zip(names, (0.6, 0.4), strict=True))}]
+    timeline[0]["boxes"] = boxes
+    annotate_video(np.full((5, 240, 320, 3), 90, np.uint8), result_of(timeline, 0.2), tmp_path / "out.mp4")
+    _, images = read_video(tmp_path / "out.mp4")
+    assert np.abs(images[0][64:196, 114:206].astype(int) - 90).max() < 40  # inside the box
+    assert np.abs(images[0][40:56, 114:206].astype(int) - 90).max() > 60  # above it
+
+
+def test_curves_that_coincide_have_different_widths():
+    same = [0.2, 0.3]
+    values = windows(happy=same, sad=[0.9, 0.8], neutral=same, angry=[0.2, 0.304])
+    (axes,) = draw_timeline(result_of(values, 2, problem_type="multi_label_classification")).axes
+    happy, sad, neutral, angry = (line.get_linewidth() for line in axes.lines)
+    assert happy > neutral > angry == sad
+    (axes,) = draw_timeline(result_of(windows(valence=[100, 200.0], arousal=[103, 200.0]), 2)).axes
+    assert axes.lines[0].get_linewidth() == axes.lines[1].get_linewidth()
 
 
 @pytest.mark.parametrize(("people", "note"), [(6, ""), (7, "\n1 more person is"), (9, "\n3 more people are")])

@@ -68,3 +68,28 @@ def test_only_the_last_window_ends_with_the_video():
 
     first, second = Windows(4, 2, 0.1, duration=lambda: passed[0]).clips(decoding())
     assert (first.end, second.end) == pytest.approx((0.4, 0.55))
+
+
+def in_shots(cut, count):
+    """Moments of person 0, 0.1 seconds apart. The second shot begins at the moment `cut`."""
+    return ([PersonFrame(0, i / 10, torch.tensor(float(i)), shot=int(i >= cut))] for i in range(count))
+
+
+@pytest.mark.parametrize("cut", [2, 5, 6, 9])
+def test_no_window_holds_two_shots_of_a_person(cut):
+    found = [clip.pixel_values.int().tolist() for clip in Windows(4, 2, 0.1).clips(in_shots(cut, 12))]
+    assert all(len({index >= cut for index in clip}) == 1 for clip in found)
+    assert {index for clip in found for index in clip} == set(range(12))
+
+
+def test_a_window_ends_at_the_cut_after_its_last_frame():
+    cuts = []
+
+    def reading():
+        for moment in in_shots(cut=6, count=12):
+            if moment[0].time == 0.6:
+                cuts.append(0.55)
+            yield moment
+
+    ends = [clip.end for clip in Windows(4, 2, 0.1, cuts=cuts).clips(reading())]
+    assert ends == pytest.approx([0.4, 0.55, 1.0, 1.2])

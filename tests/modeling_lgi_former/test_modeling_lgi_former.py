@@ -152,7 +152,7 @@ def test_gradient_checkpointing_changes_no_gradient(model_class, variant, clips,
 
     model.zero_grad()
     model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=options)
-    assert model.is_gradient_checkpointing
+    assert any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
     model(**inputs).loss.backward()
     for name, weight in model.named_parameters():
         torch.testing.assert_close(weight.grad, expected[name])

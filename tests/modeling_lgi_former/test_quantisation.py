@@ -1,5 +1,7 @@
 """Quantised loading by bitsandbytes and torchao: the head stays as it is, and a saved model loads again."""
 
+import types
+
 import pytest
 import torch
 from transformers import AutoModelForPreTraining, AutoModelForVideoClassification, BitsAndBytesConfig, TorchAoConfig
@@ -16,6 +18,10 @@ def quantisation(kind):
         return TorchAoConfig(torchao.Int8WeightOnlyConfig())
     pytest.importorskip("bitsandbytes")
     return BitsAndBytesConfig(load_in_8bit=True) if "8" in kind else BitsAndBytesConfig(load_in_4bit=True)
+
+
+def is_packed(weight):
+    return getattr(getattr(weight, "quant_state", None), "packing_format_for_cpu", False)
 
 
 @pytest.fixture
@@ -47,8 +53,23 @@ def test_a_quantised_model_keeps_its_head_and_loads_again(kind, config, tmp_path
         again = AutoModelForVideoClassification.from_pretrained(tmp_path / "saved")(clips).logits
     assert logits.isfinite().all() and (logits - expected).norm() < 0.25 * expected.norm()
     torch.testing.assert_close(again, logits)
+    if any(is_packed(weight) for weight in quantised.parameters()):  # 4 bits, on a CPU with bfloat16 instructions
+        with pytest.raises(ValueError, match="cannot be saved any more"):
+            quantised.save_pretrained(tmp_path / "late")
 
     quantised = AutoModelForPreTraining.from_pretrained(tmp_path / "autoencoder", **options)
     with torch.no_grad():
         losses = [model(clips, mask).loss for model in (autoencoder, quantised)]
     torch.testing.assert_close(*losses, rtol=0.02, atol=0)
+
+
+def test_weights_in_the_layout_of_a_cpu_are_not_saved(config, tmp_path):
+    """bitsandbytes would write other weights. It marks the layout so."""
+    model = LGIFormerForVideoClassification(config)
+    weight = model.lgi_former.encoder.layers[1].mlp.fc1.weight
+    weight.quant_state = types.SimpleNamespace(packing_format_for_cpu=False)
+    model.save_pretrained(tmp_path / "before")
+    weight.quant_state.packing_format_for_cpu = True
+    with pytest.raises(ValueError, match=r"The 4-bit weight lgi_former\.encoder\.layers\.1\.mlp\.fc1\.weight cannot"):
+        model.save_pretrained(tmp_path / "after")
+    assert not (tmp_path / "after").exists()

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from tiny_run import (
     DECAYING,
+    DECODER_MASKING,
     DROPOUT,
     BrokenClip,
     Stream,
@@ -111,10 +112,13 @@ def run_sharded(output_dir):
         pretrained = pretraining(folder / "pretraining", max_steps=3, **fsdp(kind))
         pretrained.train()
         pretrained.save_model()
+        masked = pretraining(folder / "masked", **DECODER_MASKING, **fsdp(kind))
+        masked.train()
         results[kind] = {
             "finetuning": losses(finetuned),
             "resumed": losses(resumed),
             "pretraining": losses(pretrained),
+            "decoder masking": losses(masked),
             "best": Path(finetuned.state.best_model_checkpoint).name,
             "best_loss": finetuned.state.best_metric,
             "loss_of_best": finetuned.evaluate()["eval_loss"],

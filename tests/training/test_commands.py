@@ -15,7 +15,8 @@ from PIL import Image
 from transformers import AutoModelForVideoClassification, AutoVideoProcessor
 
 from lgi_former.commands.cli import main
-from lgi_former.image_processing import LGIFormerVideoProcessor
+from lgi_former.image_processing import LGIFormerVideoProcessor, read_video
+from lgi_former.training.evaluate import EvaluationArguments, load_for_evaluation
 
 
 spec = importlib.util.spec_from_file_location("rough_corpus", Path(__file__).with_name("rough_corpus.py"))
@@ -118,6 +119,29 @@ def test_frames_are_sampled_as_of_the_starting_model(command, pretrained, tmp_pa
     assert main([command, str(tmp_path / "tiny.yaml"), *options]) == 0
     assert AutoVideoProcessor.from_pretrained(tmp_path / "run").sampling_rate == 1
     assert "\n- sampling_rate: 1\n" in (tmp_path / "run" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("command", ["pretrain", "finetune"])
+def test_sampling_in_time_is_used_saved_and_followed(command, pretrained, tmp_path, monkeypatch):
+    rates = []
+
+    def read(*args, sampling_frame_rate=None, **kwargs):
+        rates.append(sampling_frame_rate)
+        return read_video(*args, sampling_frame_rate=sampling_frame_rate, **kwargs)
+
+    monkeypatch.setattr("lgi_former.training.data.clips.read_video", read)
+    options = ["--train_data", "videos", "--max_steps", "1", "--model_name_or_path", pretrained]
+    assert main([command, "tiny.yaml", *options, "--sampling_frame_rate", "12.5", "--output_dir", str(tmp_path)]) == 0
+    assert rates and set(rates) == {12.5}
+    assert AutoVideoProcessor.from_pretrained(tmp_path).sampling_frame_rate == 12.5
+    assert "\n- sampling_frame_rate: 12.5\n" in (tmp_path / "README.md").read_text()
+    if command == "finetune":
+        evaluation = {"model": str(tmp_path), "data": "videos"}
+        for given, expected in ((None, 12.5), (0, None), (50, 50)):
+            arguments = EvaluationArguments(**evaluation, sampling_frame_rate=given)
+            assert load_for_evaluation(arguments)[1].sampling_frame_rate == expected
+        with pytest.raises(ValueError, match="sampling_frame_rate=-1 must be a positive number"):
+            EvaluationArguments(**evaluation, sampling_frame_rate=-1)
 
 
 def test_finetuning_leaves_a_model_that_tells_dark_from_light(finetuned):

@@ -174,6 +174,14 @@ def test_sharded_pretraining(sharded, tiny_run, tmp_path):
     assert results["units"] == ["", "lgi_former.embeddings", *layers, "lgi_former.layernorm", "decoder"]
 
 
+def test_sharded_pretraining_with_decoder_masking_in_bfloat16(sharded, tiny_run, tmp_path):
+    trainer = tiny_run.pretraining(tmp_path, per_device_train_batch_size=8, **tiny_run.DECODER_MASKING)
+    trainer.train()
+    losses = tiny_run.losses(trainer)
+    _, results = sharded
+    assert {int(step): loss for step, loss in results["decoder masking"].items()} == pytest.approx(losses, rel=0.02)
+
+
 @pytest.mark.parametrize(
     ("attempt", "message"),
     [

@@ -176,10 +176,10 @@ def finetuning(output_dir, *, mix=0.8, model_fields=None, clips=None, callbacks=
     )
 
 
-def pretraining(output_dir, **fields):
+def pretraining(output_dir, *, model_fields=None, **fields):
     """A trainer of the masked autoencoder."""
     torch.manual_seed(0)
-    config = tiny_config()
+    config = tiny_config(**(model_fields or {}))
     return LGIFormerTrainer(
         LGIFormerForPreTraining(config),
         training_arguments(output_dir, **fields),
@@ -223,6 +223,9 @@ def evaluation_losses(trainer, number=5):
     found["soft labels"] = trainer.evaluate(SoftLabels(number))["eval_loss"]
     return found
 
+
+DECODER_MASKING = {"model_fields": {"decoder_mask_ratio": 0.5}, "max_steps": 3, "bf16": True}
+"""Pre-training in three steps of bfloat16. The decoder reconstructs half of the masked tubelets."""
 
 DECAYING = {"mix": 0.0, "max_steps": 3, "trainer_fields": {"layer_decay": 0.5}}
 """Fine-tuning in three steps, with a learning rate for each layer."""

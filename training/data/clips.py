@@ -8,7 +8,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import KW_ONLY, dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import datasets
 import numpy as np
@@ -23,6 +23,7 @@ from ...image_processing.decoding.local_videos import local_video, video_name
 from ...image_processing.distinct_views import distinct_views
 from .dataset_labels import column_of
 from .label_values import LabelFeature, is_frame_level, label_values, unreadable_values
+from .repetitions import Visit, keys_of
 from .sharded_videos import ShardedVideos
 from .skipped_videos import SkippedVideos
 from .video_rows import RowVideo, holds_paths
@@ -100,8 +101,9 @@ class RandomClips:
 class ClipDataset(RandomClips, torch.utils.data.Dataset):
     """A random clip of each video.
 
-    The clip depends only on the run's seed, the epoch and the item's index, not on workers and processes. A video that
-    cannot be read is listed as skipped. Another video, drawn at random, replaces it.
+    The clip depends only on the run's seed, the epoch and the item's index, not on workers and processes. A
+    `Repetition` instead of the index gives another clip. A video that cannot be read is listed as skipped. Another
+    video, drawn at random, replaces it.
 
     Args:
         videos: Data set from `load_annotations`, or `ShardedVideos`.
@@ -109,7 +111,7 @@ class ClipDataset(RandomClips, torch.utils.data.Dataset):
         transform: Makes `pixel_values` of the frames, as `ClipTransform` describes.
         seed: The run's seed, a whole number of at least 0.
         skipped: Lists videos that cannot be read.
-        reading: Settings of `read_video`: `backend` and `frame_order`.
+        reading: Settings of `read_video`: `backend`, `frame_order` and `sampling_frame_rate`.
         sampler: Order of the items for `LGIFormerTrainer`, such as `ShardOrder`. The default is any order.
         task: One of `TASKS`: what the labels of the videos are.
 
@@ -121,6 +123,8 @@ class ClipDataset(RandomClips, torch.utils.data.Dataset):
         ValueError: From an item, if a video and its labels of frames have different lengths.
         TooManySkippedVideosError: From an item, if more videos than allowed cannot be read.
     """
+
+    takes_repetitions: ClassVar[bool] = True
 
     _: KW_ONLY
     sampler: torch.utils.data.Sampler | None = None
@@ -137,9 +141,10 @@ class ClipDataset(RandomClips, torch.utils.data.Dataset):
     def __len__(self) -> int:
         return len(self.videos)
 
-    def __getitem__(self, index: int) -> dict:
-        seed, replacement_seed = derived_seeds(self.seed, self._epoch.item(), index)
-        for candidate in itertools.chain([index], _shuffled_range(len(self), replacement_seed)):
+    def __getitem__(self, visit: Visit) -> dict:
+        keys = keys_of(visit)
+        seed, replacement_seed = derived_seeds(self.seed, self._epoch.item(), *keys)
+        for candidate in itertools.chain(keys[:1], _shuffled_range(len(self), replacement_seed)):
             row = self.videos[candidate]
             label = ClipLabel(row["label"], self.videos.features["label"], self.task) if "label" in row else None
             item = self._item(row["video"], video_name(row["video"]), seed, label)
@@ -190,13 +195,24 @@ class ViewDataset(torch.utils.data.Dataset):
     def frame_indices(self) -> np.ndarray | None:
         """The indices of the first view's frames in their video, int64 (videos, frames), if labels are of frames.
 
-        A video has as many frames as labels. No video is opened.
+        A video has as many frames as labels. Videos are opened only if the processor samples them by time.
         """
         feature = (self.videos.features or {}).get("label")
         if not is_frame_level(feature, self.task):
             return None
+        if self.processor.sampling_frame_rate is not None:
+            return np.stack([self._first_indices(row["video"]) for row in self.videos])
         counts = pc.list_value_length(column_of(self.videos, "label")).to_pylist()
         return np.stack([self.processor.sample_frames(VideoMetadata(count))[0] for count in counts])
+
+    def _first_indices(self, video: RowVideo) -> np.ndarray:
+        """The indices of the first view's frames. Those of a video that cannot be read do not matter."""
+        try:
+            with local_video(video) as path:
+                _, metadata = self.processor.fetch_videos(path, self.processor.sample_frames)
+        except VideoReadError:
+            return np.zeros(self.processor.num_frames, dtype=np.int64)
+        return metadata.frames_indices[0]
 
     def __getitem__(self, index: int) -> dict:
         row = self.videos[index]

@@ -3,24 +3,31 @@
 import os
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import numpy as np
+import pyarrow.compute as pc
 import torch
-from datasets import Features
+from datasets import Dataset, Features, Value, Video
 from torch.utils.data import get_worker_info
 from transformers import TrainerCallback
+from transformers.utils import logging
 from transformers.video_processing_utils import BaseVideoProcessor
 from transformers.video_utils import VideoMetadata
 
-from ...image_processing import LGIFormerVideoProcessor, reading_of
+from ...image_processing import LGIFormerVideoProcessor, sampling_of
 from ...image_processing.augmentation import FinetuningAugmentation
 from ...image_processing.decoding.local_videos import content_digest, encoded_video, video_name
 from ...image_processing.training_frame_sampling import finetuning_frame_indices
 from .clips import ClipLabel, derived_seeds, frame_sampling, read_clip, read_views
+from .dataset_labels import column_of
 from .label_values import check_feature, is_frame_level
+from .repetitions import Repetition, Visit, keys_of
 from .tasks import check_task
 from .video_rows import RowVideo
 
+
+logger = logging.get_logger(__name__)
 
 AUGMENTED = {
     "do_sample_frames": True,
@@ -51,20 +58,24 @@ class RowTransform(ABC):
         if self.feature is not None:
             check_feature(self.feature, task)
 
-    def __call__(self, batch: dict) -> dict:
-        """Make the items of a batch of rows. Each value is a list with one entry a row."""
+    def __call__(self, batch: dict, repetitions: Sequence[int] | None = None) -> dict:
+        """Make the items of a batch of rows. Each value is a list with one entry a row.
+
+        `repetitions` has the number of earlier visits of each row's video in the epoch, by default 0.
+        """
         if "video" not in batch:
             raise ValueError(
                 f"The rows have no column 'video', only {', '.join(batch)}. Set remove_unused_columns=False in "
                 "TrainingArguments, or rename the column of videos with `rename_column`."
             )
         columns = [batch[name] for name in ("video", "label") if name in batch]
-        items = [self._item(*row) for row in zip(*columns, strict=True)]
+        numbers = [0] * len(batch["video"]) if repetitions is None else repetitions
+        items = [self._item(*row) for row in zip(numbers, *columns, strict=True)]
         return {name: [item[name] for item in items] for name in (items[0] if items else ())}
 
-    def _item(self, video: RowVideo, *label) -> dict:
+    def _item(self, repetition: int, video: RowVideo, *label) -> dict:
         name = video_name(video)
-        item, metadata = self._read(video)
+        item, metadata = self._read(video, repetition)
         if label:
             item["labels"] = self._labels(self._clip_label(*label, name), metadata, name)
         return {**item, "video": name}
@@ -79,7 +90,7 @@ class RowTransform(ABC):
         return ClipLabel(label, self.feature, self.task)
 
     @abstractmethod
-    def _read(self, video: RowVideo) -> tuple[dict, VideoMetadata]:
+    def _read(self, video: RowVideo, repetition: int) -> tuple[dict, VideoMetadata]:
         """Read the clips of a video: an item without labels and name, and the metadata of its (first) clip."""
 
     @abstractmethod
@@ -99,12 +110,17 @@ class TrainingTransform(RowTransform, TrainerCallback):
     `transformers.Trainer`, pass the transform in `callbacks`, too. If nobody sets the epoch, clips still change, but
     then they depend on the workers.
 
+    If an epoch visits a video more than once, `LGIFormerTrainer` draws another clip at each visit. It finds such
+    videos by their paths and indices. A plain `transformers.Trainer` gets the same clip, with a warning if rows repeat
+    a path.
+
     Items are `pixel_values`, float32 (frames, 3, height, width); `labels`, if there are labels, an int for the task
     `"single_label"`, otherwise float32 (labels,); `seed`, int, for random draws of collators; and `video`, the video's
     name. Labels of frames are those of the clip's frames.
 
     Args:
-        processor: Its size, `num_frames`, `sampling_rate`, `backend` and `frame_order` are used.
+        processor: Its size, `num_frames`, `sampling_rate`, `sampling_frame_rate`, `backend` and `frame_order` are
+            used.
         seed: The run's seed, a whole number of at least 0.
         task: What labels are, as for `FinetuningCollator`: `"single_label"`, `"multi_label"`, `"regression"` or
             `"distribution"`.
@@ -158,22 +174,33 @@ class TrainingTransform(RowTransform, TrainerCallback):
         """Draw the clips of another epoch from now on. Call it before iterating the data loader, which reads ahead."""
         self._epoch.fill_(epoch)
 
+    def on_train_begin(self, args, state, control, train_dataloader=None, **kwargs):
+        """Warn if a plain `Trainer` would repeat clips."""
+        dataset = getattr(train_dataloader, "dataset", None)
+        if transform_of(dataset) is self and len(set(numbers_of_videos(dataset).tolist())) < len(dataset):
+            logger.warning(
+                "Some rows of train_dataset have the same video. In an epoch they give the same clip, because Trainer "
+                "does not say which row it reads. LGIFormerTrainer gives different clips."
+            )
+
     def on_epoch_begin(self, args, state, control, **kwargs):
         """Follow the epoch of a `Trainer`."""
         self.set_epoch(int(state.epoch))
 
-    def _read(self, video: RowVideo) -> tuple[dict, VideoMetadata]:
-        processor, seed = self.processor, self._seed_of(video)
+    def _read(self, video: RowVideo, repetition: int) -> tuple[dict, VideoMetadata]:
+        processor, seed = self.processor, self._seed_of(video, repetition)
         sampling = frame_sampling(finetuning_frame_indices, processor.num_frames, processor.sampling_rate)
-        pixel_values, metadata = read_clip(video, sampling, self.augmentation, seed, reading=reading_of(processor))
+        pixel_values, metadata = read_clip(video, sampling, self.augmentation, seed, reading=sampling_of(processor))
         return {"pixel_values": pixel_values, "seed": seed}, metadata
 
     def _labels(self, label: ClipLabel, metadata: VideoMetadata, name: str):
         return label.of_clip(metadata, name)
 
-    def _seed_of(self, video: RowVideo) -> int:
+    def _seed_of(self, video: RowVideo, repetition: int) -> int:
         key, epoch = _key(video), self._epoch.item()
         keys = [epoch] if epoch != _NO_EPOCH else self._visit(key)
+        if repetition:
+            keys.append(repetition)
         return derived_seeds(self.seed, *keys, key)[0] // 2  # other collators make an int64 tensor of it
 
     def _visit(self, key: int) -> list[int]:
@@ -202,7 +229,7 @@ class EvaluationTransform(RowTransform):
             `lgi_former.training.data.clips` instead, with the data set of `load_videos`.
     """
 
-    def _read(self, video: RowVideo) -> tuple[dict, VideoMetadata]:
+    def _read(self, video: RowVideo, repetition: int) -> tuple[dict, VideoMetadata]:
         views, weights, metadata = read_views(video, self.processor)
         if getattr(self.processor, "num_segments", 1) > 1:
             return {"pixel_values": views, "view_weights": weights}, metadata
@@ -217,6 +244,31 @@ def transform_of(dataset) -> TrainingTransform | None:
     form = getattr(dataset, "format", None)
     transform = form.get("format_kwargs", {}).get("transform") if isinstance(form, Mapping) else None
     return transform if isinstance(transform, TrainingTransform) else None
+
+
+def numbers_of_videos(dataset: Dataset) -> np.ndarray:
+    """A number for the video of each row, int64 (rows,). Equal paths have equal numbers. Contents are not read."""
+    if "video" not in dataset.column_names:
+        return np.arange(len(dataset))  # the transform refuses the first row
+    videos = dataset.with_format(None).select_columns(["video"])
+    if not isinstance(videos.features["video"], Value):
+        videos = videos.cast_column("video", Video(decode=False)).flatten()
+        videos = videos.select_columns(["video.path"]).rename_column("video.path", "video")
+    paths = column_of(videos, "video")
+    numbers = pc.dictionary_encode(paths, null_encoding="encode").indices.to_numpy()
+    return np.where(pc.is_null(paths).to_numpy(zero_copy_only=False), len(paths) + np.arange(len(paths)), numbers)
+
+
+def items_of_visits(dataset: Dataset, visits: Sequence[Visit]) -> list[dict]:
+    """The items of a data set with a `TrainingTransform`. A data set itself takes indices only."""
+    form, rows = dataset.format, dataset.with_format(None)[[keys_of(visit)[0] for visit in visits]]
+    items = transform_of(dataset)(
+        {name: rows.pop(name) for name in form["columns"]},
+        [visit.number if isinstance(visit, Repetition) else 0 for visit in visits],
+    )
+    if form["output_all_columns"]:
+        items |= rows
+    return [{name: values[number] for name, values in items.items()} for number in range(len(visits))]
 
 
 def _key(video: RowVideo) -> int:

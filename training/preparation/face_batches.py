@@ -35,6 +35,8 @@ class FaceCropper(BatchMapper):
         size: Height and width of the crops in pixels.
         margin: Side of the square, as a multiple of the longer side of the detected face.
         frame_order: Order of the frames of a folder: "natural" or "name".
+        align: Rotate and scale the crops so that the eyes are level.
+        cuts: Find the hard cuts of a video, and follow nobody over a cut.
 
     Raises:
         MissingExtraError: From a call, if the extra "faces" is not installed.
@@ -49,6 +51,8 @@ class FaceCropper(BatchMapper):
         size: int = 224,
         margin: float = 1.3,
         frame_order: str = "natural",
+        align: bool = True,
+        cuts: bool = True,
     ):
         super().__init__(column)
         self.output_dir = os.path.abspath(output_dir)
@@ -56,10 +60,13 @@ class FaceCropper(BatchMapper):
         self.size = size
         self.margin = margin
         self.frame_order = frame_order
+        self.align = align
+        self.cuts = cuts
 
     def results(self, videos: list[str | None], names: list[str]) -> pd.DataFrame:
-        cropper = Cropper(CenterFaceDetector(num_threads=1), margin=self.margin)
-        cropping = Cropping(Path(self.root), Path(self.output_dir), cropper, self.size, self.frame_order)
+        cropper = Cropper(CenterFaceDetector(num_threads=1), margin=self.margin, align=self.align)
+        reading = {"frame_order": self.frame_order}
+        cropping = Cropping(Path(self.root), Path(self.output_dir), cropper, self.size, reading, self.cuts)
         rows = [self._row(self._outcome(cropping, video)) for video in videos]
         return table(rows, example=self._row(Outcome("", FAILED)))
 

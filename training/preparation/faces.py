@@ -17,9 +17,11 @@ from tqdm import tqdm
 from transformers.utils import logging
 
 from ...files import only_writer, whole_file
-from ...image_processing import FaceCropper, crop_face, open_frames
+from ...image_processing import FaceCropper, open_frames
 from ...image_processing.decoding.animated_images import is_animation
 from ...image_processing.decoding.frame_folders import IMAGE_SUFFIXES, check_frame_order, holds_frames
+from ...image_processing.decoding.section import Section
+from ...image_processing.decoding.shots import find_cuts
 from ...image_processing.decoding.video_decoding import VIDEO_SUFFIXES
 from ...image_processing.decoding.video_sources import check_file
 from ...messages import escaped, shows_progress
@@ -57,6 +59,11 @@ def crop_corpus(
     num_workers: int = 1,
     frame_order: str = "natural",
     *,
+    cuts: bool = True,
+    start: float | str | None = None,
+    end: float | str | None = None,
+    stream: int | None = None,
+    frame_rate: float | None = None,
     videos: Sequence[str | os.PathLike] | None = None,
     num_shards: int = 1,
     shard: int = 0,
@@ -71,10 +78,13 @@ def crop_corpus(
     Args:
         source: A video, or a folder with videos (files, animated images, folders of frames) at any depth.
         output_dir: Folder to write to. It is created if needed.
-        cropper: Tracks and crops faces.
+        cropper: Tracks, aligns and crops faces.
         size: Height and width of the crops in pixels. Owners of corpora distribute 224 or 256.
         num_workers: Number of threads. Each works on one video.
         frame_order: Order of the frames of a folder, as for `read_video`.
+        cuts: Find the hard cuts of a video, and follow nobody over a cut. The crops of a video are of one shot then.
+        start, end, stream, frame_rate: As for `open_frames`. They apply to every video. A crop is named after the
+            number of its frame in the whole video.
         videos: Paths of videos in `source`. The default is all videos in it.
         num_shards, shard: Crop only the videos `shard`, `shard + num_shards`, ... Several calls may crop the shards of
             a corpus at the same time. Each has its own list of outcomes, `list_file_of(num_shards, shard)`.
@@ -83,11 +93,13 @@ def crop_corpus(
         The outcomes of all videos of the shard, including those of earlier calls, sorted by path.
 
     Raises:
-        ValueError: If there is no video, a folder has both frames and videos, or one of `videos` is not in `source`.
+        ValueError: If there is no video, a folder has both frames and videos, one of `videos` is not in `source`, or
+            `start` and `end` are impossible.
         ValueError: If `output_dir` contains the source, another process is writing to it, or it was made from another
-            corpus, with other settings or by another program.
+            corpus, with other settings (such as with or without alignment) or by another program.
     """
     check_frame_order(frame_order)
+    Section.of(start, end)
     # Absolute, because "." has no name, and ".." has a name that leads out of `output_dir`.
     source, output_dir = Path(os.path.abspath(source)), Path(os.path.abspath(output_dir))
     if source.resolve().is_relative_to(output_dir.resolve()):
@@ -100,9 +112,13 @@ def crop_corpus(
         raise ValueError(f"'{output_dir}' is not empty, and this command did not write it. Choose another folder.")
     with only_writer(output_dir, f".{list_file}.lock"):
         settings = {"source": str(root.resolve()), "size": size, "margin": cropper.margin, "frame_order": frame_order}
+        reading = {"start": start, "end": end, "stream": stream, "frame_rate": frame_rate}
+        reading = {name: value for name, value in reading.items() if value is not None}
+        settings |= {"align": cropper.align, "cuts": cuts} | reading
         with only_writer(output_dir, f".{SETTINGS_FILE}.lock", SECONDS_FOR_SETTINGS):  # shards may begin together
             _check_settings(output_dir, settings)
-        cropping = Cropping(root, output_dir, cropper, size, frame_order, list_file)
+        reading |= {"frame_order": frame_order}
+        cropping = Cropping(root, output_dir, cropper, size, reading, cuts, list_file)
         return _crop_all(cropping, found[shard::num_shards], num_workers)
 
 
@@ -182,8 +198,17 @@ def _check_settings(output_dir: Path, settings: dict):
         file.write_text(json.dumps(settings), encoding="utf-8")
         return
     written = file.read_text(encoding="utf-8")
-    # Settings without `frame_order` are of an earlier version, which sorted frames by name.
-    if {"frame_order": "name"} | json.loads(written) != settings:
+    # Earlier versions sorted by name, did not align and did not look for cuts. Their settings lack these entries.
+    before = {"frame_order": "name", "align": False, "cuts": False} | json.loads(written)
+    switches = [name for name in ("align", "cuts") if before[name] != settings[name]]
+    if switches and before == settings | {name: not settings[name] for name in switches}:
+        options = " and ".join(f"{'leave out' if before[name] else 'add'} --no_{name}" for name in switches)
+        values = ", ".join(f"{name}={before[name]}" for name in switches)
+        raise ValueError(
+            f"'{output_dir}' has crops that were made otherwise. To continue it, {options} ({values} in Python). Or "
+            "choose another folder."
+        )
+    if before != settings:
         raise ValueError(
             f"'{output_dir}' has crops with the settings {written}, not {json.dumps(settings)}. Use the same settings "
             "or another folder."
@@ -192,13 +217,14 @@ def _check_settings(output_dir: Path, settings: dict):
 
 @dataclass
 class Cropping:
-    """Crops the faces of single videos in `root`. The arguments are those of `crop_corpus`."""
+    """Crops the faces of single videos in `root`. The arguments are those of `crop_corpus` and of `open_frames`."""
 
     root: Path
     output_dir: Path
     cropper: FaceCropper
     size: int
-    frame_order: str
+    reading: dict
+    cuts: bool = True
     list_file: str = LIST_FILE
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -233,14 +259,16 @@ class Cropping:
             The total area of each person's face over all frames, in pixels.
         """
         areas = Counter()
-        with open_frames(self.root / video, frame_order=self.frame_order) as stream:
+        with open_frames(self.root / video, **self.reading) as stream:
+            if self.cuts:
+                find_cuts(stream)
             for frame, faces in self.cropper.follow(stream):
                 if self.stop.is_set():
                     raise _StoppedError
                 for face in faces:
                     person = folder / str(face.person)
                     person.mkdir(exist_ok=True)
-                    crop = Image.fromarray(crop_face(frame.image, face.box, self.size))
+                    crop = Image.fromarray(face.crop(frame.image, self.size))
                     crop.save(person / f"{frame.index:06d}.jpg", quality=JPEG_QUALITY)
                     areas[face.person] += (face.box[2] - face.box[0]) ** 2
         return areas

@@ -10,6 +10,7 @@ from ...image_processing import every_frame, read_video
 from ...image_processing.resizing import resize_frames
 from ...messages import shows_progress
 from ..data.clips import ViewDataset, derived_seeds
+from ..data.repetitions import Visit, keys_of
 from .random_crops import NUM_DRAWS, RandomCrops
 
 
@@ -23,11 +24,13 @@ class DecodedClips(Dataset):
         crops: Crops the clips of a batch.
         seed: Seed of the run.
 
-    Items are those of `ClipDataset`. The random draws of an item depend only on the seed, the epoch and its index.
+    Items are those of `ClipDataset`. The random draws of an item depend only on the seed, the epoch and its `Visit`.
 
     Raises:
         VideoReadError: If a video cannot be read.
     """
+
+    takes_repetitions = True
 
     def __init__(self, videos: datasets.Dataset, size: int, crops: RandomCrops, seed: int):
         self.paths, self.labels = list(videos["video"]), list(videos["label"])
@@ -48,12 +51,13 @@ class DecodedClips(Dataset):
     def __len__(self) -> int:
         return len(self.clips)
 
-    def __getitem__(self, index: int) -> dict:
-        return self.__getitems__([index])[0]
+    def __getitem__(self, visit: Visit) -> dict:
+        return self.__getitems__([visit])[0]
 
-    def __getitems__(self, indices: list[int]) -> list[dict]:
+    def __getitems__(self, visits: list[Visit]) -> list[dict]:
         """The items of a batch. PyTorch's data loaders call this."""
-        seeds = [derived_seeds(self.seed, self.epoch, index)[0] for index in indices]
+        indices = [keys_of(visit)[0] for visit in visits]
+        seeds = [derived_seeds(self.seed, self.epoch, *keys_of(visit))[0] for visit in visits]
         draws = [torch.rand(NUM_DRAWS, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
         pixel_values = self.crops(self.clips[indices], torch.stack(draws))
         return [

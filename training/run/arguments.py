@@ -11,6 +11,7 @@ import torch
 
 from ...image_processing.decoding.decoder_backends import chosen_backend
 from ...image_processing.decoding.frame_folders import check_frame_order
+from ...image_processing.decoding.section import check_frame_rate
 from ...messages import shows_progress
 from ..data.mixed_order import check_shares
 from ..trainer.arguments import LGIFormerTrainingArguments
@@ -26,6 +27,15 @@ def check_reading(backend: str | None, frame_order: str | None):
     check_frame_order(frame_order or "natural")
     if backend is not None:
         chosen_backend(backend)
+
+
+def check_sampling(sampling_frame_rate: float | None):
+    """
+    Raises:
+        ValueError: If it is neither None, 0 nor a positive, finite number.
+    """
+    if sampling_frame_rate != 0 or isinstance(sampling_frame_rate, bool):
+        check_frame_rate("sampling_frame_rate", sampling_frame_rate)
 
 
 @dataclass
@@ -117,6 +127,14 @@ class DataArguments:
         default=None,
         metadata={"help": "Step between the frames of a clip (default: the starting model's, else 4)."},
     )
+    sampling_frame_rate: float | None = field(
+        default=None,
+        metadata={
+            "help": "Count the step of --sampling_rate in time, as if every video had so many frames per second, such "
+            "as 25. Videos of all frame rates then give the same moments. 0 counts frames (default: the starting "
+            "model's, else 0)."
+        },
+    )
     backend: str | None = field(
         default=None,
         metadata={
@@ -147,6 +165,7 @@ class DataArguments:
 
     def __post_init__(self):
         check_reading(self.backend, self.frame_order)
+        check_sampling(self.sampling_frame_rate)
         if isinstance(self.train_data, str):  # from a recipe
             self.train_data = [self.train_data]
         if self.mix is not None:

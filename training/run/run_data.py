@@ -139,13 +139,16 @@ def training_clips(
     skipped: SkippedVideos,
     task: str = "single_label",
     order: Sampler | None = None,
+    sampling_frame_rate: float | None = None,
 ) -> ClipDataset | ClipStream:
     """Make the data set of random training clips.
 
     Args:
+        sampling_frame_rate: As for `read_video`.
         task: One of `TASKS`: what the labels of the videos are.
         order: Replaces the random order of a list or of shards.
     """
+    reading = arguments.reading | {"sampling_frame_rate": sampling_frame_rate}
     if isinstance(videos, datasets.IterableDataset):
         return ClipStream(
             videos,
@@ -158,7 +161,7 @@ def training_clips(
             num_processes=training.world_size,
             label_names=label_names,
             with_labels=label_names is not None,
-            reading=arguments.reading,
+            reading=reading,
         )
     if order is None:
         order = _order_of(videos, arguments, training)
@@ -170,7 +173,7 @@ def training_clips(
         skipped=skipped,
         sampler=order,
         task=task,
-        reading=arguments.reading,
+        reading=reading,
     )
 
 

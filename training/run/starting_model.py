@@ -2,9 +2,9 @@
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from transformers import (
@@ -18,14 +18,15 @@ from transformers.utils import logging
 
 from ...configuration import LGIFormerConfig
 from ...conversion import convert_mae_dfer_checkpoint, model_folder
-from ...hub.loading import first_names, load_config, load_weights, pinned
+from ...hub.loading import check_processor_file, first_names, load_config, load_weights, pinned
+from ...hub.loading_errors import loading_errors
 from ...hub.model_kind import kind_of
 from ...image_processing import LGIFormerVideoProcessor
 from ...messages import nearest, note
 from ...modeling_lgi_former import RegionTubeMasking
 from ...modeling_lgi_former.classification_loss import problem_type_of
 from ..data.tasks import PROBLEM_TYPES
-from .arguments import ModelArguments
+from .arguments import DataArguments, ModelArguments
 
 
 logger = logging.get_logger(__name__)
@@ -35,16 +36,31 @@ CHECKPOINT_SUFFIXES = (".pth", ".pt")
 NEW_IN_CLASSIFIERS = ("classifier.", "fc_norm.", "lgi_former.pooler.")  # a pre-trained model has none of these
 
 
-class StartingModel(NamedTuple):
-    """
+@dataclass
+class StartingModel:
+    """A model to train. It unpacks to the model and the sampling rate.
+
     Attributes:
         model (`PreTrainedModel`): On the CPU, in float32.
         sampling_rate (`int`): Step between the frames of a clip, from the model's processor. Without a processor it is
             the published step.
+        sampling_frame_rate (`float`, *optional*): As in the model's processor.
     """
 
     model: PreTrainedModel
     sampling_rate: int
+    sampling_frame_rate: float | None = None
+
+    def __iter__(self) -> Iterator:
+        return iter((self.model, self.sampling_rate))
+
+    def sampling(self, data: DataArguments) -> dict:
+        """The `sampling_rate` and `sampling_frame_rate` of a run: those of the options, or else of this model."""
+        frame_rate = self.sampling_frame_rate if data.sampling_frame_rate is None else data.sampling_frame_rate
+        return {
+            "sampling_rate": self.sampling_rate if data.sampling_rate is None else data.sampling_rate,
+            "sampling_frame_rate": frame_rate or None,  # 0 counts frames
+        }
 
 
 def load_model_to_pretrain(
@@ -97,11 +113,17 @@ def load_model_to_finetune(
         label_units: `config.label_units`.
 
     Raises:
-        ValueError: If the configuration clashes, the model needs its own code, or a checkpoint lacks a part of
-            the encoder.
+        ValueError: If the configuration clashes or sets labels, the model needs its own code, or a checkpoint lacks a
+            part of the encoder.
         OSError: If there is no such model.
     """
     _refuse_clashes(arguments, {"drop_path_rate": drop_path_rate, "label_units": label_units})
+    for name in ("id2label", "label2id", "num_labels"):
+        if name in arguments.config_overrides:
+            raise ValueError(
+                f"config_overrides sets {name}, but the labels are those of the videos: {first_names(label_names)}. "
+                f"Name and order them with --labels, and leave {name} out of config_overrides."
+            )
     problem_type = PROBLEM_TYPES[task]
     if (asked := arguments.config_fields.get("problem_type", problem_type)) != problem_type:
         raise ValueError(
@@ -217,9 +239,9 @@ def _load(
         set_options(config)
         options = {"dtype": torch.float32, "ignore_mismatched_sizes": True}
         model, missing = load_weights(auto_class, path, config, commit, **options)
-        sampling_rate = _stored_sampling_rate(path, commit)
+        sampling = _stored_sampling(path, commit)
     _refuse_missing(missing, arguments.model_name_or_path, may_be_new)
-    return StartingModel(model, sampling_rate), stored
+    return StartingModel(model, *sampling), stored
 
 
 @contextlib.contextmanager
@@ -233,13 +255,14 @@ def _as_directory(model_name_or_path: str, revision: str | None):
         yield str(convert_mae_dfer_checkpoint(model_name_or_path, folder))
 
 
-def _stored_sampling_rate(path: str, commit: str | None) -> int:
-    published = LGIFormerVideoProcessor.sampling_rate
-    try:
+def _stored_sampling(path: str, commit: str | None) -> tuple[int, float | None]:
+    """The `sampling_rate` and `sampling_frame_rate` of a model's processor."""
+    settings = {}
+    with loading_errors(path), contextlib.suppress(OSError):  # the model may have no processor
         settings, _ = LGIFormerVideoProcessor.get_video_processor_dict(path, revision=commit)
-    except OSError:  # the model has no processor
-        return published
-    return settings.get("sampling_rate") or published
+    check_processor_file(path, commit)
+    sampling_rate = settings.get("sampling_rate") or LGIFormerVideoProcessor.sampling_rate
+    return sampling_rate, settings.get("sampling_frame_rate")
 
 
 def _new_config(arguments: ModelArguments, fields: dict) -> PreTrainedConfig:

@@ -1,4 +1,4 @@
-"""Saves beside an adapter of PEFT the configuration of its model, so that the folder says which classes it has."""
+"""Adapters of PEFT: checks before training, and the configuration of the model beside a saved adapter."""
 
 import contextlib
 import json
@@ -8,9 +8,11 @@ from pathlib import Path
 from huggingface_hub.constants import REPOCARD_NAME
 from torch import nn
 from transformers import PreTrainedModel, Trainer
-from transformers.utils import ADAPTER_CONFIG_NAME, is_peft_available, logging
+from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME, cached_file, is_peft_available, logging
 
 from ...files import whole_file
+from ...hub.json_objects import read_object
+from ...hub.model_kind import kind_of
 from ...hub.repository_files import LOCAL_BASE, is_local
 
 
@@ -27,7 +29,9 @@ def model_in(model: nn.Module) -> nn.Module:
 
 
 def check_adapter(trainer: Trainer):
-    """Check that the trainer can load the adapter of its model again. Warn if nobody can, as the base has no name.
+    """Check that the trainer can load the adapter of its model again.
+
+    Warn if nobody can, because the base has no name, or because a new classifier is not in `modules_to_save`.
 
     Raises:
         ValueError: If `Trainer` would fail at the end.
@@ -39,11 +43,34 @@ def check_adapter(trainer: Trainer):
             "peft.get_peft_model() instead."
         )
     for base in bases_of(model):
+        if _has_new_classifier(model_in(model), base) and not _saves_classifier(model):
+            logger.warning(
+                "The classifier of the model is new and random, but the adapter does not train and save it. The saved "
+                'adapter will not load. Set modules_to_save=["classifier"] in the configuration of the adapter.'
+            )
         if not base:
             logger.warning(
                 "The base model of the adapter was not loaded from a folder or repository. Save it, and load it "
                 "before you add the adapter. Otherwise nobody can load the saved adapter."
             )
+
+
+def _has_new_classifier(model: nn.Module, base: str | None) -> bool:
+    """Whether a model is a classifier, but its base has no classifier, or one of another number of labels.
+
+    A base on the Hub that is not in the cache is known by the model's configuration.
+    """
+    if kind_of([type(model).__name__]) != "classifier":
+        return False
+    config = model.config
+    with contextlib.suppress(OSError):
+        config = type(config).from_dict(read_object(cached_file(base or "", CONFIG_NAME, local_files_only=True)))
+    return kind_of(config.architectures) != "classifier" or config.num_labels != model.config.num_labels
+
+
+def _saves_classifier(model: nn.Module) -> bool:
+    """Whether PEFT trains and saves the whole classifier of a model."""
+    return any("classifier.modules_to_save." in name for name, _ in model.named_parameters())
 
 
 def check_adapter_to_upload(model: nn.Module):

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch.utils.data import Dataset, IterableDataset
 
-from ..data.transforms import transform_of
+from ..data.repetitions import Repetition, Visit, keys_of
+from ..data.transforms import items_of_visits, transform_of
 from .epochs import items_in_epoch
 from .failed_batches import failed_batch, is_failed
 from .global_generators import seeded_generators
@@ -38,25 +39,31 @@ class SeededBatches(Dataset):
     def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, index):
+    def __getitem__(self, visit: Visit):
         """Return an item that is not collated."""
-        with seeded_generators("item", self.seed, self._follow_epoch(), index):
-            return self.items[index]
+        with seeded_generators("item", self.seed, self._follow_epoch(), visit):
+            return self.items[self._taken(visit)]
 
-    def __getitems__(self, indices: list) -> dict:
-        """Return the batch of the items `indices`, or a failed batch."""
+    def __getitems__(self, visits: list[Visit]) -> dict:
+        """Return the batch of the items, or a failed batch."""
         try:
-            items = self._items(indices)
-            with seeded_generators("batch", self.seed, self._follow_epoch(), indices):
+            items = self._items(visits)
+            with seeded_generators("batch", self.seed, self._follow_epoch(), visits):
                 return self.collate(items)
         except Exception as error:
             return failed_batch(error)
 
-    def _items(self, indices: list) -> list:
+    def _items(self, visits: list[Visit]) -> list:
         if not hasattr(self.items, "__getitems__"):
-            return [self[index] for index in indices]
-        with seeded_generators("items", self.seed, self._follow_epoch(), indices):
-            return self.items.__getitems__(indices)
+            return [self[visit] for visit in visits]
+        with seeded_generators("items", self.seed, self._follow_epoch(), visits):
+            if transform_of(self.items) is not None and any(isinstance(visit, Repetition) for visit in visits):
+                return items_of_visits(self.items, visits)
+            return self.items.__getitems__([self._taken(visit) for visit in visits])
+
+    def _taken(self, visit: Visit) -> Visit:
+        """What the data set takes: a visit if it has `takes_repetitions`, otherwise an index."""
+        return visit if getattr(self.items, "takes_repetitions", False) else keys_of(visit)[0]
 
     def _follow_epoch(self) -> int:
         return 0

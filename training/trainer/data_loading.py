@@ -8,6 +8,8 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import seed_worker
 
+from ..data.repetitions import NumberedVisits
+from ..data.transforms import numbers_of_videos, transform_of
 from .batches import SeededBatches, StreamItems, TrainingBatches, collated
 from .epochs import EpochOrder
 from .label_check import check_class_names, check_collator, collate_and_check
@@ -41,7 +43,9 @@ def training_loader(trainer: Trainer) -> DataLoader:
         items = StreamItems(dataset, collate)
         return DataLoader(items, collate_fn=items.collate, **options)
     batches = TrainingBatches(dataset, collate, args.seed)
-    loader = DataLoader(batches, collate_fn=collated, sampler=training_sampler(trainer), **options)
+    videos = None if transform_of(dataset) is None else numbers_of_videos(dataset)
+    sampler = NumberedVisits(training_sampler(trainer), videos)
+    loader = DataLoader(batches, collate_fn=collated, sampler=sampler, **options)
     return trainer.accelerator.prepare(loader)
 
 

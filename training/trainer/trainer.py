@@ -1,6 +1,5 @@
 """The Trainer of LGI-Former: `transformers.Trainer` with the parts of MAE-DFER's recipe that it lacks."""
 
-import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,9 +7,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from transformers import DataCollator, SchedulerType, Trainer, TrainingArguments
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, EvalLoopOutput, SaveStrategy
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, SaveStrategy
 
-from ...configuration import LGIFormerConfig
 from ...files import follow_umask
 from ...hub.model_card import ModelFacts
 from ...messages import is_quiet
@@ -23,10 +21,10 @@ from .data_order import check_data_order, save_data_order
 from .ema import ExponentialMovingAverage, average_of, check_average
 from .epoch_end import RestoreRunningLoss, SaveAfterEpochEnd, save_running_loss
 from .epochs import FollowEpoch
+from .evaluating import EvaluatesViews
 from .failed_batches import raise_if_failed
 from .fsdp import SHARDED_STATE_DICT, check_sharding, check_state_dict_type, state_dict_type
 from .given_metrics import checked_metrics
-from .global_generators import restored_generators
 from .label_check import check_labels
 from .lone_processes import check_processes
 from .non_finite_loss import StopAtNonFiniteLoss
@@ -34,11 +32,10 @@ from .optimization import REFERENCE_BATCH_SIZE, cosine_schedule, parameter_group
 from .regression_losses import REGRESSION_LOSSES, check_regression_loss
 from .run_card import write_run_card
 from .upload import check_hub_strategy, push_checkpoint, push_model
-from .view_averaging import average_views, loss_of_readable
 from .whole_checkpoints import checkpoint_to_resume, sealed_checkpoint
 
 
-class LGIFormerTrainer(Trainer):
+class LGIFormerTrainer(EvaluatesViews, Trainer):
     """Trains and evaluates LGI-Former and VideoMAE.
 
     - The optimiser gets the groups of `parameter_groups`. `lr_scheduler_type="cosine_with_min_lr"` is the published
@@ -210,64 +207,9 @@ class LGIFormerTrainer(Trainer):
         config, regression_loss = self.model.config, REGRESSION_LOSSES[self.regression_loss]
         return classification_loss(logits, labels, config, problem_type_of(config), regression_loss, class_weights)
 
-    # Evaluation
-
-    def prediction_step(self, model, inputs, prediction_loss_only, ignore_keys=None):
-        """Return the mean loss, one row a video (scores of `average_views`, otherwise logits), and the labels.
-
-        Each is None if the batch has none.
-        """
-        raise_if_failed(inputs)
-        if "video_index" in inputs:
-            return self._predict_from_views(model, self._prepare_inputs(inputs))
-        if "bool_masked_pos" in inputs:
-            with torch.no_grad(), self.compute_loss_context_manager():
-                loss = self.compute_loss(model, self._prepare_inputs(inputs))
-            return loss.detach().mean(), None, None
-        inputs = {name: value for name, value in inputs.items() if name != "videos"}
-        if ignore_keys is None:  # VideoMAE's configuration does not name them
-            ignore_keys = LGIFormerConfig.keys_to_ignore_at_inference
-        # The rows are small, and `evaluation_loop` needs them for the loss.
-        return super().prediction_step(model, inputs, False, ignore_keys)
-
-    def _predict_from_views(self, model, inputs):
-        """Always return the rows: they are small, and the mean loss of all videos is computed from them."""
-        with torch.no_grad(), self.compute_loss_context_manager():
-            logits = model(pixel_values=inputs["pixel_values"]).logits
-        scores = average_views(
-            logits,
-            inputs["video_index"],
-            inputs["view_weights"],
-            num_videos=len(inputs["videos"]),
-            problem_type=problem_type_of(self.model.config),
-        )
-        labels = inputs.get("labels")
-        loss = None if labels is None else loss_of_readable(scores, labels, self._loss_of_labels)
-        return loss, scores, labels
-
-    def evaluation_loop(
-        self, dataloader, description, prediction_loss_only=None, ignore_keys=None, metric_key_prefix="eval"
-    ) -> EvalLoopOutput:
-        """Evaluate the average of the weights, if there is one.
-
-        The loss is that of all readable videos together. `Trainer` takes the mean of the batches' losses, which
-        depends on how videos fall into batches and processes. That mean stays if labels are floats and the loss is
-        yours: `compute_loss_func`, or `compute_loss` of a subclass. During training, the global random generators are
-        restored, so that dropout does not depend on evaluations.
-        """
-        generators = restored_generators() if self.is_in_train else contextlib.nullcontext()
-        with generators, average_of(self.average):
-            output = super().evaluation_loop(
-                dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix
-            )
-        scores, labels = output.predictions, output.label_ids
-        scores = scores[0] if isinstance(scores, tuple) else scores  # `ignore_keys` may leave hidden states
-        has_indices = labels is not None and labels.dtype.kind == "i"
-        is_ours = self.compute_loss_func is None and type(self).compute_loss is LGIFormerTrainer.compute_loss
-        if scores is not None and labels is not None and (has_indices or is_ours):
-            loss = loss_of_readable(torch.from_numpy(scores), torch.from_numpy(labels), self._loss_of_labels)
-            output.metrics[f"{metric_key_prefix}_loss"] = loss.item()
-        return output
+    def _computes_own_loss(self) -> bool:
+        """Whether the loss is that of `compute_loss` here, and not yours."""
+        return self.compute_loss_func is None and type(self).compute_loss is LGIFormerTrainer.compute_loss
 
     # Checkpoints
 

@@ -8,6 +8,7 @@ import pytest
 
 from lgi_former import extras
 from lgi_former.image_processing import CenterFaceDetector, FaceCropper, FacesExtraMissingError, TimedFrame, crop_face
+from lgi_former.image_processing.faces import face_cropping
 from lgi_former.image_processing.faces.face_cropping import square_around
 
 
@@ -125,6 +126,17 @@ def test_crops_show_the_content_of_the_box():
     assert (half[1:-1, :7] == 0).all() and (half[1:-1, 9:-1] == 200).all()
 
 
+def test_the_share_of_the_detector_is_counted(monkeypatch):
+    clock = iter(range(1000))
+    monkeypatch.setattr(face_cropping.time, "perf_counter", lambda: next(clock))
+    cropper = FaceCropper(ScriptedDetector(lambda k: []))
+    assert cropper.detector_share is None
+    list(cropper.follow(frames_of(3)))  # two detections: the clock is read at 0, twice for each, and at 5
+    assert (cropper.detector_seconds, cropper.total_seconds, cropper.detector_share) == (2, 5, 0.4)
+    list(cropper.follow(frames_of(1)))
+    assert (cropper.detector_seconds, cropper.total_seconds) == (3, 8)
+
+
 @pytest.mark.parametrize("setting", [{"margin": 0.9}, {"detections_per_second": 0}, {"max_gap": -1}])
 def test_impossible_settings_are_refused(setting):
     with pytest.raises(ValueError, match=next(iter(setting))):
@@ -139,3 +151,31 @@ def test_without_the_extra_the_error_says_how_to_continue(monkeypatch):
     assert "\n" not in message
     for part in ("no_such_package", 'pip install "lgi-former[faces]"', "crop_faces=False", "--no_crop_faces"):
         assert part in message
+
+
+def test_a_face_in_the_same_place_after_a_cut_is_another_person():
+    def shots():
+        for frame in frames_of(40):
+            frame.shot = int(frame.index >= 15)
+            yield frame
+
+    detector = ScriptedDetector(lambda k: [face(20)])
+    seen = [[found.person for found in faces] for _, faces in FaceCropper(detector).follow(shots())]
+    assert seen == [[0]] * 15 + [[1]] * 25
+    assert {14, 15} <= set(detector.asked)  # boxes reach to the cut from both sides
+
+
+def test_two_people_who_cross_stay_two_people():
+    left, right = (lambda k: 4 * k), (lambda k: 160 - 4 * k)
+
+    def script(k):
+        hidden = abs(left(k) - right(k)) < 30  # the detector sees one face of the two
+        return [face(left(k))] + ([] if hidden else [face(right(k))])
+
+    cropper = FaceCropper(ScriptedDetector(script), smoothing=0)
+    boxes = {0: [], 1: []}
+    for _, faces in cropper.follow(frames_of(40)):
+        for found in faces:
+            boxes[found.person].append(found.box[0])
+    assert [len(of_person) for of_person in boxes.values()] == [40, 40]
+    assert (np.diff(boxes[0][2:-2]) > 0).all() and (np.diff(boxes[1][2:-2]) < 0).all()

@@ -98,3 +98,78 @@ def test_discarded_detections_do_not_change_later_boxes():
     assert len(pruned.tracks[0]._times) < 15
     pruned.discard_before(6.0, smoothing=0.4)
     assert pruned.tracks == []
+
+
+SIZE, COLOURS = 60, np.uint8([[200, 150, 120], [120, 90, 160]])
+
+
+def meeting(kind, speed, seed):
+    """Times, faces and pictures of two people who meet. They move by `speed` times their size in a second.
+
+    The sixth column of a face is its person. The detector finds one of two faces with a large overlap. Person 0 is in
+    front.
+    """
+    random = np.random.default_rng(seed)
+    count = max(int(5 * 800 / (speed * SIZE)), 12)
+    for index in range(count):
+        way = speed * SIZE * (index - (count - 1) / 2) / 5
+        lefts = {"cross": (way, -way), "turn": (-abs(way), abs(way)), "pass": (way, 0)}[kind]
+        faces = np.array([[470 + left, 200, 530 + left, 272, 0.9, person] for person, left in enumerate(lefts)])
+        faces[:, :4] += random.normal(0, 0.03 * SIZE, (2, 4))
+        picture = np.full((480, 1000, 3), 70, np.uint8)
+        for left, top, right, bottom, _, person in faces[::-1].clip(0).astype(int):
+            picture[top:bottom, left:right] = COLOURS[person]
+            picture[top : top + 24, left:right] //= 3  # hair
+        overlap = 1 - abs(lefts[0] - lefts[1]) / SIZE
+        yield index / 5, random.permutation(faces[:1] if overlap / (2 - overlap) > 0.3 else faces), picture
+
+
+def people_of(tracker):
+    """The people that each track holds."""
+    return [sorted({int(face[5]) for face in one._faces}) for one in tracker.tracks if tracker.is_person(one)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "speed"),
+    # Somebody whom another person passes at speed 1 is hidden for longer than a track stays open.
+    [("cross", 1), ("cross", 2), ("cross", 4), ("turn", 1), ("turn", 2), ("turn", 4), ("pass", 2), ("pass", 4)],
+)
+def test_people_who_meet_stay_two_people(kind, speed):
+    for seed in range(3):
+        tracker = FaceTracker()
+        for time, faces, picture in meeting(kind, speed, seed):
+            tracker.update(time, faces, picture)
+        assert sorted(people_of(tracker)) == [[0], [1]]
+
+
+@pytest.mark.parametrize("speed", [1, 2, 4])
+def test_motion_is_enough_for_people_who_cross(speed):
+    tracker = FaceTracker()
+    for time, faces, _ in meeting("cross", speed, seed=0):
+        tracker.update(time, faces)
+    # Both tracks may claim the one face that is found where they meet.
+    ends = [(one._faces[0][5], one._faces[-1][5]) for one in tracker.tracks if tracker.is_person(one)]
+    assert sorted(ends) == [(0, 0), (1, 1)]
+
+
+def test_a_face_that_moves_by_its_width_between_detections_is_one_track():
+    (only,) = track(*[[face(110 * k)] for k in range(8)]).tracks
+    assert only.num_detections == 8
+
+
+def test_a_face_beside_the_place_of_a_face_of_other_colours_is_a_new_track():
+    picture = np.zeros((100, 400, 3), np.uint8)
+    picture[:, 110:210] = 200
+    tracker = FaceTracker()
+    tracker.update(0.0, face(0)[None], picture)
+    tracker.update(0.2, face(110)[None], picture)
+    assert len(tracker.tracks) == 2
+
+
+@pytest.mark.parametrize("ways", [(0, 300), (0, 0, 0, 0, 400)])
+def test_a_face_far_away_is_a_new_track(ways):
+    assert len(track(*[[face(way)] for way in ways]).tracks) == 2
+
+
+def test_a_much_larger_face_is_a_new_track():
+    assert len(track([face(0)], [face(90, size=180)]).tracks) == 2

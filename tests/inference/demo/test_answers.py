@@ -42,7 +42,9 @@ def test_a_model_of_several_labels_answers_with_those_above_the_threshold(bias, 
     assert {row[3] for row in (*answer.people, *answer.windows)} == {";".join(labels)}
     (row,) = answer.people
     texts = [f"**{label}** {score:.1%}" for label, score in zip(labels, row[4:], strict=False)]
-    assert answer.note.startswith(f"Labels above 50%: {', '.join(texts) or 'none'}. The model saw 1 person")
+    assert answer.note.startswith(
+        f"Labels with a score of at least 50%: {', '.join(texts) or 'none'}. The model saw 1 person"
+    )
 
 
 def test_a_classifier_answers_with_a_video_a_timeline_and_tables(recognition, upload):

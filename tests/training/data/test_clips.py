@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from datasets import Dataset
+from datasets import ClassLabel, Dataset, Features, List, Value
 from torch.utils.data import DataLoader
 
 from lgi_former import LGIFormerVideoProcessor
@@ -184,6 +184,16 @@ def test_equal_views_are_one_view(views, changing):
     assert torch.equal(item["pixel_values"][[first, 1 - first]], clips[[0, 2]])
     assert item["view_weights"][[first, 1 - first]].tolist() == pytest.approx([2 / 3, 1 / 3])
     assert (item["labels"], item["video"]) == (1, changing)
+
+
+def test_indices_of_frames_follow_the_sampling_in_time(views, changing, tmp_path):
+    labels = Features({"video": Value("string"), "label": List(ClassLabel(names=["calm", "happy"]))})
+    dataset, processor = views([changing, "missing.mp4"], 1, columns={"label": [[0, 1, 0, 1, 0], [0, 1]]})
+    dataset.videos = dataset.videos.cast(labels)
+    assert dataset.frame_indices().tolist() == [[0, 1, 2, 3], [0, 1, 1, 1]]
+    processor.sampling_frame_rate = 12.5  # a folder has 25 frames per second
+    assert dataset.frame_indices().tolist() == [[0, 2, 4, 4], [0, 0, 0, 0]]
+    assert dataset[0]["labels"].tolist() == [0, 0, 0, -100]
 
 
 def test_number_of_distinct_views(views, changing, rough_corpus):

@@ -13,6 +13,7 @@ from lgi_former import extras
 from lgi_former.commands.cli import main
 from lgi_former.files import only_writer
 from lgi_former.image_processing import FaceCropper, read_video
+from lgi_former.image_processing.faces.face_alignment import MEAN_LANDMARKS
 from lgi_former.training.preparation.faces import crop_corpus, unfinished_folder
 
 
@@ -318,6 +319,39 @@ def test_the_order_of_frames_is_a_setting(tmp_path, detector):
         crop()
 
 
+def test_aligned_and_unaligned_crops_are_not_mixed(corpus, tmp_path, detector, monkeypatch, capsys):
+    monkeypatch.setattr("lgi_former.image_processing.CenterFaceDetector", lambda **settings: detector)
+    (corpus / "sad" / "broken.mp4").unlink()
+    for options, others, advice in (
+        ([], ["--no_align"], "leave out --no_align"),
+        (["--no_align"], [], "add --no_align"),
+    ):
+        command = ["prepare", "faces", str(corpus), str(tmp_path / "".join(["crops", *options])), "--size", "32"]
+        assert main([*command, *options]) == 0
+        assert "Finding faces took" in capsys.readouterr().out
+        assert main([*command, *others]) == 2
+        assert advice in capsys.readouterr().err
+        assert main([*command, *options]) == 0
+    capsys.readouterr()
+    settings = json.loads((tmp_path / "crops--no_align" / "faces.json").read_text())
+    del settings["align"]  # as in earlier versions, which did not align
+    (tmp_path / "crops--no_align" / "faces.json").write_text(json.dumps(settings))
+    assert main(command) == 2 and "add --no_align" in capsys.readouterr().err
+    assert main([*command, "--no_align"]) == 0
+
+
+def test_crops_of_a_tilted_face_are_upright(tmp_path):
+    y, x = np.mgrid[:96, :96] - 47.5
+    upper = (y * np.cos(0.5) - x * np.sin(0.5) < 0) * np.uint8(255)  # the upper half of a head, rotated by 0.5 radians
+    (tmp_path / "corpus" / "one").mkdir(parents=True)
+    Image.fromarray(upper).save(tmp_path / "corpus" / "one" / "0.png")
+    points = 48 + 48j + 40 * np.exp(0.5j) * MEAN_LANDMARKS
+    row = [28, 28, 68, 68, 0.9, *np.column_stack([points.real, points.imag]).ravel()]
+    crop_corpus(tmp_path / "corpus", tmp_path / "out", FaceCropper(lambda image: np.array([row])), size=32)
+    crop = np.asarray(Image.open(tmp_path / "out" / "one" / "000000.jpg"))
+    assert crop[:14].min() > 240 and crop[18:].max() < 15
+
+
 def test_animated_images_are_videos(tmp_path, detector):
     write_growing(tmp_path / "frames", count=4)
     pictures = [Image.open(tmp_path / "frames" / f"{number}.png") for number in range(1, 5)]
@@ -342,3 +376,25 @@ def test_a_folder_of_frames_and_videos_is_refused(name, tmp_path, detector):
     for source in (tmp_path / "corpus", tmp_path / "corpus" / "one"):
         with pytest.raises(ValueError, match=f"one' holds both frames and a video \\('{name}'\\)"):
             crop_corpus(source, tmp_path / "out", FaceCropper(detector), 32)
+
+
+def test_only_a_section_is_cropped_and_another_section_needs_another_folder(tmp_path, detector):
+    write_frames(tmp_path / "corpus" / "one", left=20, count=30)
+
+    def crop(**section):
+        return crop_corpus(tmp_path / "corpus", tmp_path / "crops", FaceCropper(detector, margin=1.0), 32, **section)
+
+    (outcome,) = crop(start=0.4, end="0:00.8")
+    assert outcome.frames == 10
+    assert files_in(tmp_path / "crops" / "one")[0] == "000010.jpg"
+    assert crop(start=0.4, end="0:00.8") == [outcome]
+    with pytest.raises(ValueError, match="Use the same settings or another folder"):
+        crop()
+
+
+def test_a_video_that_ends_before_the_section_fails(crop, corpus, tmp_path, detector):
+    outcomes = crop_corpus(corpus, tmp_path / "crops", FaceCropper(detector, margin=1.0), 32, start=0.4, frame_rate=20)
+    reasons = {outcome.video: outcome.reason for outcome in outcomes}
+    assert reasons["happy/one"] == ""  # 12 frames at 20 frames per second
+    outcomes = crop_corpus(corpus, tmp_path / "late", FaceCropper(detector, margin=1.0), 32, start=0.6, frame_rate=20)
+    assert "ends after 0.600 seconds" in {outcome.video: outcome.reason for outcome in outcomes}["happy/one"]

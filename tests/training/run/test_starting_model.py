@@ -9,7 +9,7 @@ from transformers import VideoMAEForPreTraining, VideoMAEForVideoClassification,
 
 from lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification
 from lgi_former.image_processing import processor_for
-from lgi_former.training.run.arguments import ModelArguments
+from lgi_former.training.run.arguments import DataArguments, ModelArguments
 from lgi_former.training.run.starting_model import (
     load_model_to_finetune,
     load_model_to_pretrain,
@@ -51,6 +51,18 @@ def test_both_families_in_both_stages(model_type, pretraining_class, classifier_
     for name, weight in pretrained.named_parameters():
         if ".encoder." in name and "decoder" not in name:
             torch.testing.assert_close(weight, weights[name])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("id2label", {"0": "a", "1": "b"}), ("label2id", {"a": 0, "b": 1}), ("id2label", {}), ("num_labels", 7)],
+)
+def test_labels_in_config_overrides_are_refused(field, value):
+    arguments = ModelArguments(config_overrides=json.dumps({field: value}))
+    with pytest.raises(
+        ValueError, match=rf"config_overrides sets {field}, but .* videos: happy, sad\. Name .* --labels"
+    ):
+        load_model_to_finetune(arguments, LABELS)
 
 
 def test_the_decoder_mask_ratio_is_an_option_or_that_of_the_model(tmp_path):
@@ -165,6 +177,20 @@ def test_frames_are_sampled_as_by_the_starting_models_processor(tmp_path):
     assert load_model_to_pretrain(arguments, 0.75).sampling_rate == 4  # this processor samples no frames
     processor_for(model.config, sampling_rate=1).save_pretrained(tmp_path)
     assert load_model_to_pretrain(arguments, 0.75).sampling_rate == 1
+
+
+@pytest.mark.parametrize(
+    ("stored", "given", "expected"), [(None, None, None), (25, None, 25), (25, 30, 30), (25, 0, None)]
+)
+def test_the_sampling_frame_rate_is_that_of_the_option_or_else_of_the_starting_model(
+    stored, given, expected, tmp_path
+):
+    model, _ = load_model_to_pretrain(options(), 0.75)
+    model.save_pretrained(tmp_path)
+    processor_for(model.config, sampling_frame_rate=stored).save_pretrained(tmp_path)
+    start = load_model_to_pretrain(ModelArguments(model_name_or_path=str(tmp_path)), 0.75)
+    sampling = start.sampling(DataArguments(train_data=["a.csv"], sampling_frame_rate=given))
+    assert sampling == {"sampling_rate": 4, "sampling_frame_rate": expected}
 
 
 def test_a_setting_that_videomae_lacks_is_a_warning(monkeypatch):

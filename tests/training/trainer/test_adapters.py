@@ -285,11 +285,15 @@ def test_an_adapter_of_videomae_is_loaded_by_the_commands(tiny_run, videomae_con
         torch.testing.assert_close(model(clip).logits, trainer.model.eval()(pixel_values=clip).logits)
 
 
-def test_an_adapter_that_transformers_added(train, tmp_path):
+def skip_without_add_adapter():
     try:
         check_peft_version(MIN_PEFT_VERSION)
     except ValueError as error:
         pytest.skip(f"model.add_adapter of this version of Transformers: {error}")
+
+
+def test_an_adapter_that_transformers_added(train, tmp_path):
+    skip_without_add_adapter()
 
     def add(model, settings):
         model.add_adapter(settings)
@@ -444,3 +448,42 @@ def test_a_base_model_without_a_name_is_reported(tiny_run, tmp_path, caplog):
     model = LGIFormerForVideoClassification(tiny_run.tiny_config())
     LGIFormerTrainer(get_peft_model(model, LoraConfig(**LORA)), tiny_run.training_arguments(tmp_path))
     assert "nobody can load the saved adapter" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("base", "lora", "warns"),
+    [
+        ("pretrained", {"target_modules": "all-linear"}, True),
+        ("pretrained", {"target_modules": ["q_proj", "classifier"]}, True),
+        ("pretrained", {"target_modules": "all-linear", "modules_to_save": ["classifier"]}, False),
+        ("other labels", {"target_modules": ["q_proj"]}, True),
+        ("same labels", {"target_modules": ["q_proj"]}, False),
+        (None, {"target_modules": ["q_proj"]}, True),
+    ],
+)
+@pytest.mark.parametrize("added", [False, True], ids=["get_peft_model", "add_adapter"])
+def test_a_new_classifier_that_no_adapter_saves_is_reported(
+    base, lora, warns, added, pretrained, save_tiny_model, tiny_run, tmp_path, caplog
+):
+    if base in ("other labels", "same labels"):
+        save_tiny_model(LGIFormerForVideoClassification, tmp_path / "base", LABELS[: 2 + (base == "same labels")])
+        pretrained = tmp_path / "base"
+    fields = {"id2label": dict(enumerate(LABELS)), "ignore_mismatched_sizes": True}
+    model = LGIFormerForVideoClassification.from_pretrained(pretrained, **fields)
+    if base is None:
+        model = LGIFormerForVideoClassification(model.config)
+        model.config.architectures = None
+    if added:
+        skip_without_add_adapter()
+        model.add_adapter(LoraConfig(**lora))
+    else:
+        model = get_peft_model(model, LoraConfig(**lora))
+    caplog.clear()
+    LGIFormerTrainer(model, tiny_run.training_arguments(tmp_path))
+    assert ("The classifier of the model is new and random" in caplog.text) == warns
+
+
+def test_an_adapter_of_an_autoencoder_has_no_classifier_to_save(pretrained, tiny_run, tmp_path, caplog):
+    model = get_peft_model(LGIFormerForPreTraining.from_pretrained(pretrained), LoraConfig(target_modules=["q_proj"]))
+    LGIFormerTrainer(model, tiny_run.training_arguments(tmp_path))
+    assert "classifier" not in caplog.text
