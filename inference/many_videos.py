@@ -74,8 +74,8 @@ def predict_videos(
         settings: Settings of a call of `FacialExpressionPipeline`, such as `crop_faces`, `window` and `stride`.
 
     Raises:
-        ValueError: If a setting is impossible, or processes are to find faces on a GPU. The errors of single videos are
-            in their outcomes.
+        ValueError: If a setting is impossible, or processes are to find faces on a GPU. Errors of single videos are in
+            their outcomes.
         MissingExtraError: If faces are to be cropped and the extra `faces` is not installed.
         RuntimeError: If the device runs out of memory, or a process cannot start.
 
