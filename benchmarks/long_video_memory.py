@@ -6,13 +6,11 @@ default model is small and has random weights. Prints a table.
 """
 
 import argparse
-import gc
 import json
 import subprocess
 import sys
 import tempfile
 import time
-import weakref
 from pathlib import Path
 
 import av
@@ -22,8 +20,7 @@ from measuring import make_parser, peak_memory, print_header, print_row
 from tqdm import tqdm
 
 
-COLUMNS = ["minutes", "frames", "decoded", "held at most", "windows"]
-COLUMNS += ["MiB before", "MiB at most", "difference in MiB", "seconds"]
+COLUMNS = ["minutes", "frames", "windows", "MiB before", "MiB at most", "difference in MiB", "seconds"]
 SQUARE, TOP = 64, 50  # side and top of the square in pixels
 
 
@@ -47,7 +44,7 @@ def main():
             command = [sys.executable, __file__, "--measure", video]
             command += ["--model", args.model] if args.model else []
             found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-        cells = [f"{minutes:g}", num_frames, found["decoded"], found["held"], found["windows"]]
+        cells = [f"{minutes:g}", num_frames, found["windows"]]
         cells += [f"{found['before']:.0f}", f"{found['peak']:.0f}", f"{found['peak'] - found['before']:.0f}"]
         print_row([*cells, f"{found['seconds']:.0f}"])
 
@@ -81,12 +78,10 @@ class SquareDetector:
 
 
 def measure(video: str, model_name_or_path: str | None) -> dict:
-    """Read a video with the pipeline. Returns counts, seconds, and resident MiB with the model and at most."""
+    """Read a video with the pipeline. Returns windows, seconds, and resident MiB with the model and at most."""
     from lgi_former.image_processing import FaceCropper
-    from lgi_former.image_processing.decoding import frame_stream
     from lgi_former.inference import FacialExpressionPipeline
 
-    decoding = count_frames(frame_stream)
     model, processor = load(model_name_or_path)
     recognise = FacialExpressionPipeline(
         model=model, video_processor=processor, face_cropper=FaceCropper(SquareDetector()), device="cpu"
@@ -98,25 +93,7 @@ def measure(video: str, model_name_or_path: str | None) -> dict:
         "peak": peak_memory(),
         "seconds": time.time() - start,
         "windows": num_windows,
-        "decoded": decoding["decoded"],
-        "held": decoding["most_held"],
     }
-
-
-def count_frames(frame_stream) -> dict:
-    """Count, from now on, the decoded frames and how many are held at the same time."""
-    counts, held, decoded = {"decoded": 0, "most_held": 0}, weakref.WeakSet(), frame_stream.decoded_frames
-
-    def counted(*arguments):
-        for frame in decoded(*arguments):
-            counts["decoded"] += 1
-            held.add(frame)
-            gc.collect(0)
-            counts["most_held"] = max(counts["most_held"], len(held))
-            yield frame
-
-    frame_stream.decoded_frames = counted
-    return counts
 
 
 def load(model_name_or_path: str | None):
