@@ -49,7 +49,7 @@ def test_a_person_who_returns_has_the_same_number(monkeypatch):
 
 
 def test_a_face_that_is_not_near_enough_is_a_new_person(monkeypatch):
-    assert people_of([10] * 5 + [15] * 5 + [17] * 5, monkeypatch) == [[0]] * 5 + [[0]] * 5 + [[0]] * 5
+    assert people_of([10] * 5 + [14] * 5 + [17] * 5, monkeypatch) == [[0]] * 5 + [[0]] * 5 + [[0]] * 5
     assert people_of([10] * 5 + [17] * 5, monkeypatch) == [[0]] * 5 + [[1]] * 5
 
 
