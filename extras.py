@@ -14,7 +14,7 @@ MODULES = {
     "train": (*_FIGURES, "tensorboard"),
     "figures": _FIGURES,
     "faces": _FACES,
-    "identify": (*_FACES, "face_recognition_models"),
+    "identify": _FACES,
     "demo": (*_FIGURES, *_FACES, "gradio"),
     "peft": ("peft",),
     "export": ("onnx", "onnxruntime", "onnxscript"),
@@ -22,6 +22,9 @@ MODULES = {
     "umap": ("umap",),
 }
 """The modules that each extra installs, by their import names."""
+
+DATA_MODULES = {"identify": ("face_recognition_models",)}
+"""Modules that are not imported, because only their data files are read."""
 
 
 class MissingExtraError(ImportError):
@@ -39,7 +42,8 @@ def require_extra(extra: str, alternative: str = ""):
         MissingExtraError: If a package is missing. The error ends with `alternative`, which says what users can do
             without the extra.
     """
-    missing = [module for module in MODULES[extra] if not _is_installed(module)]
+    needed = (*MODULES[extra], *DATA_MODULES.get(extra, ()))
+    missing = [module for module in needed if not _is_installed(module)]
     if missing:
         raise MissingExtraError(f"{_message(extra, missing)} {alternative}".strip())
 

@@ -79,7 +79,7 @@ DOCS = [
     # mkdocstrings for Python 3.10 fails with a newer release.
     "pymdown-extensions<11; python_version < '3.11'",
 ]
-ALL = sorted({*TRAIN, *DEMO, *PEFT, *EXPORT, *OPENVINO, *UMAP})
+ALL = sorted({*TRAIN, *DEMO, *IDENTIFY, *PEFT, *EXPORT, *OPENVINO, *UMAP})
 DEV = [
     *TRAIN,
     *DEMO,

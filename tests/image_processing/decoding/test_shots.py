@@ -82,7 +82,7 @@ def test_cuts_are_found_at_low_frame_rates(frame_rate):
     assert cuts_of(np.concatenate([scene(0, 6, 3), scene(1, 5, 3), scene(2, 7, 3)]), frame_rate) == [6, 11]
 
 
-def test_shots_of_one_colour_are_told_by_the_colour():
+def test_shots_of_one_colour_differ_by_the_colour():
     levels = np.repeat(np.uint8([[40, 40, 40], [200, 200, 200], [200, 60, 60]]), 15, axis=0)
     assert cuts_of(np.broadcast_to(levels[:, None, None], (45, HEIGHT, WIDTH, 3)).copy()) == [15, 30]
 
