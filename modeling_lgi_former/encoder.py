@@ -9,6 +9,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from ..configuration import LGIFormerConfig
 from .attention import LGIFormerAttention, cast_once, is_plain_linear
+from .regions import must_not_read
 
 
 class LGIFormerMLP(nn.Module):
@@ -131,17 +132,37 @@ class LGIFormerLayer(GradientCheckpointingLayer):
                 local = self._interact(local, representative, interaction_scale, output_attentions)
             hidden_states = torch.cat([representative, local], dim=2)
 
-        return _add_update(hidden_states, self.mlp(self.mlp_norm(hidden_states)), mlp_scale)
+        return self._update_regions(hidden_states, mlp_scale, lambda regions: self.mlp(self.mlp_norm(regions)))
 
     def _attend_within_regions(self, hidden_states, scale, attention, norm, representative_only, output_attentions):
         """Self-attention of each region. With `representative_only`, only of its first query."""
-        normed = cast_once(norm(hidden_states)).flatten(0, 1)
-        if representative_only:
-            hidden_states = hidden_states[:, :, :1]
-            update, _ = attention(normed[:, :1], normed, output_attentions=output_attentions)
-        else:
-            update, _ = attention(normed, output_attentions=output_attentions)
-        return _add_update(hidden_states, update.view_as(hidden_states), scale)
+
+        def attend(regions):
+            normed = cast_once(norm(regions))
+            queries = normed[:, :1] if representative_only else normed
+            return attention(queries, normed, output_attentions=output_attentions)[0]
+
+        return self._update_regions(hidden_states, scale, attend, all_regions=output_attentions)
+
+    def _update_regions(self, hidden_states, scale, update_of, all_regions=False):
+        """Add updates to the first tokens of each region. Regions whose update is dropped are not computed on a CPU.
+
+        Args:
+            hidden_states: (batch, regions, tokens of a region, width).
+            scale: As from `_draw_update_scales`.
+            update_of: Returns the updates, (regions, updated tokens, width), of (regions, tokens of a region, width).
+            all_regions: Whether the updates of all regions must be computed.
+        """
+        regions = hidden_states.flatten(0, 1)
+        # How many regions remain is known only after the draw. A graph has fixed shapes, and a GPU must not wait.
+        may_skip = scale is not None and not all_regions and not must_not_read(scale, self.training)
+        remaining = scale.flatten().nonzero().squeeze(1) if may_skip else None
+        if remaining is None or len(remaining) == len(regions):
+            update = update_of(regions).unflatten(0, hidden_states.shape[:2])
+            return _add_update(hidden_states[:, :, : update.shape[2]], update, scale)
+        update = update_of(regions[remaining]).to(regions.dtype)
+        updated = regions[:, : update.shape[1]].index_add(0, remaining, update, alpha=1 / (1 - self.drop_path.p))
+        return updated.unflatten(0, hidden_states.shape[:2])
 
     def _attend_to_local(self, representative, local, scale, output_attentions):
         """S1 "cross": each representative token queries the local tokens of its region."""

@@ -99,7 +99,7 @@ class LGIFormerRegions:
 
 
 def must_not_read(mask: torch.Tensor, training: bool) -> bool:
-    """Whether the host must not read numbers of tokens from a mask, but takes them from the configuration.
+    """Whether the host must not read the values of a mask, such as the number of tokens.
 
     Training on an accelerator must not wait for the device, and compiled graphs have no data-dependent shapes.
     """
