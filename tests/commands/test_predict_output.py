@@ -14,6 +14,7 @@ import pytest
 
 from lgi_former import FacialExpressionPipeline, LGIFormerForVideoClassification
 from lgi_former.commands import predict as predict_command
+from lgi_former.commands import prediction_model
 from lgi_former.commands.cli import main
 from lgi_former.hub.loading import load_classifier
 from lgi_former.image_processing import FaceCropper
@@ -109,7 +110,7 @@ def test_faces_are_found_on_the_cpu_if_the_runtime_has_no_gpu(monkeypatch, capsy
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
     cropper = FaceCropper(lambda image: np.empty((0, 5)))
     on_cpu = cropper.detector
-    predict_command._detect_on("cuda", cropper)
+    prediction_model._detect_on("cuda", cropper)
     assert cropper.detector is on_cpu
     assert capsys.readouterr().err.startswith("Faces are found on the CPU. The installed onnxruntime cannot")
 
