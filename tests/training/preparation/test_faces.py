@@ -118,7 +118,7 @@ def test_a_second_call_tries_only_failed_videos_again(crop, corpus, detector):
 
 def test_shards_share_a_folder(corpus, tmp_path, detector, monkeypatch):
     """Also while another shard is being cropped, and for the videos of a list."""
-    monkeypatch.setattr("lgi_former.image_processing.CenterFaceDetector", lambda num_threads: detector)
+    monkeypatch.setattr("lgi_former.image_processing.CenterFaceDetector", lambda **settings: detector)
     list_file = tmp_path / "list.csv"
     list_file.write_text("path,label\nhappy/two,1\nsad/broken.mp4,2\nhappy/one,3\nhappy/two,1\n")
     crops = tmp_path / "crops"
