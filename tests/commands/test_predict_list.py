@@ -226,9 +226,8 @@ def test_other_settings_are_refused(folder, predict, save_tiny_model, tmp_path, 
         (["--num_shards", 1, "--shard", 0], "num_shards was None and is 1"),
     ]:
         assert predict(data, output, *options) == 2
-        message = capsys.readouterr().err
-        assert "from a run with other settings: " in message
-        assert name in message
+        error = capsys.readouterr().err
+        assert "from a run with other settings: " in error and name in error
     assert output.read_bytes() == before
     assert predict(data, output, "--window", 1.28, "--overwrite") == 0
 
