@@ -216,7 +216,7 @@ def crop_face(image: np.ndarray, box: np.ndarray, size: int, angle: float = 0.0)
     start = (box[:2] + box[2:] - length * scale) / 2
     corner = np.floor(start).astype(int)
     columns, rows = (np.arange(first, first + math.ceil(length * scale) + 2) for first in corner)
-    around = image[np.ix_(rows.clip(0, image.shape[0] - 1), columns.clip(0, image.shape[1] - 1))]
+    around = image.take(rows, axis=0, mode="clip").take(columns, axis=1, mode="clip")
     place = (*(start - corner), *(start - corner + length * scale))
     resized = Image.fromarray(around).resize((length, length), Image.Resampling.BILINEAR, box=place)
     x, y = (length - size * np.array([cosine - sine, sine + cosine])) / 2
