@@ -56,7 +56,7 @@ def crossing_scene(woman, man, background, turn: bool = False) -> np.ndarray:
     faces = [close_up(face, FACES[name], (size, size)) for name, face in (("woman", woman), ("man", man))]
     scene = background.copy()
     for index in range(COUNT):
-        way = np.clip(0.5 + 2.4 * (index / (COUNT - 1) - 0.5), 0, 1)  # within 2.5 seconds
+        way = index / (COUNT - 1)
         way = 0.5 - abs(way - 0.5) if turn else way
         for frames, left in zip(faces, (way, 1 - way), strict=True):
             start = 20 + round(left * (640 - size - 40))
@@ -93,8 +93,8 @@ def draw(frames: np.ndarray, recordings: dict[str, list[list]]) -> Image.Image:
     for row, (name, people) in enumerate(recordings.items()):
         top = row * (TILE[1] + 22)
         numbers = len({person for faces in people for person, *_ in faces})
-        ImageDraw.Draw(picture).text((4, top + 2), f"{name}: people {numbers}", "black", font)
-        for column, index in enumerate(np.linspace(0.2 * COUNT, 0.8 * COUNT, COLUMNS).astype(int)):
+        ImageDraw.Draw(picture).text((4, top + 2), f"{name}: {numbers} people", "black", font)
+        for column, index in enumerate(np.linspace(3, COUNT - 4, COLUMNS).astype(int)):
             tile = Image.fromarray(frames[index])
             scale = min(TILE[0] / tile.width, TILE[1] / tile.height)
             tile = tile.resize((round(tile.width * scale), round(tile.height * scale)))

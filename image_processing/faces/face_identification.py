@@ -32,7 +32,7 @@ CHIP_SIZE, CHIP_MARGIN = 150, 0.25  # pixels; share of the face's side
 # Eyes, tip of the nose and corners of the mouth in the mean face of dlib, whose sides are 1.
 LANDMARKS = ((0.227, 0.221), (0.753, 0.221), (0.490, 0.516), (0.254, 0.780), (0.726, 0.780))
 
-SAME_PERSON = 0.5  # distance of two mean embeddings; 0.6 was published for single pictures, which vary more
+SAME_PERSON = 0.6  # the published threshold; with 0.5, a face behind a hand was not recognised
 MOST_LOOKS = 5  # embeddings of a track, and mean embeddings of a person
 
 LOCK = threading.Lock()
