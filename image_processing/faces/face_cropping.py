@@ -11,7 +11,8 @@ from itertools import groupby
 import numpy as np
 from PIL import Image
 
-from ..decoding.frame_stream import SAME_TIME, TimedFrame
+from ..decoding.frame_stream import TimedFrame
+from ..decoding.section import SAME_TIME
 from .face_alignment import aligned_box, fit_landmarks
 from .face_detection import CenterFaceDetector, FaceDetector
 from .face_identification import NewPeople, People

@@ -14,7 +14,7 @@ from transformers.video_processing_utils import BaseVideoProcessor
 from ...figures import draw_reconstruction, reconstruct
 from ...hub.answer_kind import SEPARATOR, THRESHOLD
 from ...image_processing import FaceCropper, open_frames, reading_of, sample_in_time
-from ...image_processing.decoding.frame_stream import FRAME_RATE
+from ...image_processing.decoding.section import FRAME_RATE
 from ...image_processing.decoding.shots import find_cuts
 from ...modeling_lgi_former import LGIFormerForPreTraining
 from ..annotated_video import annotate_video
