@@ -14,6 +14,7 @@ from transformers.video_processing_utils import BaseVideoProcessor
 from ..hub.loading import set_reading
 from ..image_processing import CenterFaceDetector, FaceCropper, open_frames
 from ..image_processing.decoding.local_videos import video_name
+from ..image_processing.decoding.section import SECTION
 from ..image_processing.distinct_views import distinct_views
 from .frame_scores import FrameScores
 from .pipeline import DEFAULT_BATCH_SIZE, FacialExpressionPipeline
@@ -23,7 +24,6 @@ from .video_reading import Part
 from .windows import Clip, PersonFrame
 
 
-SECTION = ("start", "end", "stream", "frame_rate")
 CLIPS_AT_ONCE = 8  # in a message of a process; bounds its memory for every batch size
 SMALL_PICTURE = 256 * 256  # pixels; its processed form needs as much memory as the picture
 
@@ -120,11 +120,10 @@ class _Windows:
             batch_size=batch_size,
             **settings,
         )
-        *_, self.postprocessing = self.pipeline.settings({})
         reading_pipeline = copy.copy(self.pipeline)
         reading_pipeline.model = types.SimpleNamespace(config=model.config)  # processes do not need the weights
         reading_pipeline.video_processor = _LargePictures(processor)
-        reading, preprocessing, _ = self.pipeline.settings({})
+        reading, preprocessing, self.postprocessing = self.pipeline.settings({})
         reading |= {"num_threads": 1 if num_workers else 0}
         self.reader = _WindowReader(reading_pipeline, processor, reading, preprocessing)
 
