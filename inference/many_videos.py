@@ -21,6 +21,7 @@ from .pipeline import DEFAULT_BATCH_SIZE, FacialExpressionPipeline
 from .prediction import answer_kind, prediction_of, score_clips, score_frames
 from .video_batches import compute_videos
 from .video_reading import Part
+from .window_settings import check_batch_size
 from .windows import Clip, PersonFrame
 
 
@@ -94,9 +95,10 @@ def predict_videos(
     ```
     """
     videos = list(videos)
-    batch_size = DEFAULT_BATCH_SIZE if batch_size is None else batch_size
-    if batch_size < 1 or num_workers < 0:
-        raise ValueError(f"batch_size={batch_size} must be at least 1, and num_workers={num_workers} at least 0.")
+    check_batch_size(batch_size)
+    batch_size = batch_size or DEFAULT_BATCH_SIZE
+    if num_workers < 0:
+        raise ValueError(f"num_workers={num_workers} must be at least 0.")
     if num_segments is None:
         task = _Windows(model, processor, face_cropper, batch_size, num_workers, settings)
     else:

@@ -91,6 +91,12 @@ class FaceCropper:
         self.detector_seconds = self.total_seconds = 0.0
 
     @property
+    def settings(self) -> dict[str, float | bool]:
+        """The numbers on which crops depend, by name, without those of the detector."""
+        names = ("margin", "interval", "smoothing", "max_gap", "align")
+        return {name: getattr(self, name) for name in names}
+
+    @property
     def detector_share(self) -> float | None:
         """Share of the total time that was spent in the detector. None before the first video."""
         return self.detector_seconds / self.total_seconds if self.total_seconds else None
