@@ -148,10 +148,10 @@ def section_of(args: argparse.Namespace) -> dict:
     Raises:
         ValueError: If a time is wrong, or the end is not after the start.
     """
-    from ..image_processing.decoding.section import Section
+    from ..image_processing.decoding.section import SECTION, Section
 
     section = Section.of(args.start, args.end)
-    settings = {name: getattr(args, name) for name in ("start", "end", "stream", "frame_rate")}
+    settings = {name: getattr(args, name) for name in SECTION}
     settings = {name: value for name, value in settings.items() if value is not None}
     return settings | {name: getattr(section, name) for name in ("start", "end") if name in settings}
 

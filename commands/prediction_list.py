@@ -13,7 +13,7 @@ from ..inference.many_videos import predict_videos
 from ..messages import announce_if_slow, escaped, fail, note, shows_progress
 from .listed_videos import SECONDS_FOR_LOCK, ListedVideos, journal_path, list_videos, run_settings
 from .options import num_cpus
-from .prediction_model import LoadedModel, load_model, pipeline_settings, settings_of_cropper
+from .prediction_model import LoadedModel, load_model, pipeline_settings
 from .prediction_table import SUFFIXES, PredictionColumns, read_rows, read_settings, windows_beside, write_table
 
 
@@ -59,7 +59,7 @@ def _check_output(output: Path, listed: ListedVideos, args):
 def _settings(loaded: LoadedModel, listed: ListedVideos, args) -> dict:
     """Everything that predictions depend on."""
     settings = run_settings(loaded.model, loaded.processor, loaded.folder, listed.videos, args)
-    faces = None if loaded.cropper is None else settings_of_cropper(loaded.cropper)
+    faces = None if loaded.cropper is None else loaded.cropper.settings
     return settings | pipeline_settings(args) | {"num_segments": args.num_segments, "faces": faces}
 
 

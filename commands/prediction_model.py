@@ -85,9 +85,3 @@ def pipeline_settings(args) -> dict:
     if args.num_segments is None:
         settings["cuts"] = not args.no_cuts
     return settings
-
-
-def settings_of_cropper(cropper: image_processing.FaceCropper) -> dict:
-    """The numbers of a cropper on which the crops depend, without the seconds that it measures."""
-    numbers = {name: value for name, value in vars(cropper).items() if isinstance(value, (bool, int, float))}
-    return {name: value for name, value in numbers.items() if not name.endswith("_seconds")}

@@ -1,7 +1,5 @@
 """Embeddings of videos, for probes, retrieval or multimodal models."""
 
-import math
-import numbers
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from ..image_processing.decoding.video_streams import check_stream_number
 from ..modeling_lgi_former import LGIFormerModel
 from ..modeling_lgi_former.modeling_lgi_former import LGIFormerModelOutput
 from .embedding_clips import SegmentClips, VideoPart, WindowClips
+from .window_settings import check_seconds
 
 
 LEVELS = ("clip", "region", "token")
@@ -131,22 +130,11 @@ def embed_videos(
     if window is None and stride is None:
         clips = SegmentClips(videos, processor, num_segments, reading)
     else:
-        check_seconds({"window": window, "stride": stride})
+        check_seconds(window=window, stride=stride)
         if num_segments is not None:
             raise ValueError("num_segments gives clips instead of windows: leave out window and stride.")
         clips = WindowClips(videos, processor, window, stride, reading)
     return _embed(model, clips, level, batch_size, num_workers, on_failure)
-
-
-def check_seconds(settings: dict[str, float | None]):
-    """
-    Raises:
-        ValueError: If a setting, by its name, is neither None nor a finite number above 0.
-    """
-    for name, value in settings.items():
-        is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-        if value is not None and not (is_number and 0 < value < math.inf):
-            raise ValueError(f"{name}={value!r} must be a finite number of seconds above 0.")
 
 
 def _embed(

@@ -12,8 +12,9 @@ from transformers.video_utils import VideoMetadata
 
 from ..image_processing import open_frames, reading_of, sample_in_time
 from ..image_processing.decoding.local_videos import has_content, video_name
-from ..image_processing.decoding.section import FRAME_RATE, Section
+from ..image_processing.decoding.section import Section
 from ..image_processing.distinct_views import distinct_views
+from .window_settings import WindowSteps, processed_picture
 from .windows import PersonFrame, Windows
 
 
@@ -102,13 +103,10 @@ class WindowClips(IterableDataset):
         stride: float | None,
         reading: dict | None = None,
     ):
-        num_frames, rate = processor.num_frames, processor.sampling_frame_rate or FRAME_RATE
-        window = window or num_frames * processor.sampling_rate / rate
         self.videos = videos
         self.processor = processor
         self.reading = reading_of(processor) | (reading or {})
-        self.step = window / num_frames
-        self.stride_frames = max(round((stride or window / 2) / self.step), 1)
+        self.steps = WindowSteps.of(processor, processor.num_frames, window, stride)
 
     def __iter__(self) -> Iterator[VideoPart]:
         worker = get_worker_info()
@@ -124,17 +122,14 @@ class WindowClips(IterableDataset):
 
     def _windows(self, video, name: str, index: int) -> Iterator[VideoPart]:
         with open_frames(video, **self.reading) as stream:
-            moments = ([self._frame(frame)] for frame in sample_in_time(stream, self.step))
-            windows = Windows(self.processor.num_frames, self.stride_frames, self.step, lambda: stream.passed)
+            moments = ([self._frame(frame)] for frame in sample_in_time(stream, self.steps.step))
+            windows = Windows(self.processor.num_frames, self.steps.stride, self.steps.step, lambda: stream.passed)
             for clip in windows.clips(moments):
                 times, row = np.array([[clip.start, clip.end]]), torch.zeros(1, dtype=torch.int64)
                 yield VideoPart(name, index, clip.pixel_values[None], row, times, is_last=False)
 
     def _frame(self, frame) -> PersonFrame:
-        """Process a picture at once, so that memory holds no large frames."""
-        picture = torch.from_numpy(frame.image.copy()).movedim(-1, 0)[None]
-        pixels = self.processor(picture, do_sample_frames=False, return_tensors="pt")["pixel_values"][0, 0]
-        return PersonFrame(0, frame.time, pixels)
+        return PersonFrame(0, frame.time, processed_picture(self.processor, frame.image))
 
 
 def _name(video, index: int) -> str:

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..image_processing.decoding.frame_clock import SAME_TIME
 from ..image_processing.decoding.frame_pixels import FrameConverter, display_matrix
-from ..image_processing.decoding.frame_stream import FRAME_RATE, FrameStream, TimedFrame
+from ..image_processing.decoding.frame_stream import FrameStream, TimedFrame
 from ..image_processing.decoding.local_videos import has_content
+from ..image_processing.decoding.section import FRAME_RATE, SAME_TIME
 from ..image_processing.decoding.video_inputs import is_decoder, split_into_videos
 
 

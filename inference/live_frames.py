@@ -6,7 +6,8 @@ import time
 from collections import deque
 from collections.abc import Iterator
 
-from ..image_processing.decoding.frame_stream import FRAME_RATE, FrameStream, TimedFrame
+from ..image_processing.decoding.frame_stream import FrameStream, TimedFrame
+from ..image_processing.decoding.section import FRAME_RATE
 
 
 MAX_WAITING_SECONDS = 5.0  # enough for a window, and for the time until its boxes are final

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from ..image_processing.decoding.frame_clock import FrameClock
-from ..image_processing.decoding.frame_stream import FRAME_RATE, TimedFrame
-from ..image_processing.decoding.pyav_decoding import SameSize, decoded_frames, video_stream
+from ..image_processing.decoding.frame_stream import TimedFrame
+from ..image_processing.decoding.pyav_decoding import SameSize, decoded_frames
 from ..image_processing.decoding.video_packets import VideoPackets
 from ..image_processing.decoding.video_sources import (
     VideoReadError,
@@ -19,6 +19,7 @@ from ..image_processing.decoding.video_sources import (
     path_of_file_url,
     without_passwords,
 )
+from ..image_processing.decoding.video_streams import video_stream
 
 
 PIPE = "-"
@@ -119,8 +120,7 @@ class LiveSource:
 
     def _decoded(self, packets: VideoPackets) -> Iterator[TimedFrame]:
         stream = packets.stream
-        interval = 1 / float(stream.average_rate or stream.guessed_rate or FRAME_RATE)
-        clock, same_size, num_damaged = FrameClock(packets, interval), SameSize(stream), 0
+        clock, same_size, num_damaged = FrameClock(packets), SameSize(stream), 0
         try:
             for index, frame in enumerate(decoded_frames(packets)):
                 num_damaged += bool(frame.is_corrupt)

@@ -14,16 +14,17 @@ from transformers.video_processing_utils import BaseVideoProcessor
 from ..hub.loading import set_reading
 from ..image_processing import CenterFaceDetector, FaceCropper, open_frames
 from ..image_processing.decoding.local_videos import video_name
+from ..image_processing.decoding.section import SECTION
 from ..image_processing.distinct_views import distinct_views
 from .frame_scores import FrameScores
 from .pipeline import DEFAULT_BATCH_SIZE, FacialExpressionPipeline
 from .prediction import answer_kind, prediction_of, score_clips, score_frames
 from .video_batches import compute_videos
 from .video_reading import Part
+from .window_settings import check_batch_size
 from .windows import Clip, PersonFrame
 
 
-SECTION = ("start", "end", "stream", "frame_rate")
 CLIPS_AT_ONCE = 8  # in a message of a process; bounds its memory for every batch size
 SMALL_PICTURE = 256 * 256  # pixels; its processed form needs as much memory as the picture
 
@@ -94,9 +95,10 @@ def predict_videos(
     ```
     """
     videos = list(videos)
-    batch_size = DEFAULT_BATCH_SIZE if batch_size is None else batch_size
-    if batch_size < 1 or num_workers < 0:
-        raise ValueError(f"batch_size={batch_size} must be at least 1, and num_workers={num_workers} at least 0.")
+    check_batch_size(batch_size)
+    batch_size = batch_size or DEFAULT_BATCH_SIZE
+    if num_workers < 0:
+        raise ValueError(f"num_workers={num_workers} must be at least 0.")
     if num_segments is None:
         task = _Windows(model, processor, face_cropper, batch_size, num_workers, settings)
     else:
@@ -120,11 +122,10 @@ class _Windows:
             batch_size=batch_size,
             **settings,
         )
-        *_, self.postprocessing = self.pipeline.settings({})
         reading_pipeline = copy.copy(self.pipeline)
         reading_pipeline.model = types.SimpleNamespace(config=model.config)  # processes do not need the weights
         reading_pipeline.video_processor = _LargePictures(processor)
-        reading, preprocessing, _ = self.pipeline.settings({})
+        reading, preprocessing, self.postprocessing = self.pipeline.settings({})
         reading |= {"num_threads": 1 if num_workers else 0}
         self.reader = _WindowReader(reading_pipeline, processor, reading, preprocessing)
 

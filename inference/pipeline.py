@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import numbers
 import os
 import types
 from collections.abc import Iterable, Iterator
@@ -17,7 +16,7 @@ from transformers.video_utils import is_valid_video_frame
 from ..image_processing import FaceCropper, FrameStream, TimedFrame, open_frames, reading_of, sample_in_time
 from ..image_processing.decoding.decoder_backends import check_backend_name
 from ..image_processing.decoding.frame_folders import check_frame_order
-from ..image_processing.decoding.section import FRAME_RATE, Section
+from ..image_processing.decoding.section import SECTION, Section, check_frame_rate
 from ..image_processing.decoding.shots import find_cuts
 from ..image_processing.decoding.video_streams import check_stream_number
 from .exported_model import ExportedModel
@@ -25,13 +24,18 @@ from .frame_iterator import is_frame_by_frame, open_iterator
 from .frame_scores import FrameScores
 from .prediction import answer_kind, score_frames
 from .timeline import summarise
+from .window_settings import (
+    WindowSteps,
+    check_batch_size,
+    check_seconds,
+    num_frames_of,
+    processed_picture,
+)
 from .windows import Clip, PersonFrame, Windows
 
 
 DEFAULT_BATCH_SIZE = 8
-SECTION = ("start", "end", "stream")
-READING = ("frame_rate", "backend", "frame_order", *SECTION)  # settings of `open_frames`
-DEFAULT_SAMPLING_RATE = 4  # of the published recipes, for processors that have none
+READING = (*SECTION, "backend", "frame_order")  # settings of `open_frames`
 
 
 class FacialExpressionPipeline(Pipeline):
@@ -78,13 +82,10 @@ class FacialExpressionPipeline(Pipeline):
         super().__init__(model, *args, device=device, **kwargs)
         if self.video_processor is None:
             raise ValueError("facial-expression-recognition needs a model with a video processor, or one passed.")
-        self._num_frames = _num_frames(self.video_processor, self.model.config)
-        self._sampling_rate = getattr(self.video_processor, "sampling_rate", None) or DEFAULT_SAMPLING_RATE
-        sampling_frame_rate = getattr(self.video_processor, "sampling_frame_rate", None) or FRAME_RATE
-        self.seconds_between_frames = self._sampling_rate / sampling_frame_rate  # of a clip, by default
+        self._num_frames = num_frames_of(self.video_processor, self.model.config)
         self.kind = answer_kind(self.model.config)
         self._face_cropper = face_cropper
-        _check_batch_size(self._batch_size)
+        check_batch_size(self._batch_size)
 
     def _sanitize_parameters(
         self,
@@ -103,18 +104,17 @@ class FacialExpressionPipeline(Pipeline):
         cuts=None,
         identify=None,
     ):
-        numbers_above_0 = {"window": window, "stride": stride, "frame_rate": frame_rate}
-        for name, setting in numbers_above_0.items():
-            if setting is not None and not _is_positive(setting):
-                raise ValueError(f"{name}={setting!r} must be a finite number above 0.")
+        check_seconds(window=window, stride=stride)
+        check_frame_rate("frame_rate", frame_rate)
         check_backend_name(backend)
         check_frame_order(frame_order or "natural")
         check_stream_number(stream)
         Section.of(start, end)
-        others = {"backend": backend, "frame_order": frame_order, "start": start, "end": end, "stream": stream}
-        others |= {"crop_faces": crop_faces, "align": align, "show_progress": show_progress}
-        others |= {"cuts": cuts, "identify": identify}
-        return _given(numbers_above_0 | others), {}, _given({"return_boxes": return_boxes})
+        settings = {"start": start, "end": end, "stream": stream, "frame_rate": frame_rate}
+        settings |= {"backend": backend, "frame_order": frame_order, "window": window, "stride": stride}
+        settings |= {"crop_faces": crop_faces, "align": align, "cuts": cuts, "identify": identify}
+        settings |= {"show_progress": show_progress}
+        return _given(settings), {}, _given({"return_boxes": return_boxes})
 
     def __call__(self, videos, batch_size: int | None = None, **kwargs) -> dict | list[dict] | Iterator[dict]:
         """
@@ -214,7 +214,8 @@ class FacialExpressionPipeline(Pipeline):
         if not is_frame_by_frame(video, times, channel_order):
             opened, default_batch_size = open_frames(video, **reading), DEFAULT_BATCH_SIZE
         else:
-            for name in READING[1:]:  # without `frame_rate`; the pipeline itself may have a backend for files
+            for name in filter("frame_rate".__ne__, READING):
+                # The pipeline itself may have a backend for files.
                 if kwargs.get(name) is not None or (name in SECTION and reading.get(name) is not None):
                     raise ValueError(f"{name} is for files. Leave it out for an iterator of frames.")
             rates = kwargs.get("frame_rate"), reading.get("frame_rate")
@@ -259,7 +260,7 @@ class FacialExpressionPipeline(Pipeline):
         postprocess: dict,
         default_batch_size: int = DEFAULT_BATCH_SIZE,
     ) -> Iterator[dict]:
-        _check_batch_size(batch_size)
+        check_batch_size(batch_size)
         clips = self.preprocess(frames, **preprocess)
         batch_size = batch_size or self._batch_size or default_batch_size
         yield from self.entries(iter(lambda: list(itertools.islice(clips, batch_size)), []), **postprocess)
@@ -291,15 +292,12 @@ class FacialExpressionPipeline(Pipeline):
             raise ValueError("identify=True recognises faces, but crop_faces=False looks for none: leave out one.")
         if cuts:
             find_cuts(frames)
-        num_frames = self._num_frames
-        window = window or num_frames * self.seconds_between_frames
-        step = window / num_frames
-        stride_frames = max(round((stride or window / 2) / step), 1)
+        step, stride_frames = WindowSteps.of(self.video_processor, self._num_frames, window, stride)
         # Faces can be followed only in small steps, also if the frames of a window are far apart.
         parts = math.ceil(step / self._cropper().interval) if crop_faces else 1
         sampled = _with_progress(sample_in_time(frames, step / parts), frames, show_progress)
         people = self._cropped(sampled, parts, align, identify) if crop_faces else self._whole(sampled)
-        yield from Windows(num_frames, stride_frames, step, lambda: frames.passed, frames.cuts).clips(people)
+        yield from Windows(self._num_frames, stride_frames, step, lambda: frames.passed, frames.cuts).clips(people)
 
     def _forward(self, model_inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         return score_frames(self.model, model_inputs["pixel_values"])
@@ -345,36 +343,12 @@ class FacialExpressionPipeline(Pipeline):
             yield [PersonFrame(0, frame.time, self._pixels(frame.image), shot=frame.shot)]
 
     def _pixels(self, image: np.ndarray) -> torch.Tensor:
-        """Process a picture at once, so that memory holds no large frames."""
-        clip = torch.from_numpy(image.copy()).movedim(-1, 0)[None]
-        return self.video_processor(clip, do_sample_frames=False, return_tensors="pt")["pixel_values"][0, 0]
+        return processed_picture(self.video_processor, image)
 
     def save_pretrained(self, save_directory: str | os.PathLike, **kwargs):
         """Save the model and its processor. The method of Transformers does not save the processor."""
         self.model.save_pretrained(save_directory, **kwargs)
         self.video_processor.save_pretrained(save_directory, **kwargs)
-
-
-def _num_frames(processor, config) -> int:
-    """Frames of a clip, from the processor or, for processors of other families, from the configuration."""
-    num_frames = getattr(processor, "num_frames", None) or getattr(config, "num_frames", None)
-    if num_frames is None or "pixel_values" not in processor.model_input_names:
-        raise ValueError(
-            f"{type(processor).__name__} makes no clips of a known number of frames for {type(config).__name__}: pass "
-            "a model that takes such pixel_values and, as video_processor, an LGIFormerVideoProcessor."
-        )
-    return num_frames
-
-
-def _is_positive(setting) -> bool:
-    is_number = isinstance(setting, numbers.Real) and not isinstance(setting, bool)
-    return is_number and math.isfinite(setting) and setting > 0
-
-
-def _check_batch_size(batch_size):
-    is_whole = isinstance(batch_size, numbers.Integral) and not isinstance(batch_size, bool)
-    if batch_size is not None and not (is_whole and batch_size >= 1):
-        raise ValueError(f"batch_size={batch_size!r} must be a whole number of at least 1.")
 
 
 def _given(settings: dict) -> dict:

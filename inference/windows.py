@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from ..image_processing.decoding.frame_stream import SAME_TIME
+from ..image_processing.decoding.section import SAME_TIME
 
 
 @dataclass

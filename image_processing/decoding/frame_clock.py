@@ -29,16 +29,15 @@ class FrameClock:
 
     Args:
         packets: The packets that are decoded.
-        interval: Usual seconds from one frame to the next.
 
     Attributes:
         note (`str`, *optional*): Reports a pause that is too long. It is a predicate whose subject is the file.
     """
 
-    def __init__(self, packets: VideoPackets, interval: float):
+    def __init__(self, packets: VideoPackets):
         self.note = None
         self._packets = packets
-        self._usual = self._last_interval = interval
+        self._usual = self._last_interval = usual_interval(packets.stream)
         self._time_base = float(packets.stream.time_base)
         container = packets.stream.container.format.name
         self._has_durations = container in HAVE_DURATIONS

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from transformers.video_utils import VideoMetadata
 
-from .frame_clock import FrameClock, usual_interval
+from .frame_clock import FrameClock
 from .frame_index import FrameIndex, index_frames
 from .frame_pixels import FrameConverter, decoder_of, display_matrix, resized
 from .video_packets import AVI, VideoPackets
@@ -228,7 +228,7 @@ class _Exactness:
 
 def _index_times(packets: VideoPackets, index: FrameIndex, notes: list[str]) -> np.ndarray:
     """The `frame_times` of metadata. A note is added to `notes` if a pause is left out."""
-    clock = FrameClock(packets, usual_interval(packets.stream))
+    clock = FrameClock(packets)
     times = clock.times(index.stamps, index.last)
     notes += filter(None, [clock.note])
     return times
@@ -299,7 +299,7 @@ def _decoded_times(packets: VideoPackets) -> np.ndarray:
 
     Headers also count frames that are cut off or hidden by an edit list. Packets may not hold exactly one frame.
     """
-    clock, times = FrameClock(packets, usual_interval(packets.stream)), []
+    clock, times = FrameClock(packets), []
     for frame in decoded_frames(packets):
         times.append(clock.time(frame))
     return np.array([*times, times[-1] + clock.duration(frame)])

@@ -13,6 +13,9 @@ from .video_sources import VideoReadError
 FRAME_RATE = 25.0
 """Frames per second of folders and arrays. The videos of the training corpora have this rate."""
 
+SECTION = ("start", "end", "stream", "frame_rate")
+"""Settings of a single video: the section that is read, its stream, and the frame rate of a folder or an array."""
+
 SAME_TIME = 1e-3  # seconds; containers round timestamps
 
 _TIME = re.compile(r"(?:(?:([0-9]+):)?([0-9]+):)?([0-9]+(?:\.[0-9]*)?|\.[0-9]+)")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .frame_clock import FrameClock, usual_interval
+from .frame_clock import FrameClock
 from .frame_index import index_frames
 from .pyav_decoding import SameSize, decoded_frames, decoded_from_keyframe, small_reader
 from .section import Sampling, Section
@@ -85,7 +85,7 @@ class VideoFrames:
     def _from_keyframe(self) -> Iterator[ShownFrame]:
         """The frames of the section. Raises an error before a frame that may differ from that of `_from_beginning`."""
         packets = self._packets
-        index, clock = index_frames(packets), FrameClock(packets, usual_interval(packets.stream))
+        index, clock = index_frames(packets), FrameClock(packets)
         times = clock.times(index.stamps, index.last)
         numbers = Sampling(self._section).indices(times, self._name)
         same_size = SameSize(packets.stream)
@@ -97,7 +97,7 @@ class VideoFrames:
     def _from_beginning(self) -> Iterator[ShownFrame]:
         """All frames."""
         packets = self._packets
-        clock, same_size = FrameClock(packets, usual_interval(packets.stream)), SameSize(packets.stream)
+        clock, same_size = FrameClock(packets), SameSize(packets.stream)
         self._problems = lambda: [packets.damage, same_size.note, clock.note]
         for index, frame in enumerate(decoded_frames(packets)):
             time = clock.time(frame)

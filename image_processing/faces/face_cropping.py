@@ -11,7 +11,8 @@ from itertools import groupby
 import numpy as np
 from PIL import Image
 
-from ..decoding.frame_stream import SAME_TIME, TimedFrame
+from ..decoding.frame_stream import TimedFrame
+from ..decoding.section import SAME_TIME
 from .face_alignment import aligned_box, fit_landmarks
 from .face_detection import CenterFaceDetector, FaceDetector
 from .face_identification import NewPeople, People
@@ -88,6 +89,12 @@ class FaceCropper:
         self.max_gap = max_gap
         self.align = align
         self.detector_seconds = self.total_seconds = 0.0
+
+    @property
+    def settings(self) -> dict[str, float | bool]:
+        """The numbers on which crops depend, by name, without those of the detector."""
+        names = ("margin", "interval", "smoothing", "max_gap", "align")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def detector_share(self) -> float | None:

@@ -14,13 +14,13 @@ from transformers.video_processing_utils import BaseVideoProcessor
 from ...figures import draw_reconstruction, reconstruct
 from ...hub.answer_kind import SEPARATOR, THRESHOLD
 from ...image_processing import FaceCropper, open_frames, reading_of, sample_in_time
-from ...image_processing.decoding.frame_stream import FRAME_RATE
 from ...image_processing.decoding.shots import find_cuts
 from ...modeling_lgi_former import LGIFormerForPreTraining
 from ..annotated_video import annotate_video
 from ..pipeline import FacialExpressionPipeline
 from ..timeline import shown_number
 from ..timeline_figure import draw_timeline
+from ..window_settings import seconds_between_frames
 from .uploads import UploadLimits
 
 
@@ -234,7 +234,7 @@ class Reconstruction:
         return self._video_processor(frames, do_sample_frames=False, return_tensors="pt")["pixel_values"]
 
     def _crops(self, video: str) -> list[np.ndarray]:
-        step = self._video_processor.sampling_rate / (self._video_processor.sampling_frame_rate or FRAME_RATE)
+        step = seconds_between_frames(self._video_processor)
         by_person = {}
         with open_frames(video, **reading_of(self._video_processor)) as stream:
             find_cuts(stream)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import gradio as gr
 import numpy as np
 
+from ..window_settings import seconds_between_frames
 from .answers import Recognition, RecognitionAnswer, Reconstruction, ReconstructionAnswer, as_markdown
 from .example import write_example
 from .live import Cameras
@@ -122,7 +123,7 @@ def _add_camera(recognition: Recognition):
         answer_picture,
         [camera, crop_faces],
         [note, scores],
-        stream_every=min(recognition.pipeline.seconds_between_frames, MAX_SECONDS_BETWEEN_PICTURES),
+        stream_every=min(seconds_between_frames(recognition.pipeline.video_processor), MAX_SECONDS_BETWEEN_PICTURES),
         concurrency_limit=None,  # `Cameras` limits them
         show_progress="hidden",
         api_visibility="private",

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...image_processing.decoding.pyav_decoding import open_with_pyav, video_stream
+from ...image_processing.decoding.pyav_decoding import open_with_pyav
 from ...image_processing.decoding.video_sources import VideoReadError, check_file
+from ...image_processing.decoding.video_streams import video_stream
 from ...messages import first_line
 
 

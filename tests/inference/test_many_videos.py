@@ -59,22 +59,22 @@ def assert_same(result, expected):
 
 
 @pytest.mark.parametrize("frame_level", [False, True])
-@pytest.mark.parametrize("num_workers", [0, 2])
-def test_results_are_those_of_one_by_one(tiny_model, tiny_processor, videos, num_workers, frame_level):
+def test_results_are_those_of_one_by_one(tiny_model, tiny_processor, videos, frame_level):
     model, processor = tiny_model(frame_level=frame_level), tiny_processor()
     recognise = FacialExpressionPipeline(model=model, video_processor=processor, device="cpu", **SETTINGS)
-    for batch_size in (1, 3, 64):
+    expected = {index: recognise(video) for index, video in enumerate(videos) if index not in (2, 5)}
+    for batch_size, num_workers in ((1, 0), (3, 2), (64, 0)):
         found = predict_videos(model, processor, videos, batch_size=batch_size, num_workers=num_workers, **SETTINGS)
         outcomes = {outcome.index: outcome for outcome in found}
         assert sorted(outcomes) == list(range(6))
         for index, video in enumerate(videos):
             assert outcomes[index].video == video
-            if index in (2, 5):
+            if index in expected:
+                assert outcomes[index].error is None
+                assert_same(outcomes[index].result, expected[index])
+            else:
                 assert outcomes[index].result is None
                 assert video in outcomes[index].error
-            else:
-                assert outcomes[index].error is None
-                assert_same(outcomes[index].result, recognise(video))
 
 
 def test_views_are_those_of_one_by_one(tiny_model, tiny_processor, videos):

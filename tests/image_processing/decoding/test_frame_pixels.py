@@ -12,7 +12,7 @@ from PIL import Image
 
 from lgi_former.image_processing import read_video
 from lgi_former.image_processing.decoding.frame_pixels import as_displayed
-from lgi_former.image_processing.decoding.pyav_decoding import video_stream
+from lgi_former.image_processing.decoding.video_streams import video_stream
 
 
 ONE = 1 << 16  # of a display matrix, in fixed point

@@ -1,6 +1,7 @@
 """Faces of videos, with a detector whose answers depend on the number of the frame."""
 
 import gc
+import inspect
 import weakref
 
 import numpy as np
@@ -141,6 +142,18 @@ def test_the_share_of_the_detector_is_counted(monkeypatch):
 def test_impossible_settings_are_refused(setting):
     with pytest.raises(ValueError, match=next(iter(setting))):
         FaceCropper(ScriptedDetector(lambda k: []), **setting)
+
+
+def test_the_settings_have_every_argument_except_the_detector():
+    """A run continues only with equal settings, so none may be missing. They do not change while videos are read."""
+    detector = ScriptedDetector(lambda number: [])
+    cropper = FaceCropper(detector)
+    settings = cropper.settings
+    list(cropper.follow(frames_of(3)))
+    assert cropper.settings == settings
+    for name, argument in list(inspect.signature(FaceCropper).parameters.items())[1:]:
+        changed = FaceCropper(detector, **{name: False if argument.default is True else argument.default + 1})
+        assert changed.settings != settings, name
 
 
 def test_without_the_extra_the_error_says_how_to_continue(monkeypatch):
