@@ -101,8 +101,10 @@ def test_forward_on_a_gpu(stage, precision, one_layer, fake_gpu):
 
 
 @pytest.mark.parametrize("stage", FORWARD_AND_BACKWARD)
-def test_forward_and_backward(stage, one_layer):
+def test_forward_and_backward(stage, one_layer, monkeypatch):
     """Counts on the CPU. Its autocast casts less often than that of a GPU, but other operations are the same."""
+    # Training on a GPU does not leave out regions that stochastic depth drops.
+    monkeypatch.setattr(encoder, "must_not_read", lambda *args: True)
 
     def run(model, inputs):
         with torch.autocast("cpu", torch.bfloat16):
