@@ -62,18 +62,18 @@ def open_iterator(
     """The stream of frames that are given one by one, within a `with` block. It closes the iterators at the end.
 
     Args:
-        frames: Frames, or pairs of a frame and its time. A frame is an array or tensor of `torch.uint8` (height,
-            width, channels) or (channels, height, width) with 1, 3 or 4 channels, one of 2 dimensions (grey), a PIL
-            image, or a frame of PyAV.
+        frames: Frames, or pairs of a frame and its time. A frame is a PIL image, a frame of PyAV, or an array or
+            tensor of uint8: (height, width, channels) or (channels, height, width) with 1, 3 or 4 channels, or grey
+            (height, width).
         times: Seconds of each frame.
         channel_order: `"rgb"`, or `"bgr"` for arrays of OpenCV.
         frame_rate: Frames per second, instead of times.
         default_frame_rate: The same, for frames without a time.
 
     Raises:
-        ValueError: If there are no times or two kinds of them. Iteration raises it for a frame that is not one of
-            these types, has another size than the first one or no time, and for a time that is not a finite number of
-            seconds, is before the last one, or follows after more than `MAX_PAUSE` seconds.
+        ValueError: If there are two kinds of times. Iteration raises it for a frame of another type or of another
+            size than the first one, and for a frame without a time. Also for a time that is not finite, goes back, or
+            follows after more than `MAX_PAUSE` seconds.
     """
     if times is not None and frame_rate is not None:
         raise ValueError("times and frame_rate were given. Leave one of them out.")

@@ -207,8 +207,8 @@ class FacialExpressionPipeline(Pipeline):
             Entries as in the `timeline` of a call.
 
         Raises:
-            ValueError: As for a call. Also if a frame is not uint8, changes its size or has no time, or a time is not
-                finite, goes back, or follows after more than 10 seconds.
+            ValueError: As for a call. Also if a frame is not uint8, changes its size or has no time. Also if a time is
+                not finite, goes back, or follows after more than 10 seconds.
         """
         reading, *settings = self.settings(kwargs)
         if not is_frame_by_frame(video, times, channel_order):

@@ -1,8 +1,8 @@
 """Finds the hard cuts of a video while its frames are read, and numbers the shots between them.
 
-Successive frames are compared by their thumbnails. Each block of one is searched in a neighbourhood of the other, as
-in the motion estimation of video encoders, so that a moving camera is not a cut. The blocks that changed least decide,
-so that a person who passes before the camera is not a cut. Their difference must be large, and much larger than that
+Successive frames are compared by their thumbnails. Each block of one is searched in a neighbourhood of the other, so
+that a moving camera is not a cut. Video encoders estimate motion in this way. The blocks that changed least decide, so
+that a person who passes before the camera is not a cut. Their difference must be large, and much larger than that
 of the frames around it, as in the `AdaptiveDetector` of PySceneDetect. A flash or a change of the light is not a cut.
 """
 
