@@ -85,7 +85,8 @@ class _ListRun:
             journal.close()
         journal.path.unlink()
         num_failed = sum(video in self.errors for video in self.listed.videos)
-        print(f"{self.output}: {len(self.listed.videos)} videos, {num_failed} failed")
+        windows = f" Their windows are in {windows_beside(self.output)}." if self.columns.has_windows else ""
+        print(f"{self.output}: {len(self.listed.videos)} rows, {num_failed} failed.{windows}")
         return 1 if num_failed else 0
 
     def _open_journal(self) -> Journal:

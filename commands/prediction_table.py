@@ -51,7 +51,7 @@ class PredictionColumns:
         scores = {title: pa.float64() for title in self.titles.values()}
         last = {"note": pa.string(), "error": pa.string()}
         self.computed = pa.schema({**facts, "expression": pa.string(), **scores, **last})
-        taken = {name.casefold() for name in (*fixed, *scores)}
+        taken = {name.casefold() for name in ("video", *facts, "expression", *scores, *last)}
         names = [name if name.casefold() not in taken else f"list_{name}" for name in listed.names]
         self.listed = pa.schema(list(zip(names, listed.types, strict=True)))
         self.videos = pa.schema([("video", pa.string()), *self.listed, *self.computed])

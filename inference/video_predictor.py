@@ -29,7 +29,7 @@ class VideoPredictor(BatchMapper):
     - `error` (`str`): Why the video failed, in a sentence. Empty if it did not.
     - `note` (`str`): What is unusual in the video, such as that no face was found. Usually empty.
     - `duration` (`float`): Seconds of the video. NaN if it failed.
-    - `people` (`int`): Number of people. 0 if the video failed.
+    - `people` (`float`): Number of people. NaN if the video failed.
     - `expression` (`str`): The predicted labels, separated by ";". Empty for quantities, and without a face.
     - A column for each label (`float`): Its score, or the value of a quantity. NaN if there is none. If the batch has
       a column with this name, it is called "score of ..." or "value of ...".
@@ -114,7 +114,7 @@ def _row(result: dict, kind: AnswerKind, titles: dict[str, str], error: str = ""
         "error": error,
         "note": result.get("note", ""),
         "duration": result.get("duration", math.nan),
-        "people": len(result.get("people", [])),
+        "people": float(len(result["people"])) if "people" in result else math.nan,
         "expression": SEPARATOR.join(kind.top(scores)) if scores else "",
         **{title: scores.get(label, math.nan) for label, title in titles.items()},
         "windows": json.dumps(result.get("timeline", [])),

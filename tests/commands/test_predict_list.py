@@ -67,7 +67,11 @@ def test_a_list_becomes_two_tables(folder, predict, finetuned, tmp_path, capsys)
     data = write_list(folder, "a b.mp4,happy,1", "broken.mp4,,1", "more/d.mp4,sad,2", "a b.mp4,sad,2")
     assert predict(data, tmp_path / "new" / "results.parquet", "--window", 1.28) == 1
     output, errors = capsys.readouterr()
-    assert output == f"{tmp_path / 'new' / 'results.parquet'}: 4 videos, 1 failed\n"
+    new = tmp_path / "new"
+    assert (
+        output
+        == f"{new / 'results.parquet'}: 4 rows, 1 failed. Their windows are in {new / 'results.windows.parquet'}.\n"
+    )
     assert errors.count("broken.mp4' cannot be decoded") == 1
     videos = pd.read_parquet(tmp_path / "new" / "results.parquet")
     windows = pd.read_parquet(tmp_path / "new" / "results.windows.parquet")
@@ -116,7 +120,7 @@ def test_text_lists(folder, predict, tmp_path, content, columns):
     table = pd.read_csv(tmp_path / "results.csv")
     assert list(table["video"]) == [str(folder / "c.mp4"), str(folder / "a b.mp4")]
     assert list(table)[1 : list(table).index("duration")] == (
-        ["list_Sad", "list_Error", "list_person", "person_2"] if columns is None else columns
+        ["list_Sad", "list_Error", "person", "person_2"] if columns is None else columns
     )
     assert list(pd.read_csv(tmp_path / "results.windows.csv")["video"].unique()) == list(table["video"])
 
