@@ -9,6 +9,7 @@ from ..messages import announce_if_slow, fail, first_line, note, shows_progress,
 from .options import (
     MODEL_NAMES,
     add_device,
+    add_no_cuts,
     add_output,
     add_reading,
     add_revision,
@@ -70,6 +71,7 @@ def add_arguments(parser):
     )
     parser.add_argument("--num_workers", type=whole_number, default=0, metavar="N", help="processes that read videos")
     add_windows(parser)
+    add_no_cuts(parser)
     add_section(parser)
     add_shard(parser)
     add_reading(parser)
@@ -89,6 +91,8 @@ def run(args) -> int:
         args.parser.error(
             "--window and --stride give a row for each window: leave out --num_segments and --keep_views"
         )
+    if args.no_cuts and not has_windows:
+        args.parser.error("--no_cuts lets windows go over cuts: add --window or --stride")
     section = section_of(args)
     from ..conversion import model_folder
     from ..hub.loading import set_reading
@@ -185,7 +189,7 @@ def _settings(model, processor, videos: list[str], section: dict, args) -> dict:
     from ..conversion import model_folder
     from .listed_videos import run_settings
 
-    names = ("level", "num_segments", "keep_views", "window", "stride", "backend", "frame_order")
+    names = ("level", "num_segments", "keep_views", "window", "stride", "no_cuts", "backend", "frame_order")
     settings = run_settings(model, processor, model_folder(args.model, args.revision), videos, args)
     return settings | section | {name: getattr(args, name) for name in names}
 
@@ -209,6 +213,7 @@ def _embed_into(writer, model, processor, videos, labels, section, args, finish=
         *(model, processor, videos, args.level, args.num_segments),
         window=args.window,
         stride=args.stride,
+        cuts=not args.no_cuts,
         **section,
         batch_size=args.batch_size,
         num_workers=args.num_workers,

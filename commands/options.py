@@ -161,7 +161,7 @@ def add_no_cuts(parser: argparse.ArgumentParser):
     parser.add_argument(
         "--no_cuts",
         action="store_true",
-        help="do not look for hard cuts: follow faces over them; for one long shot that is split by mistake",
+        help="do not look for hard cuts: windows go over them; for one long shot that is split by mistake",
     )
 
 

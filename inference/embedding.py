@@ -61,7 +61,7 @@ def embed_video(
             names. With `config.frame_level`, it is also averaged over frames. `"region"` gives the representative
             tokens. `"token"` gives the local tokens after the final norm. Both are in the order time, row, column.
         num_segments: Number of clips, evenly spaced in time. The default is the setting of the processor.
-        **options: `window`, `stride`, `start`, `end`, `stream` and `frame_rate`, as for `embed_videos`.
+        **options: `window`, `stride`, `cuts`, `start`, `end`, `stream` and `frame_rate`, as for `embed_videos`.
 
     Returns:
         float32 (width,) for clips, (regions, width) for regions, (tokens, width) for tokens.
@@ -100,6 +100,7 @@ def embed_videos(
     end: float | str | None = None,
     stream: int | None = None,
     frame_rate: float | None = None,
+    cuts: bool = True,
     batch_size: int = 1,
     num_workers: int = 0,
     on_failure: Callable[[str, str], None] | None = None,
@@ -113,6 +114,7 @@ def embed_videos(
         stride: Seconds between the starts of two windows, rounded to a multiple of the time between two frames of a
             clip. The default is half a window.
         start, end, stream, frame_rate: As for `LGIFormerVideoProcessor.preprocess`. They apply to every video.
+        cuts: Find the hard cuts of each video. No window goes over a cut. Clips that are not windows may.
         batch_size: Videos in a batch of the model, or windows.
         num_workers: Processes that read videos. If they read windows, a video may be complete before an earlier one.
         on_failure: Called with a video and an error message instead of raising the error. The other videos are still
@@ -133,7 +135,7 @@ def embed_videos(
         check_seconds(window=window, stride=stride)
         if num_segments is not None:
             raise ValueError("num_segments gives clips instead of windows: leave out window and stride.")
-        clips = WindowClips(videos, processor, window, stride, reading)
+        clips = WindowClips(videos, processor, window, stride, reading, cuts)
     return _embed(model, clips, level, batch_size, num_workers, on_failure)
 
 

@@ -13,6 +13,7 @@ from transformers.video_utils import VideoMetadata
 from ..image_processing import open_frames, reading_of, sample_in_time
 from ..image_processing.decoding.local_videos import has_content, video_name
 from ..image_processing.decoding.section import Section
+from ..image_processing.decoding.shots import find_cuts
 from ..image_processing.distinct_views import distinct_views
 from .window_settings import WindowSteps, processed_picture
 from .windows import PersonFrame, Windows
@@ -93,6 +94,7 @@ class WindowClips(IterableDataset):
         window: Seconds of a clip. The default is that of `FacialExpressionPipeline`.
         stride: Seconds between the starts of two windows. The default is half a window.
         reading: `start`, `end`, `stream` and `frame_rate`, as for `open_frames`. Others may be missing.
+        cuts: Find the hard cuts of the video. No window goes over a cut.
     """
 
     def __init__(
@@ -102,10 +104,12 @@ class WindowClips(IterableDataset):
         window: float | None,
         stride: float | None,
         reading: dict | None = None,
+        cuts: bool = True,
     ):
         self.videos = videos
         self.processor = processor
         self.reading = reading_of(processor) | (reading or {})
+        self.cuts = cuts
         self.steps = WindowSteps.of(processor, processor.num_frames, window, stride)
 
     def __iter__(self) -> Iterator[VideoPart]:
@@ -122,14 +126,17 @@ class WindowClips(IterableDataset):
 
     def _windows(self, video, name: str, index: int) -> Iterator[VideoPart]:
         with open_frames(video, **self.reading) as stream:
+            if self.cuts:
+                find_cuts(stream)
             moments = ([self._frame(frame)] for frame in sample_in_time(stream, self.steps.step))
-            windows = Windows(self.processor.num_frames, self.steps.stride, self.steps.step, lambda: stream.passed)
+            step, stride = self.steps
+            windows = Windows(self.processor.num_frames, stride, step, lambda: stream.passed, stream.cuts)
             for clip in windows.clips(moments):
                 times, row = np.array([[clip.start, clip.end]]), torch.zeros(1, dtype=torch.int64)
                 yield VideoPart(name, index, clip.pixel_values[None], row, times, is_last=False)
 
     def _frame(self, frame) -> PersonFrame:
-        return PersonFrame(0, frame.time, processed_picture(self.processor, frame.image))
+        return PersonFrame(0, frame.time, processed_picture(self.processor, frame.image), shot=frame.shot)
 
 
 def _name(video, index: int) -> str:

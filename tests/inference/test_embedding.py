@@ -169,6 +169,15 @@ def test_windows_are_those_of_the_pipeline(num_workers, videos, encoder, process
     np.testing.assert_allclose(seen[0].views[1], direct, atol=1e-5)
 
 
+def test_no_window_goes_over_a_cut(encoder, processor):
+    shots = [np.random.default_rng(seed).integers(0, 256, (3, 4, 3), np.uint8) for seed in (0, 1)]
+    video = np.concatenate([[shot.repeat(30, axis=0).repeat(30, axis=1)] * 25 for shot in shots])
+    per_shot, over_cut = [[0, 0.8], [0.2, 1], [1, 1.8], [1.2, 2]], [[0, 0.8], [0.8, 1.6], [1.2, 2]]
+    for cuts, expected in ((True, per_shot), (False, over_cut)):
+        (embedding,) = embed_videos(encoder, processor, [video], window=0.8, stride=0.8, cuts=cuts)
+        assert embedding.times == pytest.approx(np.array(expected), abs=1e-3)
+
+
 def test_a_video_that_breaks_within_has_no_windows(write_broken_frames, encoder, processor):
     failures = {}
     folder = write_broken_frames(30, broken=20)
