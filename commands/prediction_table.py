@@ -35,7 +35,8 @@ class PredictionColumns:
     The videos have `video`, the columns of the list, `duration` (seconds) and `people` (their number), `expression`
     (the predicted labels), one for each label, `note` and `error`. Windows have `video`, `person`, `start`, `end`
     (seconds), `expression` and one for each label. With views instead of windows, videos have `num_views` instead of
-    duration and people. Columns of the list that have the name of another column get `list_` before it.
+    duration and people. Columns of the list that have the name of another column get `list_` before it,
+    more than once if another column of the list has that name.
 
     Args:
         kind: What the scores are.
@@ -51,8 +52,7 @@ class PredictionColumns:
         scores = {title: pa.float64() for title in self.titles.values()}
         last = {"note": pa.string(), "error": pa.string()}
         self.computed = pa.schema({**facts, "expression": pa.string(), **scores, **last})
-        taken = {name.casefold() for name in ("video", *facts, "expression", *scores, *last)}
-        names = [name if name.casefold() not in taken else f"list_{name}" for name in listed.names]
+        names = _names_beside(("video", *facts, "expression", *scores, *last), listed.names)
         self.listed = pa.schema(list(zip(names, listed.types, strict=True)))
         self.videos = pa.schema([("video", pa.string()), *self.listed, *self.computed])
         times = {"person": pa.int64(), "start": pa.float64(), "end": pa.float64()}
@@ -75,6 +75,21 @@ class PredictionColumns:
             return {}
         expression = SEPARATOR.join(self.kind.top(scores))
         return {"expression": expression} | {self.titles[label]: score for label, score in scores.items()}
+
+
+def _names_beside(columns: Iterable[str], listed: list[str]) -> list[str]:
+    """The names of the columns of a list beside other columns. No two are equal."""
+    taken = {name.casefold() for name in columns}
+    kept = {name.casefold() for name in listed} - taken
+    names = []
+    for name in listed:
+        if name.casefold() in taken:
+            name = f"list_{name}"
+            while name.casefold() in taken | kept:
+                name = f"list_{name}"
+            taken.add(name.casefold())
+        names.append(name)
+    return names
 
 
 def write_table(path: Path, schema: pa.Schema, rows: Iterable[dict], settings: dict):

@@ -125,6 +125,18 @@ def test_text_lists(folder, predict, tmp_path, content, columns):
     assert list(pd.read_csv(tmp_path / "results.windows.csv")["video"].unique()) == list(table["video"])
 
 
+def test_columns_of_a_list_keep_their_content_when_they_are_renamed(folder, predict, tmp_path):
+    names = ["sad", "list_sad", "Error", "LIST_ERROR", "list_list_person", "person", "list_person"]
+    rows = {"video": ["c.mp4"], **{name: [f"content of {name}"] for name in names}}
+    pd.DataFrame(rows).to_csv(folder / "list.csv", index=False)
+    assert predict(folder / "list.csv", tmp_path / "results.parquet") == 0
+    (row,) = pq.read_table(tmp_path / "results.parquet").to_pylist()
+    contents = {name: text for name, text in row.items() if str(text).startswith("content of ")}
+    assert sorted(contents.values()) == sorted(f"content of {name}" for name in names)
+    assert contents["list_sad"] == "content of list_sad"
+    assert contents["list_list_sad"] == "content of sad"
+
+
 def test_a_parquet_list_keeps_its_types(folder, predict, tmp_path):
     rows = {"video": ["c.mp4", "more/d.mp4"], "fold": [1, 2], "ratings": [[0.5, 1.0], []]}
     pd.DataFrame(rows).to_parquet(tmp_path / "list.parquet")
