@@ -28,8 +28,8 @@ class VideoPredictor(BatchMapper):
 
     - `error` (`str`): Why the video failed, in a sentence. Empty if it did not.
     - `note` (`str`): What is unusual in the video, such as that no face was found. Usually empty.
-    - `duration` (`float`): Seconds of the video. NaN if it failed.
-    - `people` (`float`): Number of people. NaN if the video failed.
+    - `duration` (`float`): Seconds of the video. NaN if it failed, and with `num_segments`.
+    - `people` (`float`): Number of people. NaN if the video failed, and with `num_segments`.
     - `expression` (`str`): The predicted labels, separated by ";". Empty for quantities, and without a face.
     - A column for each label (`float`): Its score, or the value of a quantity. NaN if there is none. If the batch has
       a column with this name, it is called "score of ..." or "value of ...".

@@ -13,6 +13,7 @@ from ..image_processing.decoding.section import FRAME_RATE
 
 
 DEFAULT_SAMPLING_RATE = 4  # of the published recipes, for processors that have none
+MIN_STEP = 0.001  # seconds; no camera takes more pictures
 
 
 class WindowSteps(NamedTuple):
@@ -29,9 +30,16 @@ class WindowSteps(NamedTuple):
     def of(
         cls, processor: BaseVideoProcessor, num_frames: int, window: float | None, stride: float | None
     ) -> "WindowSteps":
-        """The steps of windows of `num_frames` frames. `window` and `stride` are in seconds, None is the default."""
+        """The steps of windows of `num_frames` frames. `window` and `stride` are in seconds, None is the default.
+
+        Raises:
+            ValueError: If the frames of a window would be less than `MIN_STEP` apart, which would take hours.
+        """
         window = window or num_frames * seconds_between_frames(processor)
         step = window / num_frames
+        if step < MIN_STEP:
+            shortest = num_frames * MIN_STEP
+            raise ValueError(f"window={window:g} is too short for {num_frames} frames. Give at least {shortest:g} s.")
         return cls(step, max(round((stride or window / 2) / step), 1))
 
 

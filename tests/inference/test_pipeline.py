@@ -158,6 +158,11 @@ def test_windows_are_set_in_seconds(settings, expected, recognise, people_video)
     assert windows_of(result) == expected
 
 
+def test_a_window_that_would_take_hours_is_refused(recognise, people_video):
+    with pytest.raises(ValueError, match=r"window=1e-09 is too short for 4 frames. Give at least 0.004 s."):
+        recognise(people_video({}), window=1e-9)
+
+
 @pytest.mark.parametrize("window", [3.0, 6.0])
 def test_faces_are_followed_in_long_windows(window, recognise, people_video):
     result = recognise(people_video({80: (0, 199)}, count=200), window=window)  # a frame every 0.75 or 1.5 seconds
