@@ -80,12 +80,12 @@ class PredictionColumns:
 def _names_beside(columns: Iterable[str], listed: list[str]) -> list[str]:
     """The names of the columns of a list beside other columns. No two are equal."""
     taken = {name.casefold() for name in columns}
-    kept = {name.casefold() for name in listed} - taken
+    unchanged = {name.casefold() for name in listed} - taken
     names = []
     for name in listed:
         if name.casefold() in taken:
             name = f"list_{name}"
-            while name.casefold() in taken | kept:
+            while name.casefold() in taken | unchanged:
                 name = f"list_{name}"
             taken.add(name.casefold())
         names.append(name)
