@@ -69,7 +69,7 @@ def test_options_reach_the_clips(kind, streaming, videos, tmp_path):
         training=training,
         skipped=skipped_in(tmp_path),
     )
-    assert made.reading == {"backend": "decord", "frame_order": "name"}
+    assert made.reading == {"backend": "decord", "frame_order": "name", "sampling_frame_rate": None}
     assert next(iter(made))["pixel_values"].tolist() == BY_NAME
 
 
