@@ -36,9 +36,10 @@ def test_nothing_stays_after_an_error(error, tmp_path):
 
 
 SCRIPT = """
-import runpy, sys, time
+import runpy, signal, sys, time
 from pathlib import Path
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
 staging_folder = runpy.run_path(sys.argv[1])["staging_folder"]  # without the package, which imports torch
 with staging_folder(Path(sys.argv[2])):
     print("writing", flush=True)
