@@ -68,28 +68,30 @@ class _Shots:
         """Yield the frames with their shots."""
         flash = 0  # frames of a flash that are still to come
         while (frame := self._next()) is not None:
-            if not flash and not self._is_young(frame):
+            is_compared = not flash and self._last is not None
+            change = difference(self._last.thumbnail, frame.thumbnail) if is_compared else None
+            if is_compared and not self._is_young(frame):
                 begins = self._ends_fade(frame.thumbnail)
-                if not begins and self._may_be_cut(frame.thumbnail):
+                if not begins and _is_other_scene(self._last.thumbnail, frame.thumbnail, change):
                     flash = self._flash_length(frame)
-                    begins = not flash and self._is_peak(frame)
+                    begins = not flash and self._is_peak(frame, change)
                 if begins:
                     self._cuts.append(frame.time)
                     self._recent.clear()
             if flash:
                 flash -= 1
             else:
-                self._see(frame)
+                self._see(frame, change)
             frame.shot = len(self._cuts)
             yield frame
 
     def _next(self) -> TimedFrame | None:
         return self._ahead.popleft() if self._ahead else next(self._frames, None)
 
-    def _see(self, frame: TimedFrame):
-        """Compare later frames with this one."""
-        if self._last is not None:
-            self._recent.append(difference(self._last.thumbnail, frame.thumbnail))
+    def _see(self, frame: TimedFrame, change: float | None):
+        """Compare later frames with this one. `change` is its difference from the frame before it, if there is one."""
+        if change is not None:
+            self._recent.append(change)
         self._last = frame
         if not _is_blank(frame.thumbnail):
             self._visible = frame.thumbnail
@@ -103,9 +105,6 @@ class _Shots:
         if self._visible is None or not _is_blank(self._last.thumbnail) or _is_blank(picture):
             return False
         return correlation(self._visible, picture) < SAME_LAYOUT_AFTER_BLANK
-
-    def _may_be_cut(self, picture: np.ndarray) -> bool:
-        return self._last is not None and _is_other_scene(self._last.thumbnail, picture)
 
     def _flash_length(self, frame: TimedFrame) -> int:
         """Number of frames until the picture before `frame` returns or the video ends. 0 if it does neither soon."""
@@ -125,11 +124,11 @@ class _Shots:
             self._ahead.append(later)
         return False
 
-    def _is_peak(self, frame: TimedFrame) -> bool:
-        """Whether the difference at a frame is far above the usual difference of frames. It is not in fast motion."""
+    def _is_peak(self, frame: TimedFrame, change: float) -> bool:
+        """Whether the difference at a frame, `change`, is far above the usual one. It is not in fast motion."""
         pictures = [frame.thumbnail, *(later.thumbnail for later in self._ahead)]
         around = [*self._recent, *itertools.starmap(difference, itertools.pairwise(pictures))]
-        return difference(self._last.thumbnail, frame.thumbnail) > MIN_RATIO * statistics.median(around or [0])
+        return change > MIN_RATIO * statistics.median(around or [0])
 
 
 def difference(first: np.ndarray, second: np.ndarray) -> float:
@@ -159,15 +158,16 @@ def correlation(first: np.ndarray, second: np.ndarray) -> float:
     return float((first * second).sum() / norm) if norm else 0.0
 
 
-def _is_other_scene(first: np.ndarray, second: np.ndarray) -> bool:
-    return difference(first, second) > MIN_DIFFERENCE and correlation(first, second) < SAME_LAYOUT
+def _is_other_scene(first: np.ndarray, second: np.ndarray, change: float) -> bool:
+    """Whether two pictures are of different scenes. `change` is their difference."""
+    return change > MIN_DIFFERENCE and correlation(first, second) < SAME_LAYOUT
 
 
 def _is_same_scene(first: np.ndarray, second: np.ndarray) -> bool:
     """Whether the scene is the same. Two faint pictures differ little, so they must have the same layout."""
     if MAX_BLANK_CONTRAST < _contrast(first) < MAX_FAINT_CONTRAST:
         return correlation(first, second) >= SAME_LAYOUT_AFTER_BLANK
-    return not _is_other_scene(first, second)
+    return not _is_other_scene(first, second, difference(first, second))
 
 
 def _is_blank(picture: np.ndarray) -> bool:
