@@ -1,4 +1,4 @@
-"""Scores of single frames, from a model that gives scores for each frame of a window."""
+"""Scores of windows, or of their single frames if the model gives scores for each frame."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,12 +19,15 @@ class FrameScores:
 
         Args:
             clips: The windows.
-            scores: float32 (windows, frames, labels).
+            scores: float32 (windows, frames, labels), or (windows, labels) of a model that does not score frames.
 
         Returns:
             Frames that no later window holds, as clips of one frame without pixels, and their scores (frames, labels).
-            Such a clip ends when the next frame of the window begins, or with the window.
+            Such a clip ends when the next frame of the window begins, or with the window. Windows and scores of a
+            model that does not score frames are returned unchanged.
         """
+        if scores.ndim == 2:
+            return clips, scores
         complete = []
         for clip, clip_scores in zip(clips, scores, strict=True):
             waiting = self._waiting.setdefault(clip.person, {})

@@ -216,14 +216,14 @@ class _Timeline:
 
     def add(self, clips: list[Clip], scores: torch.Tensor):
         """Add scores, as `_Windows.compute` returns them."""
-        self._add(*((clips, scores) if scores.ndim == 2 else self.frame_scores.add(clips, scores)))
+        self._add(self.frame_scores.add(clips, scores))
 
-    def _add(self, clips: list[Clip], scores: torch.Tensor):
-        self.entries += self.pipeline.postprocess((clips, scores), **self.postprocessing)
+    def _add(self, scored: tuple[list[Clip], torch.Tensor]):
+        self.entries += self.pipeline.postprocess(scored, **self.postprocessing)
 
     def result(self, video, end: tuple[dict, list[str]]) -> dict:
         """The result of the video."""
-        self._add(*self.frame_scores.rest())
+        self._add(self.frame_scores.rest())
         return self.pipeline.result(video, self.entries, *end)
 
 

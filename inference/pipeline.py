@@ -270,8 +270,7 @@ class FacialExpressionPipeline(Pipeline):
         frame_scores = FrameScores()
         for batch in batches:
             scores = self.forward({"pixel_values": torch.stack([clip.pixel_values for clip in batch])})
-            scored = (batch, scores) if scores.ndim == 2 else frame_scores.add(batch, scores)
-            yield from self.postprocess(scored, **postprocess)
+            yield from self.postprocess(frame_scores.add(batch, scores), **postprocess)
         yield from self.postprocess(frame_scores.rest(), **postprocess)
 
     def preprocess(
