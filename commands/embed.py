@@ -8,6 +8,7 @@ from pathlib import Path
 from ..messages import announce_if_slow, fail, first_line, note, shows_progress, silence_libraries
 from .options import (
     MODEL_NAMES,
+    add_data_root,
     add_device,
     add_no_cuts,
     add_output,
@@ -38,9 +39,7 @@ def add_arguments(parser):
         help="list of videos: a file with lines 'path label' or 'path', a CSV or Parquet file, class folders, or a "
         "folder of videos. A run that was stopped continues with the same command",
     )
-    parser.add_argument(
-        "--data_root", metavar="DIR", help="folder of the relative paths in --data (default: the folder of the list)"
-    )
+    add_data_root(parser)
     parser.add_argument(
         "--model",
         required=True,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from ..image_processing.decoding.local_videos import is_address
 from ..inference.model_digest import model_digest
 from ..messages import note
 from ..training.data.listed_rows import read_listed_rows
@@ -66,7 +67,7 @@ def journal_path(output: Path) -> Path:
 
 def run_settings(model, processor, folder: str, videos: list[str], args) -> dict:
     """What the results of every command depend on: the model, the shard, and the folder of relative paths."""
-    is_relative = any("://" not in video and not os.path.isabs(video) for video in videos)
+    is_relative = any(not is_address(video) and not os.path.isabs(video) for video in videos)
     return {
         "lgi_former": __version__,
         "model": model_digest(model, processor, folder),

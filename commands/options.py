@@ -85,6 +85,13 @@ def add_videos(parser: argparse.ArgumentParser):
     )
 
 
+def add_data_root(parser: argparse.ArgumentParser):
+    """Add the option `--data_root` of a list in `--data`."""
+    parser.add_argument(
+        "--data_root", metavar="DIR", help="folder of the relative paths in --data (default: the folder of the list)"
+    )
+
+
 def add_reading(parser: argparse.ArgumentParser):
     """Add the options `--backend` and `--frame_order`."""
     parser.add_argument(

@@ -13,6 +13,7 @@ from .options import (
     MODEL_NAMES,
     VIDEO_SUFFIXES,
     add_align,
+    add_data_root,
     add_device,
     add_no_cuts,
     add_reading,
@@ -115,9 +116,7 @@ def _add_list_arguments(group):
         "--output is then a file.parquet or file.csv with a row for each video and the columns of the list; "
         "file.windows.parquet has a row for each window. A run that was stopped continues with the same command",
     )
-    group.add_argument(
-        "--data_root", metavar="DIR", help="folder of the relative paths in --data (default: the folder of the list)"
-    )
+    add_data_root(group)
     group.add_argument(
         "--num_workers",
         type=whole_number,
