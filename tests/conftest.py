@@ -33,6 +33,22 @@ def load_module():
     return load
 
 
+@pytest.fixture(scope="session")
+def tiny_recipe():
+    """Lines of a recipe: a model of one layer for 4 frames of 16 x 16 pixels, on the CPU, without reports."""
+    return """
+config_overrides:
+  {patch_size: 4, region_size: [2, 2, 4], hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2,
+   intermediate_size: 16}
+image_size: 16
+num_frames: 4
+sampling_rate: 1
+use_cpu: true
+bf16: false
+report_to: none
+"""
+
+
 @pytest.fixture(scope="module")
 def load_benchmark():
     """Function from a file in `benchmarks/` to its module. Afterwards, nothing in `benchmarks/` is importable."""

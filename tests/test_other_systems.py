@@ -157,23 +157,10 @@ def test_windows_gets_no_more_processes_than_it_allows(monkeypatch):
 
 
 CLASSES = ("a", "\u5e78\u305b")  # the second has letters that cp1252 lacks
-RECIPE = """
-config_overrides:
-  {patch_size: 4, region_size: [2, 2, 4], hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2,
-   intermediate_size: 16}
-image_size: 16
-num_frames: 4
-sampling_rate: 1
-per_device_train_batch_size: 2
-max_steps: 2
-use_cpu: true
-bf16: false
-report_to: none
-"""
 
 
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory, load_module):
+def workplace(tmp_path_factory, load_module, tiny_recipe):
     """A folder with class folders of two clips each, and a recipe."""
     folder = tmp_path_factory.mktemp("workplace")
     write_clip = load_module(Path(__file__).with_name("training") / "rough_corpus.py").write_clip
@@ -181,7 +168,7 @@ def workplace(tmp_path_factory, load_module):
         (folder / "videos" / name).mkdir(parents=True)
         for number in range(2):
             write_clip(folder / "videos" / name / f"{number}.mp4", grey=100 * number)
-    (folder / "tiny.yaml").write_text(RECIPE, encoding="utf-8")
+    (folder / "tiny.yaml").write_text(f"{tiny_recipe}per_device_train_batch_size: 2\nmax_steps: 2\n", encoding="utf-8")
     return folder
 
 

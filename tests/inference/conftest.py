@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification, LGIFormerVideoProcessor
+from lgi_former import (
+    FacialExpressionPipeline,
+    LGIFormerConfig,
+    LGIFormerForVideoClassification,
+    LGIFormerVideoProcessor,
+)
+from lgi_former.image_processing import FaceCropper
 from lgi_former.training.quickstart.sample_clip import write_sample_clip
 
 
@@ -78,3 +84,11 @@ class SquareDetector:
 def square_detector():
     """A detector that finds the people of `people_video`."""
     return SquareDetector()
+
+
+@pytest.fixture
+def recognise(tiny_model, tiny_processor, square_detector):
+    """A pipeline that finds the people of `people_video`. Its windows are 0.64 seconds long (16 frames)."""
+    return FacialExpressionPipeline(
+        model=tiny_model(), video_processor=tiny_processor(), face_cropper=FaceCropper(square_detector), device="cpu"
+    )

@@ -7,20 +7,11 @@ import numpy as np
 import pytest
 
 from lgi_former import FacialExpressionPipeline, export_model
-from lgi_former.image_processing import FaceCropper
 from lgi_former.image_processing.decoding.frame_stream import FrameStream, TimedFrame
 from lgi_former.inference import live_frames
 from lgi_former.inference.live_frames import LiveFrames, NoMoreFramesError
 from lgi_former.inference.live_recognition import LiveRecognition
 from lgi_former.inference.loading import load_classifier
-
-
-@pytest.fixture
-def recognise(tiny_model, tiny_processor, square_detector):
-    """A pipeline that finds the people of `people_video`. Its windows are 0.64 seconds long (16 frames)."""
-    return FacialExpressionPipeline(
-        model=tiny_model(), video_processor=tiny_processor(), face_cropper=FaceCropper(square_detector), device="cpu"
-    )
 
 
 @pytest.fixture

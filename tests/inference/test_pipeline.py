@@ -28,17 +28,6 @@ from lgi_former.image_processing.faces.face_alignment import MEAN_LANDMARKS
 from lgi_former.inference import predict_video
 
 
-@pytest.fixture
-def recognise(tiny_model, tiny_processor, square_detector):
-    """A pipeline that finds the people of `people_video`. Its windows are 0.64 seconds long (16 frames)."""
-    return FacialExpressionPipeline(
-        model=tiny_model(),
-        video_processor=tiny_processor(),
-        face_cropper=FaceCropper(square_detector),
-        device="cpu",
-    )
-
-
 def windows_of(result, person=0):
     return [(entry["start"], entry["end"]) for entry in result["timeline"] if entry["person"] == person]
 

@@ -19,14 +19,6 @@ from lgi_former.inference import frame_iterator
 
 
 @pytest.fixture
-def recognise(tiny_model, tiny_processor, square_detector):
-    """A pipeline that finds the people of `people_video`. Its windows are 0.64 seconds long (16 frames)."""
-    return FacialExpressionPipeline(
-        model=tiny_model(), video_processor=tiny_processor(), face_cropper=FaceCropper(square_detector), device="cpu"
-    )
-
-
-@pytest.fixture
 def stream(recognise):
     """`stream(frames, **settings)`: the entries for frames of 32 x 32 pixels that are not cropped, in a list."""
     return lambda frames, **settings: list(recognise.stream(frames, **{"crop_faces": False, **settings}))

@@ -17,13 +17,7 @@ from lgi_former.training.run.arguments import RecipeTrainingArguments
 NUM_VIDEOS, TOTAL_BATCH, EPOCHS = 24, 6, 3
 STEPS_AN_EPOCH = NUM_VIDEOS // TOTAL_BATCH
 RENDEZVOUS = "is_host=false,last_call_timeout=10"  # seconds that the first agent waits for the second
-RECIPE = """
-config_overrides:
-  {patch_size: 4, region_size: [2, 2, 4], hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2,
-   intermediate_size: 16}
-image_size: 16
-num_frames: 4
-sampling_rate: 1
+RECIPE = """\
 train_data: [videos]
 eval_data: videos
 output_dir: run
@@ -33,22 +27,21 @@ logging_steps: 1
 save_strategy: steps
 save_steps: 2
 dataloader_num_workers: 0
-use_cpu: true
-bf16: false
-report_to: none
 resume_from_checkpoint: "true"
 """
 
 
 @pytest.fixture
-def agent(tmp_path, load_module):
+def agent(tmp_path, load_module, tiny_recipe):
     """Function `(nodes, processes, port, name)` that starts an agent of `torchrun`."""
     write_clip = load_module(Path(__file__).with_name("rough_corpus.py")).write_clip
     for number in range(NUM_VIDEOS):
         folder = tmp_path / "videos" / ("dark", "light")[number % 2]
         folder.mkdir(parents=True, exist_ok=True)
         write_clip(folder / f"{number}.mp4", grey=40 + 160 * (number % 2), count=6)
-    (tmp_path / "tiny.yaml").write_text(f"{RECIPE}num_train_epochs: {EPOCHS}\ntotal_batch_size: {TOTAL_BATCH}\n")
+    (tmp_path / "tiny.yaml").write_text(
+        f"{tiny_recipe}{RECIPE}num_train_epochs: {EPOCHS}\ntotal_batch_size: {TOTAL_BATCH}\n"
+    )
     started = []
 
     def start(nodes, processes, port, name="run"):

@@ -14,22 +14,13 @@ from lgi_former.training.data.annotations import load_annotations
 from lgi_former.training.run.run_data import name_of_source
 
 
-RECIPE = """
-config_overrides:
-  {patch_size: 4, region_size: [2, 2, 4], hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 2,
-   intermediate_size: 16}
-image_size: 16
-num_frames: 4
-sampling_rate: 1
+RECIPE = """\
 train_data: list.csv
 per_device_train_batch_size: 4
 base_learning_rate: 0.1
 randaugment_operations: 0
 logging_steps: 1
-use_cpu: true
-bf16: false
 disable_tqdm: true
-report_to: none
 seed: 3
 """
 CLASSES = {"dark": 40, "light": 200}
@@ -38,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("in_workplace")
 
 
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory, load_module):
+def workplace(tmp_path_factory, load_module, tiny_recipe):
     """A folder with 12 videos of four people, their list, and a list with 20 videos of one class and 1 of another."""
     folder = tmp_path_factory.mktemp("workplace")
     write_clip = load_module(Path(__file__).with_name("rough_corpus.py")).write_clip
@@ -56,7 +47,7 @@ def workplace(tmp_path_factory, load_module):
     names = [*names[:6], *(f"videos/dark/copy {number}.mp4" for number in range(6, 20))]
     lines = [*(f"{name} dark\n" for name in names), "videos/light/clip 0.mp4 light\n"]
     (folder / "rare.txt").write_text("".join(lines))
-    (folder / "tiny.yaml").write_text(RECIPE)
+    (folder / "tiny.yaml").write_text(tiny_recipe + RECIPE)
     return folder
 
 
