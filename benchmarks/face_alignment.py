@@ -30,7 +30,7 @@ LARGEST_ANGLE, PERIOD = 40, 4  # degrees and seconds of the rocking head
 
 
 def angle_at(setting: int | str, time: float) -> float:
-    """Degrees clockwise by which a frame is rotated."""
+    """The clockwise rotation of a frame in degrees."""
     return LARGEST_ANGLE * math.sin(2 * math.pi * time / PERIOD) if setting == ROCKING else setting
 
 
@@ -147,7 +147,7 @@ def main():
     print_header(["video", "rotation", "crops", "found", "mean angle", "largest angle", "spread", "step", "eyes"])
     for path in sorted(arguments.videos.iterdir()):
         video, rows = Video(path, detector, arguments.seconds), {}
-        if not any(eyes is not None for eyes in video.eyes):
+        if all(eyes is None for eyes in video.eyes):
             continue
         for setting in ANGLES:
             remembering, frames = RememberingDetector(detector), video.rotated(setting)

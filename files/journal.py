@@ -1,4 +1,4 @@
-"""A file of finished items, from which a killed run continues. Imports only the standard library."""
+"""A file of finished items. A killed run continues with it. Imports only the standard library."""
 
 import json
 import os

@@ -291,7 +291,7 @@ class _Track:
     Args:
         result: As for `annotate_video`.
         person: Number of the person.
-        scale: Factor by which the frames are enlarged.
+        scale: How many times larger the frames are drawn.
     """
 
     def __init__(self, result: dict, person: int, scale: int = 1):

@@ -167,8 +167,8 @@ class FacialExpressionPipeline(Pipeline):
             - `people` (`list[dict]`): `person`, `start`, `end` (seconds) and `scores`, the mean over windows.
             - `timeline` (`list[dict]`): For each window `person`, `start`, `end` and `scores`, in the order of the
               labels. With `return_boxes` also `boxes`: a row `time, left, top, right, bottom` (seconds, pixels) for
-              each frame. And `angles`: for each row, the degrees by which the box is rotated clockwise around its
-              centre. For a model with `config.frame_level`, each entry is a frame: its scores are the mean over
+              each frame. Also `angles`: for each row, the clockwise rotation of the box around its centre, in
+              degrees. For a model with `config.frame_level`, each entry is a frame: its scores are the mean over
               the windows that hold it.
 
         Raises:

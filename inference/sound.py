@@ -122,7 +122,7 @@ def open_sound(
     Args:
         video: Path of a video file. Folders, images and arrays have no sound.
         stream_number: Number of the video stream, as for `open_packets`.
-        start: Seconds in the video from which on the sound is read. They become 0.
+        start: The sound is read from this second of the video on. This moment becomes 0.
     """
     with contextlib.ExitStack() as stack:
         yield _open(Path(video), stream_number, start, stack) if isinstance(video, (str, os.PathLike)) else None

@@ -20,7 +20,7 @@ class PersonFrame:
         time (`float`): Seconds from the start of the video.
         pixels (`torch.Tensor`): Processed pixels, float (channels, height, width).
         box (`np.ndarray`, *optional*): The crop in the frame: left, top, right, bottom in pixels.
-        angle (`float`): Degrees by which the crop is rotated clockwise around its centre.
+        angle (`float`): Clockwise rotation of the crop around its centre, in degrees.
         shot (`int`): Number of the shot.
     """
 

@@ -35,7 +35,7 @@ class FrameIndex(NamedTuple):
     last: _Header
 
     def keyframe_before(self, stamp: int) -> int:
-        """The timestamp of the keyframe from which the frame with a timestamp is decoded."""
+        """The timestamp of the last keyframe at or before a timestamp. Decoding of that frame begins there."""
         return self.keyframes[bisect.bisect(self.keyframes, stamp) - 1]
 
 

@@ -91,7 +91,7 @@ WHOLE = Section()
 
 
 class Sampling(NamedTuple):
-    """The frames of a video from which clips are sampled.
+    """The frames of a video that clips may hold.
 
     Attributes:
         section (`Section`): They are shown in this part of the video.

@@ -30,7 +30,7 @@ class Face:
         person (`int`): Number of the person in the video, from 0. A person who returns after a cut, or after more than
             `max_gap` seconds, has a new number, unless people are identified.
         box (`np.ndarray`): The square to crop, float (4,): left, top, right, bottom in pixels.
-        angle (`float`): Degrees by which the square is rotated clockwise around its centre. 0 without alignment.
+        angle (`float`): Clockwise rotation of the square around its centre, in degrees. 0 without alignment.
     """
 
     person: int
@@ -208,7 +208,7 @@ def crop_face(image: np.ndarray, box: np.ndarray, size: int, angle: float = 0.0)
         image: uint8 (height, width, 3).
         box: Left, top, right, bottom edge in pixels, within the picture. They need not be whole numbers.
         size: Height and width of the result.
-        angle: Degrees by which the square is rotated clockwise around its centre.
+        angle: Clockwise rotation of the square around its centre, in degrees.
 
     Returns:
         uint8 (size, size, 3).

@@ -19,7 +19,7 @@ def face(degrees=0.0, side=80.0, centre=100 + 90j, move=0, box=BOX):
 
 
 def squint(size):
-    """Moves of the landmarks by which they fit no face: one eye is at the mouth."""
+    """Moves of the landmarks. After them, one eye is at the mouth, so they fit no face."""
     return np.array([size * 1j, 0, 0, 0, 0])
 
 
