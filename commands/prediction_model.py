@@ -30,12 +30,13 @@ class LoadedModel(NamedTuple):
 def load_model(args) -> LoadedModel:
     """Load the model that the options name.
 
-    The settings of reading are checked first: a missing backend is refused once, not for each video.
+    The settings of reading are checked first: a wrong time or a missing backend is refused once, not for each video.
 
     Raises:
         FacesExtraMissingError: If faces are to be cropped and the extra `faces` is not installed.
         ValueError: If a setting is impossible, or the model cannot be loaded.
     """
+    section_of(args)
     if args.backend is not None:
         chosen_backend(args.backend)
     with loading_errors(args.model):

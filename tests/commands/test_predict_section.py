@@ -94,6 +94,7 @@ def test_impossible_times_are_one_sentence(command, options, video, finetuned, t
     assert main([*words, *options]) == 2
     line = error_line()
     assert "is not a time in a video" in line or "must be later than start" in line
+    assert "cannot load the model" not in line
     assert not list(tmp_path.iterdir())
 
 

@@ -151,7 +151,7 @@ def _content(file: Path) -> bytes:
             return head + content.read()
     except OSError as error:
         raise AnnotationError(
-            f"'{file}' cannot be read as an annotation file or a folder of classes: {error.strerror}."
+            f"'{file}' cannot be read as an annotation file or a folder of classes: {error.strerror}. Check the path."
         ) from error
 
 

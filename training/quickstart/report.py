@@ -149,8 +149,8 @@ The faces are drawings. The figures show that the method learns, not how well it
 
 - *pre-trained*: {plan.pretraining_steps} steps of masked autoencoding on {plan.num_unlabelled + plan.num_labelled}
   videos without labels, then {plan.finetuning_steps} steps of fine-tuning on {plan.num_labelled} of them with labels.
-- *from scratch*: the same model, labels, steps and learning rate, without pre-training. It starts from the weights
-  from which pre-training started. Its learning rate is the same in all layers, because no layer has learnt anything.
+- *from scratch*: the same model, labels, steps and learning rate, without pre-training. It starts from the same
+  initial weights as pre-training. Its learning rate is the same in all layers, because no layer has learnt anything.
 - *time-order classes* show the same two expressions as another class, in the other order. A single frame cannot tell
   them apart.
 
