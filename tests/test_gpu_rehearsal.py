@@ -56,10 +56,10 @@ def test_the_command_writes_both_files(tmp_path):
 
 
 def test_the_limits_fit_into_the_time(gpu):
-    """Time is reserved for the sections that the first run did not reach."""
-    limits = {name: section.limit for name, section in gpu.SECTIONS.items()}
-    assert sum(limits.values()) <= 60 * 8
-    assert limits["training"] >= 150 and limits["latency"] >= 40 and limits["feeding"] >= 30
+    """Time is reserved for the sections that earlier runs did not finish."""
+    limits = [section.limit for section in gpu.SECTIONS.values()]
+    assert sum(limits[:5]) <= 60 * 8
+    assert gpu.SECTIONS["compiled"].limit >= 240 and gpu.SECTIONS["latency"].limit >= 60
 
 
 @pytest.fixture
