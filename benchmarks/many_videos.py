@@ -2,7 +2,8 @@
 
 Draws 500 short clips. The model is small and has random weights, or is that of `--model`. `--part speed` compares, in
 turns, a loop over `FacialExpressionPipeline` with `predict_videos` of several processes, and samples their memory and
-open files. `--part kills` runs `lgi-former predict --data`, kills it at random moments, and compares the tables with
+open files. `--part commands` compares calls of `lgi-former predict VIDEO` with `lgi-former predict --data`.
+`--part kills` runs `lgi-former predict --data`, kills it at random moments, and compares the tables with
 those of a run that was not killed. Prints tables.
 """
 
@@ -50,7 +51,7 @@ NUM_SAMPLES = 4
 def main():
     """Print the table of a part."""
     parser = make_parser(__doc__)
-    parser.add_argument("--part", choices=("speed", "kills"), default="speed")
+    parser.add_argument("--part", choices=("speed", "commands", "kills"), default="speed")
     parser.add_argument("--videos", type=int, default=500)
     parser.add_argument("--model", help="folder of a classifier (default: a small one with random weights)")
     parser.add_argument("--num_workers", type=int, nargs="+", default=[1, 2], help="processes, for --part speed")
@@ -63,6 +64,8 @@ def main():
         clips = [write_clip(Path(folder, f"{number:05}.mp4"), number) for number in range(args.videos)]
         if args.part == "speed":
             measure_speed(model, clips, args)
+        elif args.part == "commands":
+            measure_commands(model, clips, Path(folder))
         else:
             measure_kills(model, clips, Path(folder), args)
 
@@ -114,6 +117,20 @@ def measure_speed(model_folder: str, clips: list[str], args):
         memory, files = zip(*samples[name], strict=True)
         cells = [name, f"{median:.1f}", f"{len(clips) / median:.0f}", f"{loop / median:.2f}"]
         print_row([*cells, ", ".join(f"{size:.0f}" for size in memory), ", ".join(map(str, files))])
+
+
+def measure_commands(model: str, clips: list[str], folder: Path):
+    """Print the seconds of a command for each clip, and of one command for all."""
+    data = folder / "list.txt"
+    data.write_text("\n".join(clips))
+    print_header(["way", "seconds", "seconds per clip"])
+    all_at_once = ["--data", data, "--output", folder / "results.parquet"]
+    for name, calls in (("predict VIDEO", [[clip] for clip in clips]), ("predict --data", [all_at_once])):
+        start = time.perf_counter()
+        for words in calls:
+            subprocess.run(command(model, *words), check=True, capture_output=True)
+        seconds = time.perf_counter() - start
+        print_row([name, f"{seconds:.1f}", f"{seconds / len(clips):.2f}"])
 
 
 def sampled(results, count: int) -> list[tuple[float, int]]:
@@ -170,9 +187,14 @@ def kill_after(run: subprocess.Popen, count: int, folder: Path):
 
 def start(model: str, data: Path, output: Path) -> subprocess.Popen:
     """Start the command."""
-    words = ["predict", "--data", data, "--output", output, "--model", model, "--no_crop_faces", "--device", "cpu"]
-    command = [sys.executable, "-m", "lgi_former", *map(str, words)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    words = command(model, "--data", data, "--output", output)
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def command(model: str, *words) -> list[str]:
+    """The words of `lgi-former predict`."""
+    options = ["--model", model, "--no_crop_faces", "--device", "cpu"]
+    return [sys.executable, "-m", "lgi_former", "predict", *map(str, [*words, *options])]
 
 
 if __name__ == "__main__":

@@ -1,11 +1,8 @@
 """`lgi-former embed`."""
 
-import json
-import os
-import sys
 from pathlib import Path
 
-from ..messages import announce_if_slow, fail, first_line, note, shows_progress, silence_libraries
+from ..messages import announce_if_slow, fail, first_line, note, silence_libraries
 from .options import (
     MODEL_NAMES,
     add_data_root,
@@ -92,155 +89,65 @@ def run(args) -> int:
         )
     if args.no_cuts and not has_windows:
         args.parser.error("--no_cuts lets windows go over cuts: add --window or --stride")
-    section = section_of(args)
+    section_of(args)
     from ..conversion import model_folder
     from ..hub.loading import set_reading
-    from ..inference.embedding_file import SUFFIXES, table_beside
     from ..inference.loading import load_encoder
 
     silence_libraries()
-    check_output(args, SUFFIXES, [table_beside(args.output)] if args.output.endswith(".npy") else [])
-    videos, labels = _listed(args) if args.data else (args.videos, None)
-    if args.shard is not None:
-        videos, labels = videos[args.shard :: args.num_shards], labels and labels[args.shard :: args.num_shards]
+    listed = _checked_list(args)
     try:
         with announce_if_slow("Loading the model ..."):
-            model, processor = load_encoder(model_folder(args.model, args.revision), args.device)
+            folder = model_folder(args.model, args.revision)
+            model, processor = load_encoder(folder, args.device)
     except Exception as error:  # many libraries take part in loading
         return fail(f"cannot load the model: {first_line(error)}")
     set_reading(processor, args.backend, args.frame_order)
-    embed = _embed_list if args.data else _embed_each
-    return embed(model, processor, videos, labels, section, args)
+    from .embedding_rows import Embedder
+
+    embedder = Embedder(model, processor, args)
+    if listed is None:
+        writer = _embed_each(embedder, args)
+    else:
+        from .embedding_list import embed_list
+
+        writer = embed_list(embedder, listed, folder, args)
+    return _report_written(writer, embedder.num_failed, args)
 
 
-def _listed(args) -> tuple[list[str], list | None]:
-    """The videos of the list and their labels, by name if the list has names. The labels are None if it has none."""
-    from datasets import ClassLabel, List
+def _checked_list(args):
+    """The shard of the list, None without `--data`. The output is checked, too."""
+    from ..inference.embedding_file import SUFFIXES, table_beside
 
-    from ..hub.answer_kind import SEPARATOR
-    from ..training.data.annotations import load_wanted
-    from ..training.data.tasks import Wanted
-    from .listed_videos import list_videos
+    beside = [table_beside(args.output)] if args.output.endswith(".npy") else []
+    if args.data is None:
+        check_output(args, SUFFIXES, beside)
+        return None
+    from .embedding_list import list_with_labels
+    from .list_journal import may_continue
 
-    if _is_flat_folder(args.data) or args.data.lower().endswith(".parquet"):
-        listed = list_videos(args.data, args.data_root)
-        has_labels = "label" in listed.columns.column_names
-        return listed.videos, listed.columns["label"].to_pylist() if has_labels else None
-    annotations = load_wanted(args.data, args.data_root, Wanted(may_be_columns=False), one_label=False)
-    if "label" not in annotations.column_names:
-        return list(annotations["video"]), None
-    labels, feature = list(annotations["label"]), annotations.features["label"]
-    if isinstance(feature, ClassLabel):
-        labels = feature.int2str(labels)
-    elif isinstance(feature, List) and isinstance(feature.feature, ClassLabel):
-        labels = [SEPARATOR.join(feature.feature.int2str(several)) for several in labels]
-    return list(annotations["video"]), labels
+    check_output(args, SUFFIXES, beside, may_exist=may_continue(Path(args.output)))
+    with announce_if_slow("Reading the list ..."):
+        return list_with_labels(args).shard(args.num_shards, args.shard)
 
 
-def _is_flat_folder(path: str) -> bool:
-    """Whether a path is a folder without class folders."""
-    return os.path.isdir(path) and not any(e.is_dir() for e in os.scandir(path) if not e.name.startswith("."))
-
-
-def _embed_each(model, processor, videos: list[str], labels: list | None, section: dict, args) -> int:
-    """Embed videos into the output. Returns the exit status."""
+def _embed_each(embedder, args):
+    """Embed videos into the output. Returns its writer."""
     from ..inference.embedding_file import embedding_writer
 
     with embedding_writer(args.output) as writer:
-        failures = _embed_into(writer, model, processor, videos, labels, section, args)
-    return _report_written(writer, failures, args)
+        for index, rows in embedder.rows(args.videos):
+            for embedding, place in rows:
+                writer.write(embedding, video=args.videos[index], **place)
+    return writer
 
 
-def _embed_list(model, processor, videos: list[str], labels: list | None, section: dict, args) -> int:
-    """As `_embed_each`, with a journal of finished videos. A label belongs to the key of a video: it may change."""
-    from ..files import Journal, only_writer
-    from ..inference.embedding_file import embedding_writer
-    from .embedding_rows import JournalWriter
-    from .listed_videos import SECONDS_FOR_LOCK, journal_path
-
-    keys = [json.dumps([video, label], default=str) for video, label in zip(videos, labels or videos, strict=True)]
-    output = Path(args.output)
-    with only_writer(output.parent, f".{output.name}.lock", SECONDS_FOR_LOCK):
-        if args.overwrite:
-            journal_path(output).unlink(missing_ok=True)
-        journal = Journal(journal_path(output), _settings(model, processor, videos, section, args))
-        try:
-            rows = JournalWriter(journal)
-            todo = [index for index, key in enumerate(keys) if key not in journal]
-            if len(todo) < len(videos):
-                note(f"{len(videos) - len(todo)} of {len(videos)} videos are finished already.")
-            chosen = [videos[index] for index in todo], labels and [labels[index] for index in todo]
-            failures = _embed_into(
-                rows, model, processor, *chosen, section, args, lambda index: rows.finish(keys[todo[index]])
-            )
-            with embedding_writer(output) as writer:
-                for key in keys:
-                    if key in journal:
-                        rows.copy(key, writer)
-        finally:
-            journal.close()
-        journal.path.unlink()
-    return _report_written(writer, failures, args)
-
-
-def _settings(model, processor, videos: list[str], section: dict, args) -> dict:
-    """Everything that embeddings depend on."""
-    from ..conversion import model_folder
-    from .listed_videos import run_settings
-
-    names = ("level", "num_segments", "keep_views", "window", "stride", "no_cuts", "backend", "frame_order")
-    settings = run_settings(model, processor, model_folder(args.model, args.revision), videos, args)
-    return settings | section | {name: getattr(args, name) for name in names}
-
-
-def _embed_into(writer, model, processor, videos, labels, section, args, finish=lambda index: None) -> list[str]:
-    """Write the rows of each video, and call `finish` with its number. Returns the videos that failed."""
-    from tqdm import tqdm
-
-    from ..inference import embed_videos
-
-    failures = []
-    progress = tqdm(total=len(videos), unit="video", disable=len(videos) == 1 or not shows_progress())
-
-    def report(video, message):
-        failures.append(video)
-        progress.update()
-        with tqdm.external_write_mode():
-            print(f"lgi-former: {first_line(ValueError(message))}", file=sys.stderr)
-
-    embeddings = embed_videos(
-        *(model, processor, videos, args.level, args.num_segments),
-        window=args.window,
-        stride=args.stride,
-        cuts=not args.no_cuts,
-        **section,
-        batch_size=args.batch_size,
-        num_workers=args.num_workers,
-        on_failure=report,
-    )
-    with progress:
-        for embedding in embeddings:
-            columns = {"video": embedding.video}
-            if labels is not None:
-                label = labels[embedding.index]
-                columns |= label if isinstance(label, dict) else {"label": label}
-            times = embedding.times.round(3)
-            if args.keep_views or args.window is not None or args.stride is not None:
-                for view, (values, (start, end)) in enumerate(zip(embedding.views, times.tolist(), strict=True)):
-                    writer.write(values, **columns, view=view, start=start, end=end)
-            else:
-                writer.write(embedding.mean, **columns, start=float(times.min()), end=float(times.max()))
-            finish(embedding.index)
-            progress.update()
-    return failures
-
-
-def _report_written(writer, failures: list[str], args) -> int:
+def _report_written(writer, num_failed: int, args) -> int:
     """Print what was written. Returns the exit status."""
-    if not writer.num_rows and not failures:
+    if not writer.num_rows and not num_failed:
         note("There are no videos in this shard, so nothing is written.")
         return 0
     if not writer.num_rows:
         return fail(f"none of the videos could be embedded, so {args.output} is not written")
     print(f"{args.output}: {' x '.join(map(str, (writer.num_rows, *writer.shape)))}")
-    return 1 if failures else 0
+    return 1 if num_failed else 0

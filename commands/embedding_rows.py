@@ -1,31 +1,86 @@
-"""Rows of `lgi-former embed --data` in a journal, so that a run that was stopped continues."""
+"""The rows that `lgi-former embed` writes for a video, and their form in a journal."""
 
 import base64
+import sys
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
-from ..files import Journal
+from .. import inference
+from ..inference.embedding import VideoEmbedding
+from ..messages import first_line, shows_progress
+from .options import section_of
 
 
-class JournalWriter:
-    """Takes rows as the writer of `embedding_writer` does, and stores the rows of each finished video in a journal."""
+class Row(NamedTuple):
+    """An embedding and the columns that say where in the video it is: `view` of several, `start` and `end`."""
 
-    def __init__(self, journal: Journal):
-        self.journal = journal
-        self._rows = []
+    embedding: np.ndarray
+    columns: dict
 
-    def write(self, embedding: np.ndarray, **columns):
-        """Add a row of the current video."""
-        values = base64.b64encode(embedding.astype("<f4").tobytes()).decode()
-        self._rows.append({"shape": embedding.shape, "values": values, "columns": columns})
 
-    def finish(self, key: str):
-        """Store the rows of the current video."""
-        self.journal.append(key, self._rows)
-        self._rows = []
+class Embedder:
+    """Embeds videos with the options of the command.
 
-    def copy(self, key: str, writer):
-        """Write the rows of a finished video with a writer of `embedding_writer`."""
-        for row in self.journal.read(key):
-            values = np.frombuffer(base64.b64decode(row["values"]), "<f4").reshape(row["shape"])
-            writer.write(values, **row["columns"])
+    Attributes:
+        num_failed (`int`): Number of videos that cannot be embedded. They are reported on stderr.
+    """
+
+    def __init__(self, model, processor, args):
+        self.model, self.processor, self.args = model, processor, args
+        self.num_failed = 0
+
+    def rows(self, videos: list) -> Iterator[tuple[int, list[Row]]]:
+        """Yield the position and the rows of each video that can be embedded."""
+        progress = tqdm(total=len(videos), unit="video", disable=len(videos) == 1 or not shows_progress())
+
+        def report(video, message):
+            self.num_failed += 1
+            progress.update()
+            with tqdm.external_write_mode():
+                print(f"lgi-former: {first_line(ValueError(message))}", file=sys.stderr)
+
+        args = self.args
+        embeddings = inference.embed_videos(
+            *(self.model, self.processor, videos, args.level, args.num_segments),
+            window=args.window,
+            stride=args.stride,
+            cuts=not args.no_cuts,
+            **section_of(args),
+            batch_size=args.batch_size,
+            num_workers=args.num_workers,
+            on_failure=report,
+        )
+        with progress:
+            for embedding in embeddings:
+                yield embedding.index, list(self._rows_of(embedding))
+                progress.update()
+
+    def _rows_of(self, embedding: VideoEmbedding) -> Iterator[Row]:
+        times = embedding.times.round(3)
+        if self.args.keep_views or self.args.window is not None or self.args.stride is not None:
+            for view, (values, (start, end)) in enumerate(zip(embedding.views, times.tolist(), strict=True)):
+                yield Row(values, {"view": view, "start": start, "end": end})
+        else:
+            yield Row(embedding.mean, {"start": float(times.min()), "end": float(times.max())})
+
+
+def to_json(rows: list[Row]) -> list[dict]:
+    """Rows as JSON can store them."""
+    return [
+        {
+            "shape": row.embedding.shape,
+            "values": base64.b64encode(row.embedding.astype("<f4").tobytes()).decode(),
+            "columns": row.columns,
+        }
+        for row in rows
+    ]
+
+
+def from_json(rows: list[dict]) -> Iterator[Row]:
+    """The rows that `to_json` stored."""
+    for row in rows:
+        values = np.frombuffer(base64.b64decode(row["values"]), "<f4").reshape(row["shape"])
+        yield Row(values, row["columns"])

@@ -192,7 +192,13 @@ def add_output(parser: argparse.ArgumentParser, help_text: str):
     parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
 
 
-def check_output(args: argparse.Namespace, suffixes: Sequence[str], beside: Sequence[Path] = (), name: str = "output"):
+def check_output(
+    args: argparse.Namespace,
+    suffixes: Sequence[str],
+    beside: Sequence[Path] = (),
+    name: str = "output",
+    may_exist: bool = False,
+):
     """Check the file that an option names, before anything long is computed.
 
     Args:
@@ -200,6 +206,7 @@ def check_output(args: argparse.Namespace, suffixes: Sequence[str], beside: Sequ
         suffixes: Suffixes that the file may have.
         beside: Further files that will be written.
         name: Name of the option.
+        may_exist: Whether files may be replaced without `--overwrite`.
 
     Raises:
         ValueError: If the suffix is wrong, or one of the files exists and may not be replaced.
@@ -208,5 +215,5 @@ def check_output(args: argparse.Namespace, suffixes: Sequence[str], beside: Sequ
     if output.suffix not in suffixes:
         raise ValueError(f"--{name} {output} should end in {' or '.join(suffixes)}.")
     for path in (output, *beside):
-        if path.is_dir() or (path.exists() and not args.overwrite):
+        if path.is_dir() or (path.exists() and not (args.overwrite or may_exist)):
             raise ValueError(f"'{path}' is there already. Choose another --{name}, or pass --overwrite.")

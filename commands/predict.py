@@ -293,7 +293,8 @@ def _predictor(loaded, args):
 
     if args.num_segments is not None:
         set_reading(loaded.processor, args.backend, args.frame_order)
-        fields, section = loaded.kind.fields(), section_of(args)
+        section = section_of(args)
+        fields = loaded.kind.fields() | {name: section[name] for name in ("start", "end") if name in section}
         return lambda video: (
             vars(predict_video(loaded.model, loaded.processor, video, args.num_segments, **section)) | fields
         )

@@ -3,9 +3,7 @@
 Scores have their full precision, and people are counted from 1.
 """
 
-import contextlib
 import itertools
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -15,12 +13,12 @@ from pyarrow import csv
 
 from ..files import whole_file
 from ..hub.answer_kind import SEPARATOR, AnswerKind
+from ..inference.stored_settings import metadata_of
 from ..inference.timeline import shown_number
+from .listed_videos import SECTION_COLUMNS
 
 
 SUFFIXES = (".parquet", ".csv")
-SETTINGS = b"lgi_former"
-"""Key of the settings in the metadata of a Parquet file."""
 ROWS_AT_ONCE = 1000
 
 
@@ -35,28 +33,30 @@ class PredictionColumns:
     The videos have `video`, the columns of the list, `duration` (seconds) and `people` (their number), `expression`
     (the predicted labels), one for each label, `note` and `error`. Windows have `video`, `person`, `start`, `end`
     (seconds), `expression` and one for each label. With views instead of windows, videos have `num_views` instead of
-    duration and people. Columns of the list that have the name of another column get `list_` before it,
-    more than once if another column of the list has that name.
+    duration and people. If the list has sections, both have `SECTION_COLUMNS`. Columns of the list that have the name
+    of another column get `list_` before it, more than once if another column of the list has that name.
 
     Args:
         kind: What the scores are.
         listed: The columns of the list, without the videos.
         has_windows: Whether there are windows, or else views.
+        has_sections: Whether the list has sections.
     """
 
-    def __init__(self, kind: AnswerKind, listed: pa.Schema, has_windows: bool):
+    def __init__(self, kind: AnswerKind, listed: pa.Schema, has_windows: bool, has_sections: bool):
         self.kind, self.has_windows = kind, has_windows
         facts = {"duration": pa.float64(), "people": pa.int64()} if has_windows else {"num_views": pa.int64()}
-        fixed = {"video", *facts, "person", "start", "end", "expression", "note", "error"}
+        fixed = {"video", *SECTION_COLUMNS, *facts, "person", "start", "end", "expression", "note", "error"}
         self.titles = kind.titles(fixed)
         scores = {title: pa.float64() for title in self.titles.values()}
         last = {"note": pa.string(), "error": pa.string()}
         self.computed = pa.schema({**facts, "expression": pa.string(), **scores, **last})
-        names = _names_beside(("video", *facts, "expression", *scores, *last), listed.names)
+        source = {"video": pa.string()} | dict.fromkeys(SECTION_COLUMNS if has_sections else (), pa.float64())
+        names = _names_beside(("video", *SECTION_COLUMNS, *self.computed.names), listed.names)
         self.listed = pa.schema(list(zip(names, listed.types, strict=True)))
-        self.videos = pa.schema([("video", pa.string()), *self.listed, *self.computed])
+        self.videos = pa.schema([*source.items(), *self.listed, *self.computed])
         times = {"person": pa.int64(), "start": pa.float64(), "end": pa.float64()}
-        self.windows = pa.schema({"video": pa.string(), **times, "expression": pa.string(), **scores})
+        self.windows = pa.schema({**source, **times, "expression": pa.string(), **scores})
 
     def record(self, result: dict) -> dict:
         """What a journal stores of a result of `predict_videos`."""
@@ -102,7 +102,7 @@ def write_table(path: Path, schema: pa.Schema, rows: Iterable[dict], settings: d
         OSError: If the file cannot be written.
     """
     is_parquet = path.suffix == ".parquet"
-    schema = schema.with_metadata({SETTINGS: json.dumps(settings)})
+    schema = schema.with_metadata(metadata_of(settings))
     rows = iter(rows)
     with (
         whole_file(path) as unfinished,
@@ -110,19 +110,6 @@ def write_table(path: Path, schema: pa.Schema, rows: Iterable[dict], settings: d
     ):
         while some := list(itertools.islice(rows, ROWS_AT_ONCE)):
             writer.write(pa.RecordBatch.from_pylist(some, schema))
-
-
-def read_settings(path: Path) -> dict:
-    """The settings of a Parquet file that `write_table` wrote.
-
-    Raises:
-        ValueError: If another program wrote the file, or it is damaged or missing.
-    """
-    with contextlib.suppress(OSError, pa.ArrowException, ValueError, TypeError):
-        return json.loads((pq.read_schema(path).metadata or {})[SETTINGS])
-    raise ValueError(
-        f"'{path}' is missing, or this command did not write it. Choose another --output, or pass --overwrite."
-    )
 
 
 def read_rows(path: Path) -> Iterator[dict]:

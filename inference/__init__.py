@@ -8,6 +8,7 @@ from .exported_model import ExportedModel
 from .many_videos import VideoOutcome, predict_videos
 from .pipeline import FacialExpressionPipeline
 from .prediction import VideoPrediction, predict_video
+from .video_section import VideoSection
 
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "VideoEmbedding",
     "VideoOutcome",
     "VideoPrediction",
+    "VideoSection",
     "embed_video",
     "embed_videos",
     "predict_video",

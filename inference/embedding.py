@@ -110,6 +110,7 @@ def embed_videos(
     With `window` or `stride`, the views of a video are windows that slide over it, as in `FacialExpressionPipeline`.
 
     Args:
+        videos: Any inputs of the processor. The times of a `VideoSection` replace `start` and `end`.
         window: Seconds of a clip. The frames of the clip are evenly spaced in it. The default is that of the pipeline.
         stride: Seconds between the starts of two windows, rounded to a multiple of the time between two frames of a
             clip. The default is half a window.

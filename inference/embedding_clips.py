@@ -15,6 +15,7 @@ from ..image_processing.decoding.local_videos import has_content, video_name
 from ..image_processing.decoding.section import Section
 from ..image_processing.decoding.shots import find_cuts
 from ..image_processing.distinct_views import distinct_views
+from .video_section import video_and_section
 from .window_settings import WindowSteps, processed_picture
 from .windows import PersonFrame, Windows
 
@@ -64,19 +65,20 @@ class SegmentClips(Dataset):
         return len(self.videos)
 
     def __getitem__(self, index: int) -> VideoPart:
-        video = self.videos[index]
-        name = _name(video, index)
+        video, section = video_and_section(self.videos[index])
+        name, reading = _name(video, index), self.reading | section
         try:
             options = {"return_tensors": "pt", "return_metadata": True, "frame_times": True}
-            inputs = self.processor(video, **options, **self.sampling, **self.reading)
+            inputs = self.processor(video, **options, **self.sampling, **reading)
         except Exception as error:  # an error of one video must not stop the others
             return VideoPart(name, index, failure=str(error) or repr(error))
         clips, rows = distinct_views(inputs["pixel_values"])
-        return VideoPart(name, index, clips, rows, np.array([*map(self._seconds, inputs["video_metadata"])]))
+        section = Section.of(reading.get("start"), reading.get("end"))
+        times = [self._seconds(metadata, section) for metadata in inputs["video_metadata"]]
+        return VideoPart(name, index, clips, rows, np.array(times))
 
-    def _seconds(self, metadata: VideoMetadata) -> tuple[float, float]:
+    def _seconds(self, metadata: VideoMetadata, section: Section) -> tuple[float, float]:
         """The start of the first frame of a clip, and the time at which its last sampling step ends."""
-        section = Section.of(self.reading.get("start"), self.reading.get("end"))
         times, first, last = metadata.frame_times, metadata.frames_indices[0], metadata.frames_indices[-1]
         rate, step = self.processor.sampling_frame_rate, self.processor.sampling_rate
         end = times[min(last + step, len(times) - 1)] if rate is None else times[last] + step / rate
@@ -116,16 +118,16 @@ class WindowClips(IterableDataset):
         worker = get_worker_info()
         first, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
         for index in range(first, len(self.videos), step):
-            video = self.videos[index]
+            video, section = video_and_section(self.videos[index])
             name, failure = _name(video, index), None
             try:
-                yield from self._windows(video, name, index)
+                yield from self._windows(video, self.reading | section, name, index)
             except Exception as error:  # an error of one video must not stop the others
                 failure = str(error) or repr(error)
             yield VideoPart(name, index, failure=failure)
 
-    def _windows(self, video, name: str, index: int) -> Iterator[VideoPart]:
-        with open_frames(video, **self.reading) as stream:
+    def _windows(self, video, reading: dict, name: str, index: int) -> Iterator[VideoPart]:
+        with open_frames(video, **reading) as stream:
             if self.cuts:
                 find_cuts(stream)
             moments = ([self._frame(frame)] for frame in sample_in_time(stream, self.steps.step))

@@ -5,6 +5,7 @@ Rows are written one by one, because the tokens of a large corpus do not fit int
 
 import contextlib
 import csv
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,13 @@ import pyarrow.parquet as pq
 
 from ..files import unfinished
 from ..messages import escaped
+from .stored_settings import metadata_of, settings_beside
 
 
 SUFFIXES = (".npy", ".parquet")
 EMBEDDING_COLUMN = "embedding"
 ROWS_AT_ONCE = 256  # rows of a row group of Parquet
+ROWS_READ_AT_ONCE = 16
 
 
 @dataclass
@@ -44,21 +47,24 @@ def table_beside(path: str | Path) -> Path:
 
 
 @contextlib.contextmanager
-def embedding_writer(path: str | Path) -> Iterator["_Writer"]:
+def embedding_writer(path: str | Path, settings: dict | None = None) -> Iterator["_Writer"]:
     """Write a file of embeddings atomically. `write(embedding, **columns)` of the yielded object adds a row.
 
     The files get their names at the end of the `with` block. After an error, or without a row, nothing is written.
 
     Args:
         path: `.npy` or `.parquet`. Missing folders are created.
+        settings: What the embeddings depend on, for `read_settings`. None stores nothing.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    writer = {".npy": _NpyWriter, ".parquet": _ParquetWriter}[path.suffix](path)
+    writer = {".npy": _NpyWriter, ".parquet": _ParquetWriter}[path.suffix](path, settings)
     try:
         yield writer
         writer.close()
         if writer.num_rows:
+            if path.suffix == ".npy":
+                settings_beside(path).unlink(missing_ok=True)  # those of the embeddings that are replaced
             for partial, final in zip(writer.partial, writer.paths, strict=True):
                 partial.replace(final)
     finally:
@@ -69,8 +75,36 @@ def embedding_writer(path: str | Path) -> Iterator["_Writer"]:
                 partial.unlink(missing_ok=True)
 
 
-def read_embeddings(path: str | Path) -> EmbeddingTable:
+def iterate_embeddings(path: Path) -> Iterator[tuple[np.ndarray, dict]]:
+    """Yield the embedding, float32, and the columns of each row of a file that `embedding_writer` wrote.
+
+    Memory holds a few rows.
+
+    Raises:
+        ValueError: As `read_embeddings`, or if the table of an `.npy` file is missing.
+    """
+    if path.suffix == ".npy":
+        table = read_embeddings(path, mmap_mode="r")
+        if not table.columns:
+            raise ValueError(f"'{table_beside(path)}' is missing, so the rows of '{path}' are unknown.")
+        for index, embedding in enumerate(table.embeddings):
+            yield np.array(embedding), {name: values[index] for name, values in table.columns.items()}
+        return
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(ROWS_READ_AT_ONCE):
+            values, shape = batch[EMBEDDING_COLUMN], []
+            while pa.types.is_fixed_size_list(values.type):
+                shape.append(values.type.list_size)
+                values = values.flatten()
+            columns = batch.drop_columns([EMBEDDING_COLUMN]).to_pylist()
+            yield from zip(values.to_numpy().reshape(len(batch), *shape), columns, strict=True)
+
+
+def read_embeddings(path: str | Path, mmap_mode: str | None = None) -> EmbeddingTable:
     """Read a file that `embedding_writer` wrote.
+
+    Args:
+        mmap_mode: As for `numpy.load`, for `.npy`.
 
     Raises:
         ValueError: If there is no such file, or it has other content.
@@ -78,7 +112,8 @@ def read_embeddings(path: str | Path) -> EmbeddingTable:
     path = Path(path)
     try:
         if path.suffix == ".npy":
-            table = EmbeddingTable(np.load(path, allow_pickle=False), _read_rows(table_beside(path)))
+            array = np.load(path, mmap_mode, allow_pickle=False)
+            table = EmbeddingTable(array, _read_rows(table_beside(path)))
         elif path.suffix == ".parquet":
             columns = pq.read_table(path).to_pydict()
             table = EmbeddingTable(np.array(columns.pop(EMBEDDING_COLUMN), dtype=np.float32), columns)
@@ -129,11 +164,13 @@ class _Writer:
 
 
 class _NpyWriter(_Writer):
-    def __init__(self, path: Path):
-        super().__init__(path, table_beside(path))
+    def __init__(self, path: Path, settings: dict | None):
+        super().__init__(path, table_beside(path), *([settings_beside(path)] if settings is not None else []))
         self.array = self.partial[0].open("wb")
         self.table_file = self.partial[1].open("w", newline="", encoding="utf-8")
         self.table = csv.writer(self.table_file)
+        for file in self.partial[2:]:
+            file.write_text(json.dumps(settings))
 
     def _write_row(self, embedding: np.ndarray, columns: dict):
         if self.num_rows == 0:
@@ -156,8 +193,9 @@ class _NpyWriter(_Writer):
 
 
 class _ParquetWriter(_Writer):
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, settings: dict | None):
         super().__init__(path)
+        self.metadata = {} if settings is None else metadata_of(settings)
         self.rows = []
         self.file = None
 
@@ -178,7 +216,7 @@ class _ParquetWriter(_Writer):
         values = pa.array(embeddings.ravel())
         for size in reversed(embeddings.shape[1:]):
             values = pa.FixedSizeListArray.from_arrays(values, size)
-        table = pa.table(columns | {EMBEDDING_COLUMN: values})
+        table = pa.table(columns | {EMBEDDING_COLUMN: values}).replace_schema_metadata(self.metadata)
         if self.file is None:
             self.file = pq.ParquetWriter(self.partial[0], table.schema)
         self.file.write_table(table)

@@ -21,6 +21,7 @@ from .pipeline import DEFAULT_BATCH_SIZE, FacialExpressionPipeline
 from .prediction import answer_kind, prediction_of, score_clips, score_frames
 from .video_batches import compute_videos
 from .video_reading import Part
+from .video_section import VideoSection, video_and_section
 from .window_settings import check_batch_size
 from .windows import Clip, PersonFrame
 
@@ -50,7 +51,7 @@ class VideoOutcome:
 def predict_videos(
     model: PreTrainedModel,
     processor: BaseVideoProcessor,
-    videos: Iterable[str | os.PathLike],
+    videos: Iterable[str | os.PathLike | VideoSection],
     *,
     face_cropper: FaceCropper | None = None,
     num_segments: int | None = None,
@@ -66,7 +67,8 @@ def predict_videos(
     Args:
         model: A video classifier in eval mode, or an `ExportedModel`.
         processor: The processor of the model.
-        videos: Paths and URLs, or other single videos of the processor that have a name.
+        videos: Paths and URLs, or other single videos of the processor that have a name. The times of a
+            `VideoSection` replace `start` and `end` of the settings.
         face_cropper: As for `FacialExpressionPipeline`.
         num_segments: Average so many clips of whole frames, as `predict_video`, instead of windows over time. This
             needs `crop_faces=False`.
@@ -103,8 +105,9 @@ def predict_videos(
         task = _Windows(model, processor, face_cropper, batch_size, num_workers, settings)
     else:
         task = _Views(model, processor, num_segments, settings)
+    names = [video_name(video_and_section(video)[0]) for video in videos]
     computed = compute_videos(task, videos, batch_size, num_workers)
-    return (VideoOutcome(index, video_name(videos[index]), result, error) for index, result, error in computed)
+    return (VideoOutcome(index, names[index], result, error) for index, result, error in computed)
 
 
 class _Windows:
@@ -181,7 +184,8 @@ class _WindowReader:
     preprocessing: dict
 
     def __call__(self, video) -> Iterator[Part]:
-        with open_frames(video, **self.reading) as frames:
+        video, section = video_and_section(video)
+        with open_frames(video, **self.reading | section) as frames:
             clips = self.pipeline.preprocess(frames, **self.preprocessing)
             while some := list(itertools.islice(clips, CLIPS_AT_ONCE)):
                 self._process({id(frame): frame for clip in some for frame in clip.frames}.values())
@@ -224,7 +228,7 @@ class _Timeline:
     def result(self, video, end: tuple[dict, list[str]]) -> dict:
         """The result of the video."""
         self._add(self.frame_scores.rest())
-        return self.pipeline.result(video, self.entries, *end)
+        return self.pipeline.result(video_and_section(video)[0], self.entries, *end)
 
 
 class _Views:
@@ -262,7 +266,8 @@ class _ViewReader:
     settings: dict  # of a call of the processor
 
     def __call__(self, video) -> Iterator[Part]:
-        views = self.processor(video, return_tensors="pt", **self.settings)["pixel_values"]
+        video, section = video_and_section(video)
+        views = self.processor(video, return_tensors="pt", **self.settings | section)["pixel_values"]
         distinct, view_index = distinct_views(views)
         yield Part(pixel_values=distinct.numpy(), clips=[None] * len(distinct), end=view_index.numpy())
 
@@ -280,5 +285,5 @@ class _MeanOfViews:
 
     def result(self, video, view_index) -> dict:
         """The result of the video."""
-        scores = torch.cat(self.scores)
+        scores, video = torch.cat(self.scores), video_and_section(video)[0]
         return vars(prediction_of(video, scores, torch.from_numpy(view_index), self.kind)) | self.kind.fields()

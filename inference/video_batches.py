@@ -54,7 +54,8 @@ def compute_videos(
 ) -> Iterator[tuple[int, Any, str | None]]:
     """Yield the number, the result and the error of each video, as soon as it is complete.
 
-    One of result and error is None. Errors of the model fail only the videos that cause them.
+    One of result and error is None. Errors of the model and of a collector fail only the videos that
+    cause them.
 
     Args:
         num_workers: As for `read_videos`.
@@ -100,7 +101,7 @@ class _Batches:
             self.clips += [_Clip(index, *clip) for clip in zip(pixels, part.clips, strict=True)]
         self.open[index].waiting += len(part.clips)
         self.open[index].end = part.end
-        yield from self._complete(index)
+        yield from self._collect(index)
 
     def compute(self, num_clips: int) -> Iterator[tuple[int, Any, str | None]]:
         """Compute the next `num_clips` clips, or those that are left."""
@@ -123,15 +124,27 @@ class _Batches:
             return
         parts = outputs.split([len(clips) for clips in of_videos.values()])
         for (index, clips), its_outputs in zip(of_videos.items(), parts, strict=True):
-            self.open[index].collector.add([clip.description for clip in clips], its_outputs)
-            self.open[index].waiting -= len(clips)
-            yield from self._complete(index)
+            yield from self._collect(index, [clip.description for clip in clips], its_outputs)
 
-    def _complete(self, index: int) -> Iterator[tuple[int, Any, str | None]]:
+    def _collect(
+        self, index: int, clips: Sequence = (), outputs: torch.Tensor | None = None
+    ) -> Iterator[tuple[int, Any, str | None]]:
+        """Collect the outputs for clips of a video. Yield the video if it is complete now."""
         video = self.open[index]
-        if video.end is not None and video.waiting == 0:
-            del self.open[index]
-            yield index, video.collector.result(self.videos[index], video.end), None
+        try:
+            if outputs is not None:
+                video.collector.add(clips, outputs)
+                video.waiting -= len(clips)
+            if video.end is None or video.waiting:
+                return
+            result = video.collector.result(self.videos[index], video.end)
+        except Exception as error:  # an error of one video must not stop the others
+            if is_out_of_memory(error):
+                raise
+            yield self._fail(index, first_line(error))
+            return
+        del self.open[index]
+        yield index, result, None
 
     def _fail(self, index: int, error: str) -> tuple[int, None, str]:
         self._drop(index)

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from ..messages import first_line
+from .video_section import video_and_section
 
 
 PARTS_AHEAD = 2  # of each process, read but not yet sent
@@ -75,7 +76,7 @@ def read_videos(reader: Reader, videos: Sequence, num_workers: int = 0) -> Itera
         for index, video in enumerate(videos):
             yield from _parts_of(reader, video, index)
         return
-    for video in videos:
+    for video, _ in map(video_and_section, videos):
         if not isinstance(video, (str, os.PathLike)):  # pixels could fill a pipe that nobody reads
             raise ValueError(f"Processes read paths, not a {type(video).__name__}. Read it with num_workers=0.")
     todo = deque(range(len(videos)))

@@ -106,6 +106,7 @@ class FrameStream:
             the last frame of a whole video, this is its duration.
         cuts (`list[float]`): Times at which a new shot begins, in seconds, up to the latest frame. Only `find_cuts`
             fills it.
+        is_read (`bool`): Whether reading has begun.
     """
 
     def __init__(
@@ -126,6 +127,7 @@ class FrameStream:
         self.start, self.end = section
         self.passed = self.start
         self.cuts = []
+        self.is_read = False
         self._section = section
         self._name = name
         self._last_notes = last_notes
@@ -147,6 +149,7 @@ class FrameStream:
         return max(seconds, 0.0) if math.isfinite(seconds) else None
 
     def __iter__(self) -> Iterator[TimedFrame]:
+        self.is_read = True
         for frame in self.frames:
             self.passed = min(frame.time + self._duration_of(frame), self.end)
             yield frame

@@ -44,7 +44,12 @@ def find_cuts(stream: FrameStream):
     Each frame gets `shot`, the number of its shot from 0. `stream.cuts` gets the time of the first frame of each later
     shot, in seconds. A frame that may be the first of a shot waits for the frames of the next 0.25 seconds, and for
     two frames at least. Other frames do not wait. A shot lasts for at least 0.25 seconds.
+
+    Raises:
+        RuntimeError: If reading has begun.
     """
+    if stream.is_read:
+        raise RuntimeError("Cuts must be looked for before the first frame is read. Open the video again.")
     stream.frames = _Shots(stream.frames, stream.cuts).numbered()
 
 

@@ -1,8 +1,10 @@
 """`lgi-former embed`: files, labels and errors."""
 
 import itertools
+import math
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ from lgi_former import LGIFormerVideoProcessor
 from lgi_former.commands.cli import main
 from lgi_former.inference import embed_videos
 from lgi_former.inference.embedding_file import read_embeddings
+from lgi_former.inference.loading import load_encoder
 
 
 def _embed(*arguments):
@@ -123,6 +126,89 @@ def test_a_list_that_was_stopped_continues(name, finetuned, video, tmp_path, mon
     np.testing.assert_array_equal(resumed.embeddings, whole.embeddings)
     assert calls == [["a.mp4", "b.mp4", "c.mp4"]]
     assert not list(tmp_path.glob("*.journal"))
+
+
+@pytest.fixture
+def embedded(monkeypatch):
+    """A list that gets the names of the videos of each call of `embed_videos`."""
+    calls = []
+
+    def record(model, processor, videos, *arguments, **options):
+        calls.append([os.path.basename(getattr(video, "video", video)) for video in videos])
+        return embed_videos(model, processor, videos, *arguments, **options)
+
+    monkeypatch.setattr("lgi_former.inference.embed_videos", record)
+    return calls
+
+
+@pytest.mark.parametrize("name", ["faces.npy", "faces.parquet"])
+def test_a_complete_output_continues(name, finetuned, video, tmp_path, embedded, capsys):
+    """A failed video is tried again, a new one is added, and nothing is computed twice."""
+    for copy in "ab":
+        shutil.copy(video, tmp_path / f"{copy}.mp4")
+    words = ["--data", tmp_path / "list.txt", "--model", finetuned, "--output", tmp_path / name, "--keep_views"]
+    words += ["--num_segments", 2]
+    (tmp_path / "list.txt").write_text("a.mp4 sad\nlate.mp4 sad\na.mp4 happy\n")
+    assert _embed(*words) == 1
+    shutil.copy(video, tmp_path / "late.mp4")
+    (tmp_path / "list.txt").write_text("b.mp4 sad\nlate.mp4 sad\na.mp4 happy\n")
+    assert _embed(*words) == 0
+    assert _embed(*words) == 0
+    assert embedded == [["a.mp4", "late.mp4"], ["b.mp4", "late.mp4"], []]
+    assert not list(tmp_path.glob("*.journal"))
+    assert _embed(*words, "--level", "region") == 2
+    assert "level was 'clip' and is 'region'" in capsys.readouterr().err
+    whole = tmp_path / f"whole-{name}"
+    assert _embed(*words, "--output", whole) == 0
+    resumed, whole = read_embeddings(tmp_path / name), read_embeddings(whole)
+    assert resumed.columns == whole.columns and resumed.columns["view"] == 3 * [0, 1]
+    np.testing.assert_array_equal(resumed.embeddings, whole.embeddings)
+
+
+def test_a_run_that_was_stopped_before_it_deleted_its_journal_continues(
+    finetuned, video, tmp_path, monkeypatch, embedded
+):
+    unlink = Path.unlink
+
+    def stop_at_journal(path, **options):
+        if path.name == "faces.npy.journal":
+            raise KeyboardInterrupt
+        unlink(path, **options)
+
+    (tmp_path / "list.txt").write_text(f"{video}\n")
+    words = ["--data", tmp_path / "list.txt", "--model", finetuned, "--output", tmp_path / "faces.npy"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", stop_at_journal)
+        assert _embed(*words) == 130
+    assert np.load(tmp_path / "faces.npy").shape == (1, 32)
+    assert _embed(*words) == 0
+    assert embedded == [["face.mp4"], []]
+
+
+def test_output_of_other_runs_is_not_continued(finetuned, video, tmp_path, error_line):
+    """Not that of a run without a list, also if it replaces the output of a list."""
+    (tmp_path / "list.txt").write_text(f"{video}\n")
+    words = ["--model", finetuned, "--output", tmp_path / "faces.npy"]
+    assert _embed("--data", tmp_path / "list.txt", *words) == 0
+    assert _embed(video, video, *words, "--overwrite") == 0
+    assert _embed("--data", tmp_path / "list.txt", *words) == 2
+    assert "is there already" in error_line()
+
+
+def test_a_list_may_have_sections(finetuned, video, tmp_path, embedded):
+    """Twice, from the beginning and from the complete output."""
+    (tmp_path / "list.csv").write_text(f"path,label,start,end\n{video},a,0:01,\n{video},b,,1.5\n{video},c,1.0,\n")
+    words = ["--data", tmp_path / "list.csv", "--model", finetuned, "--window", "2.56", "--output"]
+    for name in ("faces.parquet", "faces.npy"):
+        for _ in range(2):
+            assert _embed(*words, tmp_path / name) == 0
+        columns = read_embeddings(tmp_path / name).columns
+        assert columns["label"] == ["a", "b", "c"]
+        assert columns["section_start"] == [1, 0, 1] and columns["section_end"] == [math.inf, 1.5, math.inf]
+        assert columns["start"] == [1, 0, 1] and columns["end"] == [2.56, 1.5, 2.56]
+    assert embedded == [["face.mp4", "face.mp4"], []] * 2
+    one = embed_videos(*load_encoder(finetuned, "cpu"), [video], start=1, window=2.56)
+    np.testing.assert_allclose(read_embeddings(tmp_path / "faces.npy").embeddings[0], next(one).views[0], atol=1e-6)
 
 
 def test_folders_parquet_lists_and_shards(finetuned, video, tmp_path):

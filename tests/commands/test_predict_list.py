@@ -1,5 +1,6 @@
 """`lgi-former predict --data`: lists, tables, and runs that are killed, repeated or changed."""
 
+import math
 import multiprocessing
 import os
 import signal
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from lgi_former import FacialExpressionPipeline, LGIFormerForVideoClassification
-from lgi_former.commands import prediction_list
+from lgi_former.commands import list_journal, prediction_list
 from lgi_former.commands.cli import main
 from lgi_former.files import Journal
 from lgi_former.inference.loading import load_classifier
@@ -49,7 +50,7 @@ def predicted(monkeypatch):
     calls, original = [], prediction_list.predict_videos
 
     def record(model, processor, videos, **settings):
-        calls.append([os.path.basename(video) for video in videos])
+        calls.append([os.path.basename(getattr(video, "video", video)) for video in videos])
         return original(model, processor, videos, **settings)
 
     monkeypatch.setattr(prediction_list, "predict_videos", record)
@@ -291,9 +292,9 @@ def test_wrong_uses_are_refused(folder, predict, tmp_path, capsys):
 
 
 def test_two_runs_into_one_output_are_refused(folder, predict, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(prediction_list, "SECONDS_FOR_LOCK", 0.1)
+    monkeypatch.setattr(list_journal, "SECONDS_FOR_LOCK", 0.1)
     data = write_list(folder, "c.mp4", header="path")
-    with prediction_list.only_writer(tmp_path, ".results.parquet.lock"):
+    with list_journal.only_writer(tmp_path, ".results.parquet.lock"):
         assert predict(data, tmp_path / "results.parquet") == 2
         assert "Another process is writing" in capsys.readouterr().err
         assert predict(data, tmp_path / "others.parquet") == 0
@@ -315,3 +316,50 @@ def test_a_full_disk_and_ctrl_c_leave_a_run_that_continues(
     assert "The same command continues." in capsys.readouterr().err
     assert predict(data, tmp_path / "results.parquet") == 0
     assert predicted == [["c.mp4", "a b.mp4"], ["c.mp4", "a b.mp4"] if failing == "append" else []]
+
+
+def test_a_complete_csv_table_continues(folder, predict, predicted, tmp_path):
+    data = write_list(folder, "c.mp4", "broken.mp4", header="path")
+    assert predict(data, tmp_path / "results.csv") == 1
+    before = (tmp_path / "results.csv").read_bytes(), (tmp_path / "results.windows.csv").read_bytes()
+    assert predict(data, tmp_path / "results.csv") == 1
+    assert predicted == [["c.mp4", "broken.mp4"], ["broken.mp4"]]
+    assert before == ((tmp_path / "results.csv").read_bytes(), (tmp_path / "results.windows.csv").read_bytes())
+
+
+def test_a_list_may_have_sections(folder, predict, predicted, finetuned, tmp_path):
+    """The same section twice, a whole video, and a section that begins after the video ends."""
+    rows = "c.mp4,0.64,0:01.92", "c.mp4,,", "c.mp4,.64,1.92", "c.mp4,3,", "c.mp4,1,"
+    data, output = write_list(folder, *rows, header="path,start,End"), tmp_path / "results.parquet"
+    for _ in range(2):
+        assert predict(data, output, "--window", 0.64) == 1
+        videos, windows = pd.read_parquet(output), pd.read_parquet(tmp_path / "results.windows.parquet")
+        assert list(videos["start"]) == ["0.64", "", ".64", "3", "1"]
+        assert list(videos["section_start"]) == [0.64, 0, 0.64, 3, 1]
+        assert list(videos["section_end"]) == [1.92, math.inf, 1.92, math.inf, math.inf]
+        assert list(videos["duration"].fillna(-1)) == [1.28, 2.56, 1.28, -1, 1.56]
+        assert "ends after 2.560 seconds" in videos["error"][3]
+        sections = windows.groupby(["section_start", "section_end"])["start"].agg(list).to_dict()
+        assert sections[0.64, 1.92] == [0.64, 0.96, 1.28]
+        assert {start: len(starts) for (start, _), starts in sections.items()} == {0.64: 3, 0: 7, 1: 4}
+    assert predicted == [["c.mp4"] * 4, ["c.mp4"]]
+    model, processor = load_classifier(finetuned, "cpu")
+    recognise = FacialExpressionPipeline(model=model, video_processor=processor, crop_faces=False, window=0.64)
+    expected = recognise(str(folder / "c.mp4"), start=0.64, end=1.92)["scores"]
+    assert {label: videos[label][2] for label in LABELS} == pytest.approx(expected, abs=1e-6)
+
+
+def test_wrong_sections_of_a_list_are_refused(folder, predict, tmp_path, capsys):
+    for header, row, options, message in [
+        ("path,start,end", "c.mp4,2,1", [], "video 1 ("),
+        ("path,start", "c.mp4,1:75", [], "start='1:75' is not a time in a video"),
+        ("path,end", "c.mp4,0", [], "must be later than start=0"),
+        ("path,end", "c.mp4,1", ["--start", 1], "leave out --start and --end"),
+        ("path,end,END", "c.mp4,1,2", [], "several columns 'end'"),
+    ]:
+        assert predict(write_list(folder, row, header=header), tmp_path / "results.parquet", *options) == 2
+        assert message in capsys.readouterr().err
+    for start in (-1.0, math.nan, True):
+        pd.DataFrame({"video": ["c.mp4"], "start": [start]}).to_parquet(folder / "list.parquet")
+        status = predict(folder / "list.parquet", tmp_path / "results.parquet")
+        assert status == (0 if start is math.nan else 2)  # pandas writes no content for NaN

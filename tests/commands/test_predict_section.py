@@ -65,6 +65,7 @@ def test_segments_are_sampled_from_the_section(predict, video, finetuned, tmp_pa
     part = json.loads(predict("--json", "--num_segments", "2", name=str(tmp_path / "part.mkv"))[1])
     section = result("--num_segments", "2", "--start", "1", "--end", "2")
     assert section["num_views"] == part["num_views"] == 2
+    assert (section["start"], section["end"]) == (1, 2)
     assert section["scores"] == pytest.approx(part["scores"], abs=1e-4)
 
 

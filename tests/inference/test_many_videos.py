@@ -12,6 +12,7 @@ from lgi_former import FacialExpressionPipeline
 from lgi_former.image_processing import FaceCropper
 from lgi_former.inference import many_videos, predict_video, predict_videos
 from lgi_former.inference.video_reading import Part, read_videos
+from lgi_former.inference.video_section import VideoSection
 
 
 SETTINGS = {"crop_faces": False, "window": 0.64}
@@ -221,6 +222,39 @@ def test_an_error_of_the_model_fails_only_its_video(tiny_model, tiny_processor, 
     assert outcomes[1].error == "RuntimeError: no such kernel"
     assert_same(outcomes[0].result, expected[0])
     assert_same(outcomes[2].result, expected[1])
+
+
+@pytest.mark.parametrize("method", ["add", "result"])
+def test_an_error_at_the_end_of_a_video_fails_only_this_video(tiny_model, tiny_processor, videos, monkeypatch, method):
+    original = getattr(many_videos._Timeline, method)
+
+    def fail_for_one(timeline, first, *rest):
+        if first == videos[1] or (len(first) > 3 and method == "add"):
+            raise KeyError("scores")
+        return original(timeline, first, *rest)
+
+    monkeypatch.setattr(many_videos._Timeline, method, fail_for_one)
+    some = [videos[0], videos[1], videos[3]]
+    found = list(predict_videos(tiny_model(), tiny_processor(), some, batch_size=64, **SETTINGS))
+    outcomes = {outcome.index: outcome for outcome in found}
+    assert len(found) == 3 and outcomes[1].error == "KeyError: 'scores'"
+    assert outcomes[0].error is None and outcomes[2].error is None
+
+
+def test_sections_of_single_videos(tiny_model, tiny_processor, videos):
+    """They replace the section of all videos, also with processes and for views."""
+    model, processor = tiny_model(), tiny_processor()
+    section = VideoSection(videos[1], 0.4, "0:01.2")
+    for settings in ({}, {"num_segments": 2, "window": None}):
+        both = SETTINGS | settings | {"start": 0.2}
+        found = predict_videos(model, processor, [section, videos[1]], num_workers=1, **both)
+        results = {outcome.index: outcome for outcome in found}
+        for index, times in enumerate([{"start": 0.4, "end": 1.2}, {}]):
+            (expected,) = predict_videos(model, processor, [videos[1]], **both | times)
+            assert results[index].video == videos[1]
+            assert_same(results[index].result, expected.result)
+    with pytest.raises(ValueError, match="end=1 must be later than start=2"):
+        VideoSection(videos[1], 2, 1)
 
 
 def test_memory_of_the_device_stops_everything(tiny_model, tiny_processor, videos):

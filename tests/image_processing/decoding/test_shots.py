@@ -155,6 +155,13 @@ def test_a_file_is_cut_as_its_frames(tmp_path):
     assert sampled == [(pytest.approx(0.1 * k), int(k >= 8)) for k in range(16)]
 
 
+def test_cuts_are_not_looked_for_too_late():
+    with open_frames(scene(0, 4)) as stream:
+        next(iter(stream))
+        with pytest.raises(RuntimeError, match="before the first frame is read"):
+            find_cuts(stream)
+
+
 def test_few_frames_are_in_memory():
     video = np.concatenate([scene(seed, 20) for seed in range(8)])
     held, alive = [], weakref.WeakSet()
