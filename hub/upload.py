@@ -64,10 +64,11 @@ def files_to_upload(model_dir: str | os.PathLike, repo_id: str, staging: str | o
         Paths by name.
 
     Raises:
-        OSError, ValueError: If the directory has no model with its weights.
+        OSError, ValueError: If the directory has no model with its weights, or the weights are damaged.
     """
     from .model_card import card_for_repository
     from .repository_files import ADAPTER_CONFIG, check_uploadable, model_files
+    from .weight_files import check_weight_files
 
     model_dir = Path(model_dir)
     if not model_dir.is_dir():
@@ -78,6 +79,7 @@ def files_to_upload(model_dir: str | os.PathLike, repo_id: str, staging: str | o
         raise FileNotFoundError(f"{model_dir} is not a model's directory: it has no config.json.")
     if not any(name.endswith(".safetensors") for name in files):
         raise FileNotFoundError(f"{model_dir} has no weights to upload (model.safetensors).")
+    check_weight_files(model_dir)
     if "config.json" in files:
         save_missing_code(model_dir, staging)
         card = card_for_repository(model_dir, repo_id)
