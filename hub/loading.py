@@ -6,13 +6,11 @@ models of other families use the code of Transformers.
 
 import contextlib
 import os
-import pickle
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import (
     MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING,
     AutoConfig,
@@ -214,7 +212,9 @@ def load_weights(
     with loading_errors(model_name_or_path), without_load_report(), whole as name:
         try:
             model, loading_info = auto_class.from_pretrained(name, config=config, revision=revision, **options)
-        except (RuntimeError, pickle.UnpicklingError, SafetensorError, EOFError) as error:
+        except (OSError, ValueError, ImportError):
+            raise
+        except Exception as error:  # damaged weights have many errors
             raise ValueError(
                 f"{weights_path(model_name_or_path)} cannot be loaded: {first_line(error).rstrip('.')}. {COPY_AGAIN}"
             ) from error

@@ -11,6 +11,7 @@ from transformers.utils import ADAPTER_SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAM
 
 from ..saving import damaged_weights
 from .json_objects import read_object
+from .wrong_fields import made_from_file
 
 
 Shapes = dict[str, tuple[int, ...]]
@@ -101,26 +102,34 @@ def check_shapes(folder: str | os.PathLike, config: PreTrainedConfig, shapes: Sh
         folder: The local folder of both.
         config: The configuration that is stored there.
         shapes: Shapes of the stored weights by name.
-        make_model: Makes the model of a configuration. It is called once, on the meta device.
+        make_model: Makes the model of a configuration. It is called on the meta device.
 
     Raises:
-        ValueError: If a weight has another shape. The error names the files, and fields that could be wrong.
+        ValueError: If there is no such model, or a weight has another shape. The error names the files, and fields
+            that could be wrong.
     """
     if not shapes or getattr(config, "quantization_config", None):
         return
+    path = os.path.join(folder, "config.json")
     for field in ("num_hidden_layers", "decoder_num_hidden_layers"):
         if getattr(config, field, 0) > max(len(shapes), 100):
             raise ValueError(
-                f"{os.path.join(folder, 'config.json')} has {field}={getattr(config, field)}, but "
+                f"{path} has {field}={getattr(config, field)}, but "
                 f"{weights_path(folder)} has only {len(shapes)} weights. {COPY_AGAIN}"
             )
     with torch.device("meta"):
-        expected = {name: tuple(weight.shape) for name, weight in make_model(config).state_dict().items()}
+        model = made_from_file(
+            path,
+            read_object(path),
+            lambda fields: make_model(type(config).from_dict(fields)),
+            lambda: make_model(config),
+        )
+    expected = {name: tuple(weight.shape) for name, weight in model.state_dict().items()}
     for name in sorted(shapes.keys() & expected.keys()):
         if shapes[name] != expected[name]:
             raise ValueError(
                 f"{weights_path(folder)} has the weight {name} of shape {shapes[name]}, but "
-                f"{os.path.join(folder, 'config.json')} describes {expected[name]}{_fields(config, expected[name])}. "
+                f"{path} describes {expected[name]}{_fields(config, expected[name])}. "
                 "Give the configuration that was saved with the weights."
             )
 

@@ -59,7 +59,7 @@ def add_evil(folder, ran, file, in_a_repository, **fields):
 
 COMMANDS = {
     "predict": ["predict", "--sample", "--model", "M", "--no_crop_faces"],
-    "embed": ["embed", "V", "--model", "M", "--output", "O.npy", "--no_crop_faces"],
+    "embed": ["embed", "V", "--model", "M", "--output", "O.npy"],
     "reconstruct": ["reconstruct", "V", "--model", "M", "--output", "O.png"],
     "attention": ["visualize", "attention", "V", "--model", "M", "--output", "O.png"],
     "export": ["export", "M", "O"],
