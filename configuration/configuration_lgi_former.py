@@ -11,6 +11,7 @@ from transformers.activations import ACT2FN
 from ..saving import ConfigSavedWithCode
 
 
+_PROBLEM_TYPES = (None, "single_label_classification", "multi_label_classification", "regression")
 ROUNDING = 0.01
 """Difference to a whole number of tokens that comes from the rounding of a share."""
 
@@ -317,6 +318,9 @@ class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
                 f"head_activation={self.head_activation!r} clashes with problem_type='multi_label_classification', "
                 "whose loss applies the sigmoid itself. Use head_activation=None."
             )
+        if self.problem_type not in _PROBLEM_TYPES:
+            known = ", ".join(map(repr, _PROBLEM_TYPES))
+            raise ValueError(f"problem_type={self.problem_type!r} is not one of {known}.")
         if self.problem_type == "single_label_classification" and self.num_labels == 1:
             raise ValueError(
                 "problem_type='single_label_classification' needs at least two labels, because the score of one label "

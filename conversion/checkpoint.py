@@ -1,14 +1,14 @@
 """What published checkpoints of both families have in common: sizes in the weights, and arguments of the script."""
 
-import re
-
 import torch
 from transformers import PreTrainedConfig
 
-from .published_file import PublishedFile
+from .published_file import PublishedFile, names_in_words
 
 
 _PUBLISHED_HEAD_DIM = 64
+_MAX_TOKENS = 2**15
+"""Tokens of a clip: 800 in published models, and 32,768 for 64 frames of 512 x 512 pixels."""
 
 
 class Checkpoint:
@@ -54,8 +54,38 @@ class Checkpoint:
         if self.kind == "pretraining":
             inferred |= self._decoder_sizes()
         if self.kind == "classification":
-            inferred["num_labels"] = self.weights["head.weight"].shape[0]
-        return self.config_class(**{**inferred, **self._heads(inferred, fields), **fields})
+            inferred["num_labels"] = self.shape("head.weight", 2)[0]
+        fields = {**inferred, **self._heads(inferred, fields), **fields}
+        try:
+            config = self.config_class(**fields)
+        except ValueError as error:
+            raise ValueError(f"{self.path} does not describe a possible model: {error}") from error
+        side = config.image_size // config.patch_size
+        if config.num_frames // config.tubelet_size * side**2 > _MAX_TOKENS:
+            raise ValueError(
+                f"{self.path} has clips of {config.num_frames} frames of {config.image_size} pixels in its arguments, "
+                f"which are more than {_MAX_TOKENS:,} tokens. Pass the num_frames and image_size of its training."
+            )
+        return config
+
+    def shape(self, name: str, num_dimensions: int) -> tuple[int, ...]:
+        """The shape of a published weight.
+
+        Raises:
+            ValueError: If the file has no such weight, or if it has another number of dimensions.
+        """
+        weight = self.weights.get(name, self.encoder.get(name))
+        if weight is None:
+            raise ValueError(
+                f"{self.path} has no weight {name!r}. It has {len(self.weights)} weights: "
+                f"{names_in_words(self.weights)}."
+            )
+        if weight.ndim != num_dimensions:
+            raise ValueError(
+                f"{self.path} has the weight {name!r} of shape {tuple(weight.shape)}. Expected {num_dimensions} "
+                "dimensions."
+            )
+        return tuple(weight.shape)
 
     def _find_kind(self) -> str:
         raise NotImplementedError
@@ -72,21 +102,21 @@ class Checkpoint:
         }
 
     def _encoder_sizes(self) -> dict[str, int]:
-        hidden_size, num_channels, tubelet_size, patch_size, _ = self.encoder["patch_embed.proj.weight"].shape
+        hidden_size, num_channels, tubelet_size, patch_size, _ = self.shape("patch_embed.proj.weight", 5)
         return {
             "hidden_size": hidden_size,
             "num_channels": num_channels,
             "tubelet_size": tubelet_size,
             "patch_size": patch_size,
-            "num_hidden_layers": _count_blocks(self.encoder, r"blocks\.(\d+)\."),
-            "intermediate_size": self.encoder["blocks.0.mlp.fc1.weight"].shape[0],
+            "num_hidden_layers": self._count_blocks(self.encoder, "blocks."),
+            "intermediate_size": self.shape("blocks.0.mlp.fc1.weight", 2)[0],
         }
 
     def _decoder_sizes(self) -> dict[str, int]:
         return {
-            "decoder_hidden_size": self.weights["mask_token"].shape[-1],
-            "decoder_num_hidden_layers": _count_blocks(self.weights, r"decoder\.blocks\.(\d+)\."),
-            "decoder_intermediate_size": self.weights["decoder.blocks.0.mlp.fc1.weight"].shape[0],
+            "decoder_hidden_size": self.shape("mask_token", 3)[-1],
+            "decoder_num_hidden_layers": self._count_blocks(self.weights, "decoder.blocks."),
+            "decoder_intermediate_size": self.shape("decoder.blocks.0.mlp.fc1.weight", 2)[0],
         }
 
     def _heads(self, inferred: dict, fields: dict) -> dict[str, int]:
@@ -104,6 +134,14 @@ class Checkpoint:
             numbers[field] = width // _PUBLISHED_HEAD_DIM
         return numbers
 
-
-def _count_blocks(weights: dict[str, torch.Tensor], pattern: str) -> int:
-    return 1 + max(int(match[1]) for name in weights if (match := re.match(pattern, name)))
+    def _count_blocks(self, weights: dict[str, torch.Tensor], prefix: str) -> int:
+        """The number of blocks whose weights have this prefix. Blocks are numbered from 0 without a gap."""
+        indices = {name.removeprefix(prefix).partition(".")[0] for name in weights if name.startswith(prefix)}
+        expected = {str(index) for index in range(len(indices))}
+        if not indices or indices != expected:
+            odd = names_in_words(sorted(indices - expected), 1)
+            raise ValueError(
+                f"{self.path} has {len(indices)} blocks with names '{prefix}INDEX.'. Expected the indices 0, 1, 2 and "
+                f"so on without a gap, found {odd}."
+            )
+        return len(indices)

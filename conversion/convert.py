@@ -1,6 +1,7 @@
 """Conversion of a published MAE-DFER checkpoint to a model directory of Transformers."""
 
 import copy
+import functools
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from ..configuration import DATASET_LABELS, DATASET_SAMPLING_RATES
 from ..hub.model_card import ModelFacts, write_model_card
 from ..image_processing import processor_for
 from ..modeling_lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification, LGIFormerModel
+from ..saving import add_checksums
 from .published_checkpoint import PublishedCheckpoint
 from .published_file import PublishedFile
 from .published_names import classifier_names, encoder_names, from_published, pretraining_names
@@ -117,6 +119,8 @@ def convert_checkpoint(
 
     model = _make_model(checkpoint, config)
     model.save_pretrained(output_dir)
+    if isinstance(checkpoint, VideoMAECheckpoint):  # LGI-Formers write checksums themselves
+        add_checksums(output_dir / "model.safetensors")
     sampling_rate = checkpoint.arguments.get("sampling_rate") or DATASET_SAMPLING_RATES.get(facts.dataset or "", 4)
     processor_for(config, sampling_rate=sampling_rate).save_pretrained(output_dir)
     write_model_card(output_dir, replace(facts, checkpoint_file=checkpoint_path))
@@ -125,16 +129,21 @@ def convert_checkpoint(
 
 def _make_model(checkpoint, config) -> PreTrainedModel:
     if isinstance(checkpoint, VideoMAECheckpoint):
-        names = videomae_names(config, checkpoint.kind)
-        model = _VIDEOMAE_OF_KIND[checkpoint.kind](config)
+        model_class = _VIDEOMAE_OF_KIND[checkpoint.kind]
+        names_of = functools.partial(videomae_names, kind=checkpoint.kind)
     else:
         model_class, names_of = _MODEL_OF_KIND[checkpoint.kind]
-        names = names_of(config)
-        model = model_class(config, **({"add_pooling_layer": False} if checkpoint.kind == "encoder" else {}))
+    options = {"add_pooling_layer": False} if checkpoint.kind == "encoder" else {}
+    with torch.device("meta"):  # a crafted file may describe a model that does not fit into memory
+        model = model_class(config, **options)
     shapes = {name: weight.shape for name, weight in model.state_dict().items()}
+    try:
+        state_dict = from_published(checkpoint.weights, names_of(config), shapes)
+    except ValueError as error:
+        raise ValueError(f"{checkpoint.path}: {error}") from error
     # Transformers before 5.23 gives the keys of VideoMAE a bias, which changes nothing in the softmax over keys.
-    unused = {name: torch.zeros(shape) for name, shape in shapes.items() if name.endswith("attention.key.bias")}
-    model.load_state_dict(unused | from_published(checkpoint.weights, names, shapes))
+    state_dict |= {name: torch.zeros(shape) for name, shape in shapes.items() if name.endswith("attention.key.bias")}
+    model.load_state_dict({name: weight.float() for name, weight in state_dict.items()}, assign=True)
     return model
 
 
@@ -153,7 +162,7 @@ def _check_fields(config_class, config_fields):
 
 def _dataset_of(checkpoint, config):
     """The data set in the arguments of the checkpoint, if it is known and its number of labels fits."""
-    named = str(checkpoint.arguments.get("data_set", "")).lower().replace("_", "-")
+    named = checkpoint.arguments.get("data_set", "").lower().replace("_", "-")
     return named if len(DATASET_LABELS.get(named, ())) == config.num_labels else None
 
 
@@ -164,7 +173,7 @@ def _set_labels(config, checkpoint, labels):
         raise ValueError(f"{checkpoint.path} is pre-trained and has no classes. Omit dataset and labels.")
     if isinstance(labels, str):
         raise ValueError(f"labels={labels!r} is a string. Give a list with one name for each class.")
-    num_outputs = checkpoint.weights["head.weight"].shape[0]
+    num_outputs = checkpoint.shape("head.weight", 2)[0]
     if len(labels) != num_outputs:
         raise ValueError(
             f"{checkpoint.path} has {num_outputs} outputs, but {len(labels)} labels were given: {', '.join(labels)}."

@@ -4,6 +4,7 @@ import torch
 
 from ..configuration import LGIFormerConfig
 from .checkpoint import Checkpoint
+from .published_file import names_in_words
 
 
 _POOLINGS = {"region": "representative", "org": "local", "all": "all"}
@@ -30,7 +31,7 @@ class PublishedCheckpoint(Checkpoint):
     def infer_config(self, **fields) -> LGIFormerConfig:
         """Infer the configuration, and check it against the number of representative tokens."""
         config = super().infer_config(**fields)
-        num_regions = self.encoder["lg_region_tokens"].shape[0]
+        num_regions = self.shape("lg_region_tokens", 2)[0]
         if config.num_regions != num_regions:
             raise ValueError(
                 f"{self.path} has {num_regions} representative tokens, but clips of {config.num_frames} frames of "
@@ -43,7 +44,7 @@ class PublishedCheckpoint(Checkpoint):
         if "lg_region_tokens" not in self.encoder or "patch_embed.proj.weight" not in self.encoder:
             raise ValueError(
                 f"{self.path} contains no LGI-Former and no VideoMAE: expected weights such as 'lg_region_tokens' and "
-                f"'patch_embed.proj.weight', found {', '.join(list(self.weights)[:4]) or 'none'}."
+                f"'patch_embed.proj.weight', found {names_in_words(self.weights)}."
             )
         if any(name.startswith("decoder.") for name in self.weights):
             return "pretraining"

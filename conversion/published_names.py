@@ -3,6 +3,7 @@
 import torch
 
 from ..configuration import LGIFormerConfig
+from .published_file import names_in_words
 
 
 _ATTENTIONS = {"first": "intra_region", "second": "inter_region", "third": "interaction"}
@@ -52,17 +53,17 @@ def from_published(
     if missing or unexpected:
         raise ValueError(
             f"The checkpoint does not have the expected {len(names)} weights of an LGI-Former: "
-            f"{_listed(missing)} missing, {_listed(unexpected)} unexpected."
+            f"{names_in_words(missing)} missing, {names_in_words(unexpected)} unexpected."
         )
     state_dict: dict[str, torch.Tensor] = {}
     for published, ours in names.items():
-        parts = weights[published].chunk(len(ours))
-        for name, part in zip(ours, parts, strict=True):
-            if part.numel() != shapes[name].numel():
-                raise ValueError(
-                    f"Weight {published!r} of the checkpoint has shape {tuple(weights[published].shape)}, but the "
-                    f"configuration needs {tuple(shapes[name])} for {name!r}. Set the fields that differ."
-                )
+        weight = weights[published]
+        if weight.numel() != sum(shapes[name].numel() for name in ours) or len(weight) % len(ours):
+            raise ValueError(
+                f"Weight {published!r} of the checkpoint has shape {tuple(weight.shape)}, but the configuration needs "
+                f"{tuple(shapes[ours[0]])} for {ours[0]!r}. Set the fields that differ."
+            )
+        for name, part in zip(ours, weight.chunk(len(ours)), strict=True):
             part = part.reshape(shapes[name]).clone()
             if name in state_dict and not torch.equal(part, state_dict[name]):
                 raise ValueError(
@@ -144,7 +145,3 @@ def module_names(published: str, ours: str) -> dict[str, list[str]]:
 
 def _prefixed(published, ours, names):
     return {published + name: [ours + part for part in parts] for name, parts in names.items()}
-
-
-def _listed(names):
-    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "") if names else "none"

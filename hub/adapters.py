@@ -12,7 +12,7 @@ from ..modeling_lgi_former.adapters import adapter_folder, class_of, load_base, 
 from .model_kind import kind_of
 
 
-_AUTO_CLASSES = {
+AUTO_CLASSES = {
     "classifier": AutoModelForVideoClassification,
     "autoencoder": AutoModelForPreTraining,
     "encoder": AutoModel,
@@ -40,7 +40,7 @@ def whole_model(
         return
     require_extra("peft", f"{model_name_or_path} is an adapter.")
     own_config = type(config).from_pretrained(folder)
-    auto_class = _AUTO_CLASSES[kind_of([class_of(folder, own_config)])]
+    auto_class = AUTO_CLASSES[kind_of([class_of(folder, own_config)])]
     base, _ = load_base(auto_class.from_pretrained, folder, own_config, trust_remote_code=False)
     with tempfile.TemporaryDirectory() as whole:
         merged(base, folder).save_pretrained(whole)

@@ -14,7 +14,7 @@ def read_object(path: str | os.PathLike) -> dict:
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} cannot be read: it is not JSON ({error}). Save or copy the model again.") from error
     if not isinstance(content, dict):
         shown = textwrap.shorten(json.dumps(content), 40, placeholder="...")

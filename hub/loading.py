@@ -12,32 +12,35 @@ from typing import Any
 
 import torch
 from transformers import (
-    CONFIG_MAPPING,
     MODEL_FOR_VIDEO_CLASSIFICATION_MAPPING,
     AutoConfig,
     AutoModel,
     AutoModelForPreTraining,
     AutoModelForVideoClassification,
-    AutoVideoProcessor,
     PreTrainedConfig,
     PreTrainedModel,
+    VideoMAEConfig,
 )
-from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME, VIDEO_PROCESSOR_NAME, cached_file
+from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME, cached_file
 from transformers.video_processing_utils import BaseVideoProcessor
 
 from ..configuration import LGIFormerConfig
 from ..image_processing import LGIFormerVideoProcessor
 from ..image_processing.decoding.decoder_backends import chosen_backend
-from ..messages import announce_if_slow
+from ..messages import announce_if_slow, first_line
 from ..modeling_lgi_former import LGIFormerForPreTraining, LGIFormerModel
-from .adapters import whole_model
+from .adapters import AUTO_CLASSES, whole_model
+from .config_checks import config_class_of
 from .exported_folder import check_not_exported
 from .json_objects import read_object
 from .load_report import report_differences, without_load_report
 from .loading_errors import loading_errors
 from .model_kind import kind_of
 from .model_names import check_model_name, check_reachable, split_revision, with_revision
+from .processor_loading import load_processor
 from .repository_files import only_variants
+from .weight_files import COPY_AGAIN, Shapes, check_finite, check_shapes, check_weight_files, weights_path
+from .wrong_fields import made_from_file
 
 
 def load_classifier(
@@ -139,13 +142,15 @@ def load_config(model_name_or_path: str | os.PathLike, revision: str | None = No
                 f"{name} is not the folder of a model: it has no {CONFIG_NAME}. Give a folder that training, "
                 "`lgi-former convert` or `save_pretrained` wrote."
             )
-        fields = read_object(name if os.path.isfile(name) else cached_file(name, CONFIG_NAME, revision=commit))
-        if fields.get("auto_map") and fields.get("model_type") not in CONFIG_MAPPING:
-            raise ValueError(
-                f"{name} needs the Python code beside it, which never runs here. Give a model of a family that "
-                "Transformers or this package has."
-            )
-        return AutoConfig.from_pretrained(name, revision=commit, trust_remote_code=False)
+        path = name if os.path.isfile(name) else cached_file(name, CONFIG_NAME, revision=commit)
+        fields = read_object(path)
+        config_class = config_class_of(name, path, fields)
+        return made_from_file(
+            path,
+            fields,
+            config_class.from_dict,
+            lambda: AutoConfig.from_pretrained(name, revision=commit, trust_remote_code=False),
+        )
 
 
 def pinned(model_name_or_path: str | os.PathLike, revision: str | None = None) -> tuple[str, str | None]:
@@ -194,16 +199,28 @@ def load_weights(
         MissingExtraError: If an adapter needs PEFT, which is not installed.
     """
     check_not_exported(model_name_or_path)
-    if os.path.isdir(model_name_or_path) and (variants := only_variants(os.listdir(model_name_or_path))):
+    is_local = os.path.isdir(model_name_or_path)
+    if is_local and (variants := only_variants(os.listdir(model_name_or_path))):
         raise ValueError(
             f"{model_name_or_path} has only weights of the variant {variants[0]!r}. Load them with "
             f"from_pretrained(..., variant={variants[0]!r}), and save the model without a variant."
         )
+    if is_local and (shapes := check_weight_files(model_name_or_path)):
+        _check_stored_shapes(model_name_or_path, shapes)
+    options = {"ignore_mismatched_sizes": True, "output_loading_info": True, "trust_remote_code": False} | options
     whole = whole_model(model_name_or_path, config, revision)
     with loading_errors(model_name_or_path), without_load_report(), whole as name:
-        model, loading_info = auto_class.from_pretrained(
-            name, config=config, revision=revision, output_loading_info=True, trust_remote_code=False, **options
-        )
+        try:
+            model, loading_info = auto_class.from_pretrained(name, config=config, revision=revision, **options)
+        except (OSError, ValueError, ImportError):
+            raise
+        except Exception as error:  # damaged weights have many errors
+            raise ValueError(
+                f"{weights_path(model_name_or_path)} cannot be loaded: {first_line(error).rstrip('.')}. {COPY_AGAIN}"
+            ) from error
+    if not is_local:
+        check_weight_files(Path(cached_file(model_name_or_path, CONFIG_NAME, revision=revision)).parent)
+    check_finite(model, weights_path(model_name_or_path))
     resized = [name for name, *_ in loading_info["mismatched_keys"]]
     missing = sorted([*loading_info["missing_keys"], *resized])
     report_differences(model_name_or_path, missing, loading_info["unexpected_keys"])
@@ -215,42 +232,6 @@ def first_names(names: Iterable[str]) -> str:
     names = list(names)
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
     return f"{', '.join(names[:5])}{more}"
-
-
-def load_processor(name: str, commit: str | None = None) -> BaseVideoProcessor:
-    """Load the video processor of a model.
-
-    Args:
-        name: A directory or the name of a Hub repository.
-        commit: The commit of the repository, as from `pinned`.
-
-    Raises:
-        OSError, ValueError: If there is none, or it cannot be read.
-    """
-    with loading_errors(name):
-        processor = AutoVideoProcessor.from_pretrained(name, revision=commit, trust_remote_code=False)
-        check_processor_file(name, commit)
-        return processor
-
-
-def check_processor_file(name: str, commit: str | None = None):
-    """Check the file of a processor that was loaded. Transformers takes defaults for some files without an object.
-
-    Arguments are those of `load_processor`.
-
-    Raises:
-        ValueError: If the file holds no JSON object.
-    """
-    path = cached_file(
-        name,
-        VIDEO_PROCESSOR_NAME,
-        revision=commit,
-        local_files_only=True,
-        _raise_exceptions_for_missing_entries=False,
-        _raise_exceptions_for_connection_errors=False,
-    )
-    if path is not None:
-        read_object(path)
 
 
 def set_reading(processor: BaseVideoProcessor, backend: str | None, frame_order: str | None):
@@ -298,7 +279,7 @@ def _load(
     torch.empty(0, device=device)  # raises for a missing device before the download
     model, missing = load_weights(auto_class, name, config, commit)
     if missing:
-        raise ValueError(f"{name} has no weights for {first_names(missing)}: {if_incomplete}.")
+        raise ValueError(f"{weights_path(name)} has no weights for {first_names(missing)}: {if_incomplete}.")
     return model.to(device).eval(), load_processor(name, commit)
 
 
@@ -314,6 +295,14 @@ def _config_of_model(model_name_or_path: str, revision: str | None = None) -> Pr
             f"{model_name_or_path} is a file, not a directory. Convert a .pth file with `lgi-former convert`."
         )
     return load_config(model_name_or_path, revision)
+
+
+def _check_stored_shapes(folder: str | os.PathLike, shapes: Shapes):
+    """Compare weights with the configuration beside them, which may differ from the one to load with."""
+    stored = load_config(folder)
+    if isinstance(stored, LGIFormerConfig | VideoMAEConfig):
+        auto_class: Any = AUTO_CLASSES[kind_of(stored.architectures)]
+        check_shapes(folder, stored, shapes, lambda config: auto_class.from_config(config, trust_remote_code=False))
 
 
 def _config_of_lgi_former(name: str, commit: str | None) -> PreTrainedConfig:

@@ -64,10 +64,11 @@ def files_to_upload(model_dir: str | os.PathLike, repo_id: str, staging: str | o
         Paths by name.
 
     Raises:
-        OSError, ValueError: If the directory has no model with its weights.
+        OSError, ValueError: If the directory has no model with its weights, or the weights are damaged.
     """
     from .model_card import card_for_repository
     from .repository_files import ADAPTER_CONFIG, check_uploadable, model_files
+    from .weight_files import check_weight_files
 
     model_dir = Path(model_dir)
     if not model_dir.is_dir():
@@ -78,6 +79,7 @@ def files_to_upload(model_dir: str | os.PathLike, repo_id: str, staging: str | o
         raise FileNotFoundError(f"{model_dir} is not a model's directory: it has no config.json.")
     if not any(name.endswith(".safetensors") for name in files):
         raise FileNotFoundError(f"{model_dir} has no weights to upload (model.safetensors).")
+    check_weight_files(model_dir)
     if "config.json" in files:
         save_missing_code(model_dir, staging)
         card = card_for_repository(model_dir, repo_id)
@@ -88,13 +90,13 @@ def files_to_upload(model_dir: str | os.PathLike, repo_id: str, staging: str | o
 
 def save_missing_code(model_dir: Path, staging: str | os.PathLike):
     """Save configuration and processor with code in `staging`, if code is missing in `model_dir`."""
-    from transformers import AutoConfig, AutoVideoProcessor
-
+    from .loading import load_config
+    from .processor_loading import load_processor
     from .repository_files import names_missing_code
 
-    for auto_class, name in ((AutoConfig, "config.json"), (AutoVideoProcessor, "video_preprocessor_config.json")):
+    for load, name in ((load_config, "config.json"), (load_processor, "video_preprocessor_config.json")):
         if (model_dir / name).is_file() and names_missing_code(model_dir / name):
-            auto_class.from_pretrained(model_dir, trust_remote_code=False).save_pretrained(staging)
+            load(str(model_dir)).save_pretrained(staging)
 
 
 def upload(files: dict[str, Path], repo_id: str, private: bool, branch: str | None = None) -> str:

@@ -9,6 +9,7 @@ from transformers.video_processing_utils import BaseVideoProcessor
 from ..hub import loading
 from ..hub.exported_folder import is_exported
 from ..hub.model_kind import kind_of
+from ..hub.processor_loading import load_processor
 from ..modeling_lgi_former import LGIFormerModel
 from .exported_model import ExportedModel, check_device
 
@@ -60,4 +61,4 @@ def _load_exported(folder: str, device, kind: str, wanted: str) -> tuple[Exporte
         raise ValueError(
             f"{folder} is an exported {model.config.architectures[0]}, but this needs {wanted}. Export such a model."
         )
-    return model, loading.load_processor(folder)
+    return model, load_processor(folder)

@@ -199,6 +199,11 @@ def merged(base: PreTrainedModel, adapter: Path) -> PreTrainedModel:
         from safetensors import safe_open
     except ImportError as error:
         raise ImportError(f"{adapter} {_NEEDS_PEFT}") from error
+    if settings_of(adapter).get("megatron_config"):
+        raise ValueError(
+            f"{adapter / ADAPTER_CONFIG_NAME} has a megatron_config, for which PEFT imports any module that the file "
+            "names. LGI-Former needs none: remove the field."
+        )
     try:
         model = PeftModel.from_pretrained(base, str(adapter))
     except RuntimeError as error:  # weights of another shape

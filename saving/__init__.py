@@ -1,11 +1,13 @@
 """What `save_pretrained` writes.
 
 `save_pretrained.py` has the base classes of configuration, models and processor. `flat_code.py` makes the three Python
-files beside the weights, which load the model without lgi_former.
+files beside the weights, which load the model without lgi_former. `weight_checksums.py` writes and checks checksums of
+weights. `field_names.py` finds misspelt fields.
 
 Importing this room is cheap. May import `files` and `version`.
 """
 
+from .field_names import check_field_names, known_fields, known_settings
 from .flat_code import HEADER, PACKAGE, all_flat_code, flat_code, relative_imports
 from .save_pretrained import (
     CONFIG_AUTO_MAP,
@@ -16,6 +18,7 @@ from .save_pretrained import (
     is_code_or_part_of_it,
     write_code,
 )
+from .weight_checksums import add_checksums, damaged_weights
 
 
 __all__ = [
@@ -26,9 +29,14 @@ __all__ = [
     "ConfigSavedWithCode",
     "ModelSavedWithCode",
     "ProcessorSavedWithCode",
+    "add_checksums",
     "all_flat_code",
+    "check_field_names",
+    "damaged_weights",
     "flat_code",
     "is_code_or_part_of_it",
+    "known_fields",
+    "known_settings",
     "relative_imports",
     "write_code",
 ]

@@ -11,7 +11,9 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from ..files import follow_umask, whole_file
+from .field_names import check_field_names, known_fields, known_settings
 from .flat_code import HEADER, flat_code, is_flat_code, relative_imports
+from .weight_checksums import add_checksums
 
 
 CONFIG_AUTO_MAP = {
@@ -56,8 +58,9 @@ class _SavedWithCode:
 class ModelSavedWithCode(_SavedWithCode):
     """Base class of models: `save_pretrained` also writes code. The code is written with the model's configuration.
 
-    The weights get the permissions of other files. If the model has an adapter (`add_adapter`), Transformers saves the
-    adapter alone. The configuration is then saved beside it, because it has the classes.
+    The weights get checksums (see `weight_checksums.py`), and the permissions of other files. If the model has an
+    adapter (`add_adapter`), Transformers saves the adapter alone. The configuration is then saved beside it, because
+    it has the classes.
     """
 
     def save_pretrained(self, save_directory: str | os.PathLike, is_main_process: bool = True, *args, **kwargs):
@@ -72,6 +75,9 @@ class ModelSavedWithCode(_SavedWithCode):
             return
         if getattr(self, "_hf_peft_config_loaded", False):
             self.config.save_pretrained(save_directory, save_code=kwargs.get("save_code", True))
+        for pattern in ("model*.safetensors", "adapter_model.safetensors"):
+            for weights in Path(save_directory).glob(pattern):
+                add_checksums(weights)
         follow_umask(Path(save_directory), "*.safetensors")
 
     def _refuse_changed_weights(self):
@@ -106,11 +112,23 @@ class ConfigSavedWithCode(_JsonNamesCode):
 
     _auto_map_of_code = CONFIG_AUTO_MAP
 
+    @classmethod
+    def from_dict(cls, config_dict: dict, **kwargs):
+        """Make a configuration as Transformers does. Raises ValueError for a field that seems to be misspelt."""
+        check_field_names(config_dict, known_fields(cls), "config.json")
+        return super().from_dict(config_dict, **kwargs)
+
 
 class ProcessorSavedWithCode(_JsonNamesCode):
     """Base class of the video processor: `save_pretrained` also writes the code of the processor."""
 
     _auto_map_of_code = PROCESSOR_AUTO_MAP
+
+    @classmethod
+    def from_dict(cls, video_processor_dict: dict, **kwargs):
+        """Make a processor as Transformers does. Raises ValueError for a field that seems to be misspelt."""
+        check_field_names(video_processor_dict, known_settings(cls), "video_preprocessor_config.json")
+        return super().from_dict(video_processor_dict, **kwargs)
 
 
 def _set_auto_map(saved: _JsonNamesCode, auto_map: dict[str, str]):

@@ -18,9 +18,11 @@ from transformers.utils import logging
 
 from ...configuration import LGIFormerConfig
 from ...conversion import convert_mae_dfer_checkpoint, model_folder
-from ...hub.loading import check_processor_file, first_names, load_config, load_weights, pinned
+from ...hub.loading import first_names, load_config, load_weights, pinned
 from ...hub.loading_errors import loading_errors
 from ...hub.model_kind import kind_of
+from ...hub.processor_loading import check_processor_file
+from ...hub.weight_files import weights_path
 from ...image_processing import LGIFormerVideoProcessor
 from ...messages import nearest, note
 from ...modeling_lgi_former import RegionTubeMasking
@@ -307,6 +309,6 @@ def _refuse_missing(names: Sequence[str], model_name_or_path: str, may_be_new: t
     missing = [name for name in names if not name.startswith(may_be_new)]
     if missing:
         raise ValueError(
-            f"{model_name_or_path} has no weights, or weights of another shape, for {first_names(missing)}. Check the "
-            "model and the options that change its configuration."
+            f"{weights_path(model_name_or_path)} has no weights, or weights of another shape, for "
+            f"{first_names(missing)}. Check the model and the options that change its configuration."
         )

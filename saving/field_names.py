@@ -1,0 +1,52 @@
+"""Misspelt fields in the JSON files of models, which Transformers accepts in silence."""
+
+import difflib
+from collections.abc import Iterable
+
+
+_SIMILAR = 0.85
+_OTHER_NAMES = ("auto_map", "name_or_path", "num_labels", "torch_dtype", "attn_implementation")
+"""Fields of `config.json` that Transformers reads under these names and stores under others."""
+
+
+def known_fields(config_class: type) -> set[str]:
+    """The fields that a class of configurations reads."""
+    return {*config_class().to_dict(), *_OTHER_NAMES}
+
+
+def known_settings(processor_class: type) -> set[str]:
+    """The settings that a class of video processors reads."""
+    return {*processor_class.valid_kwargs.__annotations__, *processor_class().to_dict(), "auto_map"}
+
+
+def check_field_names(fields: Iterable[str], known: Iterable[str], file: str):
+    """Refuse a field that is unknown, but is similar to a known field that is absent.
+
+    Other unknown fields are accepted, because Transformers, a later version or a user may have written them.
+
+    Args:
+        fields: The fields of a file.
+        known: The fields that have a meaning.
+        file: The name of the file, for the error.
+
+    Raises:
+        ValueError: If a field seems to be misspelt.
+    """
+    fields, known = list(fields), set(known)
+    absent = sorted(known.difference(fields))
+    for field in fields:
+        if field in known:
+            continue
+        similar = [name for name in absent if _differ_in_one_letter(name, field)]
+        similar += difflib.get_close_matches(field, absent, 1, _SIMILAR)
+        if not similar:
+            continue
+        raise ValueError(
+            f"{file} has the unknown field {field!r}; did you mean {similar[0]!r}? Correct the name. If it is your "
+            "own field, choose another name."
+        )
+
+
+def _differ_in_one_letter(one: str, other: str) -> bool:
+    """Whether one letter was replaced, as a changed bit in a file does."""
+    return len(one) == len(other) and sum(a != b for a, b in zip(one, other, strict=True)) == 1
