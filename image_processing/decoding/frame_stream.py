@@ -22,6 +22,7 @@ from .frame_clock import usual_interval
 from .frame_folders import check_frame_order, consists_of_images, frame_files
 from .image_decoding import read_image
 from .local_videos import has_content, local_video, video_name
+from .media_limits import refuse_playlist
 from .pyav_decoding import open_packets
 from .section import FRAME_RATE, SAME_TIME, WHOLE, Section, check_frame_rate
 from .video_decoding import undecodable, warn_of
@@ -252,6 +253,7 @@ def _stream_of(video, opening: _Opening, stack: contextlib.ExitStack) -> FrameSt
         return _animation_frames(path, name, opening)
     if consists_of_images(path):
         return _numbered(frame_files(path, opening.frame_order), read_image, opening, f"'{name}'")
+    refuse_playlist(path)
     backend = chosen_backend(opening.backend, path)
     if backend == "pyav":
         return _video_frames(path, name, opening, stack)

@@ -19,7 +19,8 @@ from transformers.video_utils import VideoMetadata
 
 from .frame_clock import FrameClock
 from .frame_index import FrameIndex, index_frames
-from .frame_pixels import FrameConverter, decoder_of, display_matrix, resized
+from .frame_pixels import FrameConverter, check_frame_size, decoder_of, display_matrix, resized
+from .media_limits import UNSAFE_FORMATS
 from .video_packets import AVI, VideoPackets
 from .video_streams import streams_note, video_stream
 
@@ -55,8 +56,10 @@ def open_with_pyav(path: str):
         import av  # only when needed: its FFmpeg libraries are a second copy beside those of decord
     except ImportError as error:
         raise ImportError("PyAV is not installed; install it with: pip install av") from error
+    formats = sorted(av.formats_available.difference(UNSAFE_FORMATS))
+    options = {"protocol_whitelist": "file", "format_whitelist": ",".join(formats)}
     # FFmpeg takes a relative path such as "pipe:0" or "a:b.mp4" for a protocol. An absolute path is always a file.
-    return av.open(os.path.abspath(path))
+    return av.open(os.path.abspath(path), options=options)
 
 
 @contextlib.contextmanager
@@ -70,6 +73,7 @@ def open_packets(
     """
     with open_with_pyav(path) as container:
         stream = video_stream(container, stream_number)
+        check_frame_size(stream)
         if num_threads is None:
             num_threads = min(torch.get_num_threads(), MAX_THREADS)
         stream.codec_context.thread_count, stream.codec_context.thread_type = num_threads, "AUTO"

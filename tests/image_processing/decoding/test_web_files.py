@@ -134,7 +134,10 @@ def test_other_addresses_of_fsspec_have_limits_too(monkeypatch):
 
     fsspec.filesystem("memory").pipe("/large.mp4", bytes(2000))
     monkeypatch.setenv(MAX_BYTES, "1000")
-    with pytest.raises(VideoReadError, match="memory://large.mp4.*more than 1000 bytes"), local_video("memory://large.mp4"):
+    with (
+        pytest.raises(VideoReadError, match="memory://large.mp4.*more than 1000 bytes"),
+        local_video("memory://large.mp4"),
+    ):
         pass
 
 
