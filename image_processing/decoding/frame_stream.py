@@ -197,8 +197,8 @@ def open_frames(
             a dictionary of `datasets`), a `torchcodec.decoders.VideoDecoder`, an array of pixels from 0 to 255
             (frames, height, width, channels) or (frames, channels, height, width), or a list of PIL images or arrays.
         frame_rate: Frames per second of a folder or an array. The default is 25. Video files use their timestamps.
-        num_threads: Threads that decode a video file. 0 means one for each core. The number changes only the pixels of
-            damaged frames.
+        num_threads: Threads that decode a video file. 0 means one for each core. A damaged file is decoded by one
+            thread from the first damaged frame on.
         backend, frame_order, stream: As in `read_video`.
         start, end: The section: seconds from the first frame, or "1:30" (mm:ss) or "1:02:03.5" (hh:mm:ss). The
             default is the whole video. The frames are those that are shown from `start` until before `end`, also the
@@ -350,8 +350,8 @@ def _backend_frames(backend: str, path: Path, name: str, opening: _Opening) -> F
 def _video_frames(path: Path, name: str, opening: _Opening, stack: contextlib.ExitStack) -> FrameStream:
     """Frames of a video file that PyAV decodes. `stack` closes the file. Notes call it `name`."""
 
-    def open_file() -> VideoPackets:
-        return stack.enter_context(open_packets(str(path), opening.num_threads, opening.stream))
+    def open_file(num_threads: int = opening.num_threads) -> VideoPackets:
+        return stack.enter_context(open_packets(str(path), num_threads, opening.stream))
 
     def timed() -> Iterator[TimedFrame]:
         with _refusing_damage(path, "PyAV"):

@@ -20,9 +20,11 @@ _PLAYLIST = re.compile(
 )
 _HEAD = 4096  # bytes
 
-UNSAFE_FORMATS = (
-    *("applehttp", "avisynth", "concat", "concatf", "dash", "dvdvideo", "hls", "imf", "image2", "lavfi", "rtp"),
-    *("rtsp", "sap", "sdp", "tty", "vapoursynth", "vobsub", "webm_dash_manifest"),
+UNSAFE_FORMATS = frozenset(
+    (
+        *("applehttp", "avisynth", "concat", "concatf", "dash", "dvdvideo", "hls", "imf", "lavfi", "rtp", "rtsp"),
+        *("sap", "sdp", "tty", "vapoursynth", "vobsub", "webm_dash_manifest"),
+    )
 )
 """FFmpeg's names of formats whose files name other files or machines, run a program, or are plain text."""
 
@@ -34,8 +36,8 @@ def check_pixels(width: float, height: float, name: str):
     """
     if width * height > MAX_PIXELS:
         raise VideoReadError(
-            f"'{name}' has pictures of {width:.0f} x {height:.0f} pixels, and at most {MAX_PIXELS} pixels are allowed. "
-            "Scale it down first."
+            f"'{name}' has pictures of {width:.0f} x {height:.0f} pixels, and at most {MAX_PIXELS} pixels are "
+            "allowed. Scale it down first."
         )
 
 

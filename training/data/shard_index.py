@@ -148,12 +148,17 @@ def _is_count(value) -> bool:
     return type(value) is int and 0 <= value < 2**63
 
 
+def lies_below_index(url: str) -> bool:
+    """Whether the URL of a shard, as `index.json` has it, is a `.tar` file in the folder of the index or below it."""
+    return _NAME_BELOW.fullmatch(url) is not None
+
+
 def _refuse_elsewhere(shards: list[Shard], index: str):
     """Refuse shards outside the folder of the index. The index of a stranger could name any file or machine."""
     if os.environ.get(ELSEWHERE) == "1":
         return
     for shard in shards:
-        if not _NAME_BELOW.fullmatch(shard.url):
+        if not lies_below_index(shard.url):
             raise ShardError(
                 f"'{index}' names the shard {shard.url!r}, which is not a .tar file in the index's own folder. If you "
                 f"trust the index, set the environment variable {ELSEWHERE}=1."

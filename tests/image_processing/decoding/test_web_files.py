@@ -105,7 +105,7 @@ def test_a_file_has_a_largest_size(name, address, monkeypatch):
 def test_a_download_has_a_longest_time(name, address, monkeypatch):
     monkeypatch.setenv(MAX_SECONDS, "0.3")
     begin, threads = time.monotonic(), threading.active_count()
-    with pytest.raises(VideoReadError, match=f"{name}.*not complete after 0.3 seconds.*{MAX_SECONDS}"):
+    with pytest.raises(VideoReadError, match=rf"{name}.*not complete after 0\.3 seconds.*{MAX_SECONDS}"):
         read_video(f"{address}/{name}.mp4", lambda metadata: np.array([0]))
     assert time.monotonic() - begin < 3
     assert threading.active_count() <= threads + 1  # the server's
@@ -135,7 +135,7 @@ def test_other_addresses_of_fsspec_have_limits_too(monkeypatch):
     fsspec.filesystem("memory").pipe("/large.mp4", bytes(2000))
     monkeypatch.setenv(MAX_BYTES, "1000")
     with (
-        pytest.raises(VideoReadError, match="memory://large.mp4.*more than 1000 bytes"),
+        pytest.raises(VideoReadError, match=r"memory://large\.mp4.*more than 1000 bytes"),
         local_video("memory://large.mp4"),
     ):
         pass
