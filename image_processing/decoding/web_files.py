@@ -27,7 +27,7 @@ _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # IPv6 addresses whose last 
 
 
 class DownloadLimitError(ValueError):
-    """A file is larger than allowed, takes too long, or is on a private machine. The message is a whole sentence."""
+    """A file is too large, takes too long, or is on a private machine. The message is the end of a sentence."""
 
 
 def download_limit(variable: str) -> float:
@@ -42,7 +42,7 @@ def download_limit(variable: str) -> float:
     except ValueError:
         limit = 0
     if not limit > 0:
-        raise DownloadLimitError(f"The environment variable {variable}={value} must be a positive number.")
+        raise DownloadLimitError(f"the environment variable {variable}={value} must be a positive number")
     return limit
 
 
@@ -76,7 +76,7 @@ class WebFile(io.RawIOBase):
     def __init__(self, url: str, start: int = 0, end: int | None = None):
         self._stack = contextlib.ExitStack()
         self._chunk = memoryview(b"")
-        self._waited, self._since = 0.0, None
+        self._clock: tuple[float, float | None] = 0.0, None  # seconds of earlier waits, and the start of this one
         self._sockets: list[socket.socket] = []
         self._is_finished = threading.Event()
         self._origin_is_private: bool | None = None
@@ -163,19 +163,19 @@ class WebFile(io.RawIOBase):
     @contextlib.contextmanager
     def _awaiting(self) -> Iterator[None]:
         """Count the time of a `with` block. An error after the limit of time reports the limit."""
-        self._since = time.monotonic()
+        self._clock = self._seconds(), time.monotonic()
         try:
             yield
         except Exception:
             check_download(0, self._seconds())
             raise
         finally:
-            self._waited, self._since = self._seconds(), None
-        check_download(0, self._waited)
+            self._clock = self._seconds(), None
+        check_download(0, self._seconds())
 
     def _seconds(self) -> float:
-        since = self._since
-        return self._waited + (0 if since is None else time.monotonic() - since)
+        waited, since = self._clock
+        return waited + (0 if since is None else time.monotonic() - since)
 
     def _watch(self, limit: float):
         """Interrupt the connection after the limit of time. A server that sends single bytes never ends a wait."""
