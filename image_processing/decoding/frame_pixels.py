@@ -33,7 +33,8 @@ def check_frame_size(stream):
         VideoReadError: If the pictures have too many pixels.
     """
     context = stream.codec_context
-    check_pixels(context.width * max(_pixel_aspect(stream), 1), context.height, stream.container.name)
+    width = round(context.width * max(_pixel_aspect(stream), 1))
+    check_pixels(width, context.height, stream.container.name)
     context.options = {**context.options, "max_pixels": str(MAX_PIXELS)}
 
 

@@ -29,14 +29,14 @@ UNSAFE_FORMATS = frozenset(
 """FFmpeg's names of formats whose files name other files or machines, run a program, or are plain text."""
 
 
-def check_pixels(width: float, height: float, name: str):
+def check_pixels(width: int, height: int, name: str):
     """
     Raises:
         VideoReadError: If a picture has more than `MAX_PIXELS`. `name` is the file.
     """
     if width * height > MAX_PIXELS:
         raise VideoReadError(
-            f"'{name}' has pictures of {width:.0f} x {height:.0f} pixels, and at most {MAX_PIXELS} pixels are "
+            f"'{name}' has pictures of {width} x {height} pixels, and at most {MAX_PIXELS} pixels are "
             "allowed. Scale it down first."
         )
 

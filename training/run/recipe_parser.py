@@ -89,10 +89,12 @@ def _alternatives(hint) -> set:
 
 def _mismatch(value, allowed: set) -> str | None:
     """What a value of YAML should be; None if one of the allowed types fits. Choices of words are checked later."""
-    of_collection = {list: "one value, not a list", dict: "one value, not a mapping", set: "one value, not a set"}
-    for kind, expected in of_collection.items():
-        if isinstance(value, kind):
-            return None if kind in allowed or typing.Any in allowed else expected
+    if isinstance(value, dict):  # it becomes a string of JSON
+        return None if allowed & {dict, str, typing.Any} else "one value, not a mapping"
+    if isinstance(value, list):
+        return None if allowed & {list, typing.Any} else "one value, not a list"
+    if isinstance(value, set):
+        return "one value, not a set"
     if isinstance(value, (datetime.date, bytes)):
         return "text in quotation marks"
     required = allowed - {type(None)}

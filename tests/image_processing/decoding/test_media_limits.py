@@ -83,7 +83,7 @@ def test_the_file_of_a_picture_has_a_largest_size(name, tmp_path):
 
 
 def test_an_animation_has_a_largest_number_of_pixels(tmp_path, monkeypatch):
-    pictures = [Image.new("RGB", (64, 48), (n, 0, 0)) for n in range(10)]
+    pictures = [Image.new("RGB", (64, 48), (25 * n, 0, 0)) for n in range(10)]
     for name in ("a.gif", "a.webp", "a.png"):
         pictures[0].save(tmp_path / name, save_all=True, append_images=pictures[1:])
     monkeypatch.setattr(media_limits, "MAX_ANIMATION_PIXELS", 64 * 48 * 9)
