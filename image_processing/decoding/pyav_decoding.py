@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from transformers.video_utils import VideoMetadata
 
-from .frame_clock import FrameClock
+from .frame_clock import B_FRAME, FrameClock
 from .frame_index import FrameIndex, index_frames
 from .frame_pixels import FrameConverter, check_frame_size, decoder_of, display_matrix, resized
 from .media_limits import UNSAFE_FORMATS
@@ -27,6 +27,8 @@ from .video_streams import streams_note, video_stream
 
 
 MAX_THREADS = 16  # recommended by FFmpeg
+
+MAX_B_FRAMES = 16  # between two frames of other types; encoders allow no more
 
 LACKS_FRAMES = "it lacks frames that its packets announce"
 
@@ -135,15 +137,10 @@ def small_reader(frame) -> Callable[[int, int], np.ndarray]:
     return read
 
 
-def decoded_frames(packets: VideoPackets, only_intact: bool = False) -> Iterator:
+def decoded_frames(packets: VideoPackets) -> Iterator:
     """The frames of a file in display order. Damaged packets are skipped, as in players.
 
-    Args:
-        packets: The packets of the file.
-        only_intact: Raise an error for the first damaged packet or frame.
-
     Raises:
-        DamageError: If there is damage, and `only_intact` is true.
         ValueError: If there is no frame.
     """
     decoder = decoder_of(packets.stream)
@@ -154,15 +151,38 @@ def decoded_frames(packets: VideoPackets, only_intact: bool = False) -> Iterator
         except Exception as error:  # PyAV has an exception for every error number of FFmpeg
             frames, problem = [], str(error)
             packets.skip_last()
-        for frame in frames:
-            if only_intact and (packets.damage or frame.is_corrupt):
-                raise DamageError(packets.damage)
-            yield frame
         count += len(frames)
-        if only_intact and packets.damage:
-            raise DamageError(packets.damage)
+        yield from frames
     if count == 0:
         raise ValueError(problem)
+
+
+def intact_frames(packets: VideoPackets, frames: Iterator) -> Iterator:
+    """The frames of a file up to the first damage.
+
+    A B-frame waits for the next frame of another type, because it may refer to that frame.
+
+    Args:
+        packets: The packets of the file.
+        frames: Its `decoded_frames`.
+
+    Raises:
+        DamageError: If a packet or a frame is damaged, or there is no frame.
+    """
+    waiting = collections.deque()
+    try:
+        for frame in frames:
+            if packets.damage or frame.is_corrupt:
+                raise DamageError("a frame of it is damaged")
+            waiting.append(frame)
+            is_complete = frame.pict_type != B_FRAME
+            while waiting and (is_complete or len(waiting) > MAX_B_FRAMES):
+                yield waiting.popleft()
+    except ValueError as error:
+        raise DamageError(str(error)) from error
+    if packets.damage:
+        raise DamageError(packets.damage)
+    yield from waiting
 
 
 # Only the needed frames
@@ -303,7 +323,7 @@ class _Decoding(NamedTuple):
         with self._open() as packets:
             # Counting the packets of AVI is faster than decoding. The number in its header includes dropped frames.
             is_avi = packets.stream.container.format.name == AVI
-            times = None if is_avi else _decoded_times(packets, self._only_intact)
+            times = None if is_avi else self._times_in(packets)
             count = _count_packets(packets) if times is None else len(times) - 1
             metadata = _metadata(packets.stream, count, [packets.missing_end()], self.stream_number)
         metadata.read_times = self._times if times is None else lambda: times
@@ -319,13 +339,23 @@ class _Decoding(NamedTuple):
     def _open(self) -> contextlib.AbstractContextManager[VideoPackets]:
         return open_packets(self.path, self.num_threads, self.stream_number)
 
-    @property
-    def _only_intact(self) -> bool:
-        return self.num_threads > 1
+    def _decoded(self, packets: VideoPackets) -> Iterator:
+        frames = decoded_frames(packets)
+        return frames if self.num_threads == 1 else intact_frames(packets, frames)
 
     def _times(self) -> np.ndarray:
         with self._open() as packets:
-            return _decoded_times(packets, self._only_intact)
+            return self._times_in(packets)
+
+    def _times_in(self, packets: VideoPackets) -> np.ndarray:
+        """The `frame_times` of metadata, by decoding a file.
+
+        Headers also count frames that are cut off or hidden by an edit list. Packets may not hold exactly one frame.
+        """
+        clock, times = FrameClock(packets), []
+        for frame in self._decoded(packets):
+            times.append(clock.time(frame))
+        return np.array([*times, times[-1] + clock.duration(frame)])
 
     def _frames_at(self, indices: list[int]) -> tuple[list[np.ndarray], list[str]]:
         """The frames, and notes about them."""
@@ -333,8 +363,7 @@ class _Decoding(NamedTuple):
         wanted = set(indices)
         with self._open() as packets:
             same_size = SameSize(packets.stream)
-            decoded = decoded_frames(packets, self._only_intact)
-            for index, frame in zip(range(indices[-1] + 1), decoded, strict=False):
+            for index, frame in zip(range(indices[-1] + 1), self._decoded(packets), strict=False):
                 pixels = same_size.see(frame)
                 if index in wanted:
                     frames.append(pixels())
@@ -354,14 +383,3 @@ def _count_packets(packets: VideoPackets) -> int:
     if packets.num_frames == 0:
         raise ValueError("it has no frames")
     return packets.num_frames
-
-
-def _decoded_times(packets: VideoPackets, only_intact: bool) -> np.ndarray:
-    """The `frame_times` of metadata, by decoding a file as `decoded_frames` does.
-
-    Headers also count frames that are cut off or hidden by an edit list. Packets may not hold exactly one frame.
-    """
-    clock, times = FrameClock(packets), []
-    for frame in decoded_frames(packets, only_intact):
-        times.append(clock.time(frame))
-    return np.array([*times, times[-1] + clock.duration(frame)])

@@ -9,7 +9,14 @@ import numpy as np
 
 from .frame_clock import FrameClock
 from .frame_index import index_frames
-from .pyav_decoding import SameSize, decoded_frames, decoded_from_keyframe, small_reader
+from .pyav_decoding import (
+    DamageError,
+    SameSize,
+    decoded_frames,
+    decoded_from_keyframe,
+    intact_frames,
+    small_reader,
+)
 from .section import Sampling, Section
 from .video_packets import VideoPackets
 from .video_sources import VideoReadError
@@ -104,15 +111,16 @@ class VideoFrames:
                     count += 1
                     yield frame
                 return
-            except ValueError:  # damage, perhaps without a single frame
+            except DamageError:
                 self._packets = self._open_file(1)
         yield from itertools.islice(self._decoded(only_intact=False), count, None)
 
     def _decoded(self, only_intact: bool) -> Iterator[ShownFrame]:
         packets = self._packets
+        frames = decoded_frames(packets)
         clock, same_size = FrameClock(packets), SameSize(packets.stream)
         self._problems = lambda: [packets.damage, same_size.note, clock.note]
-        for index, frame in enumerate(decoded_frames(packets, only_intact)):
+        for index, frame in enumerate(intact_frames(packets, frames) if only_intact else frames):
             time = clock.time(frame)
             yield ShownFrame(index, time, same_size.see(frame), small_reader(frame), clock.duration(frame))
         self._problems = lambda: [packets.missing_end() or packets.damage, same_size.note, clock.note]
