@@ -1,13 +1,14 @@
 """Download of the models that the authors of MAE-DFER released."""
 
 import tempfile
+import threading
 import zipfile
 from pathlib import Path
 
 import gdown
 from filelock import FileLock
+from gdown.exceptions import DownloadCancelled, FileURLRetrievalError
 from gdown.exceptions import DownloadError as GdownError
-from gdown.exceptions import FileURLRetrievalError
 from huggingface_hub import is_offline_mode
 from huggingface_hub.utils import tqdm
 from huggingface_hub.utils.sha import sha_fileobj
@@ -16,6 +17,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from ..hub.model_card import ModelFacts
 from ..hub.model_names import split_revision, with_revision
+from ..image_processing.decoding.web_files import MAX_SECONDS, DownloadLimitError, check_download, download_limit
 from ..messages import nearest, note, shows_progress
 from .convert import convert_checkpoint
 from .released_models import ReleasedModel, released_models
@@ -130,8 +132,10 @@ def _download_file(model: ReleasedModel, checkpoint: Path):
     """Download the `.pth` file. The bytes of an interrupted download are used again.
 
     Raises:
-        DownloadError: If Google Drive refuses, the transfer ends early, or a web page comes instead of the file.
+        DownloadError: If Google Drive refuses, the transfer ends early, exceeds a limit of `web_files`, or a web page
+            comes instead of the file.
     """
+    seconds, is_over = download_limit(MAX_SECONDS), threading.Event()
     by_hand = (
         f"You can also download the file with a browser from {model.link} and run: "
         f"lgi-former convert FILE {model.folder}"
@@ -139,9 +143,13 @@ def _download_file(model: ReleasedModel, checkpoint: Path):
     with tqdm(desc=model.name, unit="B", unit_scale=True, disable=not shows_progress()) as bar:
 
         def show(received: int, total: int | None):
+            check_download(max(received, total or 0))
             bar.total = total
             bar.update(received - bar.n)
 
+        timer = threading.Timer(seconds, is_over.set)
+        timer.daemon = True
+        timer.start()
         try:
             gdown.download(
                 id=model.drive_id,
@@ -152,15 +160,22 @@ def _download_file(model: ReleasedModel, checkpoint: Path):
                 progress=show,
                 retries=RETRIES,
                 timeout=TIMEOUT,
+                cancel=is_over,
             )
         except FileURLRetrievalError as error:  # its context has the words of Google Drive
             raise DownloadError(
                 f"Google Drive refuses {model.name}: {error.__context__ or error} {by_hand}"
             ) from error
+        except (DownloadCancelled, DownloadLimitError) as error:
+            late = f"it is not complete after {seconds:g} seconds. Set {MAX_SECONDS} to allow more"
+            problem = late if is_over.is_set() else str(error)
+            raise DownloadError(f"The download of {model.name} was stopped: {problem}. {by_hand}") from error
         except (GdownError, OSError, KeyError) as error:  # KeyError: an answer without a Content-Type
             raise DownloadError(
                 f"The download of {model.name} failed: {_reason(error)}. Run the command again: it resumes. {by_hand}"
             ) from error
+        finally:
+            timer.cancel()
     if not zipfile.is_zipfile(checkpoint):
         checkpoint.unlink()
         raise DownloadError(f"Google Drive sent something else than a checkpoint for {model.name}. {by_hand}")

@@ -1,8 +1,12 @@
+import contextlib
+import functools
+import http.server
 import importlib.util
 import json
 import runpy
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import av
@@ -163,3 +167,24 @@ def write_after_cover(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def serve():
+    """Context manager that serves a folder over HTTP and yields the address."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    @contextlib.contextmanager
+    def run(folder):
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            server.server_close()
+
+    return run

@@ -110,6 +110,7 @@ SHARD = Shard("shard-000000.tar", 1, 1, "", "")
 )
 def test_shards_lie_beside_their_index_on_windows(index, shard, expected, monkeypatch):
     content = {"shardlist": [vars_of(SHARD) | {"url": shard}], "classes": None}
+    monkeypatch.setenv(shard_index.ELSEWHERE, "1")
     monkeypatch.setattr(shard_index, "Path", PureWindowsPath)
     monkeypatch.setattr(shard_index, "read_bytes", lambda url: json.dumps(content).encode())
     assert shard_index.read_index(index).shards[0].url == expected

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from .image_decoding import PNG_SIGNATURE, rgb_pixels
+from .media_limits import check_animation, check_picture_size
 from .video_sources import VideoReadError
 
 
@@ -56,10 +57,11 @@ class Animation:
         notes (`list[str]`): What is missing in the file. Each note is a predicate whose subject is the file.
 
     Raises:
-        VideoReadError: If the file is damaged. Iteration may raise it, too.
+        VideoReadError: If the file is damaged or too large. Iteration may raise it, too.
     """
 
     def __init__(self, path: Path):
+        check_picture_size(path.stat().st_size, str(path))
         content = path.read_bytes()
         self.notes = []
         self._path = path
@@ -68,6 +70,7 @@ class Animation:
             # The first picture of some PNG files is only for programs that cannot show animations.
             self._first = int(bool(image.info.get("default_image")))
             self.num_frames = image.n_frames - self._first
+            check_animation(self.num_frames, *image.size, str(path))
         if content.startswith(b"GIF") and not content.rstrip(b"\0\r\n ").endswith(b";"):
             self.notes.append("is cut off. The pictures that are left are read.")
 
@@ -87,6 +90,8 @@ class Animation:
     def _refusing_damage(self) -> Iterator[None]:
         try:
             yield
+        except VideoReadError:
+            raise
         except Exception as error:  # Pillow raises OSError, SyntaxError and more, depending on the damage
             raise VideoReadError(
                 f"'{self._path}' cannot be decoded as an animated image ({error}): it is damaged or incomplete. Check "

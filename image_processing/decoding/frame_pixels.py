@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from .image_decoding import on_black
+from .media_limits import MAX_PIXELS, check_pixels
 from .tone_mapping import to_standard_range
 
 
@@ -23,6 +24,18 @@ MAX_PIXEL_ASPECT = 5  # wider or taller pixels are an error in the header of the
 
 # FFmpeg's own decoders of VP8 and VP9 ignore transparency.
 ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+
+
+def check_frame_size(stream):
+    """Check the size that the header of a video stream gives, and let the decoder check the size of each frame.
+
+    Raises:
+        VideoReadError: If the pictures have too many pixels.
+    """
+    context = stream.codec_context
+    width = round(context.width * max(_pixel_aspect(stream), 1))
+    check_pixels(width, context.height, stream.container.name)
+    context.options = {**context.options, "max_pixels": str(MAX_PIXELS)}
 
 
 def decoder_of(stream):

@@ -22,6 +22,7 @@ from .frame_clock import usual_interval
 from .frame_folders import check_frame_order, consists_of_images, frame_files
 from .image_decoding import read_image
 from .local_videos import has_content, local_video, video_name
+from .media_limits import refuse_playlist
 from .pyav_decoding import open_packets
 from .section import FRAME_RATE, SAME_TIME, WHOLE, Section, check_frame_rate
 from .video_decoding import undecodable, warn_of
@@ -199,8 +200,8 @@ def open_frames(
             a dictionary of `datasets`), a `torchcodec.decoders.VideoDecoder`, an array of pixels from 0 to 255
             (frames, height, width, channels) or (frames, channels, height, width), or a list of PIL images or arrays.
         frame_rate: Frames per second of a folder or an array. The default is 25. Video files use their timestamps.
-        num_threads: Threads that decode a video file. 0 means one for each core. The number changes only the pixels of
-            damaged frames.
+        num_threads: Threads that decode a video file. 0 means one for each core. A damaged file is decoded by one
+            thread from the first damaged frame on.
         backend, frame_order, stream: As in `read_video`.
         start, end: The section: seconds from the first frame, or "1:30" (mm:ss) or "1:02:03.5" (hh:mm:ss). The
             default is the whole video. The frames are those that are shown from `start` until before `end`, also the
@@ -255,6 +256,7 @@ def _stream_of(video, opening: _Opening, stack: contextlib.ExitStack) -> FrameSt
         return _animation_frames(path, name, opening)
     if consists_of_images(path):
         return _numbered(frame_files(path, opening.frame_order), read_image, opening, f"'{name}'")
+    refuse_playlist(path)
     backend = chosen_backend(opening.backend, path)
     if backend == "pyav":
         return _video_frames(path, name, opening, stack)
@@ -351,8 +353,8 @@ def _backend_frames(backend: str, path: Path, name: str, opening: _Opening) -> F
 def _video_frames(path: Path, name: str, opening: _Opening, stack: contextlib.ExitStack) -> FrameStream:
     """Frames of a video file that PyAV decodes. `stack` closes the file. Notes call it `name`."""
 
-    def open_file() -> VideoPackets:
-        return stack.enter_context(open_packets(str(path), opening.num_threads, opening.stream))
+    def open_file(num_threads: int = opening.num_threads) -> VideoPackets:
+        return stack.enter_context(open_packets(str(path), num_threads, opening.stream))
 
     def timed() -> Iterator[TimedFrame]:
         with _refusing_damage(path, "PyAV"):

@@ -1,13 +1,13 @@
 """Pixels of an image file."""
 
 import io
-import math
 import zipfile
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from .media_limits import MAX_PIXELS, check_picture_size, check_pixels
 from .video_sources import VideoReadError
 
 
@@ -46,17 +46,29 @@ def read_image(file: Path | zipfile.Path) -> np.ndarray:
     """Pixels of an image file as in `decode_image`, with errors that name the file.
 
     Raises:
-        VideoReadError: If the file is damaged, not an image, or an image that `decode_image` refuses.
+        VideoReadError: If the file is damaged, not an image, too large, or an image that `decode_image` refuses.
     """
     if not file.is_file():
         raise VideoReadError(f"'{file}' is not a file but a folder, a pipe or a device. Replace or remove it.")
     try:
+        check_picture_size(_size_of(file), str(file))
         return decode_image(file)
+    except VideoReadError:
+        raise
     except ImageContentError as error:
         raise VideoReadError(f"'{file}' cannot be read as a frame: {error}") from error
+    except Image.DecompressionBombError as error:
+        raise VideoReadError(
+            f"'{file}' has more pixels than the {MAX_PIXELS} that are allowed. Scale it down first."
+        ) from error
     except Exception as error:  # Pillow raises OSError, SyntaxError and more, depending on the damage
         problem = "cannot be decoded as an image: it is damaged or not an image. Replace or remove it."
         raise VideoReadError(f"'{file}' {problem}") from error
+
+
+def _size_of(file: Path | zipfile.Path) -> int:
+    """Bytes of a file, in an archive after decompression."""
+    return file.stat().st_size if isinstance(file, Path) else file.root.getinfo(file.at).file_size
 
 
 def decode_image(file: Path | zipfile.Path) -> np.ndarray:
@@ -66,6 +78,7 @@ def decode_image(file: Path | zipfile.Path) -> np.ndarray:
 
     Raises:
         ImageContentError: If the file holds several pictures, or numbers that are not grey levels.
+        VideoReadError: If it has too many pixels.
         Exception: The error of Pillow if the file is damaged.
     """
     content = file.read_bytes()
@@ -74,6 +87,7 @@ def decode_image(file: Path | zipfile.Path) -> np.ndarray:
         if pixels is not None:
             return pixels
     image = Image.open(io.BytesIO(content))
+    check_pixels(*image.size, str(file))
     if image.format in MULTI_PICTURE_FORMATS and getattr(image, "n_frames", 1) > 1:
         raise ImageContentError(
             f"it holds {image.n_frames} pictures, but a frame is one picture. Save each picture in its own file, or "
@@ -132,8 +146,7 @@ def _decode_plain_jpeg(content: bytes) -> np.ndarray | None:
         return None
     try:
         height, width, colour_space, _ = simplejpeg.decode_jpeg_header(content)
-        # Pillow warns about larger pictures: a file of some kilobytes may ask for gigabytes.
-        if colour_space != "YCbCr" or height * width > (Image.MAX_IMAGE_PIXELS or math.inf):
+        if colour_space != "YCbCr" or height * width > min(MAX_PIXELS, Image.MAX_IMAGE_PIXELS or MAX_PIXELS):
             return None
         return simplejpeg.decode_jpeg(content)
     except ValueError:

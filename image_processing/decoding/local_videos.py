@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from .frame_folders import FRAME_ARCHIVE_SUFFIX, IMAGE_SUFFIXES
 from .video_decoding import VIDEO_SUFFIXES
 from .video_sources import VideoReadError, check_file, is_file_url, is_url, local_path
+from .web_files import limited_parts, without_redirects
 
 
 _ADDRESS_SCHEME = "[A-Za-z][A-Za-z0-9+.-]+"
@@ -159,7 +160,7 @@ def _fetched(url: str) -> bytes:
     try:
         import fsspec
 
-        with fsspec.open(url) as file:
-            return file.read()
+        with fsspec.open(url, **without_redirects(url)) as file:
+            return b"".join(limited_parts(file.read))
     except Exception as error:  # each file system has its own errors
         raise VideoReadError(f"{url!r} cannot be fetched: {error}.") from error

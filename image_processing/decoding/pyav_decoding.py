@@ -12,19 +12,23 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from transformers.video_utils import VideoMetadata
 
-from .frame_clock import FrameClock
+from .frame_clock import B_FRAME, FrameClock
 from .frame_index import FrameIndex, index_frames
-from .frame_pixels import FrameConverter, decoder_of, display_matrix, resized
+from .frame_pixels import FrameConverter, check_frame_size, decoder_of, display_matrix, resized
+from .media_limits import UNSAFE_FORMATS
 from .video_packets import AVI, VideoPackets
 from .video_streams import streams_note, video_stream
 
 
 MAX_THREADS = 16  # recommended by FFmpeg
+
+MAX_B_FRAMES = 16  # between two frames of other types; encoders allow no more
 
 LACKS_FRAMES = "it lacks frames that its packets announce"
 
@@ -55,8 +59,11 @@ def open_with_pyav(path: str):
         import av  # only when needed: its FFmpeg libraries are a second copy beside those of decord
     except ImportError as error:
         raise ImportError("PyAV is not installed; install it with: pip install av") from error
+    # FFmpeg may give a format several names: "mov,mp4,m4a,3gp,3g2,mj2".
+    formats = sorted(name for name in av.formats_available if UNSAFE_FORMATS.isdisjoint(name.split(",")))
+    options = {"protocol_whitelist": "file", "format_whitelist": ",".join(formats)}
     # FFmpeg takes a relative path such as "pipe:0" or "a:b.mp4" for a protocol. An absolute path is always a file.
-    return av.open(os.path.abspath(path))
+    return av.open(os.path.abspath(path), options=options)
 
 
 @contextlib.contextmanager
@@ -70,10 +77,20 @@ def open_packets(
     """
     with open_with_pyav(path) as container:
         stream = video_stream(container, stream_number)
+        check_frame_size(stream)
         if num_threads is None:
-            num_threads = min(torch.get_num_threads(), MAX_THREADS)
-        stream.codec_context.thread_count, stream.codec_context.thread_type = num_threads, "AUTO"
+            num_threads = _default_threads()
+        # With several threads for a frame, the decoder fills lost parts of a damaged frame differently each time.
+        stream.codec_context.thread_count, stream.codec_context.thread_type = num_threads, "FRAME"
         yield VideoPackets(stream)
+
+
+def _default_threads() -> int:
+    return min(torch.get_num_threads(), MAX_THREADS)
+
+
+class DamageError(ValueError):
+    """A frame is damaged. Several threads may decode it, and those that refer to it, differently each time."""
 
 
 class SameSize:
@@ -138,6 +155,34 @@ def decoded_frames(packets: VideoPackets) -> Iterator:
         yield from frames
     if count == 0:
         raise ValueError(problem)
+
+
+def intact_frames(packets: VideoPackets, frames: Iterator) -> Iterator:
+    """The frames of a file up to the first damage.
+
+    A B-frame waits for the next frame of another type, because it may refer to that frame.
+
+    Args:
+        packets: The packets of the file.
+        frames: Its `decoded_frames`.
+
+    Raises:
+        DamageError: If a packet or a frame is damaged, or there is no frame.
+    """
+    waiting = collections.deque()
+    try:
+        for frame in frames:
+            if packets.damage or frame.is_corrupt:
+                raise DamageError("a frame of it is damaged")
+            waiting.append(frame)
+            is_complete = frame.pict_type != B_FRAME
+            while waiting and (is_complete or len(waiting) > MAX_B_FRAMES):
+                yield waiting.popleft()
+    except ValueError as error:
+        raise DamageError(str(error)) from error
+    if packets.damage:
+        raise DamageError(packets.damage)
+    yield from waiting
 
 
 # Only the needed frames
@@ -254,29 +299,75 @@ def _decoded_between(stream, start: int, wanted: set[int]) -> Iterator:
 def read_from_beginning(
     path: str, sample_indices_fn: Callable, stream_number: int | None = None
 ) -> tuple[np.ndarray, VideoMetadata]:
-    """Decode a file from its beginning. This reads every file that FFmpeg can decode."""
+    """Decode a file from its beginning. This reads every file that FFmpeg can decode.
+
+    A damaged file is decoded with one thread, so that it has the same frames each time.
+    """
     # Not with the reader of transformers.video_utils: it refuses containers without a frame count (Matroska, WebM,
     # MPEG-TS) and does not turn videos of turned cameras.
-    with open_packets(path, stream_number=stream_number) as packets:
-        # Counting the packets of AVI is faster than decoding. The number in its header includes dropped frames.
-        is_avi = packets.stream.container.format.name == AVI
-        times = None if is_avi else _decoded_times(packets)
-        count = _count_packets(packets) if times is None else len(times) - 1
-        metadata = _metadata(packets.stream, count, [packets.missing_end()], stream_number)
+    if _default_threads() > 1:
+        with contextlib.suppress(DamageError):
+            return _Decoding(path, stream_number, _default_threads()).read(sample_indices_fn)
+    return _Decoding(path, stream_number, 1).read(sample_indices_fn)
 
-    def read_times() -> np.ndarray:
-        with open_packets(path, stream_number=stream_number) as packets:
-            return _decoded_times(packets)
 
-    metadata.read_times = read_times if times is None else lambda: times
-    indices = sample_indices_fn(metadata=metadata)
-    frames, notes = _frames_at(path, indices, stream_number)
-    if len(frames) < len(indices):  # a packet of AVI was not decoded to a frame
-        times = read_times()
-        metadata.total_num_frames = len(times) - 1
-        frames, notes = _frames_at(path, sample_indices_fn(metadata=metadata), stream_number)
-    metadata.notes += notes
-    return np.stack(frames), metadata
+class _Decoding(NamedTuple):
+    """A file that is decoded from its beginning. With several threads, damage raises a `DamageError`."""
+
+    path: str
+    stream_number: int | None
+    num_threads: int
+
+    def read(self, sample_indices_fn: Callable) -> tuple[np.ndarray, VideoMetadata]:
+        """The frames and the metadata, as `read_from_beginning` returns them."""
+        with self._open() as packets:
+            # Counting the packets of AVI is faster than decoding. The number in its header includes dropped frames.
+            is_avi = packets.stream.container.format.name == AVI
+            times = None if is_avi else self._times_in(packets)
+            count = _count_packets(packets) if times is None else len(times) - 1
+            metadata = _metadata(packets.stream, count, [packets.missing_end()], self.stream_number)
+        metadata.read_times = self._times if times is None else lambda: times
+        indices = sample_indices_fn(metadata=metadata)
+        frames, notes = self._frames_at(indices)
+        # In AVI, a packet may not be decoded to a frame.
+        if times is None and (notes or len(frames) < len(indices)):
+            metadata.total_num_frames = len(self._times()) - 1
+            frames, notes = self._frames_at(sample_indices_fn(metadata=metadata))
+        metadata.notes += notes
+        return np.stack(frames), metadata
+
+    def _open(self) -> contextlib.AbstractContextManager[VideoPackets]:
+        return open_packets(self.path, self.num_threads, self.stream_number)
+
+    def _decoded(self, packets: VideoPackets) -> Iterator:
+        frames = decoded_frames(packets)
+        return frames if self.num_threads == 1 else intact_frames(packets, frames)
+
+    def _times(self) -> np.ndarray:
+        with self._open() as packets:
+            return self._times_in(packets)
+
+    def _times_in(self, packets: VideoPackets) -> np.ndarray:
+        """The `frame_times` of metadata, by decoding a file.
+
+        Headers also count frames that are cut off or hidden by an edit list. Packets may not hold exactly one frame.
+        """
+        clock, times = FrameClock(packets), []
+        for frame in self._decoded(packets):
+            times.append(clock.time(frame))
+        return np.array([*times, times[-1] + clock.duration(frame)])
+
+    def _frames_at(self, indices: list[int]) -> tuple[list[np.ndarray], list[str]]:
+        """The frames, and notes about them."""
+        frames = []
+        wanted = set(indices)
+        with self._open() as packets:
+            same_size = SameSize(packets.stream)
+            for index, frame in zip(range(indices[-1] + 1), self._decoded(packets), strict=False):
+                pixels = same_size.see(frame)
+                if index in wanted:
+                    frames.append(pixels())
+        return frames, list(filter(None, [packets.damage, same_size.note]))
 
 
 def _metadata(stream, total_num_frames: int, notes: list[str | None], stream_number: int | None) -> NotedMetadata:
@@ -292,27 +383,3 @@ def _count_packets(packets: VideoPackets) -> int:
     if packets.num_frames == 0:
         raise ValueError("it has no frames")
     return packets.num_frames
-
-
-def _decoded_times(packets: VideoPackets) -> np.ndarray:
-    """The `frame_times` of metadata, by decoding a file.
-
-    Headers also count frames that are cut off or hidden by an edit list. Packets may not hold exactly one frame.
-    """
-    clock, times = FrameClock(packets), []
-    for frame in decoded_frames(packets):
-        times.append(clock.time(frame))
-    return np.array([*times, times[-1] + clock.duration(frame)])
-
-
-def _frames_at(path: str, indices: list[int], stream_number: int | None) -> tuple[list[np.ndarray], list[str]]:
-    """The frames, and notes about them."""
-    frames = []
-    wanted = set(indices)
-    with open_packets(path, stream_number=stream_number) as packets:
-        same_size = SameSize(packets.stream)
-        for index, frame in zip(range(indices[-1] + 1), decoded_frames(packets), strict=False):
-            pixels = same_size.see(frame)
-            if index in wanted:
-                frames.append(pixels())
-    return frames, list(filter(None, [packets.damage, same_size.note]))

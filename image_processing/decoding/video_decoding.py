@@ -19,6 +19,7 @@ from .animated_images import Animation, is_animation
 from .decoder_backends import check_backend_name, frame_readers, times_by_backend
 from .frame_folders import check_frame_order, consists_of_images, frame_names
 from .image_decoding import read_image
+from .media_limits import refuse_playlist
 from .pyav_decoding import NotedMetadata
 from .section import FRAME_RATE, Sampling, Section, check_frame_rate, regular_times
 from .video_sources import VideoReadError, local_path, without_passwords
@@ -241,6 +242,7 @@ def _read_images(
 def _read_video_file(
     path: Path, sampler: _Sampler, backend: str | None, stream: int | None
 ) -> tuple[np.ndarray, VideoMetadata]:
+    refuse_playlist(path)
     name, readers = frame_readers(backend, path, stream)
     if name != "PyAV":
         sampler.read_times = functools.partial(times_by_backend, name, path)

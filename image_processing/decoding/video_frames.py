@@ -1,5 +1,6 @@
 """All frames of a video file, or those of a section, with their times. PyAV decodes them."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -8,7 +9,14 @@ import numpy as np
 
 from .frame_clock import FrameClock
 from .frame_index import index_frames
-from .pyav_decoding import SameSize, decoded_frames, decoded_from_keyframe, small_reader
+from .pyav_decoding import (
+    DamageError,
+    SameSize,
+    decoded_frames,
+    decoded_from_keyframe,
+    intact_frames,
+    small_reader,
+)
 from .section import Sampling, Section
 from .video_packets import VideoPackets
 from .video_sources import VideoReadError
@@ -41,7 +49,7 @@ class VideoFrames:
     the section are then among the frames, unless some frames of the section were read already.
 
     Args:
-        open_file: Opens the file, as `open_packets`. It may be called twice.
+        open_file: Opens the file, as `open_packets`. `open_file(1)` uses one thread. It may be called three times.
         section: The part to read. Frames after it may follow.
         name: The file, as the subject of a message.
 
@@ -49,7 +57,7 @@ class VideoFrames:
         ValueError, OSError: If the file cannot be opened. Iteration raises an error if it has no frame.
     """
 
-    def __init__(self, open_file: Callable[[], VideoPackets], section: Section, name: str):
+    def __init__(self, open_file: Callable[..., VideoPackets], section: Section, name: str):
         self._open_file = open_file
         self._section = section
         self._name = name
@@ -95,11 +103,24 @@ class VideoFrames:
             yield ShownFrame(number, time, same_size.see(frame), small_reader(frame), following - time)
 
     def _from_beginning(self) -> Iterator[ShownFrame]:
-        """All frames."""
+        """All frames. From the first damaged one on, a single thread decodes, so that they are the same each time."""
+        count = 0
+        if self.stream.codec_context.thread_count != 1:
+            try:
+                for frame in self._decoded(only_intact=True):
+                    count += 1
+                    yield frame
+                return
+            except DamageError:
+                self._packets = self._open_file(1)
+        yield from itertools.islice(self._decoded(only_intact=False), count, None)
+
+    def _decoded(self, only_intact: bool) -> Iterator[ShownFrame]:
         packets = self._packets
+        frames = decoded_frames(packets)
         clock, same_size = FrameClock(packets), SameSize(packets.stream)
         self._problems = lambda: [packets.damage, same_size.note, clock.note]
-        for index, frame in enumerate(decoded_frames(packets)):
+        for index, frame in enumerate(intact_frames(packets, frames) if only_intact else frames):
             time = clock.time(frame)
             yield ShownFrame(index, time, same_size.see(frame), small_reader(frame), clock.duration(frame))
         self._problems = lambda: [packets.missing_end() or packets.damage, same_size.note, clock.note]

@@ -2,16 +2,14 @@
 
 import contextlib
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from huggingface_hub import get_session
-
-
-DOWNLOAD_TIMEOUT = 30  # seconds without a byte from the server
+from .web_files import WebFile
 
 
 class VideoReadError(ValueError):
@@ -89,18 +87,14 @@ def download(url: str) -> Iterator[Path]:
     """A file with the content of `url` within a `with` block. A `VideoReadError` in the block names the address.
 
     Raises:
-        VideoReadError: If the address cannot be downloaded, or its content is empty.
+        VideoReadError: If the address cannot be downloaded, its content is empty, or a limit of `web_files` is
+            exceeded.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "video").with_suffix(PurePosixPath(urlsplit(url).path).suffix)
         try:
-            # huggingface_hub's client uses the user's proxies and certificates and honours HF_HUB_OFFLINE.
-            request = get_session().stream("GET", url, follow_redirects=True, timeout=DOWNLOAD_TIMEOUT)
-            with request as response, path.open("wb") as file:
-                if response.is_error:
-                    raise VideoReadError(f"the server answers {response.status_code} {response.reason_phrase}")
-                for chunk in response.iter_bytes():
-                    file.write(chunk)
+            with WebFile(url) as source, path.open("wb") as file:
+                shutil.copyfileobj(source, file)
         except Exception as error:  # the classes depend on the HTTP library of the installed huggingface_hub
             raise VideoReadError(f"{url!r} cannot be downloaded: {error}. Check the address.") from error
         try:

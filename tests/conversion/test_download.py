@@ -17,6 +17,7 @@ from lgi_former.commands.cli import main
 from lgi_former.conversion import DownloadError, model_folder, released_models
 from lgi_former.conversion.published_names import classifier_names, to_published
 from lgi_former.conversion.released_models import likely_release
+from lgi_former.image_processing.decoding.web_files import MAX_BYTES, MAX_SECONDS
 from lgi_former.training.run.arguments import ModelArguments
 from lgi_former.training.run.starting_model import load_model_to_finetune
 
@@ -70,6 +71,16 @@ def test_the_card_has_figures_checksum_and_licence(drive, checkpoint):
     assert "UAR 65.42 %, WAR 75.81 %" in card and "fold 5" in card
     assert hashlib.sha256(checkpoint).hexdigest() in card
     assert "MIT License" in card and released_models()[NAME].link in card and "@inproceedings{sun2023mae" in card
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "problem"), [(MAX_BYTES, "1e6", "1000000 bytes"), (MAX_SECONDS, "1e-9", "1e-09 seconds")]
+)
+def test_a_download_has_limits(variable, value, problem, drive, checkpoint, monkeypatch):
+    drive.files[drive_id()] = checkpoint
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(DownloadError, match=f"{NAME} was stopped: it .* {problem}. Set {variable}"):
+        download(NAME)
 
 
 def test_an_interrupted_download_resumes(drive, checkpoint, monkeypatch):

@@ -132,15 +132,24 @@ def shown(value: str, length: int = 60) -> str:
     return repr(value if len(value) <= length else f"{value[:length]}...")
 
 
-def _content(file: Path) -> bytes:
+def refuse_pipe(file: Path):
+    """Check a file before it is opened, because opening a pipe waits.
+
+    Raises:
+        AnnotationError: If it is a pipe, a device or a folder, or its name is no path.
+        OSError: If there is no such file.
+    """
     if "\0" in str(file):
         raise AnnotationError(f"{str(file)!r} is not a path, because it holds a zero byte.")
+    if not stat.S_ISREG(os.stat(file).st_mode):
+        raise AnnotationError(
+            f"'{file}' is not a regular file but a pipe or a device, which may never end. Save the list to a file."
+        )
+
+
+def _content(file: Path) -> bytes:
     try:
-        # Checked before the file is opened, because opening a pipe waits.
-        if not stat.S_ISREG(os.stat(file).st_mode):
-            raise AnnotationError(
-                f"'{file}' is not a regular file but a pipe or a device, which may never end. Save the list to a file."
-            )
+        refuse_pipe(file)
         if (kind := _OTHER_FORMATS.get(file.suffix.lower())) is not None:
             raise AnnotationError(
                 f"The suffix of '{file}' is that of {kind}. A list is a text file with lines of 'path label', or CSV."

@@ -11,7 +11,7 @@ from .annotation_files import read_annotation_file, without_comments
 from .annotation_tables import UNNAMED_COLUMNS, VIDEO_COLUMNS, table_columns, table_header, table_rows
 from .annotations import expanded_paths, located_paths
 from .labels import AnnotationError
-from .list_text import Annotations, read_lines, refuse_first, shown
+from .list_text import Annotations, read_lines, refuse_first, refuse_pipe, shown
 from .tasks import Wanted
 
 
@@ -68,6 +68,7 @@ def _read_text(source: Path) -> tuple[Annotations, list[str], list]:
 
 def _read_parquet(source: Path) -> tuple[Annotations, list[str], list]:
     try:
+        refuse_pipe(source)
         table = pq.read_table(source)
     except (OSError, pa.ArrowException) as error:
         raise AnnotationError(f"'{source}' cannot be read as Parquet: {str(error).splitlines()[0]}") from error

@@ -8,17 +8,22 @@ import functools
 import hashlib
 import io
 import json
+import os
+import re
+import tarfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import fsspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from huggingface_hub.utils.sha import sha_fileobj
 
 from ...files import whole_file
 from ...image_processing.decoding.local_videos import is_address
-from ...image_processing.decoding.video_sources import without_passwords
+from ...image_processing.decoding.video_sources import is_url, without_passwords
+from ...image_processing.decoding.web_files import WebFile
 
 
 INDEX_FILE = "index.json"
@@ -37,6 +42,16 @@ MEMBERS = pa.schema(
 """The table of a shard, with one row for each video."""
 
 CACHED_TABLES = 64  # in each process; the table of a shard of 1000 videos takes 0.1 MB
+
+
+MAX_BYTES_OF_LIST = 500_000_000
+"""Bytes of an index or a table. The index of a million shards has about 300 MB."""
+
+ELSEWHERE = "LGI_FORMER_SHARDS_ELSEWHERE"
+"""Environment variable: with the value 1, an index may name shards outside its own folder."""
+
+_NAME = r"(?!\.\.?(/|$))[^/\\:%?#*\x00-\x1f]+"
+_NAME_BELOW = re.compile(rf"{_NAME}(/{_NAME})*\.tar")
 
 
 class ShardError(ValueError):
@@ -86,17 +101,23 @@ def index_url(source: str) -> str | None:
 
 
 def read_index(url: str) -> ShardIndex:
-    """Read an `index.json` from a path or a URL of fsspec. Raises a `ShardError` if it is not an index of shards."""
+    """Read an `index.json` from a path or a URL of fsspec.
+
+    Raises:
+        ShardError: If it is not an index of shards, or it names a shard outside its own folder. The environment
+            variable `ELSEWHERE` allows such shards.
+    """
     written = read_bytes(url)
     try:
         content = json.loads(written)
         shards = [Shard(**entry) for entry in content["shardlist"]]
         classes = content["classes"]
         _check(shards, classes)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ShardError(
             f"'{url}' is not an index of shards as `lgi-former prepare shards` writes it ({error!r})."
         ) from error
+    _refuse_elsewhere(shards, url)
     return ShardIndex([_located(shard, url) for shard in shards], classes)
 
 
@@ -114,11 +135,34 @@ def open_index(source: str) -> ShardIndex:
 
 def _check(shards: list[Shard], classes: list[str] | None):
     for shard in shards:
-        if not isinstance(shard.url, str) or not isinstance(shard.nsamples, int) or shard.nsamples < 0:
-            raise ValueError(f"the shard {shard.url!r} of {shard.nsamples!r} videos")
+        if not isinstance(shard.url, str) or not all(map(_is_count, (shard.nsamples, shard.filesize))):
+            raise ValueError(f"the shard {shard.url!r} of {shard.nsamples!r} videos and {shard.filesize!r} bytes")
+        if not isinstance(shard.sha256, str) or not isinstance(shard.members_sha256, str):
+            raise ValueError(f"the checksums of the shard {shard.url!r}")
     is_list = isinstance(classes, list) and all(isinstance(name, str) for name in classes)
     if classes is not None and (not is_list or len(set(classes)) < len(classes)):
         raise ValueError(f"the classes {classes!r}")
+
+
+def _is_count(value) -> bool:
+    return type(value) is int and 0 <= value < 2**63
+
+
+def lies_below_index(url: str) -> bool:
+    """Whether the URL of a shard, as `index.json` has it, is a `.tar` file in the folder of the index or below it."""
+    return _NAME_BELOW.fullmatch(url) is not None
+
+
+def _refuse_elsewhere(shards: list[Shard], index: str):
+    """Refuse shards outside the folder of the index. The index of a stranger could name any file or machine."""
+    if os.environ.get(ELSEWHERE) == "1":
+        return
+    for shard in shards:
+        if not lies_below_index(shard.url):
+            raise ShardError(
+                f"'{index}' names the shard {shard.url!r}, which is not a .tar file in the index's own folder. If you "
+                f"trust the index, set the environment variable {ELSEWHERE}=1."
+            )
 
 
 def _located(shard: Shard, index: str) -> Shard:
@@ -136,30 +180,73 @@ def read_members(shard: Shard) -> pa.Table:
     content = read_bytes(shard.members_url)
     if hashlib.sha256(content).hexdigest() != shard.members_sha256:
         raise ShardError(f"'{shard.members_url}' is not the file that the index was made with. Copy both again.")
-    members = pq.read_table(io.BytesIO(content))
-    if len(members) != shard.nsamples:
+    try:
+        file = pq.ParquetFile(io.BytesIO(content))
+        num_videos = file.metadata.num_rows
+        # The number of rows is compared first, because a small file may hold many equal rows.
+        members = file.read(MEMBERS.names).cast(MEMBERS) if num_videos == shard.nsamples else MEMBERS.empty_table()
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise ShardError(f"'{shard.members_url}' is not a table of videos: {str(error).splitlines()[0]}.") from error
+    if num_videos != shard.nsamples:
         raise ShardError(
-            f"'{shard.members_url}' lists {len(members)} videos, but the index says {shard.nsamples}. Make the index "
+            f"'{shard.members_url}' lists {num_videos} videos, but the index says {shard.nsamples}. Make the index "
             "again with the command that made the shards."
         )
+    _check_places(members, shard)
     return members
 
 
+def _check_places(members: pa.Table, shard: Shard):
+    """Refuse a table with videos that do not lie in their shard."""
+    required = [members[name] for name in ("key", "path", "offset", "size")]
+    first = pc.min(members["offset"]).as_py() or 0
+    ends = pc.add(members["offset"], members["size"])
+    is_right = (
+        not any(column.null_count for column in required)
+        and (pc.min(members["size"]).as_py() or 0) >= 0
+        and (first >= tarfile.BLOCKSIZE or not len(members))
+        and (pc.max(ends).as_py() or 0) <= shard.filesize
+    )
+    if not is_right:
+        raise ShardError(
+            f"'{shard.members_url}' places a video outside its shard of {shard.filesize} bytes. Make the index again "
+            "with the command that made the shards."
+        )
+
+
 def read_bytes(url: str, start: int | None = None, end: int | None = None) -> bytes:
-    """Read a file, or only its bytes from `start` to `end`. Raises a `ShardError` if they cannot be read."""
+    """Read a file, or only its bytes from `start` to `end`.
+
+    Raises:
+        ShardError: If they cannot be read, or a whole file has more than `MAX_BYTES_OF_LIST`.
+    """
+    first = start or 0
+    last = first + MAX_BYTES_OF_LIST + 1 if end is None else end
     try:
-        # Opened for every read, because connections do not survive a fork. fsspec caches them for each process.
-        file_system, path = fsspec.url_to_fs(url)
-        # File systems that are not asynchronous read more bytes than needed into a cache.
-        options = {} if file_system.async_impl else {"cache_type": "none"}
-        return file_system.cat_file(path, start, end, **options)
+        content = _bytes_on_the_web(url, first, last) if is_url(url) else _bytes_of_fsspec(url, first, last)
     except FileNotFoundError as error:
         raise ShardError(f"There is no file '{url}'. Check the path.") from error
     except Exception as error:  # each file system has its own errors
         raise ShardError(f"'{url}' cannot be read: {error}. Check that it exists and is readable.") from error
+    if end is None and len(content) > MAX_BYTES_OF_LIST:
+        raise ShardError(f"'{url}' has more than {MAX_BYTES_OF_LIST} bytes. An index or a table is smaller.")
+    return content
+
+
+def _bytes_on_the_web(url: str, start: int, end: int) -> bytes:
+    with WebFile(url, start, end) as file:
+        return file.read()
+
+
+def _bytes_of_fsspec(url: str, start: int, end: int) -> bytes:
+    # Opened for every read, because connections do not survive a fork. fsspec caches them for each process.
+    file_system, path = fsspec.url_to_fs(url)
+    # File systems that are not asynchronous read more bytes than needed into a cache.
+    options = {} if file_system.async_impl else {"cache_type": "none"}
+    return file_system.cat_file(path, start, end, **options)
 
 
 def sha256_of(url: str) -> str:
     """Checksum of a file, which is read in parts. Each file system has its own errors, local disks `OSError`."""
-    with fsspec.open(url) as file:
+    with WebFile(url) if is_url(url) else fsspec.open(url) as file:
         return sha_fileobj(file).hex()

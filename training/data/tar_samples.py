@@ -5,6 +5,7 @@ The files of a sample are adjacent. Their names differ in what follows the first
 
 import contextlib
 import json
+import lzma
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,8 @@ from datasets import Features, IterableDataset, Value
 from ...image_processing.decoding.frame_folders import FRAME_ARCHIVE_SUFFIX, IMAGE_SUFFIXES
 from ...image_processing.decoding.local_videos import is_address
 from ...image_processing.decoding.video_decoding import VIDEO_SUFFIXES
+from ...image_processing.decoding.video_sources import is_url
+from ...image_processing.decoding.web_files import DownloadLimitError, WebFile
 
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
@@ -26,6 +29,8 @@ LABEL_SUFFIXES = (".cls", ".label", ".json", ".txt")
 """Suffixes of files that may hold a label. The first one that a sample has counts."""
 LABEL_FIELDS = ("label", "cls", "class", "emotion", "expression")
 """Fields of a JSON file that may hold the label. The first one counts."""
+
+MAX_MEMBER_BYTES = 1_000_000_000  # of a video in a tar file, which is read into memory
 
 SAMPLES_LOOKED_AT = 5  # when a stream is opened, to find labels and damage
 
@@ -112,20 +117,42 @@ def iter_samples(urls: Iterable[str]) -> Iterator[dict]:
 
 
 def _files_in(url: str) -> Iterator[tuple[str, bytes]]:
-    """The names and contents of the videos, images and labels in a tar file, without hidden files."""
+    """The names and contents of the videos, images and labels in a tar file, without hidden files.
+
+    Raises:
+        StreamError: If the tar file is missing or damaged, or `_check_member` refuses a file.
+    """
     try:
         with (
             damage_as_stream_error(url),
-            fsspec.open(url, "rb") as file,
+            WebFile(url) if is_url(url) else fsspec.open(url, "rb") as file,
             tarfile.open(fileobj=file, mode="r|*") as tar,
         ):
             for entry in tar:
                 name = entry.name.removeprefix("./")
-                if entry.isfile() and _suffix(name) in _READ and not PurePosixPath(name).name.startswith("."):
+                is_wanted = _suffix(name) in _READ and not PurePosixPath(name).name.startswith(".")
+                if is_wanted and not entry.isdir():
+                    _check_member(entry, name, url)
                     yield name, tar.extractfile(entry).read()
                 tar.members = []  # otherwise a large tar file fills the memory with its entries
     except FileNotFoundError as error:
         raise StreamError(f"There is no tar shard '{url}'. Check the path.") from error
+
+
+def _check_member(entry: tarfile.TarInfo, name: str, url: str):
+    """
+    Raises:
+        StreamError: If a member is a link or a device, is too large, or has a name outside the tar file.
+    """
+    if not entry.isfile():
+        problem = "is a link or a device, and only files are read. Pack the file itself (`tar --hard-dereference -h`)"
+    elif entry.size > MAX_MEMBER_BYTES:
+        problem = f"has {entry.size} bytes, and at most {MAX_MEMBER_BYTES} are allowed. Pack shorter videos"
+    elif name.startswith("/") or ".." in PurePosixPath(name).parts:
+        problem = "has an absolute path or '..' in its name. Pack it with a path inside the tar file"
+    else:
+        return
+    raise StreamError(f"'{name}' in the tar file '{url}' {problem}.")
 
 
 @contextlib.contextmanager
@@ -133,7 +160,9 @@ def damage_as_stream_error(url: str | None = None) -> Iterator[None]:
     """Turn the errors of damaged tar files in a `with` block into a `StreamError`."""
     try:
         yield
-    except (tarfile.TarError, EOFError, zlib.error) as error:
+    except DownloadLimitError as error:
+        raise StreamError(f"A tar shard of the stream cannot be read: {error}.") from error
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
         shard = "" if url is None else f": '{url}'"
         raise StreamError(
             f"A tar shard of the stream is damaged{shard} ({error}). Find it with `tar -tf` and copy it again."

@@ -11,8 +11,22 @@ from ...messages import nearest
 RECIPES = Path(__file__).parents[2] / "configuration" / "recipes"
 
 
+MAX_BYTES = 1_000_000  # of a recipe
+
+
 class RecipeError(ValueError):
     """A recipe cannot be read. The message names it and says why."""
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Refuses aliases of lists and mappings. A few lines of them stand for values without end."""
+
+    def compose_node(self, parent, index):
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent) and not isinstance(self.anchors.get(event.anchor), yaml.ScalarNode):
+            problem = f"*{event.anchor} repeats a list or a mapping. Write it out"
+            raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
+        return super().compose_node(parent, index)
 
 
 def shipped() -> list[str]:
@@ -29,7 +43,7 @@ def read_recipe(recipe: str | os.PathLike) -> dict:
     """Read the options of a recipe: a YAML file, or the name of a shipped recipe.
 
     Raises:
-        RecipeError: If there is no such recipe, or it is not a mapping of options.
+        RecipeError: If there is no such recipe, it is too large, it repeats a list, or it is not a mapping of options.
     """
     path = Path(recipe)
     if not path.is_file() and path.name == str(recipe):
@@ -39,9 +53,16 @@ def read_recipe(recipe: str | os.PathLike) -> dict:
             f"There is no recipe '{recipe}'. Give a YAML file or one of {', '.join(shipped())}"
             f"{nearest(str(recipe), shipped())}"
         )
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise RecipeError(f"The recipe '{path}' has more than {MAX_BYTES} bytes. It is no list of options.")
     try:
-        options = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        options = _PlainLoader(content.decode("utf-8")).get_single_data()
+    except RecursionError as error:
+        raise RecipeError(f"The recipe '{path}' is nested too deeply. Write lines of 'option: value'.") from error
+    # PyYAML raises the errors of Python for values such as 2024-13-45 and `!!bool x`.
+    except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise RecipeError(f"The recipe '{path}' is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(options, dict):
         raise RecipeError(f"The recipe '{path}' must have lines of 'option: value'.")

@@ -1,11 +1,14 @@
 """Shards as a data set: rows, bytes that are read, file systems, clips and views."""
 
+import hashlib
 import json
 import pickle
 import shutil
 
 import fsspec
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from datasets import ClassLabel, Dataset
@@ -230,3 +233,129 @@ def test_index_has_the_names_of_wids(packed):
     index = json.loads((packed / "index.json").read_text())
     assert index["__kind__"] == "wids-shard-index-v1"
     assert {"url", "nsamples", "filesize"} < index["shardlist"][0].keys()
+
+
+ELSEWHERE = [
+    "http://127.0.0.1:1/a.tar",
+    "//127.0.0.1/a.tar",
+    "s3://bucket/a.tar",
+    "file:///etc/passwd.tar",
+    "simplecache::http://127.0.0.1/a.tar",
+    "/etc/a.tar",
+    "../a.tar",
+    "parts/../../a.tar",
+    "./a.tar",
+    "%2e%2e/a.tar",
+    "..\\a.tar",
+    "C:\\a.tar",
+    "C:a.tar",
+    "\\\\server\\a.tar",
+    "~/a/../../b.tar",
+    "a.tar?b",
+    "a.tar#.tar",
+    "*.tar",
+    "a\n.tar",
+    "/proc/self/environ",
+    "passwd",
+    "",
+]
+
+
+@pytest.mark.parametrize("url", ELSEWHERE)
+def test_an_index_names_only_its_own_folder(url, packed, tmp_path, monkeypatch):
+    shutil.copytree(packed, tmp_path / "copy")
+    index = json.loads((packed / "index.json").read_text())
+    index["shardlist"][0]["url"] = url
+    (tmp_path / "copy" / "index.json").write_text(json.dumps(index))
+    monkeypatch.setattr(shard_index, "read_members", lambda shard: pytest.fail("a file was read"))
+    with pytest.raises(ShardError, match=r"index\.json' names the shard .*own folder.*LGI_FORMER_SHARDS_ELSEWHERE=1"):
+        ShardedVideos(str(tmp_path / "copy" / "index.json"))
+
+
+def test_an_index_may_name_folders_below_it(packed, tmp_path):
+    shutil.copytree(packed, tmp_path / "all" / "part 1.0")
+    index = json.loads((packed / "index.json").read_text())
+    for shard in index["shardlist"]:
+        shard["url"] = f"part 1.0/{shard['url']}"
+    (tmp_path / "all" / "index.json").write_text(json.dumps(index))
+    assert len(load(ShardedVideos(str(tmp_path / "all" / "index.json")))) == len(NAMES)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"filesize": "many"},
+        {"nsamples": True},
+        {"nsamples": 2**70},
+        {"sha256": None},
+        {"members_sha256": 5},
+        {"url": 5},
+    ],
+    ids=str,
+)
+def test_wrong_fields_of_an_index_are_refused(change, packed, tmp_path):
+    index = json.loads((packed / "index.json").read_text())
+    index["shardlist"][0] |= change
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    with pytest.raises(ShardError, match=r"index\.json' is not an index of shards"):
+        read_index(str(tmp_path / "index.json"))
+
+
+def test_an_index_that_is_nested_or_large_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "index.json").write_text("[" * 100_000)
+    with pytest.raises(ShardError, match=r"index\.json' is not an index of shards"):
+        read_index(str(tmp_path / "index.json"))
+    monkeypatch.setattr(shard_index, "MAX_BYTES_OF_LIST", 1000)
+    with pytest.raises(ShardError, match=r"index\.json' has more than 1000 bytes"):
+        read_index(str(tmp_path / "index.json"))
+
+
+def replace_table(folder, table):
+    """Replace the table of the first shard, with its checksum in the index."""
+    path = folder / "shard-000000.parquet"
+    if isinstance(table, bytes):
+        path.write_bytes(table)
+    else:
+        pq.write_table(table, path)
+    index = json.loads((folder / "index.json").read_text())
+    index["shardlist"][0]["members_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (folder / "index.json").write_text(json.dumps(index))
+
+
+def set_column(table, name, value):
+    values = [value] * len(table)
+    return table.set_column(
+        table.column_names.index(name), name, pa.array(values, shard_index.MEMBERS.field(name).type)
+    )
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda table: b"PAR1", "is not a table of videos"),
+        (lambda table: table.drop_columns("offset"), "is not a table of videos"),
+        (lambda table: table.set_column(2, "offset", pa.array(["x"] * len(table))), "is not a table of videos"),
+        (lambda table: set_column(table, "offset", -1), "places a video outside its shard"),
+        (lambda table: set_column(table, "offset", 0), "places a video outside its shard"),
+        (lambda table: set_column(table, "offset", None), "places a video outside its shard"),
+        (lambda table: set_column(table, "size", -1), "places a video outside its shard"),
+        (lambda table: set_column(table, "size", 2**62), "places a video outside its shard"),
+        (lambda table: set_column(table, "path", None), "places a video outside its shard"),
+        (lambda table: pa.concat_tables([table] * 1000), "lists 5000 videos, but the index says 5"),
+    ],
+)
+def test_wrong_tables_of_an_index_are_refused(damage, message, packed, tmp_path):
+    shutil.copytree(packed, tmp_path / "copy")
+    replace_table(tmp_path / "copy", damage(pq.read_table(packed / "shard-000000.parquet")))
+    with pytest.raises(ShardError, match=rf"shard-000000\.parquet' {message}"):
+        ShardedVideos(str(tmp_path / "copy" / "index.json"))[0]
+
+
+def test_shards_are_read_over_http(packed, serve):
+    near = ShardedVideos(str(packed / "index.json"))
+    with serve(packed) as address:  # this server knows no ranges
+        far = ShardedVideos(f"{address}/index.json")
+        for index in (0, 11):
+            assert far[index]["video"].read() == near[index]["video"].read()
+        with pytest.raises(ShardError, match="There is no file 'http"):
+            ShardedVideos(f"{address}/missing/index.json")

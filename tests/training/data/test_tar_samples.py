@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import tarfile
 
 import numpy as np
@@ -115,3 +116,44 @@ def test_labels_of_a_stream(with_labels, tar, rough_corpus, tmp_path):
             [next(items) for _ in range(2)]
     else:
         assert all("labels" not in next(items) for _ in range(2))
+
+
+def tar_with(path, name, change):
+    """A tar file with a member that is changed before it is added."""
+    entry = tarfile.TarInfo(name)
+    entry.size = 4
+    change(entry)
+    path.write_bytes(entry.tobuf() + b"abcd".ljust(10 * tarfile.BLOCKSIZE, b"\0"))
+    return path
+
+
+def change(**values):
+    return lambda entry: [setattr(entry, name, value) for name, value in values.items()]
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("a.mp4", {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd", "size": 0}, "is a link or a device"),
+        ("a.mp4", {"type": tarfile.LNKTYPE, "linkname": "b.mp4", "size": 0}, "is a link or a device"),
+        ("a.mp4", {"type": tarfile.CHRTYPE, "devmajor": 1, "devminor": 5, "size": 0}, "is a link or a device"),
+        ("a.mp4", {"type": tarfile.FIFOTYPE, "size": 0}, "is a link or a device"),
+        ("a.mp4", {"size": 10**12}, "has 1000000000000 bytes, and at most 1000000000"),
+        ("/etc/a.mp4", {}, "has an absolute path or"),
+        ("../a.mp4", {}, "has an absolute path or"),
+        ("a/../../b.mp4", {}, "has an absolute path or"),
+    ],
+)
+def test_members_that_are_no_plain_files_are_refused(name, changes, message, tmp_path):
+    path = str(tar_with(tmp_path / "a.tar", name, change(**changes)))
+    with pytest.raises(StreamError, match=f"'{re.escape(name)}' in the tar file '{re.escape(path)}' {message}"):
+        list(iter_samples([path]))
+
+
+def test_a_tar_file_from_a_server_has_a_largest_size(tmp_path, serve, monkeypatch):
+    tar_with(tmp_path / "a.tar", "a.mp4", change())
+    with serve(tmp_path) as address:
+        assert [row["video"]["bytes"] for row in iter_samples([f"{address}/a.tar"])] == [b"abcd"]
+        monkeypatch.setenv("LGI_FORMER_MAX_DOWNLOAD_BYTES", "1000")
+        with pytest.raises(StreamError, match="more than 1000 bytes"):
+            list(iter_samples([f"{address}/a.tar"]))

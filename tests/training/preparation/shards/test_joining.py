@@ -20,9 +20,15 @@ def parts(tiny_shards, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("output_dir", ["corpus", "elsewhere"])
-def test_parts_are_read_as_one(output_dir, parts, tiny_shards, capsys):
+def test_parts_are_read_as_one(output_dir, parts, tiny_shards, capsys, monkeypatch):
     assert main(["prepare", "index", output_dir, "corpus/0", "corpus/1/index.json"]) == 0
-    assert "48 videos in 8 shards" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert "48 videos in 8 shards" in printed.out
+    assert ("LGI_FORMER_SHARDS_ELSEWHERE=1" in printed.err) == (output_dir == "elsewhere")
+    if output_dir == "elsewhere":
+        with pytest.raises(ShardError, match=r"names the shard '\.\./corpus/0/.*LGI_FORMER_SHARDS_ELSEWHERE=1"):
+            ShardedVideos(f"{output_dir}/index.json")
+        monkeypatch.setenv("LGI_FORMER_SHARDS_ELSEWHERE", "1")
     whole, part = ShardedVideos(f"{output_dir}/index.json"), ShardedVideos(str(tiny_shards / "index.json"))
     assert whole.names() == 2 * part.names() and whole.features == part.features
     assert all(whole[index]["video"].read() == part[index % 24]["video"].read() for index in (0, 23, 24, 47))
