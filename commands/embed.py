@@ -144,9 +144,10 @@ def _is_flat_folder(path: str) -> bool:
 
 def _embed_each(model, processor, videos: list[str], labels: list | None, section: dict, args) -> int:
     """Embed videos into the output. Returns the exit status."""
+    from ..files import only_writer_of
     from ..inference.embedding_file import embedding_writer
 
-    with embedding_writer(args.output) as writer:
+    with only_writer_of(Path(args.output)), embedding_writer(args.output) as writer:
         failures = _embed_into(writer, model, processor, videos, labels, section, args)
     return _report_written(writer, failures, args)
 

@@ -14,6 +14,7 @@ from .save_pretrained import (
     ModelSavedWithCode,
     ProcessorSavedWithCode,
     is_code_or_part_of_it,
+    refuse_foreign_code,
     write_code,
 )
 
@@ -29,6 +30,7 @@ __all__ = [
     "all_flat_code",
     "flat_code",
     "is_code_or_part_of_it",
+    "refuse_foreign_code",
     "relative_imports",
     "write_code",
 ]
