@@ -9,6 +9,7 @@ from .expand_path import PATHS, UnsetVariableError, expand_path, expand_paths_of
 from .folder_lock import LOCK_FILE, only_writer, only_writer_of
 from .journal import Journal, check_settings
 from .permissions import follow_umask
+from .stopping import exit_at_sigterm
 from .write_errors import NotWrittenError, explained_write_errors
 
 
@@ -19,6 +20,7 @@ __all__ = [
     "NotWrittenError",
     "UnsetVariableError",
     "check_settings",
+    "exit_at_sigterm",
     "expand_path",
     "expand_paths_of",
     "explained_write_errors",

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from .stopping import exit_at_sigterm
 from .write_errors import explained_write_errors
 
 
@@ -23,7 +24,8 @@ def only_writer(folder: Path, lock_file: str = LOCK_FILE, seconds: float = 0.0) 
     """Hold the lock of a folder in a `with` block. The folder is created if needed.
 
     The system releases the lock when this process ends, however it ends. A lock file without a living process has no
-    effect. The end of the block deletes the lock file, and a folder that the block created and left empty.
+    effect. The end of the block deletes the lock file, and a folder that the block created and left empty. SIGTERM
+    ends the block, as Ctrl-C does, so that half-written files are deleted.
 
     Args:
         seconds: How long to wait for another process.
@@ -32,7 +34,12 @@ def only_writer(folder: Path, lock_file: str = LOCK_FILE, seconds: float = 0.0) 
         ValueError: If another process holds the lock, or a file has the name of the folder.
         NotWrittenError: If something in the block cannot be written. It is an `OSError`.
     """
-    with explained_write_errors(folder), _created(folder), _held(folder / lock_file, folder, seconds):
+    with (
+        exit_at_sigterm(),
+        explained_write_errors(folder),
+        _created(folder),
+        _held(folder / lock_file, folder, seconds),
+    ):
         yield
 
 
@@ -43,7 +50,7 @@ def only_writer_of(file: Path, seconds: float = 0.0) -> Iterator[None]:
     The lock file is beside it.
     """
     lock = file.with_name(f".{file.name}.lock")
-    with explained_write_errors(file), _created(file.parent), _held(lock, file, seconds):
+    with exit_at_sigterm(), explained_write_errors(file), _created(file.parent), _held(lock, file, seconds):
         yield
 
 

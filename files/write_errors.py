@@ -71,7 +71,9 @@ def _code_of(error: BaseException, place: Path) -> int | None:
 
 
 def _is_at(name: str | bytes | int, place: Path) -> bool:
-    """Whether a file is the place, lies in it, or is written beside it."""
-    return not isinstance(name, int) and Path(os.path.abspath(os.fsdecode(name))).is_relative_to(
-        os.path.abspath(place if place.is_dir() else place.parent)
-    )
+    """Whether a file is the place, lies in it, has a temporary name for it, or is a folder around it."""
+    if isinstance(name, int):
+        return False
+    path, place = (Path(os.path.abspath(os.fsdecode(one))) for one in (name, place))
+    is_temporary = path.parent == place.parent and path.name.startswith(f".{place.stem}.")
+    return path.is_relative_to(place) or place.is_relative_to(path) or is_temporary

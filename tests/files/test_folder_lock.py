@@ -4,12 +4,13 @@ import errno
 import logging
 import os
 import signal
+import time
 
 import filelock
 import pytest
 
 from lgi_former.commands.cli import main
-from lgi_former.files import LOCK_FILE, only_writer, only_writer_of
+from lgi_former.files import LOCK_FILE, only_writer, only_writer_of, whole_file
 from lgi_former.training.quickstart.run import quickstart
 
 
@@ -54,6 +55,29 @@ def test_death_releases_the_lock(tmp_path):
     hold(only_writer(tmp_path))
     assert not (tmp_path / LOCK_FILE).exists()
     os.write(write, b"0")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_process_deletes_its_half_file(tmp_path, number):
+    stopped = os.fork()
+    if not stopped:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        status = 99
+        try:
+            with only_writer(tmp_path / "out"), whole_file(tmp_path / "out" / "table.csv") as file:
+                file.write_text("half")
+                os.kill(os.getpid(), number)
+                time.sleep(5)
+        except SystemExit as error:
+            status = error.code
+        except KeyboardInterrupt:
+            status = 130
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(stopped, 0)[1]) == 128 + number
+    assert not list(tmp_path.iterdir())
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOLCK, "No locks available"), NotImplementedError()])

@@ -74,7 +74,15 @@ def test_the_reason_is_named(code, tmp_path):
     ],
 )
 def test_other_errors_do_not_change(error, tmp_path):
-    with pytest.raises(type(error)) as raised, explained_write_errors(tmp_path):
+    for place in (tmp_path, tmp_path / "figure.png"):
+        with pytest.raises(type(error)) as raised, explained_write_errors(place):
+            raise error
+        assert raised.value is error
+
+
+def test_an_unreadable_file_beside_the_output(tmp_path):
+    error = PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "input.json"))
+    with pytest.raises(PermissionError) as raised, explained_write_errors(tmp_path / "figure.png"):
         raise error
     assert raised.value is error
 
