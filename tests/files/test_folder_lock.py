@@ -47,14 +47,18 @@ def test_death_releases_the_lock(tmp_path):
         with only_writer(tmp_path):
             worker = os.fork()
             if not worker:
-                os.read(read, 1)
+                os.close(write)
+                os.read(read, 1)  # until the test ends
                 os._exit(0)
             os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(killed, 0)
     assert (tmp_path / LOCK_FILE).exists()
-    hold(only_writer(tmp_path))
-    assert not (tmp_path / LOCK_FILE).exists()
-    os.write(write, b"0")
+    try:
+        hold(only_writer(tmp_path, seconds=5.0))  # a fork that has just begun closes the lock in a moment
+        assert not (tmp_path / LOCK_FILE).exists()
+    finally:
+        os.close(write)
+        os.close(read)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
