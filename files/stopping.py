@@ -15,10 +15,12 @@ from collections.abc import Iterator
 def exit_at_sigterm() -> Iterator[None]:
     """Let SIGTERM raise SystemExit in a `with` block. A handler that the program has set already stays.
 
-    A fork of this process, such as a worker that reads videos, ends at once.
+    A fork of this process, such as a worker that reads videos, ends at once. So does a process of a distributed run:
+    while it waits for another one, it could not run the handler.
     """
     is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+    is_distributed = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    if not is_main or is_distributed or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
     owner = os.getpid()
