@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from types import FrameType
 
 
 @contextlib.contextmanager
@@ -25,7 +26,7 @@ def exit_at_sigterm() -> Iterator[None]:
         return
     owner = os.getpid()
 
-    def stop(number, frame):
+    def stop(number: int, frame: FrameType | None):
         if os.getpid() != owner:
             os._exit(128 + number)
         sys.exit(128 + number)

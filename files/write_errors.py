@@ -13,9 +13,7 @@ NO_PERMISSION = (errno.EACCES, errno.EPERM)
 CODES = (*FULL_DISK, errno.EROFS, *NO_PERMISSION)
 
 _CODE_OF_RUST = re.compile(r"\(os error (\d+)\)")  # safetensors has no attribute for it
-_INCOMPLETE_FILE_OF_PYTORCH = re.compile(
-    "PytorchStreamWriter|PyTorchFileWriter|inline_container|unexpected pos|iostream error"
-)
+_INCOMPLETE_FILE_OF_PYTORCH = re.compile("PytorchStreamWriter|PyTorchFileWriter|unexpected pos|iostream error")
 
 
 class NotWrittenError(OSError):
