@@ -35,7 +35,7 @@ REQUIRED = [
     "rich>=13.9",  # tables in the terminal
     "shtab>=1.7",  # scripts for shell completion
     # `datasets` needs the next four too. They are listed because this package imports them.
-    "filelock>=3.16",  # locks of folders that several processes write
+    "filelock>=4.1",  # locks of folders that several processes write; older ones empty the locked file
     "pandas>=2.2.3",  # tables of corpora, embeddings
     "pyarrow>=24",  # annotation files, Parquet; the bound is that of `datasets`
     "pyyaml>=6.0.2",  # recipes

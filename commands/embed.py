@@ -133,9 +133,10 @@ def _checked_list(args):
 
 def _embed_each(embedder, args):
     """Embed videos into the output. Returns its writer."""
+    from ..files import only_writer_of
     from ..inference.embedding_file import embedding_writer
 
-    with embedding_writer(args.output) as writer:
+    with only_writer_of(Path(args.output)), embedding_writer(args.output) as writer:
         for index, rows in embedder.rows(args.videos):
             for embedding, place in rows:
                 writer.write(embedding, video=args.videos[index], **place)

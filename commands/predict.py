@@ -253,7 +253,7 @@ def _predict(arguments: list[str], args) -> int:
     """Find the videos, check all output files, load the model, predict. Returns the exit status."""
     with announce_if_slow("Loading the model ..."):
         from .find_videos import find_videos, skipped_note
-        from .prediction_run import PredictionRun, planned_files
+        from .prediction_run import PredictionRun, only_writer_of_results, planned_files
 
         try:
             found = find_videos(arguments, args.output)
@@ -262,8 +262,10 @@ def _predict(arguments: list[str], args) -> int:
             args.parser.exit(fail(str(error)))
         if found.skipped:
             note(skipped_note(found.skipped))
-        *loaded, cropper = _load(args)
-    status = PredictionRun(*loaded, args).run(found.videos, files)
+    with only_writer_of_results(files, args):
+        with announce_if_slow("Loading the model ..."):
+            *loaded, cropper = _load(args)
+        status = PredictionRun(*loaded, args).run(found.videos, files)
     if cropper is not None and cropper.total_seconds > LONG_RUN:
         note(f"Finding faces took {cropper.detector_share:.0%} of the time.")
     return status

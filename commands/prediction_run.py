@@ -1,11 +1,13 @@
 """Predicts video by video for `lgi-former predict`: prints results, writes files, reports failures."""
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tqdm import tqdm
 
+from ..files import only_writer, only_writer_of
 from ..messages import discard_stdout, fail, first_line, note, shows_progress
 from .find_videos import FoundVideo
 from .prediction_output import CsvColumns, CsvPrinter, JsonPrinter, TablePrinter
@@ -30,6 +32,22 @@ def planned_files(videos: list[FoundVideo], args) -> list[VideoFiles]:
         files = [VideoFiles() for _ in videos]
     check_folder(folder, files, videos, args.overwrite)
     return files
+
+
+@contextlib.contextmanager
+def only_writer_of_results(files: list[VideoFiles], args) -> Iterator[None]:
+    """Hold the locks of `--output`, or of the files of a single video, in a `with` block.
+
+    Raises:
+        ValueError: If another process writes there.
+    """
+    with contextlib.ExitStack() as locks:
+        if args.output is not None:
+            locks.enter_context(only_writer(Path(args.output)))
+        else:
+            for path in (path for each in files for path in each.paths()):
+                locks.enter_context(only_writer_of(path))
+        yield
 
 
 class PredictionRun:

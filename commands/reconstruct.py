@@ -1,5 +1,7 @@
 """`lgi-former reconstruct`."""
 
+from pathlib import Path
+
 from ..messages import ADVICE_FOR_ONE_CLIP, announce_if_slow, silence_libraries
 from .options import (
     FIGURE_SUFFIXES,
@@ -43,6 +45,7 @@ def run(args) -> int:
         from ..conversion import model_folder
         from ..figures import draw_reconstruction, reconstruct
         from ..figures.style import save_figure
+        from ..files import only_writer_of
         from ..hub.loading import load_autoencoder, set_reading
 
     silence_libraries()
@@ -52,6 +55,7 @@ def run(args) -> int:
     set_reading(processor, args.backend, args.frame_order)
     clip = processor(args.video, return_tensors="pt", num_segments=1)["pixel_values"]
     reconstruction = reconstruct(model, clip, args.mask_ratio, args.seed)
-    save_figure(draw_reconstruction(reconstruction), args.output)
+    with only_writer_of(Path(args.output)):
+        save_figure(draw_reconstruction(reconstruction), args.output)
     print(f"{args.output}: loss {reconstruction.loss:.4f}")
     return 0

@@ -3,6 +3,7 @@
 import inspect
 import os
 import sys
+from pathlib import Path
 
 from ..messages import ADVICE_FOR_ONE_CLIP, announce_if_slow, silence_libraries
 from .options import (
@@ -48,10 +49,11 @@ def add_arguments(parser):
 def run(args) -> int:
     """Draw a figure and save it to a file."""
     from ..figures.style import save_figure
+    from ..files import only_writer_of
 
     silence_libraries()
     check_output(args, FIGURE_SUFFIXES)
-    with announce_if_slow("Loading libraries and drawing ..."):
+    with only_writer_of(Path(args.output)), announce_if_slow("Loading libraries and drawing ..."):
         save_figure(args.draw(args), args.output)
     print(args.output)
     return 0

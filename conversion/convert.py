@@ -11,10 +11,11 @@ import torch
 from transformers import PreTrainedConfig, PreTrainedModel, VideoMAEForPreTraining, VideoMAEForVideoClassification
 
 from ..configuration import DATASET_LABELS, DATASET_SAMPLING_RATES
+from ..files import only_writer_of, whole_files
 from ..hub.model_card import ModelFacts, write_model_card
 from ..image_processing import processor_for
 from ..modeling_lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification, LGIFormerModel
-from ..saving import add_checksums
+from ..saving import add_checksums, refuse_foreign_code
 from .published_checkpoint import PublishedCheckpoint
 from .published_file import PublishedFile
 from .published_names import classifier_names, encoder_names, from_published, pretraining_names
@@ -118,12 +119,16 @@ def convert_checkpoint(
     _set_labels(config, checkpoint, labels)
 
     model = _make_model(checkpoint, config)
-    model.save_pretrained(output_dir)
-    if isinstance(checkpoint, VideoMAECheckpoint):  # LGI-Formers write checksums themselves
-        add_checksums(output_dir / "model.safetensors")
     sampling_rate = checkpoint.arguments.get("sampling_rate") or DATASET_SAMPLING_RATES.get(facts.dataset or "", 4)
-    processor_for(config, sampling_rate=sampling_rate).save_pretrained(output_dir)
-    write_model_card(output_dir, replace(facts, checkpoint_file=checkpoint_path))
+    with only_writer_of(output_dir):
+        _check_output(output_dir, overwrite)  # another process may have written it meanwhile
+        with whole_files(output_dir) as written:
+            model.save_pretrained(written)
+            if isinstance(checkpoint, VideoMAECheckpoint):  # LGI-Formers write checksums themselves
+                add_checksums(written / "model.safetensors")
+            processor_for(config, sampling_rate=sampling_rate).save_pretrained(written)
+            refuse_foreign_code(output_dir, [path.name for path in written.glob("*.py")])
+        write_model_card(output_dir, replace(facts, checkpoint_file=checkpoint_path))
     return Conversion(output_dir, likely_release(config.model_type, checkpoint.kind, checkpoint.arguments))
 
 

@@ -15,6 +15,7 @@ from huggingface_hub.utils.sha import sha_fileobj
 from requests.exceptions import ProxyError, SSLError
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
+from ..files import NotWrittenError, explained_write_errors, sync_folder
 from ..hub.model_card import ModelFacts
 from ..hub.model_names import split_revision, with_revision
 from ..image_processing.decoding.web_files import MAX_SECONDS, DownloadLimitError, check_download, download_limit
@@ -68,10 +69,11 @@ def download(name: str) -> Path:
             f"{name} is not in {folder.parent}, and HF_HUB_OFFLINE forbids to download it. "
             "Unset HF_HUB_OFFLINE, or copy the folder from another machine."
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
-        if not folder.exists():  # another process may have downloaded it
-            _download_and_convert(models[name])
+    with explained_write_errors(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            if not folder.exists():  # another process may have downloaded it
+                _download_and_convert(models[name])
     return folder
 
 
@@ -125,6 +127,7 @@ def _download_and_convert(model: ReleasedModel):
             ),
         )
         conversion.folder.rename(model.folder)
+        sync_folder(model.folder.parent)
     checkpoint.unlink()
 
 
@@ -151,17 +154,20 @@ def _download_file(model: ReleasedModel, checkpoint: Path):
         timer.daemon = True
         timer.start()
         try:
-            gdown.download(
-                id=model.drive_id,
-                output=str(checkpoint),
-                quiet=True,
-                resume=True,
-                use_cookies=False,
-                progress=show,
-                retries=RETRIES,
-                timeout=TIMEOUT,
-                cancel=is_over,
-            )
+            with explained_write_errors(checkpoint):
+                gdown.download(
+                    id=model.drive_id,
+                    output=str(checkpoint),
+                    quiet=True,
+                    resume=True,
+                    use_cookies=False,
+                    progress=show,
+                    retries=RETRIES,
+                    timeout=TIMEOUT,
+                    cancel=is_over,
+                )
+        except NotWrittenError:
+            raise
         except FileURLRetrievalError as error:  # its context has the words of Google Drive
             raise DownloadError(
                 f"Google Drive refuses {model.name}: {error.__context__ or error} {by_hand}"

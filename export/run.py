@@ -9,6 +9,7 @@ import torch
 from transformers import PreTrainedModel
 from transformers.video_processing_utils import BaseVideoProcessor
 
+from ..files import only_writer_of, sync_folder, sync_tree
 from ..hub.exported_folder import DESCRIPTION, PREPROCESSING, PROGRAMS, checksums
 from ..inference.exported_model import ExportedModel
 from ..modeling_lgi_former import LGIFormerForVideoClassification
@@ -66,22 +67,28 @@ def export_model(
     """
     out = Path(os.path.realpath(out))  # a link to a folder cannot be replaced by a folder, but the folder can
     _check_out(out)
-    if format not in PROGRAMS:
-        raise ValueError(f"format={format!r} is not one of {', '.join(PROGRAMS)}.")
-    if int8 and format != "onnx":
-        raise ValueError(f"int8 is not available for format={format!r}. Use format='onnx'. docs/export.md says why.")
-    model, processor = load_source(model, processor, encoder_only)
-    preprocessing = preprocessing_of(processor, model.config)
-    if isinstance(model, LGIFormerForVideoClassification):
-        preprocessing |= answers_of_logits(model.config)
-    with staging_folder(out) as folder:
-        _save_config(model, folder)
-        processor.save_pretrained(folder, save_code=False)
-        _write_json(folder / PREPROCESSING, preprocessing)
-        _write_program(TensorModel(model), folder, format, int8, dynamic_batch)
-        if out.is_dir():
-            out.rmdir()
-        folder.rename(out)
+    with only_writer_of(out):
+        _check_out(out)  # another process may have written it after the first check
+        if format not in PROGRAMS:
+            raise ValueError(f"format={format!r} is not one of {', '.join(PROGRAMS)}.")
+        if int8 and format != "onnx":
+            raise ValueError(
+                f"int8 is not available for format={format!r}. Use format='onnx'. docs/export.md says why."
+            )
+        model, processor = load_source(model, processor, encoder_only)
+        preprocessing = preprocessing_of(processor, model.config)
+        if isinstance(model, LGIFormerForVideoClassification):
+            preprocessing |= answers_of_logits(model.config)
+        with staging_folder(out) as folder:
+            _save_config(model, folder)
+            processor.save_pretrained(folder, save_code=False)
+            _write_json(folder / PREPROCESSING, preprocessing)
+            _write_program(TensorModel(model), folder, format, int8, dynamic_batch)
+            sync_tree(folder)
+            if out.is_dir():
+                out.rmdir()
+            folder.rename(out)
+            sync_folder(out.parent)
     return out
 
 

@@ -2,15 +2,14 @@
 
 import contextlib
 import shutil
-import signal
-import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from ..files import exit_at_sigterm
 
 
 LOCK = "export.lock"
@@ -39,7 +38,7 @@ def staging_folder(out: Path) -> Iterator[Path]:
             f"'{out}' cannot be written, because '{out.parent}' takes no new folder ({error.strerror or error}). "
             "Choose another folder, or change its permissions."
         ) from error
-    with _exit_at_sigterm(), staging as name:
+    with exit_at_sigterm(), staging as name:
         folder = Path(name, out.name)
         folder.mkdir()
         with FileLock(Path(name, LOCK), timeout=0):
@@ -56,17 +55,3 @@ def _delete_left_behind(parent: Path, prefix: str):
             continue
         with contextlib.suppress(Timeout, OSError), FileLock(lock, timeout=0):
             shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _exit_at_sigterm() -> Iterator[None]:
-    """Let SIGTERM raise SystemExit in a `with` block. A handler that the program has set already stays."""
-    is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -9,6 +9,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 
+from ..files import whole_file
 from ..messages import escaped
 
 
@@ -68,10 +69,11 @@ def fonts_of_all_scripts() -> Iterator[None]:
 
 
 def save_figure(figure: Figure, path: str | Path):
-    """Save a figure. Missing folders are created.
+    """Save a figure atomically. Missing folders are created.
 
     Raises:
         OSError: If the file cannot be written.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI)
+    with whole_file(Path(path)) as file:
+        figure.savefig(file, dpi=DPI)

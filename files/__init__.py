@@ -1,24 +1,37 @@
-"""Atomic writes, journals, folder locks, permissions, and paths with `~` and environment variables.
+"""Atomic and durable writes, journals, folder locks, permissions, and paths with `~` and environment variables.
 
 Imports no other room.
 """
 
-from .atomic_write import unfinished, whole_file
+from .atomic_write import put_in_place, unfinished, whole_file, whole_files
+from .durable import sync_file, sync_folder, sync_tree
 from .expand_path import PATHS, UnsetVariableError, expand_path, expand_paths_of
-from .folder_lock import only_writer
+from .folder_lock import LOCK_FILE, only_writer, only_writer_of
 from .journal import Journal, check_settings
 from .permissions import follow_umask
+from .stopping import exit_at_sigterm
+from .write_errors import NotWrittenError, explained_write_errors
 
 
 __all__ = [
+    "LOCK_FILE",
     "PATHS",
     "Journal",
+    "NotWrittenError",
     "UnsetVariableError",
     "check_settings",
+    "exit_at_sigterm",
     "expand_path",
     "expand_paths_of",
+    "explained_write_errors",
     "follow_umask",
     "only_writer",
+    "only_writer_of",
+    "put_in_place",
+    "sync_file",
+    "sync_folder",
+    "sync_tree",
     "unfinished",
     "whole_file",
+    "whole_files",
 ]

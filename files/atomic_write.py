@@ -1,8 +1,12 @@
 """Writes files atomically. Imports only the standard library."""
 
 import contextlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+
+from .durable import sync_file, sync_folder, sync_tree
+from .write_errors import explained_write_errors
 
 
 def unfinished(path: Path) -> Path:
@@ -15,10 +19,48 @@ def whole_file(path: Path) -> Iterator[Path]:
     """Write to the yielded path. The end of the block renames the file to `path`, and replaces an existing file.
 
     If the block raises an exception, nothing changes. The file of a killed process is overwritten by the next one.
+    After the block, the file survives a power cut.
+
+    Raises:
+        NotWrittenError: If the file cannot be written, for example to a full disk. It is an `OSError`.
     """
     written = unfinished(path)
-    try:
-        yield written
-        written.replace(path)
-    finally:
-        written.unlink(missing_ok=True)
+    with explained_write_errors(path):
+        try:
+            yield written
+            put_in_place(written, path)
+        finally:
+            written.unlink(missing_ok=True)
+
+
+def put_in_place(written: Path, path: Path):
+    """Rename a finished file to `path`, so that a power cut leaves the old file or the new one."""
+    sync_file(written)
+    written.replace(path)
+    sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def whole_files(folder: Path) -> Iterator[Path]:
+    """Write files to the yielded empty folder. The end of the block moves them to `folder`.
+
+    They replace existing files of these names. If the block raises an exception, nothing changes. After the block, the
+    files survive a power cut.
+
+    Raises:
+        NotWrittenError: If a file cannot be written, for example to a full disk. It is an `OSError`.
+    """
+    staging = folder / ".unfinished"
+    with explained_write_errors(folder):
+        shutil.rmtree(staging, ignore_errors=True)  # left by a killed process
+        staging.mkdir(parents=True)
+        try:
+            yield staging
+            sync_tree(staging)
+            for written in sorted(path for path in staging.rglob("*") if not path.is_dir()):
+                path = folder / written.relative_to(staging)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                written.replace(path)
+            sync_folder(folder)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)

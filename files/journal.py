@@ -2,15 +2,22 @@
 
 import json
 import os
+import time
 import zlib
 from pathlib import Path
 from typing import Any
 
 from .atomic_write import whole_file
+from .write_errors import explained_write_errors
+
+
+SECONDS_TO_SYNC = 1.0  # to sync each item would take milliseconds on a fast disk, and more on others
 
 
 class Journal:
     """The finished items of a run. An item that `append` returned from survives the death of the process.
+
+    A power cut loses at most the items of the last `SECONDS_TO_SYNC` seconds.
 
     The file has a line of JSON for each item, after a checksum. The first line has the settings of the run. Lines that
     are incomplete or damaged count as missing.
@@ -35,6 +42,7 @@ class Journal:
             with whole_file(path) as new:
                 new.write_bytes(_line(["settings", settings]))
         self._file = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+        self._synced = time.monotonic()
         try:
             self._end = self._scan(settings)
             os.ftruncate(self._file, self._end)
@@ -49,16 +57,17 @@ class Journal:
         """Add an item that JSON can store. It replaces an earlier item with this key.
 
         Raises:
-            OSError: If it cannot be written. The items before it are not affected.
+            NotWrittenError: If it cannot be written. The items before it are not affected. It is an `OSError`.
         """
         line = _line([key, item])
-        os.lseek(self._file, self._end, os.SEEK_SET)
-        try:
+        with explained_write_errors(self.path):
+            os.lseek(self._file, self._end, os.SEEK_SET)
             written = 0
             while written < len(line):  # a full disk may take a part of it
                 written += os.write(self._file, line[written:])
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(self.path)) from error
+            if time.monotonic() - self._synced >= SECONDS_TO_SYNC:
+                os.fsync(self._file)
+                self._synced = time.monotonic()
         self._offsets[key] = self._end
         self._end += len(line)
 

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..files import unfinished
+from ..files import explained_write_errors, put_in_place, unfinished
 from ..messages import escaped
 from .stored_settings import metadata_of, settings_beside
 
@@ -55,24 +55,28 @@ def embedding_writer(path: str | Path, settings: dict | None = None) -> Iterator
     Args:
         path: `.npy` or `.parquet`. Missing folders are created.
         settings: What the embeddings depend on, for `read_settings`. None stores nothing.
+
+    Raises:
+        NotWrittenError: If the file cannot be written, for example to a full disk. It is an `OSError`.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    writer = {".npy": _NpyWriter, ".parquet": _ParquetWriter}[path.suffix](path, settings)
-    try:
-        yield writer
-        writer.close()
-        if writer.num_rows:
-            if path.suffix == ".npy":
-                settings_beside(path).unlink(missing_ok=True)  # those of the embeddings that are replaced
-            for partial, final in zip(writer.partial, writer.paths, strict=True):
-                partial.replace(final)
-    finally:
+    with explained_write_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        writer = {".npy": _NpyWriter, ".parquet": _ParquetWriter}[path.suffix](path, settings)
         try:
+            yield writer
             writer.close()
-        finally:  # on a full disk, closing fails again
-            for partial in writer.partial:
-                partial.unlink(missing_ok=True)
+            if writer.num_rows:
+                if path.suffix == ".npy":
+                    settings_beside(path).unlink(missing_ok=True)  # those of the embeddings that are replaced
+                for partial, final in zip(writer.partial, writer.paths, strict=True):
+                    put_in_place(partial, final)
+        finally:
+            try:
+                writer.close()
+            finally:  # on a full disk, closing fails again
+                for partial in writer.partial:
+                    partial.unlink(missing_ok=True)
 
 
 def iterate_embeddings(path: Path) -> Iterator[tuple[np.ndarray, dict]]:

@@ -16,6 +16,7 @@ from .save_pretrained import (
     ModelSavedWithCode,
     ProcessorSavedWithCode,
     is_code_or_part_of_it,
+    refuse_foreign_code,
     write_code,
 )
 from .weight_checksums import add_checksums, damaged_weights
@@ -37,6 +38,7 @@ __all__ = [
     "is_code_or_part_of_it",
     "known_fields",
     "known_settings",
+    "refuse_foreign_code",
     "relative_imports",
     "write_code",
 ]

@@ -7,6 +7,7 @@ The classes in the written code do not have these base classes. There, Transform
 """
 
 import os
+from collections.abc import Iterable
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -151,17 +152,26 @@ def write_code(directory: str | os.PathLike, auto_map: dict[str, str]):
         FileExistsError: If a file would replace a file that lgi_former did not write.
     """
     code = flat_code(*dict.fromkeys(reference.split(".")[0] for reference in auto_map.values()))
-    for name in code:
+    refuse_foreign_code(directory, code)
+    for name, source in code.items():
+        with whole_file(Path(directory, name)) as unfinished:
+            unfinished.write_text(source, encoding="utf-8", newline="\n")
+    _remove_unused_code(Path(directory))
+
+
+def refuse_foreign_code(directory: str | os.PathLike, names: Iterable[str]):
+    """Refuse to replace code of somebody else.
+
+    Raises:
+        FileExistsError: If lgi_former did not write one of the files of these names.
+    """
+    for name in names:
         path = Path(directory, name)
         if path.exists() and not is_code_or_part_of_it(path):
             raise FileExistsError(
                 f"'{path}' was not written by lgi_former and would be replaced by its code. Save to another "
                 "directory, or without the code (save_code=False)."
             )
-    for name, source in code.items():
-        with whole_file(Path(directory, name)) as unfinished:
-            unfinished.write_text(source, encoding="utf-8", newline="\n")
-    _remove_unused_code(Path(directory))
 
 
 def is_code_or_part_of_it(path: Path) -> bool:

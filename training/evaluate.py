@@ -1,15 +1,19 @@
 """`lgi-former evaluate`: metrics and predictions of a model on labelled videos. Also for `accelerate launch -m`."""
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from accelerate.utils import get_int_from_env
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
 from ..conversion import model_folder
+from ..files import only_writer
 from ..hub.answer_kind import THRESHOLD
 from ..hub.model_names import split_revision, with_revision
 from ..image_processing import LGIFormerVideoProcessor, processor_for
@@ -30,6 +34,10 @@ from .run.entry_point import run_entry_point
 from .run.lifecycle import report_skipped
 from .run.run_data import check_frames, open_videos
 from .trainer import LGIFormerTrainer
+
+
+RANKS = ("RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK")
+"""Variables with which launchers number the processes."""
 
 
 @dataclass
@@ -137,10 +145,31 @@ def evaluate(arguments: EvaluationArguments) -> int:
         ValueError, OSError: If an option, the model or the data are wrong.
         TooManySkippedVideosError: If too many videos cannot be read.
     """
-    if Path(arguments.output_dir, METRICS_FILE).exists() and not arguments.overwrite:
-        raise ValueError(
-            f"'{arguments.output_dir}' holds an evaluation already. Choose another --output_dir, or pass --overwrite."
-        )
+    with only_evaluation_in(arguments):
+        return _evaluate(arguments)
+
+
+@contextlib.contextmanager
+def only_evaluation_in(arguments: EvaluationArguments) -> Iterator[None]:
+    """Hold the lock of the output folder in a `with` block. One process of several holds it.
+
+    Raises:
+        ValueError: If the folder has an evaluation that may not be replaced, or another process writes to it.
+        NotWrittenError: If something in the block cannot be written. It is an `OSError`.
+    """
+    if get_int_from_env(RANKS, 0) > 0:  # a `PartialState` would fix the device too early
+        yield
+        return
+    folder = Path(arguments.output_dir)
+    with only_writer(folder):
+        if (folder / METRICS_FILE).exists() and not arguments.overwrite:
+            raise ValueError(
+                f"'{folder}' holds an evaluation already. Choose another --output_dir, or pass --overwrite."
+            )
+        yield
+
+
+def _evaluate(arguments: EvaluationArguments) -> int:
     with announce_if_slow("Loading the model ..."):
         model, processor = load_for_evaluation(arguments)
     task = task_to_evaluate(arguments, model.config)

@@ -24,7 +24,7 @@ from .run.cross_validation import cross_validate, refuse_placeholder
 from .run.divided_data import Division, check_lists, divide, divides, write_lists
 from .run.entry_point import run_entry_point
 from .run.lifecycle import (
-    check_output_dir,
+    only_run_in,
     publish,
     report_skipped,
     report_written,
@@ -165,7 +165,16 @@ def finetune_once(
     Args:
         num_folds: As for `divide`.
     """
-    check_output_dir(training)
+    with only_run_in(training):
+        return _finetune(model_arguments, data, training, num_folds)
+
+
+def _finetune(
+    model_arguments: ModelArguments,
+    data: FinetuningArguments,
+    training: RecipeTrainingArguments,
+    num_folds: int | None,
+) -> int:
     with announce_if_slow("Opening the videos ..."):
         videos = open_labelled(model_arguments, data, training, num_folds)
     if data.check_data:

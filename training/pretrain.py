@@ -14,7 +14,7 @@ from .data.clips import frame_sampling
 from .data.skipped_videos import SkippedVideos
 from .run.arguments import DataArguments, ModelArguments, RecipeTrainingArguments
 from .run.entry_point import run_entry_point
-from .run.lifecycle import check_output_dir, publish, report_skipped, report_written, train_and_save
+from .run.lifecycle import only_run_in, publish, report_skipped, report_written, train_and_save
 from .run.run_data import check_videos, count_videos, open_training_videos, training_clips
 from .run.starting_commit import pin_starting_model
 from .run.starting_model import load_model_to_pretrain, make_masking
@@ -121,7 +121,11 @@ def pretrain(model_arguments: ModelArguments, data: PretrainingArguments, traini
         ValueError, OSError: If an option, the model or the data are wrong.
         RuntimeError: If too many videos cannot be read, or the loss is not finite.
     """
-    check_output_dir(training)
+    with only_run_in(training):
+        return _pretrain(model_arguments, data, training)
+
+
+def _pretrain(model_arguments: ModelArguments, data: PretrainingArguments, training: RecipeTrainingArguments) -> int:
     with announce_if_slow("Opening the videos ..."):
         videos = open_training_videos(data, with_labels=False)
     if data.check_data:

@@ -36,11 +36,15 @@ def test_nothing_stays_after_an_error(error, tmp_path):
 
 
 SCRIPT = """
-import runpy, signal, sys, time
+import signal, sys, time, types
 from pathlib import Path
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
-staging_folder = runpy.run_path(sys.argv[1])["staging_folder"]  # without the package, which imports torch
+folder = Path(sys.argv[1]).parent
+for name, path in {"lgi_former": folder.parent, "lgi_former.export": folder}.items():
+    sys.modules[name] = types.ModuleType(name)  # without what the package imports, such as torch
+    sys.modules[name].__path__ = [str(path)]
+from lgi_former.export.staging import staging_folder
 with staging_folder(Path(sys.argv[2])):
     print("writing", flush=True)
     time.sleep(60)

@@ -123,7 +123,8 @@ def write_report(
     output_dir = Path(output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)
     write_predictions(output_dir / PREDICTIONS_FILE, predictions)
-    _draw(predictions, figures).savefig(output_dir / PICTURES[predictions.task], dpi=150)
+    with whole_file(output_dir / PICTURES[predictions.task]) as file:
+        _draw(predictions, figures).savefig(file, dpi=150)
     # This file is the last: if it exists, the others exist, too.
     with whole_file(output_dir / METRICS_FILE) as file:
         file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")

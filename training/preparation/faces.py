@@ -16,7 +16,7 @@ from PIL import Image
 from tqdm import tqdm
 from transformers.utils import logging
 
-from ...files import only_writer, whole_file
+from ...files import NotWrittenError, explained_write_errors, only_writer, sync_folder, sync_tree, whole_file
 from ...image_processing import FaceCropper, open_frames
 from ...image_processing.decoding.animated_images import is_animation
 from ...image_processing.decoding.frame_folders import IMAGE_SUFFIXES, check_frame_order, holds_frames
@@ -195,7 +195,8 @@ def _refuse_mixture(folder: Path):
 def _check_settings(output_dir: Path, settings: dict):
     file = output_dir / SETTINGS_FILE
     if not file.exists():
-        file.write_text(json.dumps(settings), encoding="utf-8")
+        with whole_file(file) as new:
+            new.write_text(json.dumps(settings), encoding="utf-8")
         return
     written = file.read_text(encoding="utf-8")
     # Earlier versions sorted by name, did not align and did not look for cuts. Their settings lack these entries.
@@ -229,28 +230,39 @@ class Cropping:
     stop: threading.Event = field(default_factory=threading.Event)
 
     def crop(self, video: str) -> Outcome:
-        """Crop a video. Its errors become the outcome, because they must not stop other videos."""
+        """Crop a video. Its errors become the outcome, because they must not stop other videos.
+
+        Raises:
+            NotWrittenError: If the disk is full or read-only. No other video could be written either.
+        """
         target = self.output_dir / video
         folder = unfinished_folder(target)
         try:
             shutil.rmtree(folder, ignore_errors=True)  # left by a killed call
-            folder.mkdir(parents=True)
-            try:
-                areas = self._write_crops(video, folder)
-                if not areas:
-                    return Outcome(video, NO_FACE)
-                main = folder / str(areas.most_common(1)[0][0])
-                frames = len(list(main.iterdir()))
-                if target.exists():  # complete but not listed, if a call was stopped in between
-                    shutil.rmtree(target)
-                main.rename(target)
-                return Outcome(video, CROPPED, people=len(areas), frames=frames)
-            finally:
-                shutil.rmtree(folder)
-        except _StoppedError:
+            with explained_write_errors(self.output_dir):
+                folder.mkdir(parents=True)
+                try:
+                    return self._crop_into(folder, video, target)
+                finally:
+                    shutil.rmtree(folder)
+        except (_StoppedError, NotWrittenError):
             raise
         except Exception as error:
             return Outcome(video, FAILED, reason=" ".join(str(error).split()))
+
+    def _crop_into(self, folder: Path, video: str, target: Path) -> Outcome:
+        """Write the crops of all people to `folder`, then move those of the main person to `target`."""
+        areas = self._write_crops(video, folder)
+        if not areas:
+            return Outcome(video, NO_FACE)
+        main = folder / str(areas.most_common(1)[0][0])
+        frames = len(list(main.iterdir()))
+        sync_tree(main)
+        if target.exists():  # complete but not listed, if a call was stopped in between
+            shutil.rmtree(target)
+        main.rename(target)
+        sync_folder(target.parent)
+        return Outcome(video, CROPPED, people=len(areas), frames=frames)
 
     def _write_crops(self, video: str, folder: Path) -> Counter:
         """Write the crops of each person to a folder in `folder` that has the number of the person.
@@ -343,3 +355,5 @@ def _write_list(list_path: Path, outcomes: Iterable[Outcome]):
 def _append(list_path: Path, outcome: Outcome):
     with list_path.open("a", newline="", **LIST_ENCODING) as file:
         csv.writer(file).writerow(asdict(outcome).values())
+        file.flush()
+        os.fsync(file.fileno())

@@ -115,7 +115,12 @@ def _write_videos(part: Part, start: int) -> int:
     seed = int(np.random.SeedSequence([part.seed, start]).generate_state(1, np.uint64)[0])
     clips = draw_faces([_label(index) for index in indices], torch.Generator().manual_seed(seed))
     for index, clip in zip(indices, clips, strict=True):
-        write_video(part.folder / _name(index), clip)
+        path = part.folder / _name(index)
+        try:
+            write_video(path, clip)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
     return len(indices)
 
 

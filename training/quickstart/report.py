@@ -17,6 +17,7 @@ from ...figures import draw_reconstruction, reconstruct
 from ...figures.frames import Row, draw_rows
 from ...figures.losses import plot_losses
 from ...figures.style import WIDTH, colour_of, save_figure
+from ...files import whole_file
 from ...messages import console
 from ...modeling_lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification
 from ..evaluation.report import CONFUSION_MATRIX_FILE, METRICS_FILE
@@ -45,10 +46,12 @@ def write_report(outcome: Outcome, output_dir: Path):
     save_figure(draw_reconstruction(reconstruct(autoencoder, clip)), output_dir / "reconstruction.png")
     scores = predict(LGIFormerForVideoClassification.from_pretrained(output_dir / "model"), clip)
     text = _text(outcome, video.relative_to(output_dir), scores)
-    (output_dir / REPORT_FILE).write_text(text, encoding="utf-8")
+    with whole_file(output_dir / REPORT_FILE) as file:
+        file.write_text(text, encoding="utf-8")
     metrics = {"seed": outcome.seed, "plan": asdict(outcome.plan), "seconds": outcome.seconds}
     metrics |= {"figures": outcome.figures}
-    (output_dir / METRICS_FILE).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    with whole_file(output_dir / METRICS_FILE) as file:
+        file.write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
 
 
 def summary(outcome: Outcome) -> str:

@@ -11,6 +11,7 @@ import datasets
 from transformers import PreTrainedModel
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+from ...files import LOCK_FILE, only_writer
 from ...hub.model_card import ModelFacts
 from ...image_processing import processor_for
 from ...messages import print_step
@@ -59,20 +60,24 @@ def quickstart(
 
     Raises:
         ValueError: If `seed` is out of range, `output_dir` is not empty, or there is no quickstart to resume, or it
-            has another seed or plan.
+            has another seed or plan. If another process writes to `output_dir`.
+        NotWrittenError: If something cannot be written, for example to a full disk. It is an `OSError`.
     """
     output_dir = Path(output_dir)
     if seed is not None and not 0 <= seed < 2**32:
         raise ValueError(f"--seed {seed} is out of range. Give a whole number from 0 to {2**32 - 1}.")
-    if resume:
-        outcome = _resumed(output_dir, seed, quick)
-        print_step(f"Resuming '{output_dir}'. Finished stages: {', '.join(outcome.finished) or 'none'}.")
-    else:
-        _check_new(output_dir)
-        outcome = Outcome(seed or 0, QUICK_PLAN if quick else DEFAULT_PLAN)
-        outcome.save(output_dir)
-        print_step(f"\n{announcement(outcome.plan, seconds_needed(outcome.plan, measure_speed()))}")
-    return run_stages(outcome, output_dir)
+    if output_dir.exists() and not output_dir.is_dir():
+        raise ValueError(f"'{output_dir}' is a file. Choose another --output.")
+    with only_writer(output_dir):
+        if resume:
+            outcome = _resumed(output_dir, seed, quick)
+            print_step(f"Resuming '{output_dir}'. Finished stages: {', '.join(outcome.finished) or 'none'}.")
+        else:
+            _check_new(output_dir)
+            outcome = Outcome(seed or 0, QUICK_PLAN if quick else DEFAULT_PLAN)
+            outcome.save(output_dir)
+            print_step(f"\n{announcement(outcome.plan, seconds_needed(outcome.plan, measure_speed()))}")
+        return run_stages(outcome, output_dir)
 
 
 def announcement(plan: Plan, seconds: float) -> str:
@@ -162,9 +167,9 @@ def time_order_uar(figures: dict) -> float:
 def _check_new(output_dir: Path):
     """
     Raises:
-        ValueError: If the folder is not empty, or is a file.
+        ValueError: If the folder is not empty.
     """
-    if not output_dir.exists() or (output_dir.is_dir() and not any(output_dir.iterdir())):
+    if all(entry.name == LOCK_FILE for entry in output_dir.iterdir()):
         return
     if (output_dir / PROGRESS_FILE).is_file():
         raise ValueError(f"'{output_dir}' has a quickstart. Add --resume to go on, or choose another --output.")

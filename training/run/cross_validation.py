@@ -10,6 +10,7 @@ from accelerate import PartialState
 from rich import box
 from rich.table import Table
 
+from ...files import only_writer_of, whole_file
 from ...hub.model_card.figures import METRICS, as_number, as_percent
 from ...messages import console, note
 from ..evaluation.report import METRICS_FILE, evaluation_files, pool_evaluations
@@ -19,6 +20,7 @@ from .arguments import LabelledDataArguments, ModelArguments, RecipeTrainingArgu
 FOLD = "{fold}"
 CROSS_VALIDATION_FILE = "cross_validation.json"
 POOLED_FOLDER = "all_folds"
+SECONDS_FOR_LOCK = 60.0  # runs of single folds may end together
 FIGURES = {
     "single_label": ("uar", "war"),
     "distribution": ("uar", "war"),
@@ -75,7 +77,8 @@ def cross_validate(
         if status or data.check_data:
             return status
     if PartialState().is_main_process:
-        figures = write_cross_validation(folders, parent)
+        with only_writer_of(Path(parent, CROSS_VALIDATION_FILE), SECONDS_FOR_LOCK):
+            figures = write_cross_validation(folders, parent)
         print_cross_validation(figures)
         files = evaluation_files(figures["pooled"].get("task", "single_label"))
         note(
@@ -125,7 +128,8 @@ def write_cross_validation(folders: dict[int, Path], parent: Path) -> dict:
         "standard_deviation": _over_folds(statistics.stdev, of_folds),
         "pooled": pooled,
     }
-    Path(parent, CROSS_VALIDATION_FILE).write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
+    with whole_file(Path(parent, CROSS_VALIDATION_FILE)) as file:
+        file.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
     return table
 
 

@@ -59,7 +59,8 @@ def run_entry_point(
             return run(*parser.parse(argv))
     except (ValueError, OSError, MissingExtraError, TooManySkippedVideosError, NonFiniteLossError) as error:
         logger.debug("Traceback of the error:", exc_info=True)
-        message = first_line(error) if isinstance(error, UnicodeEncodeError) else str(error)
+        is_of_system = isinstance(error, UnicodeEncodeError) or getattr(error, "strerror", None)
+        message = first_line(error) if is_of_system else str(error)
         return fail(" ".join(message.split()))
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):

@@ -1,11 +1,14 @@
 """The steps of a training run: check the output folder, train or resume, save, upload, report skipped videos."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from accelerate import PartialState
 from transformers import PrinterCallback
 from transformers.utils import logging
 
+from ...files import LOCK_FILE, only_writer
 from ...messages import is_quiet, note, suggest
 from ..data.skipped_videos import SkippedVideos
 from ..evaluation.report import evaluation_files
@@ -22,6 +25,23 @@ NEWEST = ("true", "last", "newest")
 """Values of `--resume_from_checkpoint` that mean the newest complete checkpoint of the output folder."""
 
 
+@contextlib.contextmanager
+def only_run_in(training: RecipeTrainingArguments) -> Iterator[None]:
+    """Hold the lock of the output folder in a `with` block. One process of a distributed run holds it.
+
+    Raises:
+        ValueError: As `check_output_dir`, or if another run writes to the folder.
+        NotWrittenError: If something in the block cannot be written. It is an `OSError`.
+    """
+    if not training.should_save:
+        yield
+        return
+    check_output_dir(training)
+    with only_writer(Path(training.output_dir)):
+        check_output_dir(training)  # another run may have ended after the first check
+        yield
+
+
 def check_output_dir(training: RecipeTrainingArguments):
     """Check that the output folder is empty, unless a run is resumed.
 
@@ -34,7 +54,7 @@ def check_output_dir(training: RecipeTrainingArguments):
     if not folder.is_dir():
         raise ValueError(f"output_dir '{folder}' is a file; give a folder.")
     # `--check_data` and a run that ended before its first checkpoint leave no more than these files.
-    if any(entry.name not in (BAD_VIDEOS_FILE, STARTING_MODEL_FILE) for entry in folder.iterdir()):
+    if any(entry.name not in (LOCK_FILE, BAD_VIDEOS_FILE, STARTING_MODEL_FILE) for entry in folder.iterdir()):
         raise ValueError(
             f"output_dir '{folder}' is not empty. Choose another folder, or resume the run in it with "
             "--resume_from_checkpoint true."

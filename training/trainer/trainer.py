@@ -7,12 +7,14 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from transformers import DataCollator, SchedulerType, Trainer, TrainingArguments
+from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, SaveStrategy
 
-from ...files import follow_umask
+from ...files import follow_umask, whole_file, whole_files
 from ...hub.model_card import ModelFacts
 from ...messages import is_quiet
 from ...modeling_lgi_former.classification_loss import classification_loss, problem_type_of
+from ...saving import refuse_foreign_code
 from .adapters import check_adapter, check_adapter_to_upload, complete_adapter
 from .arguments import recipe_option
 from .class_weights import checked_class_weights
@@ -244,7 +246,8 @@ class LGIFormerTrainer(EvaluatesViews, Trainer):
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False):
         """Save the average of the weights, if there is one, else the weights.
 
-        `Trainer` saves no `model.safetensors` if state dicts are sharded, so it is saved here.
+        An earlier model in the folder is replaced when the new one is complete and on the disk. `Trainer` saves no
+        `model.safetensors` if state dicts are sharded, so it is saved here.
         """
         with average_of(self.average):
             if state_dict_type(self) == SHARDED_STATE_DICT:
@@ -253,10 +256,20 @@ class LGIFormerTrainer(EvaluatesViews, Trainer):
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None):
         folder = Path(self.args.output_dir if output_dir is None else output_dir)
-        with complete_adapter(self, folder):
+        if not self.args.should_save:  # it may have to take part in gathering the weights
             super()._save(output_dir, state_dict)
-        if self.args.should_save:
-            follow_umask(folder, "*.safetensors")
+            return
+        with whole_files(folder) as written:
+            with complete_adapter(self, written):
+                super()._save(str(written), state_dict)
+            follow_umask(written, "*.safetensors")
+            refuse_foreign_code(folder, [path.name for path in written.glob("*.py")])
+
+    def save_state(self):
+        """Write `trainer_state.json` in `args.output_dir` atomically."""
+        if self.is_world_process_zero():
+            with whole_file(Path(self.args.output_dir, TRAINER_STATE_NAME)) as file:
+                self.state.save_to_json(str(file))
 
     def _determine_best_metric(self, metrics, trial):
         """Return whether a model is the best. With `save_strategy="best"`, return whether to save it now."""

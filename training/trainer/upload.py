@@ -14,6 +14,7 @@ from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import HubStrategy, SaveStrategy
 from transformers.utils.hub import PushInProgress
 
+from ...files import whole_file
 from ...hub import check_uploadable, model_files
 
 
@@ -77,7 +78,8 @@ def push_checkpoint(trainer: Trainer, checkpoint: str):
     trainer.callback_handler.on_push_begin(args, trainer.state, trainer.control)
     for file in model_files(checkpoint):
         if file.name != REPOCARD_NAME:
-            shutil.copy(file, args.output_dir)
+            with whole_file(Path(args.output_dir, file.name)) as copy:
+                shutil.copy(file, copy)
     by_steps = args.save_strategy == SaveStrategy.STEPS
     progress = f"step {trainer.state.global_step}" if by_steps else f"epoch {int(trainer.state.epoch)}"
     job = _upload(trainer, f"Training in progress, {progress}", blocking=False)

@@ -1,5 +1,6 @@
 """A killed run resumes exactly, and never from an incomplete checkpoint."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,9 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainerState
 
 from lgi_former import LGIFormerForVideoClassification
+from lgi_former.files import NotWrittenError
 from lgi_former.training.trainer.whole_checkpoints import (
     SEAL,
     clear_folder,
@@ -20,6 +22,7 @@ from lgi_former.training.trainer.whole_checkpoints import (
 )
 
 
+CHANGED = " since it was saved, because its checksum is another one"
 SCRIPT = Path(__file__).parents[1] / "tiny_run.py"
 
 
@@ -48,6 +51,10 @@ def test_whole_checkpoint(tmp_path):
         (lambda folder: (folder / "optimizer.pt").unlink(), "optimizer.pt is missing"),
         (lambda folder: os.truncate(folder / "model.safetensors", 4), "model.safetensors has 4 bytes of 10"),
         (lambda folder: os.truncate(folder / "inner" / "part.bin", 0), "inner/part.bin has 0 bytes of 10"),
+        (lambda folder: (folder / "optimizer.pt").write_bytes(b"0123456788"), "optimizer.pt has changed" + CHANGED),
+        (lambda folder: (folder / "inner/part.bin").write_bytes(bytes(10)), "inner/part.bin has changed" + CHANGED),
+        (lambda folder: (folder / SEAL).write_text('{"optimizer.pt": {}}'), "its checkpoint_files.json is damaged"),
+        (lambda folder: (folder / SEAL).write_text('{"optimizer.pt": null}'), "its checkpoint_files.json is damaged"),
     ],
 )
 def test_half_written_checkpoint_is_skipped(tmp_path, damage, lack):
@@ -58,6 +65,57 @@ def test_half_written_checkpoint_is_skipped(tmp_path, damage, lack):
     assert newest_whole_checkpoint(tmp_path) == older
     damage(older)
     assert newest_whole_checkpoint(tmp_path) is None
+
+
+def test_seal_of_an_earlier_version(tmp_path):
+    """It has the sizes alone."""
+    folder = checkpoint(tmp_path, 1)
+    (folder / SEAL).write_text(json.dumps({"model.safetensors": 10, "optimizer.pt": 10, "inner/part.bin": 10}))
+    assert missing_part(folder) is None
+    os.truncate(folder / "optimizer.pt", 4)
+    assert missing_part(folder) == "optimizer.pt has 4 bytes of 10"
+
+
+def test_changed_checkpoint_is_refused_by_the_name_of_its_file(tiny_run, tmp_path):
+    folder = checkpoint(tmp_path, 1)
+    (folder / "optimizer.pt").write_bytes(b"0123456788")
+    with pytest.raises(ValueError, match=r"checkpoint-1 is not a complete checkpoint .*: optimizer\.pt has changed"):
+        tiny_run.finetuning(tmp_path).train(resume_from_checkpoint=folder)
+
+
+@pytest.mark.parametrize("kind", ["optimizer", "weights", "state"])
+def test_full_disk_while_saving(tiny_run, tmp_path, monkeypatch, kind):
+    """The half-written checkpoint is deleted. The earlier one, and the model of an earlier run, are whole."""
+    fields = {"save_strategy": "steps", "save_steps": 1}
+    tiny_run.finetuning(tmp_path, max_steps=1, **fields).train()
+    trainer = tiny_run.finetuning(tmp_path, max_steps=2, **fields)
+    trainer.save_model()
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    def optimizer(*args, **kwargs):
+        raise RuntimeError("[enforce fail at inline_container.cc:653] . unexpected pos 704 vs 598")
+
+    def weights(model, folder, *args, **kwargs):
+        Path(folder, "model.safetensors").write_bytes(b"half")
+        raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    def state(state, path):
+        Path(path).write_text("half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(
+        *{
+            "optimizer": (trainer, "_save_optimizer_and_scheduler", optimizer),
+            "weights": (type(trainer.model), "save_pretrained", weights),
+            "state": (TrainerState, "save_to_json", state),
+        }[kind]
+    )
+    with pytest.raises(NotWrittenError, match=r"checkpoint-2' cannot be written: .* complete before have not changed"):
+        trainer.train(resume_from_checkpoint=True)
+    if kind != "optimizer":
+        with pytest.raises(NotWrittenError, match=rf"'{tmp_path}.*' cannot be written: No space left on device\. "):
+            [trainer.save_model, trainer.save_state][kind == "state"]()
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 def test_no_checkpoint(tiny_run, tmp_path):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from ....files import unfinished
+from ....files import put_in_place, unfinished
 
 
 class StagedFiles:
@@ -45,7 +45,7 @@ class StagedFiles:
             if error is None:
                 self.check_places()
                 for staged, path in self._places.items():
-                    staged.replace(path)
+                    put_in_place(staged, path)
         finally:
             self.discard()
 

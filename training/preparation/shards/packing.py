@@ -162,15 +162,10 @@ def pack_shard(output_dir: Path, size: int | None, frame_order: str, task: tuple
     number, samples = task
     files = ShardFiles(output_dir, number, _digest_of_task(samples, size, frame_order))
     was_there = files.tar.exists()
-    try:
-        found = files.found()
-        if found is not None and not _any_can_be_read_now(samples, found.skipped, size, frame_order):
-            return found
-        written = files.write(samples, size, frame_order)
-    except OSError as error:
-        if error.errno and not error.filename:  # the error of a full disk does not say which file
-            error.filename = str(files.tar)
-        raise
+    found = files.found()
+    if found is not None and not _any_can_be_read_now(samples, found.skipped, size, frame_order):
+        return found
+    written = files.write(samples, size, frame_order)
     return replace(written, was_damaged=was_there and found is None)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ....files import whole_file
+from ....files import explained_write_errors, whole_file
 from ....image_processing import VideoReadError
 from ....image_processing.decoding.local_videos import video_name
 from ...data.shard_index import MEMBERS, MEMBERS_SUFFIX, Shard, ShardError, sha256_of
@@ -79,7 +79,8 @@ class ShardFiles:
         """Write the shard. Unreadable videos are skipped. `encode_video` documents `size` and `frame_order`."""
         # The table is renamed before the tar file, because a tar file without a table would look like a user's file.
         with whole_file(self.tar) as tar, whole_file(self.members) as table:
-            members, skipped = _write_tar(tar, samples, size, frame_order)
+            with explained_write_errors(self.tar):
+                members, skipped = _write_tar(tar, samples, size, frame_order)
             facts = {
                 "plan": self.plan,
                 "filesize": tar.stat().st_size,

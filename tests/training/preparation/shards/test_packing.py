@@ -177,9 +177,9 @@ def test_shards_are_written_atomically(pack, tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "disk full")
 
     monkeypatch.setattr(shard_writing, "encode_video", fail)
-    with pytest.raises(OSError, match=r"disk full: '.*shard-000000\.tar'$"):
+    with pytest.raises(OSError, match=r"^'.*shard-000000\.tar' cannot be written: No space left on device\. "):
         pack()
-    assert [file.name for file in (tmp_path / "shards").iterdir()] == [".shards.lock"]
+    assert not (tmp_path / "shards").exists()
     monkeypatch.undo()
     assert pack().num_found == 0
 
