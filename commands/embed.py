@@ -2,10 +2,9 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 
-from ..messages import announce_if_slow, fail, first_line, note, shows_progress, silence_libraries
+from ..messages import announce_if_slow, complain, fail, first_line, note, shows_progress, silence_libraries
 from .options import (
     MODEL_NAMES,
     add_data_root,
@@ -206,7 +205,7 @@ def _embed_into(writer, model, processor, videos, labels, section, args, finish=
         failures.append(video)
         progress.update()
         with tqdm.external_write_mode():
-            print(f"lgi-former: {first_line(ValueError(message))}", file=sys.stderr)
+            complain(first_line(ValueError(message)))
 
     embeddings = embed_videos(
         *(model, processor, videos, args.level, args.num_segments),

@@ -16,7 +16,7 @@ from PIL import Image
 from tqdm import tqdm
 from transformers.utils import logging
 
-from ...files import only_writer, whole_file
+from ...files import as_text_cell, from_text_cell, only_writer, whole_file
 from ...image_processing import FaceCropper, open_frames
 from ...image_processing.decoding.animated_images import is_animation
 from ...image_processing.decoding.frame_folders import IMAGE_SUFFIXES, check_frame_order, holds_frames
@@ -328,6 +328,7 @@ def _listed(list_path: Path, videos: Iterable[str]) -> list[Outcome]:
         rows = [row for row in csv.DictReader(file) if None not in row.values()]  # the last row may be incomplete
     names = {escaped(video): video for video in videos}
     for row in rows:
+        row |= {name: from_text_cell(cell) for name, cell in row.items()}
         row |= {"video": names.get(row["video"], row["video"])}
         row |= {name: int(row[name]) for name in ("people", "frames")}
     return [Outcome(**row) for row in rows]
@@ -337,9 +338,13 @@ def _write_list(list_path: Path, outcomes: Iterable[Outcome]):
     with whole_file(list_path) as path, path.open("w", newline="", **LIST_ENCODING) as file:
         writer = csv.writer(file)
         writer.writerow([column.name for column in fields(Outcome)])
-        writer.writerows(asdict(outcome).values() for outcome in outcomes)
+        writer.writerows(map(_cells, outcomes))
 
 
 def _append(list_path: Path, outcome: Outcome):
     with list_path.open("a", newline="", **LIST_ENCODING) as file:
-        csv.writer(file).writerow(asdict(outcome).values())
+        csv.writer(file).writerow(_cells(outcome))
+
+
+def _cells(outcome: Outcome) -> Iterator[str | int]:
+    return map(as_text_cell, asdict(outcome).values())
