@@ -9,6 +9,7 @@ import difflib
 import io
 import logging
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -54,6 +55,10 @@ QUIET = ("-q", "--quiet")
 
 _LOGGER = logging.getLogger("lgi_former")
 """Its level says whether the command is quiet: at `ERROR` it is."""
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Control characters, separators of lines, and marks that change the direction of the text after them."""
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -144,23 +149,48 @@ def first_line(error: Exception, memory_advice: str = ADVICE) -> str:
 
 def fail(message: str) -> int:
     """Print an error on stderr and return the exit status 2."""
-    print(f"lgi-former: {message}", file=sys.stderr)
+    complain(message)
     return 2
+
+
+def complain(message: str):
+    """Print an error on stderr."""
+    print(printable(f"lgi-former: {message}"), file=sys.stderr)
 
 
 def escape_what_cannot_be_printed():
     """Let stdout and stderr write letters that their encoding lacks as escapes, such as `\\u5e78`.
 
-    Names of videos and classes may hold any letter. Every command calls this first.
+    Names of videos and classes may hold any letter. Every command calls this first. Warnings of the package also get
+    escapes for control characters, as `printable` writes them.
     """
+    if logging.lastResort is not None and _escape_warning not in logging.lastResort.filters:
+        logging.lastResort.addFilter(_escape_warning)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a calling program may have replaced it
             stream.reconfigure(errors="backslashreplace")
 
 
+def _escape_warning(record: logging.LogRecord) -> bool:
+    record.msg, record.args = printable(record.getMessage()), ()
+    return True
+
+
 def discard_stdout():
     """Discard further output after a failed write to stdout. Otherwise Python reports the failure again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def printable(text: str, keeps: str = "\n\t") -> str:
+    """`text` with escapes, such as `\\x1b`, for control characters other than `keeps`.
+
+    Terminals act on control characters: they move the cursor, hide lines, or write to the clipboard.
+    """
+
+    def escape(found: re.Match) -> str:
+        return found[0] if found[0] in keeps else found[0].encode("unicode_escape").decode("ascii")
+
+    return _CONTROL.sub(escape, text)
 
 
 def escaped(name: str) -> str:
@@ -229,13 +259,13 @@ def is_quiet() -> bool:
 def note(message: str):
     """Print a message that is neither a result nor an error: on stderr, unless the command is quiet."""
     if not is_quiet():
-        print(message, file=sys.stderr, flush=True)
+        print(printable(message), file=sys.stderr, flush=True)
 
 
 def print_step(message: str):
     """Print on stdout what a long command does, unless the command is quiet."""
     if not is_quiet():
-        print(message, flush=True)
+        print(printable(message), flush=True)
 
 
 def suggest(*words: str):

@@ -31,6 +31,19 @@ def add_arguments(parser):
         metavar="S",
         help="longest duration of a video (default: 60)",
     )
+    parser.add_argument(
+        "--max_megapixels",
+        type=positive_number,
+        default=9.0,
+        metavar="N",
+        help="largest picture of a video, in millions of pixels (default: 9)",
+    )
+    parser.add_argument(
+        "--max_total_megabytes",
+        type=positive_number,
+        metavar="MB",
+        help="space of all videos that wait for an answer (default: 20 times --max_megabytes)",
+    )
     add_device(parser)
     serving = parser.add_argument_group("serving")
     serving.add_argument(
@@ -58,7 +71,7 @@ def run(args) -> int:
     from ..inference.demo import UploadLimits, export_space, launch_demo
 
     silence_libraries()
-    limits = UploadLimits(args.max_megabytes, args.max_seconds)
+    limits = UploadLimits(args.max_megabytes, args.max_seconds, args.max_megapixels, args.max_total_megabytes)
     model = model_folder(args.model, args.revision)
     if not args.export_space:
         launch_demo(model, limits, args.device, args.host, args.port, args.share)

@@ -1,7 +1,6 @@
 """The rows that `lgi-former embed` writes for a video, and their form in a journal."""
 
 import base64
-import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -10,7 +9,7 @@ from tqdm import tqdm
 
 from .. import inference
 from ..inference.embedding import VideoEmbedding
-from ..messages import first_line, shows_progress
+from ..messages import complain, first_line, shows_progress
 from .options import section_of
 
 
@@ -40,7 +39,7 @@ class Embedder:
             self.num_failed += 1
             progress.update()
             with tqdm.external_write_mode():
-                print(f"lgi-former: {first_line(ValueError(message))}", file=sys.stderr)
+                complain(first_line(ValueError(message)))
 
         args = self.args
         embeddings = inference.embed_videos(

@@ -6,6 +6,7 @@ A printer takes a result of `FacialExpressionPipeline`, or the fields of a `Vide
 import csv
 import json
 import sys
+from collections.abc import Iterable
 
 from rich import box
 from rich.table import Table
@@ -13,7 +14,8 @@ from rich.text import Text
 
 from ..hub.answer_kind import SEPARATOR, THRESHOLD, AnswerKind
 from ..inference.timeline import shown_number, stretches
-from ..messages import console
+from ..messages import console, printable
+from .result_files import report_cell
 
 
 class TablePrinter:
@@ -29,10 +31,10 @@ class TablePrinter:
 
     def print_result(self, result: dict):
         """Print the scores of a video, or why it has none. Other notes are already on stderr as warnings."""
-        self.console.print(Text(result["video"]), soft_wrap=True)
+        self.console.print(Text(printable(result["video"], keeps="")), soft_wrap=True)
         if result["scores"] is None:
             hint = "If the video is cropped to a face already, add --no_crop_faces."
-            self.console.print(f"{result['note']} {hint}", soft_wrap=True)
+            self.console.print(Text(printable(f"{result['note']} {hint}")), soft_wrap=True)
             return
         timeline = result.get("timeline", [])
         if not self.kind.is_probability:
@@ -147,13 +149,15 @@ class CsvColumns:
 class CsvPrinter:
     """Prints a row for each window. A video without a face, or one that failed, has one row with a note.
 
+    Its cells are `report_cell`.
+
     Args:
         columns: The columns.
     """
 
     def __init__(self, columns: CsvColumns):
         self.columns = columns
-        self.writer = csv.DictWriter(sys.stdout, columns.of_windows, lineterminator="\n")
+        self.writer = csv.writer(sys.stdout, lineterminator="\n")
         self.has_header = False
 
     def print_result(self, result: dict):
@@ -166,7 +170,11 @@ class CsvPrinter:
 
     def _print(self, rows: list[dict]):
         if not self.has_header:
-            self.writer.writeheader()
+            self._write(self.columns.of_windows)
             self.has_header = True
-        self.writer.writerows(rows)
+        for row in rows:
+            self._write(row.get(column) for column in self.columns.of_windows)
         sys.stdout.flush()
+
+    def _write(self, cells: Iterable):
+        self.writer.writerow(map(report_cell, cells))

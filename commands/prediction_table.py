@@ -16,6 +16,7 @@ from ..hub.answer_kind import SEPARATOR, AnswerKind
 from ..inference.stored_settings import metadata_of
 from ..inference.timeline import shown_number
 from .listed_videos import SECTION_COLUMNS
+from .result_files import report_cell
 
 
 SUFFIXES = (".parquet", ".csv")
@@ -93,7 +94,7 @@ def _names_beside(columns: Iterable[str], listed: list[str]) -> list[str]:
 
 
 def write_table(path: Path, schema: pa.Schema, rows: Iterable[dict], settings: dict):
-    """Write a Parquet or CSV file atomically. Keys that a row lacks are empty.
+    """Write a Parquet or CSV file atomically. Keys that a row lacks are empty. Cells of CSV are `report_cell`.
 
     Args:
         settings: Stored in the metadata of a Parquet file.
@@ -104,6 +105,9 @@ def write_table(path: Path, schema: pa.Schema, rows: Iterable[dict], settings: d
     is_parquet = path.suffix == ".parquet"
     schema = schema.with_metadata(metadata_of(settings))
     rows = iter(rows)
+    if not is_parquet:
+        schema = pa.schema([field.with_name(report_cell(field.name)) for field in schema])
+        rows = ({report_cell(name): report_cell(cell) for name, cell in row.items()} for row in rows)
     with (
         whole_file(path) as unfinished,
         (pq.ParquetWriter if is_parquet else csv.CSVWriter)(unfinished, schema) as writer,

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from ..files import whole_file
+from ..files import as_text_cell, whole_file
 from ..image_processing.decoding.video_decoding import VIDEO_SUFFIXES
-from ..messages import escaped
+from ..messages import escaped, printable
 from .find_videos import FoundVideo
 
 
@@ -70,8 +70,13 @@ def check_folder(folder: Path, files: list[VideoFiles], videos: list[FoundVideo]
             raise ValueError(f"'{path}' is there already. Choose another --output, or pass --overwrite.")
 
 
+def report_cell(cell):
+    """A cell of a table for people. It has no control characters, and spreadsheets do not run it as a formula."""
+    return printable(as_text_cell(cell)) if isinstance(cell, str) else cell
+
+
 def write_table(path: Path, columns: list[str], rows: list[dict]):
-    """Write a CSV file atomically.
+    """Write a CSV file atomically. Its cells are `report_cell`.
 
     Raises:
         OSError: If the file cannot be written.
@@ -80,9 +85,9 @@ def write_table(path: Path, columns: list[str], rows: list[dict]):
         whole_file(path) as unfinished,
         unfinished.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
     ):
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(map(report_cell, columns))
+        writer.writerows([report_cell(row.get(column)) for column in columns] for row in rows)
 
 
 def _file_name(video: FoundVideo) -> str:

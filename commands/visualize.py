@@ -2,10 +2,9 @@
 
 import inspect
 import os
-import sys
 from pathlib import Path
 
-from ..messages import ADVICE_FOR_ONE_CLIP, announce_if_slow, silence_libraries
+from ..messages import ADVICE_FOR_ONE_CLIP, announce_if_slow, complain, silence_libraries
 from .options import (
     FIGURE_SUFFIXES,
     MODEL_NAMES,
@@ -120,7 +119,7 @@ def _embed_evaluation(args):
         message = f"{len(failures)} of {len(videos)} videos are left out; the first: {failures[0]}"
         if not embeddings:
             raise ValueError(message)
-        print(f"lgi-former: {message}", file=sys.stderr)
+        complain(message)
     indices = [embedding.index for embedding in embeddings]
     return np.stack([embedding.mean for embedding in embeddings]), labels[indices], predictions.label_names
 

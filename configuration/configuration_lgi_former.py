@@ -3,6 +3,7 @@
 import inspect
 import math
 import typing
+import unicodedata
 from typing import Literal
 
 from transformers import PreTrainedConfig
@@ -328,6 +329,7 @@ class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
             )
         if self.label_units is not None:
             self._check_label_units()
+        self._check_names()
         if self.motion_target:
             self._check_divides("motion_group_size", "num_frames")
         if self.motion_loss_weight is None:
@@ -340,6 +342,13 @@ class LGIFormerConfig(ConfigSavedWithCode, PreTrainedConfig):
             )
         if not _is_number(self.motion_loss_weight) or not 0 <= self.motion_loss_weight <= 1:
             raise ValueError(f"motion_loss_weight={self.motion_loss_weight!r} must be a number from 0 to 1.")
+
+    def _check_names(self):
+        for name in (*(self.id2label or {}).values(), *(self.label_units or ())):
+            if any(unicodedata.category(letter) in ("Cc", "Zl", "Zp") for letter in str(name)):
+                raise ValueError(
+                    f"The name {name!r} in id2label or label_units has a line break or control character. Remove it."
+                )
 
     def _check_label_units(self):
         units = self.label_units

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 
 from ..files import whole_file
-from ..messages import escaped
+from ..messages import escaped, printable
 
 
 WIDTH = 9.0  # inches
@@ -50,9 +50,9 @@ def drawable(name: str) -> str:
     """Escape the name of a class, run or file so that Matplotlib draws it letter by letter.
 
     Matplotlib reads text between dollar signs as a formula. It omits labels with a leading underscore from legends. It
-    cannot draw bytes of a file name that are not UTF-8.
+    cannot draw bytes of a file name that are not UTF-8, nor control characters.
     """
-    text = escaped(name).replace("$", r"\$")
+    text = printable(escaped(name)).replace("$", r"\$")
     return f" {text}" if text.startswith("_") else text
 
 

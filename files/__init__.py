@@ -1,4 +1,4 @@
-"""Atomic and durable writes, journals, folder locks, permissions, and paths with `~` and environment variables.
+"""Atomic and durable writes, journals, folder locks, permissions, cells of CSV files, and paths with variables.
 
 Imports no other room.
 """
@@ -9,6 +9,7 @@ from .expand_path import PATHS, UnsetVariableError, expand_path, expand_paths_of
 from .folder_lock import LOCK_FILE, only_writer, only_writer_of
 from .journal import Journal, check_settings
 from .permissions import follow_umask
+from .spreadsheet_cells import as_text_cell, from_text_cell
 from .stopping import exit_at_sigterm
 from .write_errors import NotWrittenError, explained_write_errors
 
@@ -19,12 +20,14 @@ __all__ = [
     "Journal",
     "NotWrittenError",
     "UnsetVariableError",
+    "as_text_cell",
     "check_settings",
     "exit_at_sigterm",
     "expand_path",
     "expand_paths_of",
     "explained_write_errors",
     "follow_umask",
+    "from_text_cell",
     "only_writer",
     "only_writer_of",
     "put_in_place",

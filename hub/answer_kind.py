@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from transformers import PreTrainedConfig
 
+from ..messages import printable
 from ..modeling_lgi_former.classification_loss import problem_type_of
 
 
@@ -61,9 +62,19 @@ class AnswerKind:
 
     @classmethod
     def of(cls, config: PreTrainedConfig) -> "AnswerKind":
-        """The kind of a classifier of any family, from its configuration."""
+        """The kind of a classifier of any family, from its configuration.
+
+        Raises:
+            ValueError: If a label or unit has a line break or another control character.
+        """
         labels = [config.id2label.get(index, f"LABEL_{index}") for index in range(config.num_labels)]
         problem_type, units = problem_type_of(config), getattr(config, "label_units", None)
+        for name in (*labels, *(units or ())):
+            if printable(str(name), keeps="") != str(name):
+                raise ValueError(
+                    f"The label or unit {name!r} of the model has a line break or control character. Remove it from "
+                    "'id2label' or 'label_units' in its config.json."
+                )
         named = zip(labels, units or (), strict=False) if problem_type == "regression" else ()
         return cls(problem_type, labels, {label: unit for label, unit in named if unit})
 

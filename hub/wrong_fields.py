@@ -1,5 +1,6 @@
 """Errors that name the file and the field if the JSON file of a model has a wrong value."""
 
+import contextlib
 import os
 import reprlib
 from collections.abc import Callable
@@ -40,9 +41,7 @@ def made_from_file(
 
 def _field_at_fault(fields: dict, make: Callable[[dict], Any]) -> str | None:
     for name in fields:
-        try:
+        with contextlib.suppress(Exception):  # another field is at fault, or several
             make({other: value for other, value in fields.items() if other != name})
-        except Exception:  # another field is at fault, or several
-            continue
-        return name
+            return name
     return None

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..files import explained_write_errors, put_in_place, unfinished
+from ..files import as_text_cell, explained_write_errors, from_text_cell, put_in_place, unfinished
 from ..messages import escaped
 from .stored_settings import metadata_of, settings_beside
 
@@ -140,7 +140,10 @@ def read_embeddings(path: str | Path, mmap_mode: str | None = None) -> Embedding
 
 def _read_rows(path: Path) -> dict[str, list]:
     # A video name may consist of digits, and a label may be "None".
-    return pd.read_csv(path, dtype={"video": str}, keep_default_na=False).to_dict("list") if path.exists() else {}
+    if not path.exists():
+        return {}
+    table = pd.read_csv(path, dtype={"video": str}, keep_default_na=False)
+    return {from_text_cell(name): list(map(from_text_cell, table[name])) for name in table}
 
 
 class _Writer:
@@ -179,9 +182,9 @@ class _NpyWriter(_Writer):
     def _write_row(self, embedding: np.ndarray, columns: dict):
         if self.num_rows == 0:
             self._write_header()
-            self.table.writerow(columns)
+            self.table.writerow(map(as_text_cell, columns))
         self.array.write(embedding.tobytes())
-        self.table.writerow(columns.values())
+        self.table.writerow(map(as_text_cell, columns.values()))
 
     def close(self):
         if self.num_rows and not self.array.closed:

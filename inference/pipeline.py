@@ -4,7 +4,7 @@ import itertools
 import math
 import os
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -96,6 +96,7 @@ class FacialExpressionPipeline(Pipeline):
         frame_rate=None,
         return_boxes=None,
         show_progress=None,
+        on_frame=None,
         backend=None,
         frame_order=None,
         start=None,
@@ -113,7 +114,7 @@ class FacialExpressionPipeline(Pipeline):
         settings = {"start": start, "end": end, "stream": stream, "frame_rate": frame_rate}
         settings |= {"backend": backend, "frame_order": frame_order, "window": window, "stride": stride}
         settings |= {"crop_faces": crop_faces, "align": align, "cuts": cuts, "identify": identify}
-        settings |= {"show_progress": show_progress}
+        settings |= {"show_progress": show_progress, "on_frame": on_frame}
         return _given(settings), {}, _given({"return_boxes": return_boxes})
 
     def __call__(self, videos, batch_size: int | None = None, **kwargs) -> dict | list[dict] | Iterator[dict]:
@@ -142,6 +143,8 @@ class FacialExpressionPipeline(Pipeline):
                 give them their number. Needs `pip install "lgi-former[identify]"`.
             return_boxes (`bool`, defaults to `False`): Add the boxes of the faces to the timeline.
             show_progress (`bool`, defaults to `False`): Show a progress bar in seconds of the video.
+            on_frame (callable, *optional*): Called with the time in seconds of each frame that is read, such as
+                for your progress bar. An error that it raises ends the call.
             backend, frame_order (`str`, *optional*): As for `LGIFormerVideoProcessor`. The defaults are those of the
                 processor.
             start, end (`float` or `str`, *optional*): Analyse only this section: seconds from the first frame, or
@@ -281,6 +284,7 @@ class FacialExpressionPipeline(Pipeline):
         window: float | None = None,
         stride: float | None = None,
         show_progress: bool = False,
+        on_frame: Callable[[float], None] | None = None,
         cuts: bool = True,
         identify: bool = False,
     ) -> Iterator[Clip]:
@@ -294,7 +298,7 @@ class FacialExpressionPipeline(Pipeline):
         step, stride_frames = WindowSteps.of(self.video_processor, self._num_frames, window, stride)
         # Faces can be followed only in small steps, also if the frames of a window are far apart.
         parts = math.ceil(step / self._cropper().interval) if crop_faces else 1
-        sampled = _with_progress(sample_in_time(frames, step / parts), frames, show_progress)
+        sampled = _with_progress(sample_in_time(frames, step / parts), frames, show_progress, on_frame)
         people = self._cropped(sampled, parts, align, identify) if crop_faces else self._whole(sampled)
         yield from Windows(self._num_frames, stride_frames, step, lambda: frames.passed, frames.cuts).clips(people)
 
@@ -360,11 +364,15 @@ def _are_several(videos) -> bool:
     return isinstance(videos, (np.ndarray, torch.Tensor)) and videos.ndim == 5
 
 
-def _with_progress(frames: Iterable[TimedFrame], stream: FrameStream, show: bool) -> Iterator[TimedFrame]:
+def _with_progress(
+    frames: Iterable[TimedFrame], stream: FrameStream, show: bool, on_frame: Callable[[float], None] | None
+) -> Iterator[TimedFrame]:
     total = None if stream.duration is None else round(stream.duration)
     with tqdm(total=total, unit=" s of the video", leave=False, disable=not show) as progress:
         for frame in frames:
             progress.update(int(frame.time - stream.start) - progress.n)
+            if on_frame is not None:
+                on_frame(frame.time)
             yield frame
 
 

@@ -34,7 +34,7 @@ from lgi_former.training.quickstart.sample_clip import write_sample_clip
 
 ROOT = Path(lgi_former.__file__).parent
 DOCS = ROOT / "docs"
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *sorted(DOCS.glob("*.md"))]
 LINK = re.compile(r"(?<!\\)\[[^\]]*\]\(([^)\s]+)\)")
 IN_COMMAND = {module.__name__.rpartition(".")[2]: module for module in (pretrain, finetune, evaluate)}
 

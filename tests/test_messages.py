@@ -14,10 +14,15 @@ from transformers import HfArgumentParser
 from lgi_former.messages import (
     CommandParser,
     announce_if_slow,
+    complain,
     console,
+    escape_what_cannot_be_printed,
+    fail,
     first_line,
     is_quiet,
     note,
+    print_step,
+    printable,
     quiet,
     shows_progress,
     suggest,
@@ -163,3 +168,28 @@ def test_no_color_leaves_no_bold(value, is_plain, monkeypatch):
     table.add_row("value")
     console().print(table)
     assert ("\x1b" not in terminal.getvalue()) == is_plain
+
+
+EVIL = "a\x1b]52;c;cm0=\x07\x9b2J\rb\u202ec.mp4"
+SHOWN = r"a\x1b]52;c;cm0=\x07\x9b2J\rb\u202ec.mp4"
+
+
+def test_control_characters_are_escaped():
+    assert printable(EVIL) == SHOWN
+    assert printable("a\n\tb") == "a\n\tb" and printable("a\n\tb", keeps="") == r"a\n\tb"
+    assert printable("happy, \u5e78 \u0627 \U0001f642\u200d") == "happy, \u5e78 \u0627 \U0001f642\u200d"
+
+
+@pytest.mark.parametrize("show", [note, complain, print_step, fail])
+def test_a_message_moves_no_cursor(show, capsys):
+    show(EVIL)
+    out, err = capsys.readouterr()
+    assert SHOWN in out + err and "\x1b" not in out + err
+
+
+def test_a_warning_moves_no_cursor(capsys):
+    for _ in range(2):
+        escape_what_cannot_be_printed()
+    assert len(logging.lastResort.filters) == 1
+    logging.lastResort.handle(logging.LogRecord("lgi_former.a", logging.WARNING, "", 0, "%s is bad", (EVIL,), None))
+    assert capsys.readouterr().err == f"{SHOWN} is bad\n"

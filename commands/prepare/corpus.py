@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ...messages import note, print_step
+from ...messages import note, print_step, printable
 from ..options import add_num_workers, share
 
 
@@ -108,4 +108,4 @@ def _report_missing(corpus, found, options, are_listed: bool):
     from ...training.preparation.corpora.report import describe_missing
 
     if found.num_missing:
-        print(describe_missing(corpus, found, options, are_listed), file=sys.stderr)
+        print(printable(describe_missing(corpus, found, options, are_listed)), file=sys.stderr)

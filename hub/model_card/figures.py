@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from .facts import ModelFacts
+from .markdown import as_cell, as_plain_text
 
 
 class Metric(NamedTuple):
@@ -63,14 +64,14 @@ def figures_text(facts: ModelFacts) -> str:
         lines += ["", *_labels(figures)]
     if "confusion_matrix" in figures:
         lines += ["", *_confusion(figures)]
-    return "\n".join([*lines, *(f"\n{note}" for note in figures.get("notes", []))])
+    return "\n".join([*lines, *(f"\n{as_plain_text(note)}" for note in figures.get("notes", []))])
 
 
 def metrics_text(facts: ModelFacts) -> str:
     """A table of the metrics of a training run."""
     if not facts.metrics:
         return ""
-    rows = [[title_of_metric(name), f"{value:.4g}"] for name, value in facts.metrics.items()]
+    rows = [[as_cell(title_of_metric(name)), f"{value:.4g}"] for name, value in facts.metrics.items()]
     step = f"Measured in the evaluation of the training run, at step {facts.metrics_step}:"
     return "\n".join([step, "", *_table("", rows), *_selection(facts)])
 
@@ -96,14 +97,14 @@ def _quantities(figures: dict) -> Iterator[str]:
     if len(rows) > 1:
         rows.insert(0, ("mean", figures))
     titles = " | ".join(METRICS[name].title for name in names)
-    yield from _table(titles, ([label, *(as_number(row[name]) for name in names)] for label, row in rows))
+    yield from _table(titles, ([as_cell(label), *(as_number(row[name]) for name in names)] for label, row in rows))
 
 
 def _labels(figures: dict) -> Iterator[str]:
     yield f"Average precision, F1 of scores from {figures['threshold']:g} on, and videos of each label:"
     yield ""
     rows = (
-        [label, as_percent(row["average_precision"]), as_percent(row["f1"]), str(row["support"])]
+        [as_cell(label), as_percent(row["average_precision"]), as_percent(row["f1"]), str(row["support"])]
         for label, row in figures["labels"].items()
     )
     yield from _table("AP % | F1 % | videos", rows)
@@ -115,10 +116,10 @@ def _confusion(figures: dict) -> Iterator[str]:
     yield ""
     accuracies = figures["class_accuracy"].items()
     rows = (
-        [name, *map(str, counts), as_percent(accuracy)]
+        [as_cell(name), *map(str, counts), as_percent(accuracy)]
         for (name, accuracy), counts in zip(accuracies, figures["confusion_matrix"], strict=True)
     )
-    yield from _table(" | ".join([*map(_cell, figures["class_accuracy"]), "%"]), rows)
+    yield from _table(" | ".join([*map(as_cell, figures["class_accuracy"]), "%"]), rows)
 
 
 def _table(titles: str, rows: Iterable[list[str]]) -> Iterator[str]:
@@ -126,7 +127,7 @@ def _table(titles: str, rows: Iterable[list[str]]) -> Iterator[str]:
     yield f"| | {titles} |" if titles else "| | |"
     yield f"| --- |{' ---: |' * (titles.count(' | ') + 1)}"
     for name, *cells in rows:
-        yield f"| {_cell(name)} | {' | '.join(cells)} |"
+        yield f"| {name} | {' | '.join(cells)} |"
 
 
 def as_percent(share: float | None) -> str:
@@ -137,7 +138,3 @@ def as_percent(share: float | None) -> str:
 def as_number(number: float | None) -> str:
     """A number with 4 digits. `-` stands for an undefined one."""
     return "-" if number is None else f"{number:.4g}"
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", r"\|")

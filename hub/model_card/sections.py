@@ -12,6 +12,7 @@ from ..model_kind import kind_of
 from ..model_names import split_revision
 from .facts import ModelFacts
 from .figures import figures_text, metrics_text, title_of_metric
+from .markdown import as_code, as_plain_text
 
 
 FAMILIES = {
@@ -46,10 +47,10 @@ def title(config: PreTrainedConfig, facts: ModelFacts) -> str:
     """The card's heading."""
     family = family_name(config)
     if facts.checkpoint_file is not None:
-        return f"{family}, converted from {Path(facts.checkpoint_file).name}"
+        return f"{family}, converted from {as_plain_text(Path(facts.checkpoint_file).name)}"
     heading = f"{family}, {'fine-tuned' if kind_of(config.architectures) == 'classifier' else 'pre-trained'}"
     if facts.dataset_terms is not None:
-        heading += f" on {facts.dataset_terms.title}"
+        heading += f" on {as_plain_text(facts.dataset_terms.title)}"
     return heading if facts.fold is None else f"{heading}, fold {facts.fold}"
 
 
@@ -72,8 +73,8 @@ def introduction(config: PreTrainedConfig, facts: ModelFacts) -> str:
         )
     if facts.adapter is not None:
         purpose += (
-            f"\n\nThis is an adapter ({facts.adapter} of [PEFT](https://huggingface.co/docs/peft)). It is added to "
-            "the base model, which is loaded with it."
+            f"\n\nThis is an adapter ({as_plain_text(facts.adapter)} of [PEFT](https://huggingface.co/docs/peft)). It "
+            "is added to the base model, which is loaded with it."
         )
     return f"# {title(config, facts)}\n\n{origin(config, facts)}\n\n{purpose}"
 
@@ -140,7 +141,7 @@ def training(facts: ModelFacts) -> str:
     """Hyper-parameters and versions of a training run."""
     if not facts.hyperparameters:
         return ""
-    listed = "\n".join(f"- {name}: {value}" for name, value in facts.hyperparameters.items())
+    listed = "\n".join(f"- {name}: {as_plain_text(str(value))}" for name, value in facts.hyperparameters.items())
     versions = f"Transformers {transformers.__version__}, PyTorch {torch.__version__}"
     return f"## Training\n\n{listed}\n\nTrained with {versions}."
 
@@ -158,7 +159,8 @@ def terms(facts: ModelFacts) -> str:
         )
     known = facts.dataset_terms
     if known is not None:
-        named = known.title if known.page is None else f"[{known.title}]({known.page})"
+        title = as_plain_text(known.title)
+        named = title if known.page is None else f"[{title}]({known.page})"
         text += f" Training data: {named} {known.terms}."
     return f"## Data and licence\n\n{text}"
 
@@ -208,7 +210,7 @@ CITATION = """\
 
 def _answer(config):
     kind = AnswerKind.of(config)
-    names = ", ".join(map(kind.with_unit, kind.labels))
+    names = ", ".join(as_plain_text(kind.with_unit(label)) for label in kind.labels)
     of_frames = " for each frame" if getattr(config, "frame_level", False) else ""
     if not kind.is_probability:
         number = "one number" if config.num_labels == 1 else f"{config.num_labels} numbers"
@@ -223,7 +225,7 @@ def _family(config):
 
 
 def _origin_of_conversion(config, facts):
-    name = f"`{Path(facts.checkpoint_file).name}`"
+    name = as_code(Path(facts.checkpoint_file).name)
     if facts.checkpoint_link is not None:
         name = f"[{name}]({facts.checkpoint_link})"
     text = (
@@ -235,7 +237,8 @@ def _origin_of_conversion(config, facts):
         text += " The results in the paper belong to its own runs."
     if facts.dataset_terms is not None:
         is_classifier = kind_of(config.architectures) == "classifier"
-        text += f" {'The classes are those of' if is_classifier else 'It was trained on'} {facts.dataset_terms.title}."
+        origin = "The classes are those of" if is_classifier else "It was trained on"
+        text += f" {origin} {as_plain_text(facts.dataset_terms.title)}."
     if facts.checkpoint_sha256 is not None:
         text += f"\n\nSHA-256 of the checkpoint: `{facts.checkpoint_sha256}`"
     return text
@@ -243,10 +246,10 @@ def _origin_of_conversion(config, facts):
 
 def _origin_of_training(config, facts):
     name = facts.base_repository
-    base = f"[{name}](https://huggingface.co/{name})" if name else facts.base_name and f"`{facts.base_name}`"
+    base = f"[{name}](https://huggingface.co/{name})" if name else facts.base_name and as_code(facts.base_name)
     if name and facts.base_revision:
         base += f" (commit [{facts.base_revision[:7]}](https://huggingface.co/{name}/tree/{facts.base_revision}))"
-    data = f" on {facts.dataset_terms.title}" if facts.dataset_terms else ""
+    data = f" on {as_plain_text(facts.dataset_terms.title)}" if facts.dataset_terms else ""
     start = f", starting from {base}" if base else ""
     if kind_of(config.architectures) == "classifier":
         is_recognition = AnswerKind.of(config).is_probability

@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from transformers.video_processing_utils import BaseVideoProcessor
 from ...figures import draw_reconstruction, reconstruct
 from ...hub.answer_kind import SEPARATOR, THRESHOLD
 from ...image_processing import FaceCropper, open_frames, reading_of, sample_in_time
+from ...image_processing.decoding.frame_stream import TimedFrame
 from ...image_processing.decoding.shots import find_cuts
 from ...modeling_lgi_former import LGIFormerForPreTraining
 from ..annotated_video import annotate_video
@@ -88,17 +90,20 @@ class Recognition:
         titles = self.kind.titles({*PERSON_AND_TIMES, EXPRESSION})
         self.columns = [*PERSON_AND_TIMES, *expression, *titles.values()]
 
-    def __call__(self, video: str, crop_faces: bool = True) -> RecognitionAnswer:
+    def __call__(
+        self, video: str, crop_faces: bool = True, on_frame: Callable[[float], None] | None = None
+    ) -> RecognitionAnswer:
         """Answer to a video file.
 
         Args:
             video: Path of the file.
             crop_faces: Find and follow faces. If false, each whole frame is the face of one person.
+            on_frame: Called with the time of each frame that is read. An error that it raises ends the call.
 
         Raises:
             ValueError: If the video exceeds the limits or cannot be read.
         """
-        result = self.recognise(video, crop_faces)
+        result = self.recognise(video, crop_faces, on_frame)
         if result["scores"] is None:
             return RecognitionAnswer(f"{as_markdown(result['note'])} {NO_FACE_ADVICE}")
         return RecognitionAnswer(
@@ -109,14 +114,14 @@ class Recognition:
             video=self._annotate(video, result),
         )
 
-    def recognise(self, video: str, crop_faces: bool = True) -> dict:
+    def recognise(self, video: str, crop_faces: bool = True, on_frame: Callable[[float], None] | None = None) -> dict:
         """Recognise the expressions in a video file. Arguments and errors are those of a call.
 
         Returns:
             The result of `FacialExpressionPipeline`, with boxes.
         """
         self.limits.check(video)
-        return self.pipeline(video, crop_faces=crop_faces)
+        return self.pipeline(video, crop_faces=crop_faces, on_frame=on_frame)
 
     def _annotate(self, video: str, result: dict) -> bytes:
         with tempfile.TemporaryDirectory() as folder:
@@ -198,7 +203,12 @@ class Reconstruction:
         self._face_cropper = face_cropper
 
     def __call__(
-        self, video: str, crop_faces: bool = True, mask_ratio: float | None = None, seed: int = 0
+        self,
+        video: str,
+        crop_faces: bool = True,
+        mask_ratio: float | None = None,
+        seed: int = 0,
+        on_frame: Callable[[float], None] | None = None,
     ) -> ReconstructionAnswer:
         """Answer to a video file.
 
@@ -208,12 +218,13 @@ class Reconstruction:
                 face that is seen for the longest time. If false, reconstruct whole frames.
             mask_ratio: Share of tokens to mask. The default is that of the model.
             seed: Random seed of the mask.
+            on_frame: As for `Recognition`. It is not called for whole frames, which are few.
 
         Raises:
             ValueError: If the video exceeds the limits or cannot be read, or the model cannot mask that share.
         """
         self.limits.check(video)
-        clip = self._face_clip(video) if crop_faces else self._whole_clip(video)
+        clip = self._face_clip(video, on_frame) if crop_faces else self._whole_clip(video)
         if clip is None:
             return ReconstructionAnswer(NO_FACE_TO_RECONSTRUCT)
         reconstruction = reconstruct(self._model, clip, mask_ratio, seed)
@@ -224,24 +235,31 @@ class Reconstruction:
     def _whole_clip(self, video: str) -> torch.Tensor:
         return self._video_processor(video, num_segments=1, return_tensors="pt")["pixel_values"]
 
-    def _face_clip(self, video: str) -> torch.Tensor | None:
+    def _face_clip(self, video: str, on_frame: Callable[[float], None] | None) -> torch.Tensor | None:
         """A clip (1, frames, 3, height, width) of a face, or None. The last frame of a short clip is repeated."""
-        crops = self._crops(video)
+        crops = self._crops(video, on_frame)
         if not crops:
             return None
         crops += [crops[-1]] * (self._video_processor.num_frames - len(crops))
         frames = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)
         return self._video_processor(frames, do_sample_frames=False, return_tensors="pt")["pixel_values"]
 
-    def _crops(self, video: str) -> list[np.ndarray]:
+    def _crops(self, video: str, on_frame: Callable[[float], None] | None) -> list[np.ndarray]:
         step = seconds_between_frames(self._video_processor)
         by_person = {}
         with open_frames(video, **reading_of(self._video_processor)) as stream:
             find_cuts(stream)
-            for frame, faces in self._face_cropper.follow(sample_in_time(stream, step)):
+            sampled = sample_in_time(stream, step)
+            for frame, faces in self._face_cropper.follow(sampled if on_frame is None else _noted(sampled, on_frame)):
                 for face in faces:
                     crops = by_person.setdefault(face.person, [])
                     crops.append(face.crop(frame.image, self._model.config.image_size))
                     if len(crops) == self._video_processor.num_frames:
                         return crops
         return max(by_person.values(), key=len, default=[])
+
+
+def _noted(frames: Iterable[TimedFrame], on_frame: Callable[[float], None]) -> Iterator[TimedFrame]:
+    for frame in frames:
+        on_frame(frame.time)
+        yield frame

@@ -70,10 +70,14 @@ def _serve(demo: Recognition | Reconstruction, model_name: str, host: str | None
         with needs_extra("demo"):
             import gradio as gr
 
+            from .gate import behind_gate
             from .markup import STYLE, STYLE_OF_PHONES
             from .page import build_page
+            from .visitors import Visitors
 
-        page = build_page(demo, Path(model_name).name if os.path.isdir(model_name) else model_name)
+        shown_name = Path(model_name).name if os.path.isdir(model_name) else model_name
+        visitors = Visitors()
+        page = build_page(demo, shown_name, visitors)
         page.launch(
             server_name=host,
             server_port=port,
@@ -85,6 +89,7 @@ def _serve(demo: Recognition | Reconstruction, model_name: str, host: str | None
             ),
             css=STYLE,
             head=STYLE_OF_PHONES,
+            app_kwargs=behind_gate(demo.limits, uploads, shown_name, visitors),
             footer_links=[],
             run_history=False,  # otherwise browsers store uploads and answers
             ssr_mode=False,  # otherwise Gradio starts a Node.js server if Node.js is installed

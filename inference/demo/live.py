@@ -15,6 +15,7 @@ from ..timeline import NO_FACE_NOTE
 
 MAX_CAMERAS = 2  # at the same time; each one has its threads
 PAUSE = 2.0  # seconds without a picture after which a camera begins anew
+LARGEST_SIDE = 4096  # pixels of a picture
 SHOWN_SECONDS = 5.0  # for which the scores of a person are shown
 
 
@@ -101,6 +102,7 @@ class Cameras:
     def __init__(self, recognise: FacialExpressionPipeline, max_seconds: float):
         self._recognise, self._max_seconds = recognise, max_seconds
         self._cameras = {}
+        self._ended = {}  # the time of the latest picture of each browser whose camera is past its limit
         self._lock = threading.Lock()
 
     def __call__(self, browser: str, picture: np.ndarray, crop_faces: bool) -> tuple[str, list[dict]]:
@@ -111,15 +113,32 @@ class Cameras:
             picture: uint8 RGB (height, width, 3).
             crop_faces: Find and follow faces.
         """
+        height, width = picture.shape[:2]
+        if max(height, width) > LARGEST_SIDE:
+            return f"The picture has {width} x {height} pixels. Choose a camera of at most {LARGEST_SIDE}.", []
         with self._lock:
+            if self._has_ended(browser):
+                return self._limit_is_reached(), []
             camera = self._camera(browser, crop_faces, picture.shape)
-        if camera is None:
-            return f"{MAX_CAMERAS} cameras are in use. Wait until one of them ends, then start yours again.", []
-        camera.add(picture)
-        if camera.seconds > self._max_seconds:
-            camera.close()
-            return f"The limit of {self._max_seconds:g} seconds is reached. Stop the camera, then start it again.", []
+            if camera is None:
+                return f"{MAX_CAMERAS} cameras are in use. Wait until one of them ends, then start yours again.", []
+            camera.add(picture)
+            if camera.seconds > self._max_seconds:  # its place is free, also if the browser goes on sending
+                self._cameras.pop(browser).close()
+                self._ended[browser] = time.monotonic()
+                return self._limit_is_reached(), []
         return camera.note(), camera.newest()
+
+    def _limit_is_reached(self) -> str:
+        return f"The limit of {self._max_seconds:g} seconds is reached. Stop the camera, then start it again."
+
+    def _has_ended(self, browser: str) -> bool:
+        """Whether the camera of a browser is past its limit, and the browser has not paused since."""
+        now = time.monotonic()
+        self._ended = {name: latest for name, latest in self._ended.items() if now - latest <= PAUSE}
+        if browser in self._ended:
+            self._ended[browser] = now
+        return browser in self._ended
 
     def _camera(self, browser: str, crop_faces: bool, shape: tuple[int, ...]) -> Camera | None:
         """The camera of a browser. None if there are too many."""

@@ -8,6 +8,7 @@ import io
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from ...files import as_text_cell
 from ..timeline import shown_number
 from .answers import Recognition, RecognitionAnswer
 
@@ -141,13 +142,14 @@ def _csv_links(recognition: Recognition, answer: RecognitionAnswer) -> str:
 
 
 def as_csv(recognition: Recognition, rows: list[list]) -> str:
-    """A table as CSV."""
+    """A table as CSV. Spreadsheets run no cell as a formula (`as_text_cell`)."""
     exact = recognition.kind.exact
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(recognition.columns)
+    writer.writerow(map(as_text_cell, recognition.columns))
     for person, start, end, *cells in rows:
-        writer.writerow([person, start, end, *(exact(cell) if isinstance(cell, float) else cell for cell in cells)])
+        texts = (exact(cell) if isinstance(cell, float) else cell for cell in cells)
+        writer.writerow(map(as_text_cell, [person, start, end, *texts]))
     return file.getvalue()
 
 

@@ -12,7 +12,8 @@ from .answers import Recognition, RecognitionAnswer, Reconstruction, Reconstruct
 from .example import write_example
 from .live import Cameras
 from .markup import live_scores, picture, picture_address, player, timeline_and_scores
-from .uploads import NotAnsweredError, deleted_after_answer
+from .uploads import deleted_after_answer
+from .visitors import NotAnsweredError, Visitors
 
 
 WITH_CARE = (
@@ -29,16 +30,21 @@ QUEUE = "answers"  # buttons and API wait in one queue, so that one video is ans
 HEIGHT_OF_PROGRESS = 120  # pixels
 MAX_SECONDS_BETWEEN_PICTURES = 0.1  # of the camera
 ABOUT_CAMERA = "Start your camera. The scores of the newest window appear here. Pictures are not stored."
+Asker = gr.Request | None
+"""Who asks. Gradio passes an argument of this type. Calls in Python may leave it out."""
+
 NO_UPLOAD = None  # empties the input after the answer, because its file is deleted
 
 
-def build_page(demo: Recognition | Reconstruction, model_name: str) -> gr.Blocks:
+def build_page(demo: Recognition | Reconstruction, model_name: str, visitors: Visitors | None = None) -> gr.Blocks:
     """Build the page, its API endpoint and their queue, which answers one video at a time.
 
     Args:
         demo: Answers to a video. It decides what the page shows.
         model_name: Name to show on the page.
+        visitors: The object that a `Gate` in front of the page has, too.
     """
+    visitors = visitors or Visitors()
     with gr.Blocks(
         title=f"LGI-Former: {model_name}",
         analytics_enabled=False,
@@ -49,11 +55,11 @@ def build_page(demo: Recognition | Reconstruction, model_name: str) -> gr.Blocks
         gr.Markdown(f"# {subject}\nModel: {as_markdown(model_name)}. {_about_uploads(demo)}")
         if is_recognition:
             with gr.Tab("Video"):
-                _add_recognition(demo)
+                _add_recognition(demo, visitors)
             with gr.Tab("Live camera"):
                 _add_camera(demo)
         else:
-            _add_reconstruction(demo)
+            _add_reconstruction(demo, visitors)
         meaning = f"{as_markdown(demo.kind.meaning)} " if is_recognition else ""
         gr.Markdown(WITH_CARE.format(meaning=meaning))
     return page.queue(max_size=LONGEST_QUEUE)
@@ -67,11 +73,11 @@ def _about_uploads(demo: Recognition | Reconstruction) -> str:
     )
 
 
-def _add_recognition(recognition: Recognition):
-    def answer(video: str | None, crop_faces: bool, progress=gr.Progress(track_tqdm=True)):  # noqa: B008
+def _add_recognition(recognition: Recognition, visitors: Visitors):
+    def answer(video: str | None, crop_faces: bool, request: Asker = None, progress=gr.Progress(track_tqdm=True)):  # noqa: B008
         try:
-            with deleted_after_answer(video):
-                reply = recognition(video, crop_faces)
+            with _waiting(visitors, video, request) as check:
+                reply = recognition(video, crop_faces, check)
         except NotAnsweredError as error:
             reply = RecognitionAnswer(_apology(error))
         return (
@@ -81,12 +87,12 @@ def _add_recognition(recognition: Recognition):
             _shown(reply.timeline and timeline_and_scores(recognition, reply)),
         )
 
-    def answer_example(crop_faces: bool, progress=gr.Progress(track_tqdm=True)):  # noqa: B008
-        return answer(write_example(), crop_faces)[1:]
+    def answer_example(crop_faces: bool, request: Asker = None, progress=gr.Progress(track_tqdm=True)):  # noqa: B008
+        return answer(write_example(), crop_faces, request)[1:]
 
-    def recognise(video: str | None, crop_faces: bool) -> dict:
-        with _errors_of_api(), deleted_after_answer(video):
-            return recognition.recognise(video, crop_faces) | {"video": os.path.basename(video)}
+    def recognise(video: str | None, crop_faces: bool, request: Asker = None) -> dict:
+        with _errors_of_api(), _waiting(visitors, video, request) as check:
+            return recognition.recognise(video, crop_faces, check) | {"video": os.path.basename(video)}
 
     with gr.Row():
         with gr.Column(scale=2):
@@ -130,21 +136,23 @@ def _add_camera(recognition: Recognition):
     )
 
 
-def _add_reconstruction(reconstruction: Reconstruction):
-    def answer(video: str | None, crop_faces: bool, mask_ratio: float, seed: float):
+def _add_reconstruction(reconstruction: Reconstruction, visitors: Visitors):
+    def answer(video: str | None, crop_faces: bool, mask_ratio: float, seed: float, request: Asker = None):
         try:
-            with deleted_after_answer(video):
-                reply = reconstruction(video, crop_faces, mask_ratio, int(seed))
+            with _waiting(visitors, video, request) as check:
+                reply = reconstruction(video, crop_faces, mask_ratio, int(seed), check)
         except NotAnsweredError as error:
             reply = ReconstructionAnswer(_apology(error))
         return NO_UPLOAD, _final(reply.note), _shown(reply.figure and picture(reply.figure, FRAMES_OF_RECONSTRUCTION))
 
-    def answer_example(*settings):
-        return answer(write_example(), *settings)[1:]
+    def answer_example(crop_faces: bool, mask_ratio: float, seed: float, request: Asker = None):
+        return answer(write_example(), crop_faces, mask_ratio, seed, request)[1:]
 
-    def reconstruct(video: str | None, crop_faces: bool, mask_ratio: float, seed: float) -> dict:
-        with _errors_of_api(), deleted_after_answer(video):
-            reply = reconstruction(video, crop_faces, mask_ratio, int(seed))
+    def reconstruct(
+        video: str | None, crop_faces: bool, mask_ratio: float, seed: float, request: Asker = None
+    ) -> dict:
+        with _errors_of_api(), _waiting(visitors, video, request) as check:
+            reply = reconstruction(video, crop_faces, mask_ratio, int(seed), check)
         figure = reply.figure and picture_address(reply.figure)
         return {"note": reply.note, "loss": reply.loss, "masked": reply.masked, "figure": figure}
 
@@ -229,6 +237,14 @@ def _add_endpoint(function: Callable, inputs: list):
         concurrency_limit=1,
         concurrency_id=QUEUE,
     )
+
+
+@contextlib.contextmanager
+def _waiting(visitors: Visitors, video: str | None, request: Asker) -> Iterator[Callable[[float], None]]:
+    """In this context, somebody waits for the answer to an upload, which is deleted at the end."""
+    session = None if request is None else request.session_hash
+    with deleted_after_answer(video, visitors), visitors.presence(session) as check:
+        yield check
 
 
 @contextlib.contextmanager

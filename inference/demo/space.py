@@ -1,6 +1,7 @@
 """Exports the demo as a Space of the Hugging Face Hub: a folder that is ready for upload."""
 
 import contextlib
+import dataclasses
 import importlib.metadata
 import os
 import shutil
@@ -40,7 +41,7 @@ from pathlib import Path
 from lgi_former.inference.demo import UploadLimits, launch_demo
 
 
-launch_demo({model}, UploadLimits(max_megabytes={limits.max_megabytes:g}, max_seconds={limits.max_seconds:g}))
+launch_demo({model}, UploadLimits({limits}))
 '''
 
 
@@ -80,7 +81,7 @@ def export_space(model_name_or_path: str, folder: str | os.PathLike, limits: Upl
     _copy_package(folder / "lgi_former")
     _copy(files, folder / "model")
     model = 'str(Path(__file__).with_name("model"))' if is_local else repr(model_name_or_path)
-    app = APP.format(model=model, limits=limits)
+    app = APP.format(model=model, limits=_as_arguments(limits))
     (folder / "app.py").write_text(app, encoding="utf-8")
     (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in required), encoding="utf-8")
     (folder / "README.md").write_text(_readme(model_name_or_path, is_local, limits), encoding="utf-8")
@@ -140,6 +141,16 @@ def _pinned(requirement: Requirement) -> str:
         installed = Version(importlib.metadata.version(requirement.name))
         requirement.specifier = SpecifierSet(f"=={installed.public}")
     return str(requirement)
+
+
+def _as_arguments(limits: UploadLimits) -> str:
+    """The size and length of a video, and other limits that are not the defaults, as arguments in Python."""
+    named = {
+        field.name: getattr(limits, field.name)
+        for field in dataclasses.fields(limits)
+        if field.name in ("max_megabytes", "max_seconds") or getattr(limits, field.name) != field.default
+    }
+    return ", ".join(f"{name}={limit:g}" for name, limit in named.items())
 
 
 def _readme(model_name_or_path: str, is_local: bool, limits: UploadLimits) -> str:

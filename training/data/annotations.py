@@ -18,7 +18,7 @@ from .annotation_files import read_annotation_file
 from .class_folders import list_class_folders
 from .dataset_labels import column_of, labels_in_rows
 from .frame_labels import by_frames
-from .labels import AnnotationError, refuse_repeated_names
+from .labels import AnnotationError, check_names
 from .list_text import Annotations
 from .read_labels import labelled_videos, read_labels
 from .repeated_videos import differing_rows, repeated_rows
@@ -103,7 +103,7 @@ def load_wanted(
     Args:
         wanted: What the caller knows about the labels.
     """
-    refuse_repeated_names(wanted.label_names or ())
+    check_names(wanted.label_names or ())
     if isinstance(source, Dataset):
         return _load_rows(source, "" if data_root is None else data_root, wanted)
     if not isinstance(source, (str, os.PathLike)):

@@ -8,6 +8,7 @@ from transformers.utils import logging
 
 from ...image_processing.decoding.frame_folders import FRAME_ARCHIVE_SUFFIX, IMAGE_SUFFIXES, holds_frames
 from ...image_processing.decoding.video_decoding import VIDEO_SUFFIXES
+from ...messages import printable
 from .labels import AnnotationError
 from .list_text import Annotations
 
@@ -54,8 +55,12 @@ def list_class_folders(root: Path) -> Annotations:
             f"'{root}': {num_images} images are taken as clips, each a still{others}. (Put the frames of a video into "
             "a separate folder.)"
         )
+
+    def place(row: int) -> str:
+        return f"The class folder '{printable(str(root / labels[row]), keeps='')}'"
+
     try:
-        return Annotations(pa.array(paths), pa.array(labels), lambda row: f"The class folder '{root / labels[row]}'")
+        return Annotations(pa.array(paths), pa.array(labels), place)
     except UnicodeEncodeError as error:
         raise AnnotationError(f"'{root}' holds {error.object!r}, a name that is not in UTF-8. Rename it.") from error
 

@@ -12,7 +12,7 @@ from transformers.utils import logging
 from .dataset_labels import column_of
 from .joined_sources import JoinedVideos, ListedVideos
 from .label_values import names_of_feature
-from .labels import refuse_repeated_names
+from .labels import check_names
 from .sharded_videos import ShardedVideos
 
 
@@ -87,7 +87,7 @@ def check_classes_to_train(source: str, videos: Videos, label_names: Sequence[st
 
     Regression and multi_label need no second one.
     """
-    refuse_repeated_names(label_names)
+    check_names(label_names)
     present = _present(videos)
     needs_two = task in ("single_label", "distribution")
     if needs_two and (len(label_names) < 2 or (present is not None and len(present) < 2)):

@@ -8,6 +8,7 @@ import pyarrow as pa
 from datasets import ClassLabel, Value
 from transformers.utils import logging
 
+from ...messages import printable
 from .label_spelling import differ_in_spelling_only, problem_of_label
 
 
@@ -46,8 +47,11 @@ def label_index(label: str, label_names: Sequence[str] | None, place: str) -> in
     return index
 
 
-def refuse_repeated_names(label_names: Sequence[str]):
-    """Raise an `AnnotationError` if two classes have the same name."""
+def check_names(label_names: Sequence[str]):
+    """Raise an `AnnotationError` if two classes have the same name, or a name has a control character."""
+    for name in label_names:
+        if printable(str(name), keeps="") != str(name):
+            raise AnnotationError(f"The class {name!r} has a line break or control character in its name. Rename it.")
     if len(set(label_names)) < len(label_names):
         raise AnnotationError(f"The classes {', '.join(label_names)} repeat a name. Give each class its own name.")
 
@@ -102,7 +106,7 @@ def label_column(
     if label_names is None:
         label_names = _names_in(first_rows, place)
     else:
-        refuse_repeated_names(label_names)
+        check_names(label_names)
         _warn_if_none_is_zero(first_rows, label_names, place)
     indices = [label_index(label, label_names, place(row)) for label, row in first_rows.items()]
     feature = Value("int64") if label_names is None else ClassLabel(names=list(label_names))

@@ -8,8 +8,8 @@ import pyarrow as pa
 from datasets import ClassLabel, Dataset, Features, List, Value
 
 from .dataset_labels import column_of, repeats_a_class
-from .label_values import LabelFeature
-from .labels import AnnotationError, in_lists, label_column
+from .label_values import LabelFeature, names_of_feature
+from .labels import AnnotationError, check_names, in_lists, label_column
 from .list_text import Annotations
 from .task_inference import are_shares, infer_task
 from .tasks import Wanted
@@ -48,6 +48,7 @@ def read_labels(annotations: Annotations, wanted: Wanted) -> ReadLabels | None:
         values = pa.array(indices)
     else:
         values, feature = vector_labels(annotations, wanted.label_names, task)
+    check_names(names_of_feature(feature) or ())
     if annotations.frame_counts is not None:
         values, feature = in_lists(values, annotations.frame_counts), List(feature)
     return ReadLabels(values, feature)

@@ -9,7 +9,7 @@ import torch
 from datasets import ClassLabel, Features
 
 from ...image_processing import VideoReadError
-from .labels import label_index
+from .labels import check_names, label_index
 from .shard_index import Shard, ShardError, read_bytes, read_index, read_members
 
 
@@ -78,6 +78,7 @@ class ShardedVideos(torch.utils.data.Dataset):
         self.features = Features()
         if index.classes is not None:
             names = index.classes if label_names is None else list(label_names)
+            check_names(names)
             self.labels = [label_index(name, names, f"'{url}'") for name in index.classes]  # by the shards' indices
             self.features["label"] = ClassLabel(names=names)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from filelock import FileLock
 from transformers.utils import logging
 
-from ...files import whole_file
+from ...files import as_text_cell, from_text_cell, whole_file
 
 
 logger = logging.get_logger(__name__)
@@ -60,7 +60,7 @@ class SkippedVideos:
         if not self.path.exists():
             return {}
         with self.path.open(newline="", encoding="utf-8") as file:
-            return {row["path"]: row["reason"] for row in csv.DictReader(file)}
+            return {from_text_cell(row["path"]): from_text_cell(row["reason"]) for row in csv.DictReader(file)}
 
     def skip(self, video: str, reason: str):
         """List a video if it is not listed yet, then call `check`."""
@@ -102,7 +102,8 @@ def write_list(path: str | os.PathLike, videos: dict[str, str]):
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         # Messages of decoders may have several lines.
-        writer.writerows((video, " ".join(reason.split())) for video, reason in videos.items())
+        rows = ((video, " ".join(reason.split())) for video, reason in videos.items())
+        writer.writerows(map(as_text_cell, row) for row in rows)
 
 
 def replace_list(path: str | os.PathLike, videos: dict[str, str]):

@@ -10,6 +10,7 @@ from datasets import ClassLabel, Dataset
 from ...image_processing.decoding.local_videos import is_address
 from .annotation_tables import FRAME_COLUMN, GROUP_COLUMNS, LABEL_COLUMN
 from .label_values import LabelFeature, is_frame_level, names_of_feature
+from .labels import AnnotationError
 
 
 def list_text(videos: Dataset, task: str, group_column: str | None = None, groups: Sequence[str] | None = None) -> str:
@@ -23,6 +24,9 @@ def list_text(videos: Dataset, task: str, group_column: str | None = None, group
         task: One of `TASKS`.
         group_column: Title of the column of groups, called `person` if readers would take it for a label.
         groups: Group of each video.
+
+    Raises:
+        AnnotationError: If a path has a line break, which lists cannot hold.
     """
     feature = videos.features["label"]
     has_frames = is_frame_level(feature, task)
@@ -34,6 +38,8 @@ def list_text(videos: Dataset, task: str, group_column: str | None = None, group
     writer.writerow(["path", *[FRAME_COLUMN] * has_frames, *label_titles, *([] if groups is None else [title])])
     for index, row in enumerate(videos):
         path = row["video"] if is_address(row["video"]) else os.path.abspath(row["video"])
+        if {"\n", "\r"} & set(path):
+            raise AnnotationError(f"The path {path!r} has a line break, so it cannot be in a list. Rename the file.")
         group = [] if groups is None else [groups[index]]
         for frame, label in enumerate(row["label"] if has_frames else [row["label"]]):
             writer.writerow([path, *[frame] * has_frames, *_written(label, feature, task), *group])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...files import whole_file
+from ...files import as_text_cell, from_text_cell, whole_file
 
 
 PREDICTIONS_FILE = "predictions.csv"
@@ -68,7 +68,8 @@ class Predictions:
 def write_predictions(file: Path, predictions: Predictions):
     """Write predictions as CSV: a header, then a line for each row.
 
-    Numbers have the 9 digits that tell apart float32 numbers, also large ones with small differences.
+    Numbers have the 9 digits that tell apart float32 numbers, also large ones with small differences. Spreadsheets run
+    no name as a formula (`as_text_cell`). `read_predictions` reads the same names.
     """
     fixed, prefixes = LAYOUTS[predictions.task]
     frame = [] if predictions.frames is None else [FRAME]
@@ -77,11 +78,12 @@ def write_predictions(file: Path, predictions: Predictions):
     numbers = np.concatenate(parts, axis=1)
     with whole_file(file) as unfinished, unfinished.open("w", newline="", encoding="utf-8") as text:
         writer = csv.writer(text)
-        writer.writerow(["path", *frame, *fixed, *(f"{prefix}{name}" for prefix in prefixes for name in names)])
+        titles = ["path", *frame, *fixed, *(f"{prefix}{name}" for prefix in prefixes for name in names)]
+        writer.writerow(map(as_text_cell, titles))
         for index, (video, row) in enumerate(zip(predictions.videos, numbers, strict=True)):
             place = [video] if predictions.frames is None else [video, predictions.frames[index]]
             classes = [names[winners[index]] for winners in predictions.winners or ()]
-            writer.writerow([*place, *classes, *(f"{value:.9g}" for value in row)])
+            writer.writerow(map(as_text_cell, [*place, *classes, *(f"{value:.9g}" for value in row)]))
 
 
 def read_predictions(source: str | Path) -> Predictions:
@@ -98,9 +100,10 @@ def read_predictions(source: str | Path) -> Predictions:
     file = file / PREDICTIONS_FILE if file.is_dir() else file
     with file.open(newline="", encoding="utf-8-sig") as text:
         reader = csv.reader(text)
-        task, names, has_frames = _read_header(next(reader, []), file)
+        texts = (list(map(from_text_cell, row)) for row in reader)
+        task, names, has_frames = _read_header(next(texts, []), file)
         rows = []
-        for row in filter(None, reader):
+        for row in filter(None, texts):
             try:
                 rows.append(_parsed_row(row, task, names, has_frames))
             except ValueError as error:

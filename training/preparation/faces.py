@@ -16,7 +16,16 @@ from PIL import Image
 from tqdm import tqdm
 from transformers.utils import logging
 
-from ...files import NotWrittenError, explained_write_errors, only_writer, sync_folder, sync_tree, whole_file
+from ...files import (
+    NotWrittenError,
+    as_text_cell,
+    explained_write_errors,
+    from_text_cell,
+    only_writer,
+    sync_folder,
+    sync_tree,
+    whole_file,
+)
 from ...image_processing import FaceCropper, open_frames
 from ...image_processing.decoding.animated_images import is_animation
 from ...image_processing.decoding.frame_folders import IMAGE_SUFFIXES, check_frame_order, holds_frames
@@ -340,6 +349,7 @@ def _listed(list_path: Path, videos: Iterable[str]) -> list[Outcome]:
         rows = [row for row in csv.DictReader(file) if None not in row.values()]  # the last row may be incomplete
     names = {escaped(video): video for video in videos}
     for row in rows:
+        row |= {name: from_text_cell(cell) for name, cell in row.items()}
         row |= {"video": names.get(row["video"], row["video"])}
         row |= {name: int(row[name]) for name in ("people", "frames")}
     return [Outcome(**row) for row in rows]
@@ -349,11 +359,15 @@ def _write_list(list_path: Path, outcomes: Iterable[Outcome]):
     with whole_file(list_path) as path, path.open("w", newline="", **LIST_ENCODING) as file:
         writer = csv.writer(file)
         writer.writerow([column.name for column in fields(Outcome)])
-        writer.writerows(asdict(outcome).values() for outcome in outcomes)
+        writer.writerows(map(_cells, outcomes))
 
 
 def _append(list_path: Path, outcome: Outcome):
     with list_path.open("a", newline="", **LIST_ENCODING) as file:
-        csv.writer(file).writerow(asdict(outcome).values())
+        csv.writer(file).writerow(_cells(outcome))
         file.flush()
         os.fsync(file.fileno())
+
+
+def _cells(outcome: Outcome) -> Iterator[str | int]:
+    return map(as_text_cell, asdict(outcome).values())

@@ -70,6 +70,26 @@ def test_cameras_are_limited_in_number_and_time(cameras, people_video, monkeypat
     assert note == "The limit of 0.1 seconds is reached. Stop the camera, then start it again." and entries == []
 
 
+def test_a_camera_past_its_limit_gives_its_place_to_others(cameras, people_video, monkeypatch):
+    monkeypatch.setattr(live, "MAX_CAMERAS", 1)
+    picture = people_video({}, count=1)[0]
+    short = Cameras(cameras._recognise, max_seconds=0.1)
+    reached = "The limit of 0.1 seconds is reached. Stop the camera, then start it again."
+    assert film(short, [picture] * 10, browser="a") == (reached, [])
+    assert short("a", picture, False) == (reached, [])  # it goes on sending, and holds no place
+    assert short("b", picture, False)[0] == "Waiting for the first window."
+    assert short("a", picture, True) == (reached, [])  # nor with other settings
+    monkeypatch.setattr(live, "PAUSE", 0.0)  # both have paused
+    time.sleep(0.01)
+    assert short("a", picture, False)[0] == "Waiting for the first window."
+
+
+def test_a_very_large_picture_is_refused(cameras):
+    note, entries = cameras("a", np.zeros((1, 10000, 3), np.uint8), False)
+    assert note == "The picture has 10000 x 1 pixels. Choose a camera of at most 4096." and entries == []
+    assert not cameras._cameras
+
+
 def test_an_error_is_shown(cameras, people_video, monkeypatch):
     def broken(inputs):
         raise ValueError("The model's scores are not finite numbers.")

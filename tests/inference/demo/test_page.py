@@ -118,6 +118,10 @@ def test_the_page_has_a_warning_limits_and_no_analytics(recognition):
     assert not page.analytics_enabled
 
 
+def test_uploads_that_nobody_asks_about_are_deleted_after_half_an_hour(recognition):
+    assert build(recognition)[0].delete_cache == (60, 30 * 60)
+
+
 def test_parts_of_an_answer_are_hidden_before_there_is_one(recognition):
     components = {part["props"].get("elem_id"): part["props"] for part in build(recognition)[0].config["components"]}
     assert not any(components[name]["visible"] for name in ("annotated", "details"))

@@ -9,7 +9,8 @@ from PIL import Image
 
 from lgi_former.image_processing import VideoReadError
 from lgi_former.inference.demo import UploadLimits
-from lgi_former.inference.demo.uploads import NotAnsweredError, deleted_after_answer, measure_seconds
+from lgi_former.inference.demo.uploads import NotAnsweredError, deleted_after_answer, measure
+from lgi_former.inference.demo.visitors import Visitors
 
 
 def test_an_upload_within_the_limits_is_accepted(sample):
@@ -21,8 +22,13 @@ def test_an_upload_within_the_limits_is_accepted(sample):
     [
         ({"max_megabytes": 0.001}, r"'sample.mp4' has 0.0\d* MB, more than the 0.001 MB"),
         ({"max_seconds": 2.5}, "'sample.mp4' is 2.6 seconds long, more than the 2.5 seconds"),
+        (
+            {"max_megapixels": 0.01},
+            r"'sample.mp4' has pictures of \d+ x \d+ pixels, more than the 0.01 million pixels",
+        ),
+        ({"max_seconds": 0.02}, r"'sample.mp4' is at least 0.2 seconds long"),
     ],
-    ids=["too large", "too long"],
+    ids=["too large", "too long", "too many pixels", "much too long"],
 )
 def test_an_upload_beyond_the_limits_is_refused(limits, message, sample):
     with pytest.raises(ValueError, match=message):
@@ -40,12 +46,37 @@ def test_the_length_without_a_header_is_that_of_the_packets(tmp_path):
         container.mux(stream.encode())
     with av.open(str(path)) as container:
         assert container.duration is None
-    assert measure_seconds(path) == pytest.approx(3, abs=0.01)
+    assert measure(path, most_frames=100).seconds == pytest.approx(3, abs=0.01)
 
 
 def test_the_length_is_not_that_of_a_cover_picture(write_after_cover):
     frames = np.zeros((30, 48, 64, 3), np.uint8)
-    assert measure_seconds(write_after_cover(frames, cover=frames[0])) == pytest.approx(1.2, abs=0.01)
+    assert measure(write_after_cover(frames, cover=frames[0]), most_frames=100).seconds == pytest.approx(1.2, abs=0.01)
+
+
+def test_a_video_of_10000_pixels_is_refused_without_decoding(tmp_path):
+    path = tmp_path / "wide.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 10000, 1000, "yuvj420p"
+        container.mux(stream.encode(av.VideoFrame(10000, 1000, "yuvj420p")))
+        container.mux(stream.encode())
+    with pytest.raises(ValueError, match=r"'wide.mp4' has pictures of 10000 x 1000 pixels, more than the 9 million"):
+        UploadLimits().check(path)
+
+
+def test_a_short_video_of_very_many_frames_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "fast.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=1000)
+        stream.width = stream.height = 16
+        for _ in range(300):
+            container.mux(stream.encode(av.VideoFrame(16, 16, "yuv420p")))
+        container.mux(stream.encode())
+    UploadLimits(max_seconds=1.2).check(path)
+    with pytest.raises(ValueError, match=r"'fast.mkv' has more than the 250 frames that are accepted here"):
+        UploadLimits(max_seconds=1).check(path)
+    assert measure(path, most_frames=10).num_frames == 11
 
 
 class _Pipe:
@@ -102,6 +133,19 @@ def test_another_upload_in_the_folder_is_not_deleted(upload):
     with deleted_after_answer(str(path)):
         pass
     assert other.exists() and not path.exists()
+
+
+def test_an_upload_of_two_senders_is_deleted_after_both_answers(upload):
+    path, visitors = upload({}), Visitors()
+    visitors.sent(path, "203.0.113.7")
+    visitors.sent(path, None)
+    assert visitors.num_unanswered("203.0.113.7") == 1
+    with deleted_after_answer(path, visitors):
+        pass
+    assert Path(path).exists() and visitors.num_unanswered("203.0.113.7") == 0
+    with deleted_after_answer(path, visitors):
+        pass
+    assert not Path(path).exists()
 
 
 def test_without_an_upload_there_is_no_answer():

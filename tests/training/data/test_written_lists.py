@@ -3,9 +3,11 @@
 import os
 
 import pytest
+from datasets import ClassLabel, Dataset, Features, Value
 
-from lgi_former.training.data.annotations import load_annotations
+from lgi_former.training.data.annotations import load_annotations, load_videos
 from lgi_former.training.data.groups import groups_of
+from lgi_former.training.data.labels import AnnotationError
 from lgi_former.training.data.read_labels import task_of_videos
 from lgi_former.training.data.written_lists import list_text
 
@@ -41,3 +43,20 @@ def test_a_written_list_is_read_again(name, tmp_path):
 def test_a_column_of_persons_is_no_label(tmp_path):
     (tmp_path / "list.csv").write_text("path,valence,Speaker,arousal\na.mp4,0.1,Ann,0.2\nb.mp4,-0.3,Bo,0.4\n")
     assert list(load_annotations(tmp_path / "list.csv").features["label"]) == ["valence", "arousal"]
+
+
+@pytest.mark.parametrize("name", ["a\rb.mp4", "a\nb.mp4"])
+def test_a_path_with_a_line_break_is_refused(name):
+    videos = load_videos(Dataset.from_dict({"video": [name, "c.mp4"], "label": [0, 1]}))
+    with pytest.raises(AnnotationError, match=r"b.mp4' has a line break, so it cannot be in a list"):
+        list_text(videos, "single_label")
+
+
+@pytest.mark.parametrize("name", ["=1+1.mp4", "@a.mp4", "-b.mp4"])
+def test_a_list_has_names_as_they_are_because_other_programs_read_it(name, tmp_path):
+    features = Features({"video": Value("string"), "label": ClassLabel(names=["=x", "+y"])})
+    videos = load_videos(Dataset.from_dict({"video": [f"/{name}", "/c.mp4"], "label": [0, 1]}, features))
+    (tmp_path / "list.csv").write_text(list_text(videos, "single_label"))
+    read = load_videos(tmp_path / "list.csv")
+    assert read["video"][:] == [f"/{name}", "/c.mp4"]
+    assert {row["video"]: read.features["label"].int2str(row["label"]) for row in read}[f"/{name}"] == "=x"
