@@ -4,7 +4,6 @@
 """
 
 import argparse
-import functools
 import importlib
 import itertools
 import os
