@@ -104,7 +104,8 @@ def test_training_steps_compile_whole_and_check_their_masks(tiny_config, clips, 
     compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
     expected = model(pixel_values, masks, decoded).loss
     torch.testing.assert_close(compiled(pixel_values, masks, decoded).loss, expected)
-    for wrong in (masks, decoded.roll(1, dims=1)):  # too many tokens, visible tokens
+    # Too many tokens, visible tokens. Without the clone, one tensor is given twice, which compiles again.
+    for wrong in (masks.clone(), decoded.roll(1, dims=1)):
         with pytest.raises(RuntimeError, match="must have 24 masked tokens of every clip"):
             compiled(pixel_values, masks, wrong)
 
