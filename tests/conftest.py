@@ -1,8 +1,10 @@
 import contextlib
 import functools
+import gc
 import http.server
 import importlib.util
 import json
+import os
 import runpy
 import subprocess
 import sys
@@ -12,10 +14,28 @@ from pathlib import Path
 import av
 import pytest
 import setuptools
+
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Each process of `-n` has one thread, also in the processes that it starts. More would wait for each other.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before the import of torch, which reads it
+
 import torch
 
 import lgi_former
 from lgi_former import LGIFormerConfig, LGIFormerVideoProcessor
+
+
+def pytest_collection_modifyitems(config, items):
+    """With `-n`, files with slow tests come first. At the end, no process waits long for another."""
+    if hasattr(config, "workerinput"):
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish():
+    """Garbage collections skip the modules and tests. Otherwise, each training run takes half a second for its own."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

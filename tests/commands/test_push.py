@@ -1,10 +1,7 @@
 """`lgi-former push`: uploaded files, the example of the uploaded card, and errors in one sentence."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -50,15 +47,6 @@ def test_only_the_model_is_uploaded_in_one_commit(model_dir, on_loopback, capsys
     assert all(re.search(rf"^ +{re.escape(name)} +[\d.]+ (bytes|kB)", shown, re.MULTILINE) for name in files)
     assert f"{len(files)} files" in shown and f"Uploaded: {on_loopback.url}/someone/one-commit" in shown
     assert {path: path.read_bytes() for path in model_dir.rglob("*") if path.is_file()} == before
-
-
-def test_the_command_in_a_process_uploads(model_dir, loopback_hub, tmp_path):
-    command = [sys.executable, "-m", "lgi_former", "push", str(model_dir), "someone/command"]
-    environment = os.environ | loopback_hub.environment(tmp_path / "home")
-    done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert f"Uploaded: {loopback_hub.url}/someone/command" in done.stdout
-    assert loopback_hub.files("someone/command").keys() == MODEL_FILES | hub.all_flat_code().keys()
 
 
 def test_missing_code_is_uploaded_too(model_dir, on_loopback):

@@ -10,17 +10,24 @@ from lgi_former import LGIFormerForPreTraining
 
 
 # The client of the Hub reads the environment when it is imported, so another process uses it.
+# It starts as the command `lgi-former push`.
 SCRIPT = """
+import sys
+
+sys.argv = ["/bin/lgi-former", "push"]
+from lgi_former.commands.cli import main
+
+assert "transformers" not in sys.modules
+assert main(["push", "pretrained", "someone/base"]) == 0
+
 import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForVideoClassification, pipeline
 
 from lgi_former import LGIFormerForVideoClassification, LGIFormerVideoProcessor
-from lgi_former.commands.cli import main
 from lgi_former.hub.loading import load_classifier
 from lgi_former.training.quickstart.sample_clip import write_sample_clip
 
-assert main(["push", "pretrained", "someone/base"]) == 0
 base = LGIFormerForVideoClassification.from_pretrained("someone/base", id2label={0: "happy", 1: "sad"})
 model = get_peft_model(base, LoraConfig(target_modules=["q_proj"], modules_to_save=["classifier"])).eval()
 for name, weight in model.named_parameters():

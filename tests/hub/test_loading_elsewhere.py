@@ -17,6 +17,8 @@ from safetensors.torch import load
 from lgi_former import hub
 
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 REPOSITORIES = ["finetuned", "by-call", "pretrained", "encoder", "converted-classification", "converted-pretraining"]
 

@@ -20,7 +20,7 @@ from lgi_former.hub import all_flat_code
 HERE = Path(__file__).parent
 KINDS = ["classifier", "pretraining"]
 
-pytestmark = pytest.mark.xdist_group("elsewhere")  # shares the environments and processes of module fixtures
+pytestmark = pytest.mark.slow
 
 
 def extract(folder):

@@ -316,6 +316,7 @@ def images(tmp_path):
     return str(tmp_path / "images")
 
 
+@pytest.mark.slow
 def test_images_and_videos_train_together(images, pretrained, tmp_path, capsys):
     assert pretrain("--train_data", "videos", images, "--max_steps", "1", "--output_dir", str(tmp_path / "both")) == 0
     options = ["--train_data", "train_1.txt", images, "--mix", "2", "1", "--model_name_or_path", pretrained]

@@ -1,7 +1,11 @@
-"""A small training run of LGI-Former, for tests in this process and in others:
-`python tiny_run.py RUN OUTPUT_DIR SHARDS`."""
+"""A small training run of LGI-Former, for tests in this process and in others.
+
+`python tiny_run.py OUTPUT_DIR SHARDS RUN...` has a fork for each run, which must kill itself. Each writes to
+`OUTPUT_DIR/RUN`.
+"""
 
 import json
+import multiprocessing
 import os
 import signal
 import sys
@@ -267,4 +271,12 @@ def run_killed_while_saving(output_dir, shards):
 
 
 if __name__ == "__main__":
-    globals()[sys.argv[1]](*sys.argv[2:])
+    output_dir, shards, *runs = sys.argv[1:]
+    statuses = []
+    for run in runs:
+        arguments = Path(output_dir, run), shards
+        process = multiprocessing.get_context("fork").Process(target=globals()[run], args=arguments)
+        process.start()
+        process.join()
+        statuses.append(process.exitcode)
+    sys.exit(statuses != [-signal.SIGKILL] * len(runs))

@@ -3,7 +3,7 @@
 import dataclasses
 import inspect
 import re
-import subprocess
+import runpy
 import sys
 
 import pytest
@@ -81,9 +81,14 @@ def test_the_parser_of_the_command_shows_the_same_help(command):
     assert parser.format_help() == help_of(command)
 
 
-def test_the_module_shows_its_help():
-    words = [sys.executable, "-m", "lgi_former.training.evaluate", "--help"]  # as `accelerate launch -m` does
-    assert subprocess.run(words, capture_output=True, text=True).stdout == help_of("evaluate")
+def test_the_module_shows_its_help(monkeypatch, capsys):
+    """As `python -m` and `accelerate launch -m` run it."""
+    name = "lgi_former.training.evaluate"
+    monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "argv", ["-m", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module(name, run_name="__main__", alter_sys=True)
+    assert not ended.value.code and capsys.readouterr().out == help_of("evaluate")
 
 
 def test_choices_in_the_source_are_those_of_the_functions():

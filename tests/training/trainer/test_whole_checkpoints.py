@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -213,41 +212,47 @@ def test_mark_of_transformers_is_not_sealed(tmp_path):
     assert missing_part(folder) is None
 
 
+@pytest.fixture(scope="module")
+def killed_runs(tiny_shards, tmp_path_factory):
+    """Function from the name of a run in `tiny_run.py` to its folder. Another process runs both until they die."""
+    folder = tmp_path_factory.mktemp("killed")
+    command = [sys.executable, str(SCRIPT), str(folder), str(tiny_shards), "run_killed", "run_killed_while_saving"]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}  # changes the last digit of sums
+    with (folder / "log").open("w+") as log:  # workers of a killed run would keep a pipe open
+        killed = subprocess.run(command, stdout=log, stderr=log, check=False, env=environment)
+        log.seek(0)
+        assert killed.returncode == 0, log.read()
+    return folder.joinpath
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("run", "left", "resumed_from", "is_sharded"),
     [("run_killed", [4], 4, True), ("run_killed_while_saving", [4, 8], 4, False)],
 )
-def test_killed_run_resumes_exactly(tiny_run, tiny_shards, tmp_path, run, left, resumed_from, is_sharded):
+def test_killed_run_resumes_exactly(tiny_run, tiny_shards, killed_runs, tmp_path, run, left, resumed_from, is_sharded):
     def train(output_dir, **fields):
         clips = tiny_run.sharded_clips(tiny_shards, output_dir) if is_sharded else None
         return tiny_run.finetuning(output_dir, clips=clips, **fields, **tiny_run.INTERRUPTED)
 
     uninterrupted = train(tmp_path / "uninterrupted")
     uninterrupted.train()
-    killed = subprocess.run(
-        [sys.executable, str(SCRIPT), run, str(tmp_path), str(tiny_shards)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},  # changes the last digit of sums
-    )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert sorted(int(folder.name.split("-")[1]) for folder in tmp_path.glob("checkpoint-*")) == left
+    killed = killed_runs(run)
+    assert sorted(int(folder.name.split("-")[1]) for folder in killed.glob("checkpoint-*")) == left
 
     class RecordStart(TrainerCallback):
         def on_train_begin(self, args, state, control, **kwargs):
             self.step = state.global_step
 
     start = RecordStart()
-    resumed = train(tmp_path, callbacks=[start])
+    resumed = train(killed, callbacks=[start])
     resumed.train(resume_from_checkpoint=True)
     assert start.step == resumed_from
     assert tiny_run.losses(resumed) == tiny_run.losses(uninterrupted)
     for name, weight in uninterrupted.model.named_parameters():
         assert torch.equal(weight, resumed.model.get_parameter(name)), name
     if is_sharded:
-        steps = tiny_run.seen(tmp_path)
+        steps = tiny_run.seen(killed)
         first_epoch = sorted(video for step in range(1, 7) for video in steps[step])
         assert first_epoch == sorted(f"{number}.mp4" for number in range(24))
         assert len({video for step in range(7, 11) for video in steps[step]}) == 16
