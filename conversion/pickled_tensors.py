@@ -164,6 +164,7 @@ def _check_opcodes(data: bytes):
     stack: list[str] = []
     marks: list[int] = []
     memo: dict[int, str] = {}
+    argument: Any  # an integer for the opcodes below
     try:
         for number, (opcode, argument, _) in enumerate(pickletools.genops(data)):
             if opcode.name not in _OPCODES:

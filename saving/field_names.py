@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 _SIMILAR = 0.85
@@ -9,12 +10,12 @@ _OTHER_NAMES = ("auto_map", "name_or_path", "num_labels", "torch_dtype", "attn_i
 """Fields of `config.json` that Transformers reads under these names and stores under others."""
 
 
-def known_fields(config_class: type) -> set[str]:
+def known_fields(config_class: Any) -> set[str]:
     """The fields that a class of configurations reads."""
     return {*config_class().to_dict(), *_OTHER_NAMES}
 
 
-def known_settings(processor_class: type) -> set[str]:
+def known_settings(processor_class: Any) -> set[str]:
     """The settings that a class of video processors reads."""
     return {*processor_class.valid_kwargs.__annotations__, *processor_class().to_dict(), "auto_map"}
 
