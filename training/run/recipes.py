@@ -66,8 +66,8 @@ def read_recipe(recipe: str | os.PathLike) -> dict:
     # PyYAML raises the errors of Python for values such as 2024-13-45 and `!!bool x`.
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise RecipeError(
-            f"The recipe '{path}' is not YAML: a value does not fit its tag or form, such as a date in month 13. Write "
-            "it in quotation marks."
+            f"The recipe '{path}' is not YAML: a value does not fit its tag or form, such as a date in month 13. "
+            "Write it in quotation marks."
         ) from error
     if not isinstance(options, dict):
         raise RecipeError(f"The recipe '{path}' must have lines of 'option: value'.")
