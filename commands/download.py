@@ -17,7 +17,7 @@ def add_arguments(parser):
 def run(args) -> int:
     """List the models that the authors of MAE-DFER released, or download one and convert it. The model is stored in
     the cache below HF_HOME. `--model NAME` loads it in every command. The environment variables
-    LGI_FORMER_MAX_DOWNLOAD_BYTES (default: 4e9) and LGI_FORMER_MAX_DOWNLOAD_SECONDS (default: 1800) limit a download."""
+    LGI_FORMER_MAX_DOWNLOAD_BYTES (default: 4e9) and LGI_FORMER_MAX_DOWNLOAD_SECONDS (default: 1800) limit it."""
     if only_lists(args):
         print_released_models()
         return 0

@@ -61,9 +61,14 @@ def read_recipe(recipe: str | os.PathLike) -> dict:
         options = _PlainLoader(content.decode("utf-8")).get_single_data()
     except RecursionError as error:
         raise RecipeError(f"The recipe '{path}' is nested too deeply. Write lines of 'option: value'.") from error
-    # PyYAML raises the errors of Python for values such as 2024-13-45 and `!!bool x`.
-    except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RecipeError(f"The recipe '{path}' is not YAML: {' '.join(str(error).split())}") from error
+    # PyYAML raises the errors of Python for values such as 2024-13-45 and `!!bool x`.
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise RecipeError(
+            f"The recipe '{path}' is not YAML: a value does not fit its tag or form, such as a date in month 13. "
+            "Write it in quotation marks."
+        ) from error
     if not isinstance(options, dict):
         raise RecipeError(f"The recipe '{path}' must have lines of 'option: value'.")
     return options
