@@ -2,7 +2,7 @@
 
 import contextlib
 import filecmp
-import importlib.util
+import os
 import shutil
 import signal
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from running import FORK, Stop, run_command
+from workplace import load_module
 
 
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
@@ -170,10 +171,7 @@ def start_drive(folder: Path, checkpoint: Path) -> dict[str, str]:
 def _serve(folder: Path, checkpoint: Path, pipe):
     from lgi_former.conversion import released_models
 
-    path = Path(__file__).parents[1] / "conversion" / "loopback_drive.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_module("conversion/loopback_drive.py")
     with module.LoopbackDrive(folder) as drive, contextlib.suppress(EOFError):
         drive.files[released_models()[RELEASED].drive_id] = checkpoint.read_bytes()
         pipe.send(drive.environment)
@@ -182,8 +180,6 @@ def _serve(folder: Path, checkpoint: Path, pipe):
 
 def use_drive(environment: dict[str, str], home: Path):
     """Let `download` of this process use the drive, and a cache in `home`."""
-    import os
-
     from huggingface_hub import constants
 
     os.environ.update(environment)

@@ -91,12 +91,18 @@ def damaged_file(files: dict[str, bytes], seed) -> tuple[str, bytes]:
     """A damaged copy of one of the files: its name, which says what was done, and its content."""
     draw = random.Random(str(seed))
     source = draw.choice(sorted(files))
-    content, done = files[source], []
+    content, done = damage(draw, files[source], files)
+    return f"{done}-{source}", content
+
+
+def damage(draw: random.Random, content: bytes, files: dict[str, bytes]) -> tuple[bytes, str]:
+    """A damaged copy of a content, and what was done. A part of one of the files may be joined to it."""
+    done = []
     for _ in range(draw.choice((1, 1, 1, 2, 3))):
         change = draw.choice(CHANGES)
         content = change(draw, content, files)
         done.append(change.__name__.strip("_"))
-    return f"{'-'.join(done)}-{source}", content
+    return content, "-".join(done)
 
 
 def _place(draw, content: bytes) -> int:

@@ -65,12 +65,8 @@ def run_command(argv: list, log: Path, stop: Stop | None = None, setup: Callable
 
 def run(function: Callable, arguments: tuple, log: Path, stop: Stop | None = None) -> Outcome:
     """Run a function in a fork with its own session. `log` gets what it prints. Its result is the exit status."""
-    process, start, was_stopped = (
-        FORK.Process(target=_in_fork, args=(function, arguments, log)),
-        time.monotonic(),
-        False,
-    )
-    process.start()
+    begin, was_stopped = time.monotonic(), False
+    process = start(function, arguments, log)
     try:
         if stop is not None:
             process.join(stop.after)

@@ -1,5 +1,6 @@
 """Inputs of commands: drawn videos, lists, shards, small models."""
 
+import importlib.util
 from pathlib import Path
 
 from running import run, run_command
@@ -37,7 +38,7 @@ class Workplace:
 
     def path(self, name: str) -> Path:
         """The path of `tiny.yaml`, `videos.csv`, `videos`, `faces`, `shards`, `pretrained`, `finetuned`,
-        `embeddings.npy` or `checkpoint.pth`."""
+        `embeddings.npy`, `dfew` or `checkpoint.pth`."""
         path = self.folder / name
         if not path.exists():
             self._write(path)
@@ -54,6 +55,8 @@ class Workplace:
             outcome = run(_draw_videos, (self.folder,), log)
         elif path.name == "faces":
             outcome = run(_draw_faces, (path,), log)
+        elif path.name == "dfew":
+            outcome = run(_write_dfew, (path,), log)
         elif path.name == "checkpoint.pth":
             outcome = run(_save_checkpoint, (path,), log)
         else:
@@ -86,6 +89,19 @@ def _draw_faces(folder: Path):
     for name in ("a", "b", "c"):
         (folder / name).mkdir(parents=True)
         (folder / name / "face.mp4").write_bytes(draw_example())
+
+
+def load_module(path: str):
+    """The module of a file in `tests`, which is not a package."""
+    file = Path(__file__).parents[1] / path
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _write_dfew(folder: Path):
+    load_module("training/preparation/replicas.py").write_dfew(folder)
 
 
 def _save_checkpoint(path: Path):
