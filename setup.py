@@ -90,6 +90,7 @@ DEV = [
     *DOCS,
     "codespell>=2.4",  # spelling
     "grimp>=3.5",  # tests of the import layers
+    "hypothesis>=6.100",  # random inputs of the stress tests
     "ipykernel>=7.1",  # runs the cells of the notebooks in tests
     "mypy>=2.4",  # types
     "nbclient>=0.11",  # executes the notebooks in tests

@@ -35,16 +35,15 @@ class Tool:
         self.folder.mkdir()
         video, model = workplace.path("videos") / "00000.mp4", workplace.path("finetuned")
         videos = workplace.path("videos.csv")
-        self._files = media.whole_files()
         self.kinds = [
             (fuzz_lists, (1000,)),
-            (fuzz_media, (self._files, 40)),
-            (fuzz_weights, (model, video, self._files, 20)),
-            (fuzz_json, (model, "config.json", video, self._files, 20)),
+            (fuzz_media, (40)),
+            (fuzz_weights, (model, video, 20)),
+            (fuzz_json, (model, "config.json", video, 20)),
             (fuzz_labels, (video, 15)),
-            (fuzz_media, (self._files, 40)),
-            (fuzz_json, (model, "video_preprocessor_config.json", video, self._files, 20)),
-            (fuzz_recipes, (videos, self._files, 6)),
+            (fuzz_media, (40)),
+            (fuzz_json, (model, "video_preprocessor_config.json", video, 20)),
+            (fuzz_recipes, (videos, 6)),
         ]
 
     def run_case(self, number: int):
@@ -85,8 +84,9 @@ def require_sentence(message: str, *names: str):
 # Media files
 
 
-def fuzz_media(trials: Trials, folder: Path, seed: int, files: dict[str, bytes], number: int):
+def fuzz_media(trials: Trials, folder: Path, seed: int, number: int):
     """Both readers read the same frames of a damaged file, or both refuse it."""
+    files = media.whole_files()
     for index in range(number):
         name, content = media.damaged_file(files, f"{seed} {index}")
         path = folder / name
@@ -236,7 +236,7 @@ def changed_fields(draw, fields: dict) -> tuple[dict, list[str]]:
     return fields, [name for name in misspelt if name in fields]
 
 
-def fuzz_json(trials: Trials, folder: Path, seed: int, model: Path, file: str, video: Path, files: dict, number: int):
+def fuzz_json(trials: Trials, folder: Path, seed: int, model: Path, file: str, video: Path, number: int):
     """A changed `file` of a model folder: `predict` answers, or names the file. Misspelt fields are reported."""
     copy = _copied(model, folder)
     fields = json.loads((copy / file).read_text())
@@ -252,12 +252,12 @@ def fuzz_json(trials: Trials, folder: Path, seed: int, model: Path, file: str, v
     examples(changed_fields(fields), check_fields, seed, number // 2, folder)
     content = (model / file).read_bytes()
     for index in range(number - number // 2):
-        (copy / file).write_bytes(media.damage(random.Random(f"{seed} {index}"), content, files)[0])
+        (copy / file).write_bytes(media.damage(random.Random(f"{seed} {index}"), content)[0])
         with trials.trial(f"{file} with damaged bytes", copy / file):
             check_prediction(copy, video)
 
 
-def fuzz_weights(trials: Trials, folder: Path, seed: int, model: Path, video: Path, files: dict, number: int):
+def fuzz_weights(trials: Trials, folder: Path, seed: int, model: Path, video: Path, number: int):
     """Damaged weights: `predict` answers, or names the file."""
     copy = _copied(model, folder)
     file, content = copy / "model.safetensors", (model / "model.safetensors").read_bytes()
@@ -273,7 +273,7 @@ def fuzz_weights(trials: Trials, folder: Path, seed: int, model: Path, video: Pa
     flat = {f"{name} {field}": value for name, entry in header.items() for field, value in entry.items()}
     examples(changed_fields(flat).map(_nested), check_header, seed, number // 2, folder)
     for index in range(number - number // 2):
-        file.write_bytes(media.damage(random.Random(f"{seed} {index}"), content, files)[0])
+        file.write_bytes(media.damage(random.Random(f"{seed} {index}"), content)[0])
         with trials.trial("model.safetensors with damaged bytes", file):
             check_prediction(copy, video)
 
@@ -341,7 +341,7 @@ SPECIAL = [
 ]
 
 
-def fuzz_recipes(trials: Trials, folder: Path, seed: int, videos: Path, files: dict, number: int):
+def fuzz_recipes(trials: Trials, folder: Path, seed: int, videos: Path, number: int):
     """A changed recipe: `finetune` trains a step, or names the recipe or the option."""
     recipe = folder / "recipe.yaml"
     draw = random.Random(seed)
@@ -370,7 +370,7 @@ def fuzz_recipes(trials: Trials, folder: Path, seed: int, videos: Path, files: d
 
     examples(changed_fields(OPTIONS), check_fields, seed, number - 2, folder)
     check(draw.choice(SPECIAL).encode(), [])
-    check(media.damage(draw, yaml.safe_dump(OPTIONS).encode(), files)[0], list(OPTIONS))
+    check(media.damage(draw, yaml.safe_dump(OPTIONS).encode())[0], list(OPTIONS))
 
 
 def _is_small(value) -> bool:

@@ -95,9 +95,9 @@ def damaged_file(files: dict[str, bytes], seed) -> tuple[str, bytes]:
     return f"{done}-{source}", content
 
 
-def damage(draw: random.Random, content: bytes, files: dict[str, bytes]) -> tuple[bytes, str]:
-    """A damaged copy of a content, and what was done. A part of one of the files may be joined to it."""
-    done = []
+def damage(draw: random.Random, content: bytes, files: dict[str, bytes] | None = None) -> tuple[bytes, str]:
+    """A damaged copy of a content, and what was done. A part of a file, by default of itself, may be joined to it."""
+    files, done = files or {"": content}, []
     for _ in range(draw.choice((1, 1, 1, 2, 3))):
         change = draw.choice(CHANGES)
         content = change(draw, content, files)

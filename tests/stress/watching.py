@@ -71,7 +71,7 @@ def _next_message(pipe, process, most_work: float):
     begin, begin_of_work = time.monotonic(), _processor_seconds(process.pid)
     while not pipe.poll(1):
         seconds, work = time.monotonic() - begin, _processor_seconds(process.pid) - begin_of_work
-        if (current is not None and work > SECONDS) or seconds > HANG:
+        if work > most_work or seconds > HANG:
             return None
     try:
         return pipe.recv()
