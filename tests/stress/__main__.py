@@ -76,7 +76,10 @@ def _run_tool(name: str, report, workplace, seconds: float, case: int | None):
     report.tool, end, printed = name, time.monotonic() + seconds, 0.0
     tool = importlib.import_module(name).Tool(report, workplace)
     for report.case in itertools.count() if case is None else [case]:
-        tool.run_case(report.case)
+        try:
+            tool.run_case(report.case)
+        except Exception as error:  # the other cases go on
+            report.count("cases that could not be run", f"{type(error).__name__}: {error}")
         if time.monotonic() - printed > SECONDS_BETWEEN_PROGRESS:
             report.print_progress()
             printed = time.monotonic()

@@ -37,11 +37,11 @@ class Tool:
         videos = workplace.path("videos.csv")
         self.kinds = [
             (fuzz_lists, (1000,)),
-            (fuzz_media, (40)),
+            (fuzz_media, (40,)),
             (fuzz_weights, (model, video, 20)),
             (fuzz_json, (model, "config.json", video, 20)),
             (fuzz_labels, (video, 15)),
-            (fuzz_media, (40)),
+            (fuzz_media, (40,)),
             (fuzz_json, (model, "video_preprocessor_config.json", video, 20)),
             (fuzz_recipes, (videos, 6)),
         ]
@@ -345,6 +345,7 @@ def fuzz_recipes(trials: Trials, folder: Path, seed: int, videos: Path, number: 
     """A changed recipe: `finetune` trains a step, or names the recipe or the option."""
     recipe = folder / "recipe.yaml"
     draw = random.Random(seed)
+    os.chdir(folder)  # recipes name files
 
     def check(text: bytes, names: list[str]):
         recipe.write_bytes(text)

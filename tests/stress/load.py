@@ -167,7 +167,8 @@ def use_demo(trials: Trials, folder: Path, video: Path, model: Path):
         with ThreadPoolExecutor(USERS) as pool:
             answers = list(pool.map(lambda _: _outcome(address, video, folder), range(USERS)))
         for answer in answers:
-            with trials.trial(f"{USERS} users at the demo at once", folder / "demo.txt"):
+            how = "refused with a sentence" if isinstance(answer, str) else "answered"
+            with trials.trial(f"{USERS} users at the demo at once: {how}", folder / "demo.txt"):
                 if isinstance(answer, str):
                     if len(answer) < 10 or "Traceback" in answer:
                         raise AssertionError(f"no sentence: {answer}")
