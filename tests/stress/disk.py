@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import kill
 from running import run_command
+from workplace import RELEASED
 
 
 PAGE = 4096  # bytes, the unit of tmpfs
@@ -43,8 +44,7 @@ class Tool:
         self.report, self.folder = report, report.scratch / "disk"
         self.folder.mkdir()
         self.can_mount = _can_mount(self.folder)
-        self._drive = None
-        self._sizes: dict[str, int] = {}
+        self._usual: dict[str, tuple[int, set[str]]] = {}
         self.jobs = self._jobs(workplace)
 
     def run_case(self, number: int):
@@ -53,7 +53,7 @@ class Tool:
         job, fault = self.jobs[name], draw.choice(FAULTS)
         if not self.can_mount and fault == "full disk":
             fault = "limit of file size"
-        needed = self._size(name, job)
+        needed, written = self._usual_output(name, job)
         place, log = self.folder / f"{number}" / "output", self.folder / f"{number}" / "log.txt"
         place.mkdir(parents=True)
         before = self.folder / f"{number}" / "before"
@@ -67,32 +67,33 @@ class Tool:
         space = draw.randrange(needed)
         with self._faulty(fault, place, before, space) as limit:
             outcome = self._run(job, job.words(place), place, log, limit)
-            problem = outcome.problem or _problem(outcome, place) or _damage(before, place)
+            problem = outcome.problem or _problem(outcome, place, written) or _damage(before, place)
         self.report.count(f"{name}: {fault}", problem, [log])
         shutil.rmtree(self.folder / f"{number}", ignore_errors=True)
 
     def _run(self, job: Job, words: list, place: Path, log: Path, limit: Callable | None = None):
+        setups = [job.setup(place)] if job.setup is not None else []
+        setups += [limit] if limit is not None else []
+
         def setup():
-            if job.setup is not None:
-                job.setup(place)()
-            if limit is not None:
-                limit()
+            for each in setups:
+                each()
 
         return run_command(words, log, setup=setup)
 
-    def _size(self, name: str, job: Job) -> int:
-        """Bytes that a command writes when nothing is wrong."""
+    def _usual_output(self, name: str, job: Job) -> tuple[int, set[str]]:
+        """Bytes and files that a command writes when nothing is wrong."""
         if name == QUICKSTART:
-            return 2**20
-        if name not in self._sizes:
-            place = self.folder / f"size of {name}".replace("/", " ")
+            return 2**20, set()
+        if name not in self._usual:
+            place = self.folder / f"usual {len(self._usual)}"
             place.mkdir()
             outcome = self._run(job, job.words(place), place, place.with_suffix(".log"))
             if outcome.status not in (0, 1):
                 raise RuntimeError(f"{name} fails without a fault:\n{outcome.text}")
-            self._sizes[name] = _bytes_in(place)
+            self._usual[name] = _bytes_in(place), kill.files(place)
             shutil.rmtree(place)
-        return self._sizes[name]
+        return self._usual[name]
 
     @contextlib.contextmanager
     def _faulty(self, fault: str, place: Path, before: Path, space: int) -> Iterator[Callable | None]:
@@ -162,9 +163,7 @@ class Tool:
             "convert": same(
                 lambda place: ["convert", path("checkpoint.pth"), place / "model", "--dataset", "dfew", "--overwrite"]
             ),
-            "download": Job(
-                lambda place: ["download", kill.RELEASED], setup=lambda place: self._with_drive(workplace, place)
-            ),
+            "download": Job(lambda place: ["download", RELEASED], setup=workplace.with_drive),
             "pretrain": trained("pretrain"),
             "evaluate": same(
                 lambda place: [
@@ -197,22 +196,20 @@ class Tool:
             QUICKSTART: Job(lambda place: [QUICKSTART, "--quick", "--output", place / "run"]),
         }
 
-    def _with_drive(self, workplace, place: Path) -> Callable:
-        if self._drive is None:
-            self._drive = kill.start_drive(self.folder, workplace.path("checkpoint.pth"))
-        return lambda: kill.use_drive(self._drive, place)
 
-
-def _problem(outcome, place: Path) -> str | None:
+def _problem(outcome, place: Path, written: set[str]) -> str | None:
     """What is wrong with the message. A command that needed less space than usual may succeed."""
     if "Traceback (most recent call last)" in outcome.text:
         return f"a traceback: {outcome.text.strip().splitlines()[-1]}"
     if outcome.status == 0:
-        return None
+        missing = written - kill.files(place)
+        return f"success is reported, but files are missing: {', '.join(sorted(missing))}" if missing else None
     if outcome.status not in (1, 2):
         return f"exit status {outcome.status}"
-    named = [line for line in outcome.text.splitlines() if str(place) in line]
-    return None if named else f"the path is not named: {(outcome.text.strip().splitlines() or ['no message'])[-1]}"
+    sentences = [line for line in outcome.text.splitlines() if line.startswith("lgi-former")]
+    if any(str(place) in line for line in sentences):
+        return None
+    return f"no sentence names the path: {sentences or outcome.text[-500:]}"
 
 
 def _damage(before: Path, place: Path) -> str | None:

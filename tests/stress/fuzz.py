@@ -11,6 +11,7 @@ import math
 import os
 import random
 import re
+import resource
 import shutil
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import media
 import numpy as np
 import yaml
 from hypothesis import strategies as st
-from watching import Trials, watch
+from watching import MEGABYTES, Trials, watch
 from workplace import RECIPE
 
 from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification, LGIFormerVideoProcessor, load_videos
@@ -51,9 +52,17 @@ class Tool:
         function, arguments = self.kinds[number % len(self.kinds)]
         folder = self.folder / f"{number}"
         folder.mkdir()
-        arguments = (folder, self.report.draw().randrange(2**32), *arguments)
-        watch(function, arguments, folder / "log.txt", self.report.count)
+        arguments = (function, folder, self.report.draw().randrange(2**32), *arguments)
+        watch(_with_little_memory, arguments, folder / "log.txt", self.report.count)
         shutil.rmtree(folder)
+
+
+def _with_little_memory(trials: Trials, function, *arguments):
+    """Refuse huge allocations, which would end other processes of the machine."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = pages * resource.getpagesize() + 2 * MEGABYTES * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    function(trials, *arguments)
 
 
 def examples(strategy, check, seed: int, number: int, folder: Path):

@@ -1,21 +1,18 @@
 """Kills commands at random moments, runs them again, and compares the end with a run that was never stopped."""
 
-import contextlib
 import filecmp
-import os
 import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from running import FORK, Stop, run_command
-from workplace import load_module
+from running import Stop, run_command
+from workplace import RELEASED
 
 
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 MOST_STOPS = 4
-RELEASED = "mae-dfer-dfew-fold5"
 
 # Files whose contents hold times, so that two uninterrupted runs differ. All others are equal.
 MAY_HOLD_TIMES = {".json", ".jsonl", ".md", ".bin", ".yaml"}
@@ -48,7 +45,6 @@ class Tool:
     def __init__(self, report, workplace):
         self.report, self.folder = report, report.scratch / "kill"
         self.folder.mkdir()
-        self._drive = None
         self._references: dict[str, Reference] = {}
         self.jobs = self._jobs(workplace)
 
@@ -125,14 +121,9 @@ class Tool:
                     *("--num_workers", 2, "--size", 32),
                 ]
             ),
-            "download": Job(lambda output: ["download", RELEASED], lambda output: self._with_drive(workplace, output)),
+            "download": Job(lambda output: ["download", RELEASED], workplace.with_drive),
             "finetune on shards": shards,
         }
-
-    def _with_drive(self, workplace, output: Path) -> Callable:
-        if self._drive is None:
-            self._drive = start_drive(self.folder, workplace.path("checkpoint.pth"))
-        return lambda: use_drive(self._drive, output)
 
 
 def differences(reference: Reference, output: Path) -> str | None:
@@ -159,28 +150,3 @@ def _equal(file: str, first: Path, second: Path) -> bool:
         first_rows, second_rows = (sorted((folder / file).read_bytes().splitlines()) for folder in (first, second))
         return first_rows == second_rows
     return filecmp.cmp(first / file, second / file, shallow=False)
-
-
-def start_drive(folder: Path, checkpoint: Path) -> dict[str, str]:
-    """Start a Google Drive on this machine, which has the file of `RELEASED`. Returns variables that lead to it."""
-    here, there = FORK.Pipe()
-    FORK.Process(target=_serve, args=(folder, checkpoint, there), daemon=True).start()
-    return here.recv()
-
-
-def _serve(folder: Path, checkpoint: Path, pipe):
-    from lgi_former.conversion import released_models
-
-    module = load_module("conversion/loopback_drive.py")
-    with module.LoopbackDrive(folder) as drive, contextlib.suppress(EOFError):
-        drive.files[released_models()[RELEASED].drive_id] = checkpoint.read_bytes()
-        pipe.send(drive.environment)
-        pipe.recv()
-
-
-def use_drive(environment: dict[str, str], home: Path):
-    """Let `download` of this process use the drive, and a cache in `home`."""
-    from huggingface_hub import constants
-
-    os.environ.update(environment)
-    constants.HF_HOME = str(home)

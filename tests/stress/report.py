@@ -40,7 +40,7 @@ class Report:
         if problem is None:
             return
         row[1] += 1
-        folder = self.failures / f"{self.tool}-{self.case}-{row[1]}"
+        folder = self.failures / f"{self.tool}-{self.case}-{len(self.wrong) + 1}"
         for path in saved:
             _copy(path, folder / path.name)
         repeat = f"python tests/stress {self.tool} --seed {self.seed} --case {self.case}"

@@ -1,9 +1,13 @@
 """Inputs of commands: drawn videos, lists, shards, small models."""
 
+import functools
 import importlib.util
+import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
-from running import run, run_command
+from running import FORK, run, run_command
 
 
 RECIPE = """
@@ -22,6 +26,8 @@ disable_tqdm: true
 dataloader_num_workers: 1
 """
 NUM_VIDEOS = 14
+RELEASED = "mae-dfer-dfew-fold5"
+"""The model that the drive of `Workplace.with_drive` has."""
 
 
 class Workplace:
@@ -48,6 +54,16 @@ class Workplace:
         """Words of a training command with a tiny model."""
         labels = ["--label_smoothing_factor", 0] if command == "finetune" else ["--mask_ratio", 0.75]
         return [command, self.path("tiny.yaml"), "--train_data", data, *labels, *options]
+
+    def with_drive(self, home: Path) -> Callable:
+        """What a fork calls first, so that `download` asks a Google Drive on this machine. Its cache is in `home`."""
+        return functools.partial(_use_drive, self._drive, home)
+
+    @functools.cached_property
+    def _drive(self) -> dict[str, str]:
+        here, there = FORK.Pipe()
+        FORK.Process(target=_serve_drive, args=(self.folder, self.path("checkpoint.pth"), there), daemon=True).start()
+        return here.recv()
 
     def _write(self, path: Path):
         log = self.folder / f"{path.name}.log"
@@ -118,3 +134,21 @@ def _save_checkpoint(path: Path):
     weights = to_published(model.state_dict(), classifier_names(config), {})
     weights["patch_embed.proj.weight"] = weights["patch_embed.proj.weight"].reshape(64, 3, 2, 16, 16)
     torch.save({"model": weights, "optimizer": {"state": torch.zeros(2**19)}}, path)
+
+
+def _serve_drive(folder: Path, checkpoint: Path, pipe):
+    from lgi_former.conversion import released_models
+
+    module = load_module("conversion/loopback_drive.py")
+    with module.LoopbackDrive(folder) as drive:
+        drive.files[released_models()[RELEASED].drive_id] = checkpoint.read_bytes()
+        pipe.send(drive.environment)
+        signal.pause()  # until the tools end
+
+
+def _use_drive(environment: dict[str, str], home: Path):
+    """Let `download` of this process use the drive, and a cache in `home`."""
+    from huggingface_hub import constants
+
+    os.environ.update(environment)
+    constants.HF_HOME = str(home)
