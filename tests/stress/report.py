@@ -44,6 +44,7 @@ class Report:
         for path in saved:
             _copy(path, folder / path.name)
         repeat = f"python tests/stress {self.tool} --seed {self.seed} --case {self.case}"
+        problem = " ".join(problem.split())
         self.wrong.append(f"{self.tool}, {kind}: {problem}. Files: {folder}. To repeat: `{repeat}`")
         print(f"WRONG {self.wrong[-1]}", flush=True)
 
