@@ -355,7 +355,8 @@ OPTIONS = {
     "seed": 0,
     "lr_scheduler_type": "cosine",
 }
-LARGE = ("hidden_size", "per_device_train_batch_size", "dataloader_num_workers")
+# Large values of these options are a large model or batch, which a user may want. They need the memory that they name.
+LARGE = ("image_size", "num_frames", "per_device_train_batch_size", "dataloader_num_workers")
 SPECIAL = [
     "[" * 3000,
     "{a: " * 3000,
