@@ -27,8 +27,10 @@ def tools(monkeypatch):
 def good_and_bad_trials(trials, folder, end):
     with trials.trial("good"):
         pass
+    (folder / "input").write_text("bad")
     with trials.trial("bad", folder / "input"):
         raise ValueError("no sentence")
+    (folder / "input").write_text("good")
     with trials.trial("last"):
         end()
 
@@ -45,10 +47,13 @@ def hang():
 @pytest.mark.parametrize(("end", "problem"), [(die, "died with exit status -9"), (hang, "takes too long")])
 def test_wrong_trials_are_counted(tools, tmp_path, end, problem):
     counted = []
-    tools["watching"].watch(
-        good_and_bad_trials, (tmp_path, end), tmp_path / "log", lambda *each: counted.append(each), seconds=0.5
-    )
-    assert counted[:2] == [("good", None, ()), ("bad", "ValueError: no sentence", (tmp_path / "input",))]
+
+    def count(kind, problem, inputs):
+        time.sleep(0.1)
+        counted.append((kind, problem, [path.read_text() for path in inputs]))
+
+    tools["watching"].watch(good_and_bad_trials, (tmp_path, end), tmp_path / "log", count, seconds=0.5)
+    assert counted[:2] == [("good", None, []), ("bad", "ValueError: no sentence", ["bad"])]
     assert len(counted) == 3 and problem in counted[2][1]
 
 

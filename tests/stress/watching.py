@@ -34,6 +34,8 @@ class Trials:
             problem = f"it took {_peak() - self._before:.0f} MB"
         self._before = max(self._before, _peak())
         self._pipe.send(("end", problem))
+        if problem is not None:
+            self._pipe.recv()  # until the inputs are saved, because the next trial may change them
 
 
 def watch(function: Callable, arguments: tuple, log: Path, count: Callable, seconds: float = SECONDS):
@@ -52,6 +54,8 @@ def watch(function: Callable, arguments: tuple, log: Path, count: Callable, seco
             else:
                 count(current[0], message[1], current[1] if message[1] else ())
                 current = None
+                if message[1] is not None:
+                    here.send("saved")
         process.join(2)
         if current is not None:
             count(current[0], _how_it_ended(process), current[1])
