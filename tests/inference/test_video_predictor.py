@@ -5,7 +5,6 @@ import os
 import pickle
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import datasets
@@ -23,6 +22,14 @@ from lgi_former.training.quickstart.sample_clip import write_sample_clip
 
 LABELS = ("happy", "sad", "video")
 NEW = ["error", "note", "duration", "people", "expression", "happy", "sad", "score of video", "windows"]
+RAY_MAIN = """
+import functools, runpy, sys
+import ray
+
+ray.init = functools.partial(ray.init, num_cpus=2, include_dashboard=False, object_store_memory=80 * 2**20)
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""  # as small as possible: one processor reads, one predicts
 SETTINGS = {"crop_faces": False, "device": "cpu", "window": 1.0}
 
 
@@ -138,39 +145,19 @@ def test_videos_may_be_in_object_storage(model, videos):
 
 
 @pytest.mark.slow
-def test_a_ray_cluster_that_loses_a_machine(model, videos, tmp_path):
+def test_the_example_runs_on_ray(model, videos, tmp_path):
+    """On this machine alone. `tests/stress/test_ray_cluster.py` kills one of two."""
     pytest.importorskip("ray", reason="the extra `ray` is not installed")
-    from ray.cluster_utils import Cluster
-
-    num_videos = 40
-    names = [str(tmp_path / f"{number}.mp4") for number in range(num_videos)]
-    for name in names:
-        os.link(videos[0], name)
-    pd.DataFrame({"video": [*names, videos[1]]}).to_parquet(tmp_path / "videos.parquet")
-    memory = {"object_store_memory": 80 * 2**20, "include_dashboard": False}
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **memory})
-    try:
-        machines = [cluster.add_node(num_cpus=2, object_store_memory=80 * 2**20) for _ in range(2)]
-        script = Path(lgi_former.__file__).parent / "examples" / "ray_predict.py"
-        options = ["videos.parquet", "results", "--model", model, "--no_crop_faces", "--batch_size", "1"]
-        variables = {"RAY_ADDRESS": cluster.address, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
-        with (tmp_path / "log").open("wb") as log:
-            run = subprocess.Popen(
-                [sys.executable, script, *options],
-                cwd=tmp_path,
-                env=os.environ | variables,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        while not (written := list((tmp_path / "results").glob("*.parquet"))):
-            assert run.poll() is None, (tmp_path / "log").read_text()
-            time.sleep(0.05)
-        assert len(written) < num_videos
-        cluster.remove_node(machines[0], allow_graceful=False)
-        assert run.wait(120) == 0, (tmp_path / "log").read_text()
-    finally:
-        cluster.shutdown()
+    pd.DataFrame({"video": videos[:2]}).to_parquet(tmp_path / "videos.parquet")
+    example = str(Path(lgi_former.__file__).parent / "examples" / "ray_predict.py")
+    words = [example, "videos.parquet", "results", "--model", model, "--no_crop_faces"]
+    variables = {"RAY_gcs_server_port_wait_time_s": "120", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
+    with (tmp_path / "log").open("w+") as log:  # processes of Ray that end late would keep a pipe open
+        command, environment = [sys.executable, "-c", RAY_MAIN, *words], os.environ | variables
+        done = subprocess.run(command, cwd=tmp_path, env=environment, stdout=log, stderr=log, timeout=300)
+        log.seek(0)
+        shown = log.read()
+    assert done.returncode == 0 and "2 videos, 1 of them failed" in shown, shown
     table = pd.read_parquet(tmp_path / "results")
-    assert sorted(table["video"]) == sorted([*names, videos[1]])
-    assert table["error"].astype(bool).sum() == 1 and table["happy"].notna().sum() == num_videos
-    assert f"{num_videos + 1} videos, 1 of them failed" in (tmp_path / "log").read_text()
+    assert sorted(table["video"]) == sorted(videos[:2])
+    assert table["error"].astype(bool).sum() == 1 and table["happy"].notna().sum() == 1
