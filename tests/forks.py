@@ -4,6 +4,7 @@ Prints for each code its output and its error, as JSON.
 """
 
 import contextlib
+import gc
 import io
 import json
 import multiprocessing
@@ -24,6 +25,7 @@ def outcome(code):
 
 if __name__ == "__main__":
     exec(sys.argv[1])
+    gc.freeze()  # garbage collections of the forks need not read these objects
     outcomes = []
     for code in json.load(sys.stdin):
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as pool:

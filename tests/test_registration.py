@@ -1,11 +1,14 @@
 """`import lgi_former` registers the family with Transformers, in every order of imports."""
 
+import json
 import subprocess
 import sys
 
 import pytest
 
 import lgi_former
+from lgi_former import LGIFormerForVideoClassification
+from lgi_former.training.quickstart.sample_clip import write_sample_clip
 
 
 SCRIPT = "import sys; sys.argv[0] = '/bin/lgi-former'; from lgi_former.commands.cli import main; sys.exit(main())"
@@ -41,25 +44,9 @@ def test_the_command_is_recognised(argv, words, is_the_command, monkeypatch):
     assert lgi_former._is_the_command() == is_the_command
 
 
-def test_the_command_registers_the_family(run_in_forks):
-    starts = [
-        'sys.argv = ["/bin/lgi-former", "predict"]',
-        'sys.argv, sys.orig_argv = ["-m", "predict"], ["python", "-m", "lgi_former", "predict"]',
-    ]
-    code = f"""
-import lgi_former
-assert "transformers" not in sys.modules
-from lgi_former.commands.cli import main
-assert main(["predict", "a.mp4", "--model", "no/where/at/all"]) == 2
-{MODELS}{PROCESSOR}{PIPELINE}
-"""
-    outcomes = run_in_forks(PREPARATION, [f"import sys\n{start}{code}" for start in starts])
-    assert [error for _, error in outcomes] == [None, None]
-
-
 PREPARATION = """
 import sys
-import av, einops, huggingface_hub, pandas, scipy, sklearn, torch._dynamo, torchvision.transforms.v2
+import av, datasets, einops, huggingface_hub, pandas, scipy, sklearn, torch._dynamo, torchvision.transforms.v2
 assert not {"transformers", "lgi_former"} & sys.modules.keys()
 """  # imports what Transformers imports, so that each order is fast
 
@@ -111,11 +98,6 @@ ORDERS = {
 }
 
 
-def test_the_family_is_registered_in_every_order_of_imports(run_in_forks):
-    outcomes = run_in_forks(PREPARATION, list(ORDERS.values()))
-    assert {order: error for order, (_, error) in zip(ORDERS, outcomes, strict=True) if error} == {}
-
-
 THREADS = f"""
 import threading
 
@@ -143,10 +125,51 @@ use_in_threads({CONFIG!r}, {MODELS!r}, {PROCESSOR!r}, {PIPELINE!r}, room)
 """
 
 
-def test_threads_that_start_at_once_know_the_family(run_in_forks):
-    orders = ["import transformers, lgi_former", "import lgi_former, transformers"]
-    outcomes = run_in_forks(PREPARATION, [f"{order}{THREADS}" for order in orders])
-    assert [error for _, error in outcomes] == [None, None]
+THREAD_ORDERS = ["import transformers, lgi_former", "import lgi_former, transformers"]
+
+COMMAND_STARTS = [
+    'sys.argv = ["/bin/lgi-former", "predict"]',
+    'sys.argv, sys.orig_argv = ["-m", "predict"], ["python", "-m", "lgi_former", "predict"]',
+]
+
+
+@pytest.fixture(scope="module")
+def outcomes(run_in_forks, save_tiny_model, tmp_path_factory):
+    """Output and error of each order of imports, start of threads and start of the command."""
+    folder = tmp_path_factory.mktemp("command")
+    video, model = str(write_sample_clip(folder / "face.mp4")), str(folder / "model")
+    save_tiny_model(LGIFormerForVideoClassification, model, ["happy", "sad"])
+    words = ["predict", video, "--model", model, "--device", "cpu", "--no_crop_faces", "--json"]
+    command = f"""
+import lgi_former
+assert "transformers" not in sys.modules
+from lgi_former.commands.cli import main
+assert main({words}) == 0
+{MODELS}{PROCESSOR}{PIPELINE}
+"""
+    codes = ORDERS | {order: f"{order}{THREADS}" for order in THREAD_ORDERS}
+    codes |= {start: f"import sys\n{start}{command}" for start in COMMAND_STARTS}
+    return dict(zip(codes, run_in_forks(PREPARATION, list(codes.values())), strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("order", ORDERS)
+def test_the_family_is_registered_in_every_order_of_imports(order, outcomes):
+    assert outcomes[order][1] is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("order", THREAD_ORDERS)
+def test_threads_that_start_at_once_know_the_family(order, outcomes):
+    assert outcomes[order][1] is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", COMMAND_STARTS)
+def test_the_command_registers_the_family_and_loads_models(start, outcomes):
+    """For the command, the package registers its models only when a command needs them."""
+    shown, error = outcomes[start]
+    assert error is None and json.loads(shown)["scores"].keys() == {"happy", "sad"}
 
 
 def test_public_names():

@@ -151,24 +151,6 @@ def test_help_of_a_misspelt_command_suggests_the_right_one(capsys):
     assert "did you mean finetune?" in capsys.readouterr().err
 
 
-SCRIPT = """
-import sys
-
-sys.argv = ["/usr/bin/lgi-former", *sys.argv[1:]]
-from lgi_former.commands.cli import main
-
-sys.exit(main())
-"""
-
-
-def test_the_script_loads_models(finetuned, video):
-    """For the script, the package registers its models only when a command needs them."""
-    words = ["predict", video, "--model", finetuned, "--device", "cpu", "--no_crop_faces", "--json"]
-    result = subprocess.run([sys.executable, "-c", SCRIPT, *words], capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    assert set(json.loads(result.stdout)["scores"]) == set(LABELS)
-
-
 @pytest.mark.parametrize("option", ["-V", "--version"])
 def test_the_version_is_shown(option, capsys):
     with pytest.raises(SystemExit):

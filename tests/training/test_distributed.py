@@ -14,7 +14,7 @@ from lgi_former.training.run.recipes import RECIPES
 from lgi_former.training.trainer.whole_checkpoints import missing_part
 
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("distributed")]
+pytestmark = pytest.mark.slow
 
 NUM_STEPS = 8
 MANY_GPUS = RECIPES.with_name("accelerate") / "many_gpus.yaml"
@@ -174,12 +174,12 @@ def test_sharded_pretraining(sharded, tiny_run, tmp_path):
     assert results["units"] == ["", "lgi_former.embeddings", *layers, "lgi_former.layernorm", "decoder"]
 
 
-def test_sharded_pretraining_with_decoder_masking_in_bfloat16(sharded, tiny_run, tmp_path):
+def test_sharded_pretraining_with_decoder_masking_in_bfloat16(launched, tiny_run, tmp_path):
     trainer = tiny_run.pretraining(tmp_path, per_device_train_batch_size=8, **tiny_run.DECODER_MASKING)
     trainer.train()
     losses = tiny_run.losses(trainer)
-    _, results = sharded
-    assert {int(step): loss for step, loss in results["decoder masking"].items()} == pytest.approx(losses, rel=0.02)
+    found = launched[1][0]["sharded"]["decoder masking"]
+    assert {int(step): loss for step, loss in found.items()} == pytest.approx(losses, rel=0.02)
 
 
 @pytest.mark.parametrize(
