@@ -1,7 +1,6 @@
 """Conversion of a published MAE-DFER checkpoint to a model directory of Transformers."""
 
 import copy
-import functools
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -134,16 +133,16 @@ def convert_checkpoint(
 
 def _make_model(checkpoint, config) -> PreTrainedModel:
     if isinstance(checkpoint, VideoMAECheckpoint):
-        model_class = _VIDEOMAE_OF_KIND[checkpoint.kind]
-        names_of = functools.partial(videomae_names, kind=checkpoint.kind)
+        model_class, names = _VIDEOMAE_OF_KIND[checkpoint.kind], videomae_names(config, checkpoint.kind)
     else:
         model_class, names_of = _MODEL_OF_KIND[checkpoint.kind]
+        names = names_of(config)
     options = {"add_pooling_layer": False} if checkpoint.kind == "encoder" else {}
     with torch.device("meta"):  # a crafted file may describe a model that does not fit into memory
         model = model_class(config, **options)
     shapes = {name: weight.shape for name, weight in model.state_dict().items()}
     try:
-        state_dict = from_published(checkpoint.weights, names_of(config), shapes)
+        state_dict = from_published(checkpoint.weights, names, shapes)
     except ValueError as error:
         raise ValueError(f"{checkpoint.path}: {error}") from error
     # Transformers before 5.23 gives the keys of VideoMAE a bias, which changes nothing in the softmax over keys.

@@ -63,8 +63,8 @@ def _code_of(error: BaseException, place: Path) -> int | None:
             return error.errno if error.errno in CODES and error.errno not in NO_PERMISSION else None
         return error.errno if error.errno in CODES and _is_at(error.filename, place) else None
     text = str(error)
-    if code := _CODE_OF_RUST.search(text):
-        return int(code[1]) if int(code[1]) in CODES else None
+    if found := _CODE_OF_RUST.search(text):
+        return int(found[1]) if int(found[1]) in CODES else None
     if code := next((code for code in (*FULL_DISK, errno.EROFS) if os.strerror(code) in text), None):
         return code
     return 0 if isinstance(error, RuntimeError) and _INCOMPLETE_FILE_OF_PYTORCH.search(text) else None
