@@ -63,6 +63,6 @@ DATASET_TERMS = {
         "is licensed CC BY 4.0; the copyright of the videos remains with their owners",
     ),
     "drawn-faces": DatasetTerms(
-        "faces drawn by `lgi-former quickstart`", None, "show no real person and need no licence"
+        "faces drawn by lgi-former quickstart", None, "show no real person and need no licence"
     ),
 }

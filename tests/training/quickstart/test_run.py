@@ -87,7 +87,7 @@ def test_its_models_cards_say_that_faces_were_drawn(finished):
     uar = next(result for result in card.data.eval_results if result.metric_name == "UAR")
     assert uar.metric_value == outcome.figures["pre-trained"]["uar"]
     for text in (card.text, (folder / "pretrained" / "README.md").read_text()):
-        assert "on faces drawn by `lgi-former quickstart`" in text and "show no real person" in text
+        assert "on faces drawn by lgi-former quickstart" in text and "show no real person" in text
 
 
 @pytest.mark.slow
