@@ -82,6 +82,8 @@ def open_packets(
             num_threads = _default_threads()
         # With several threads for a frame, the decoder fills lost parts of a damaged frame differently each time.
         stream.codec_context.thread_count, stream.codec_context.thread_type = num_threads, "FRAME"
+        if num_threads != 1:  # every damage is an error, also such that the decoder does not mark in its frames
+            stream.codec_context.options = {**stream.codec_context.options, "err_detect": "explode"}
         yield VideoPackets(stream)
 
 
@@ -152,6 +154,8 @@ def decoded_frames(packets: VideoPackets) -> Iterator:
             frames, problem = [], str(error)
             packets.skip_last()
         count += len(frames)
+        if packet is None and decoder.thread_count != 1 and count < packets.num_frames:
+            packets.skip_last()  # several threads hide the errors of the last frames
         yield from frames
     if count == 0:
         raise ValueError(problem)

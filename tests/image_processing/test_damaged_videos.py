@@ -18,7 +18,7 @@ CASES = {
     "mpeg2.mpg": ("mpeg2video", {"bf": "2"}),
     "vp9.webm": ("libvpx-vp9", {"cpu-used": "8"}),
 }
-SEEDS = 12
+SEEDS = 20
 
 
 @pytest.fixture(scope="module")
