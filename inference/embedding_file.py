@@ -177,7 +177,7 @@ class _NpyWriter(_Writer):
         self.table_file = self.partial[1].open("w", newline="", encoding="utf-8")
         self.table = csv.writer(self.table_file)
         for file in self.partial[2:]:
-            file.write_text(json.dumps(settings))
+            file.write_text(json.dumps(settings), encoding="utf-8")
 
     def _write_row(self, embedding: np.ndarray, columns: dict):
         if self.num_rows == 0:
