@@ -112,8 +112,11 @@ class FrameConverter:
 
 def display_matrix(frame) -> bytes | None:
     """The display matrix in a frame of PyAV, int32 (9,). None if there is none."""
+    # Not `frame.side_data`: it and the frame refer to each other, so that the garbage collector would have to free the
+    # frame. Many large frames would wait for it, and damaged frames get lost parts from buffers of freed frames.
+    side_data = importlib.import_module("av.sidedata.sidedata").SideDataContainer
     try:
-        matrix = frame.side_data.get("DISPLAYMATRIX")
+        matrix = side_data(frame).get("DISPLAYMATRIX")
         return None if matrix is None else bytes(matrix)
     except ValueError:
         # PyAV refuses all side data of a frame if it does not know one item, such as EXIF data of Motion JPEG.

@@ -17,6 +17,7 @@ from huggingface_hub import get_session
 SILENCE = 30  # seconds without a byte from the server
 MAX_REDIRECTS = 10
 PARTIAL_CONTENT = 206  # status of an answer with a part of a file
+ENCODINGS = ("", "identity", "gzip", "deflate")  # of answers; a few bytes of other ones may become gigabytes
 
 MAX_BYTES, MAX_SECONDS = "LGI_FORMER_MAX_DOWNLOAD_BYTES", "LGI_FORMER_MAX_DOWNLOAD_SECONDS"
 """Environment variables with the limits of one download, so that they hold in all processes of a command."""
@@ -142,6 +143,9 @@ class WebFile(io.RawIOBase):
             raise FileNotFoundError(f"the server answers 404 {response.reason_phrase}")
         if response.is_error:
             raise OSError(f"the server answers {response.status_code} {response.reason_phrase}")
+        encoding = response.headers.get("Content-Encoding", "")
+        if encoding.lower() not in ENCODINGS:
+            raise OSError(f"the server sends it in the encoding '{encoding}', which is not read")
         length = response.headers.get("Content-Length", "")
         if length.isdecimal():
             check_download(int(length))
@@ -179,7 +183,7 @@ class WebFile(io.RawIOBase):
 
     def _watch(self, limit: float):
         """Interrupt the connection after the limit of time. A server that sends single bytes never ends a wait."""
-        while not self._is_finished.wait(max(limit - self._seconds(), 0.01)):
+        while not self._is_finished.wait(min(max(limit - self._seconds(), 0.01), threading.TIMEOUT_MAX)):
             if self._seconds() >= limit:
                 for connection in self._sockets:
                     with contextlib.suppress(OSError):

@@ -92,7 +92,8 @@ class Gate:
         if request.method in ("GET", "HEAD", "OPTIONS"):
             return
         length = request.headers.get("content-length")
-        if length is None or not length.isdecimal():
+        # A body in chunks has no size, whatever a second header says.
+        if length is None or not length.isdecimal() or "transfer-encoding" in request.headers:
             raise Refusal(411, "The request does not say its size. Send it with the header Content-Length.")
         most = LARGEST_BODY
         if _is_upload(request):
@@ -178,9 +179,11 @@ def _is_upload(request: Request) -> bool:
 def _address(request: Request) -> str | None:
     """The address of a sender; None for this machine. A sender with IPv6 has a network of addresses."""
     try:
-        address = ipaddress.ip_address(request.client.host)
+        address = ipaddress.ip_address(request.client.host.partition("%")[0])
     except (AttributeError, ValueError):  # no address, or the name of a test client
         return None
+    if address.version == 6:
+        address = address.ipv4_mapped or address
     if address.is_loopback:
         return None
     return str(address if address.version == 4 else ipaddress.ip_network((address, 64), strict=False))

@@ -116,6 +116,18 @@ def iter_samples(urls: Iterable[str]) -> Iterator[dict]:
         yield from _sample(waiting, key, is_part, url)
 
 
+class _Entry(tarfile.TarInfo):
+    """Reports a damaged or cut header. `tarfile` itself takes it for the end of the file."""
+
+    @classmethod
+    def fromtarfile(cls, tar: tarfile.TarFile) -> "_Entry":
+        """The next entry."""
+        try:
+            return super().fromtarfile(tar)
+        except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:
+            raise tarfile.ReadError(str(error)) from error
+
+
 def _files_in(url: str) -> Iterator[tuple[str, bytes]]:
     """The names and contents of the videos, images and labels in a tar file, without hidden files.
 
@@ -126,7 +138,7 @@ def _files_in(url: str) -> Iterator[tuple[str, bytes]]:
         with (
             damage_as_stream_error(url),
             WebFile(url) if is_url(url) else fsspec.open(url, "rb") as file,
-            tarfile.open(fileobj=file, mode="r|*") as tar,
+            tarfile.open(fileobj=file, mode="r|*", tarinfo=_Entry) as tar,
         ):
             for entry in tar:
                 name = entry.name.removeprefix("./")

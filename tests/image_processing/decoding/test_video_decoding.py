@@ -1,6 +1,7 @@
 import gc
 import os
 
+import av
 import decord
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 from PIL import Image
 from transformers.video_utils import VIDEO_DECODERS, VideoMetadata
 
-from lgi_former.image_processing import VideoReadError, read_video
+from lgi_former.image_processing import VideoReadError, open_frames, read_video
 from lgi_former.image_processing.decoding import decoder_backends, video_decoding
 
 
@@ -96,6 +97,7 @@ def test_forked_workers_can_read_after_their_parent(write_video):
     paths = [write_video(f"{codec}.mp4", codec=codec) for codec in ("mpeg4", "libx264")]
     expected = [read_video(path, take_clips)[0] for path in paths]
     not_seekable = write_video("a.avi")
+    gc.collect()  # readers that other tests left would stop the workers
     gc.disable()  # so that the workers, not this process, collect any reader that is left here
     try:
         read_video(not_seekable, take_clips)  # the first reader fails and the second one reads
@@ -107,6 +109,18 @@ def test_forked_workers_can_read_after_their_parent(write_video):
             timeout=60,
         )
         assert all((frames == clip).all() for frames, clip in zip(loader, expected, strict=True))
+    finally:
+        gc.enable()
+
+
+def test_frames_are_freed_at_once(write_video):
+    gc.collect()
+    gc.disable()  # collections come too late for large frames
+    try:
+        with open_frames(write_video("a.mp4")) as stream:
+            for frame in stream:
+                assert frame.image is not None
+            assert sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects()) < 6
     finally:
         gc.enable()
 
@@ -185,8 +199,6 @@ def test_truncated_video(write_video):
 
 
 def test_sound_without_pictures(tmp_path):
-    import av
-
     with av.open(str(tmp_path / "a.mp4"), "w") as container:
         stream = container.add_stream("aac", rate=16000)
         sound = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")

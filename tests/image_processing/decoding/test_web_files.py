@@ -5,6 +5,7 @@ import http.server
 import os
 import threading
 import time
+import zlib
 
 import numpy as np
 import pytest
@@ -64,6 +65,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self._begin(Content_Length=str(len(content)))
         self.wfile.write(content)
 
+    def encoded(self):
+        content = zlib.compress(zlib.compress(bytes(10**6)))
+        self._begin(Content_Encoding=self.path.partition(".")[2].replace("%20", " "), Content_Length=str(len(content)))
+        self.wfile.write(content)
+
     def to(self):
         self.send_response(302)
         self.send_header("Location", self.path.removeprefix("/to/"))
@@ -109,6 +115,21 @@ def test_a_download_has_a_longest_time(name, address, monkeypatch):
         read_video(f"{address}/{name}.mp4", lambda metadata: np.array([0]))
     assert time.monotonic() - begin < 3
     assert threading.active_count() <= threads + 1  # the server's
+
+
+@pytest.mark.parametrize("encoding", ["deflate, deflate", "br", "zstd"])
+def test_an_answer_is_compressed_once_at_most(encoding, address):
+    with pytest.raises(OSError, match=f"in the encoding '{encoding}', which is not read"):
+        WebFile(f"{address}/encoded.{encoding}".replace(" ", "%20"))
+
+
+def test_a_download_may_take_for_ever(address, monkeypatch):
+    failed = []
+    monkeypatch.setattr(threading, "excepthook", failed.append)
+    monkeypatch.setenv(MAX_SECONDS, "inf")
+    with WebFile(f"{address}/small") as file:
+        assert file.read() == bytes(range(100))
+    assert not failed
 
 
 @pytest.mark.parametrize("value", ["much", "-1", "nan", "0"])

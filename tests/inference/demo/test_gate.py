@@ -7,6 +7,7 @@ import pytest
 
 
 pytest.importorskip("gradio")
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from lgi_former.inference.demo import UploadLimits, gate
@@ -61,6 +62,8 @@ def test_a_request_has_a_size_and_a_limit(client):
     assert answer.status_code == 413 and answer.text.startswith("The request is larger than the 0.562 MB")
     for path in (gate.UPLOAD, f"{gate.API}/stream/a", f"{gate.API}/component_server"):
         assert client().post(path, content=iter([b"a", b"b"])).status_code == 411
+        chunked = {"Transfer-Encoding": "chunked", "Content-Length": "2"}
+        assert client().post(path, content=b"ab", headers=chunked).status_code == 411
     assert client().post(f"{gate.API}/queue/join", content=bytes(gate.LARGEST_BODY + 1)).status_code == 413
 
 
@@ -110,6 +113,12 @@ def test_addresses_of_one_network_share_a_rate_and_this_machine_has_none(client,
     status = [client(f"2001:db8::{number}").post(join, content=b"{}").status_code for number in range(1, 4)]
     assert status == [200, 200, 429]
     assert {client(here).post(join, content=b"{}").status_code for here in ("127.0.0.1", "::1") * 3} == {200}
+
+
+def test_senders_with_ipv4_on_a_server_with_ipv6_are_told_apart(client):
+    senders = [client(f"::ffff:{address}") for address in ("127.0.0.1", ADDRESS, "203.0.113.8")]
+    addresses = [gate._address(Request({"type": "http", "client": sender._transport.client})) for sender in senders]
+    assert addresses == [None, ADDRESS, "203.0.113.8"]
 
 
 def test_a_slow_upload_ends(client, monkeypatch, tmp_path):

@@ -1,5 +1,6 @@
 """Tar files of other programs."""
 
+import gzip
 import io
 import json
 import re
@@ -157,3 +158,18 @@ def test_a_tar_file_from_a_server_has_a_largest_size(tmp_path, serve, monkeypatc
         monkeypatch.setenv("LGI_FORMER_MAX_DOWNLOAD_BYTES", "1000")
         with pytest.raises(StreamError, match="more than 1000 bytes"):
             list(iter_samples([f"{address}/a.tar"]))
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+@pytest.mark.parametrize("damage", ["bad checksum", "truncated header"])
+def test_a_damaged_header_is_not_the_end_of_a_file(damage, mode, tar):
+    path = tar({f"{number}.mp4": "v" for number in range(4)}, mode=mode)
+    opened = gzip.open if mode == "w:gz" else open
+    with opened(path, "rb") as file:
+        content = bytearray(file.read())
+    place = 4 * tarfile.BLOCKSIZE + 100  # in the header of the third video
+    content[place] ^= 255
+    with opened(path, "wb") as file:
+        file.write(content if damage == "bad checksum" else content[:place])
+    with pytest.raises(StreamError, match=rf"damaged: '{path}' \({damage}\)"):
+        samples(path)
