@@ -12,6 +12,8 @@ import pytest
 from lgi_former.commands.cli import main
 from lgi_former.files import LOCK_FILE, only_writer, only_writer_of, whole_file
 from lgi_former.training.quickstart.run import quickstart
+from lgi_former.training.run.arguments import RecipeTrainingArguments
+from lgi_former.training.run.lifecycle import only_run_in
 
 
 def hold(lock):
@@ -30,6 +32,16 @@ def test_the_second_writer_is_refused(tmp_path):
         with pytest.raises(ValueError, match=rf"writing to '{folder / 'model.csv'}': process"):
             hold(only_writer_of(folder / "model.csv"))
     assert [path.name for path in folder.iterdir()] == ["result"]
+
+
+def test_a_second_training_is_told_of_the_first_and_not_to_resume(tmp_path):
+    training = RecipeTrainingArguments(output_dir=str(tmp_path), use_cpu=True, bf16=False, report_to="none")
+    with only_run_in(training):
+        (tmp_path / "checkpoint-10").mkdir()
+        with pytest.raises(ValueError, match=f"writing to '{tmp_path}': process {os.getpid()} on"):
+            hold(only_run_in(training))
+    with pytest.raises(ValueError, match="is not empty"):
+        hold(only_run_in(training))
 
 
 def test_a_block_that_writes_nothing_leaves_nothing(tmp_path):

@@ -125,7 +125,8 @@ def load_wanted(
         data_root = Path(source).parent if data_root is None else data_root
     annotations = by_frames(annotations, wanted)
     labels = read_labels(annotations, wanted)
-    _check_repeated(annotations, None if labels is None else labels.values, one_label)
+    if one_label:
+        _check_repeated(annotations, None if labels is None else labels.values)
     return labelled_videos(located_paths(expanded_paths(annotations, data_root), data_root), labels)
 
 
@@ -172,13 +173,13 @@ def located_paths(paths: pa.Array, data_root: str | os.PathLike) -> pa.Array:
     return pc.if_else(is_absolute, paths, pc.binary_join_element_wise(os.path.join(data_root, ""), paths, ""))
 
 
-def _check_repeated(annotations: Annotations, labels: pa.Array | None, one_label: bool):
-    """Refuse two labels of one video if `one_label` is true, and warn of a video that is listed twice."""
+def _check_repeated(annotations: Annotations, labels: pa.Array | None):
+    """Refuse two labels of one video, and warn of a video that is listed twice."""
     paths, place = annotations.paths, annotations.place
     rows, firsts = repeated_rows(paths)
     if len(rows) == 0:
         return
-    if labels is not None and one_label and (pair := differing_rows(labels, rows, firsts)) is not None:
+    if labels is not None and (pair := differing_rows(labels, rows, firsts)) is not None:
         row, first = pair
         if annotations.labels is None or annotations.frame_counts is not None:
             raise AnnotationError(

@@ -30,15 +30,14 @@ def only_run_in(training: RecipeTrainingArguments) -> Iterator[None]:
     """Hold the lock of the output folder in a `with` block. One process of a distributed run holds it.
 
     Raises:
-        ValueError: As `check_output_dir`, or if another run writes to the folder.
+        ValueError: As `only_writer` and `check_output_dir`.
         NotWrittenError: If something in the block cannot be written. It is an `OSError`.
     """
     if not training.should_save:
         yield
         return
-    check_output_dir(training)
-    with only_writer(Path(training.output_dir)):
-        check_output_dir(training)  # another run may have ended after the first check
+    with only_writer(Path(training.output_dir)):  # first: a folder where a run works is not to be resumed
+        check_output_dir(training)
         yield
 
 
@@ -46,13 +45,11 @@ def check_output_dir(training: RecipeTrainingArguments):
     """Check that the output folder is empty, unless a run is resumed.
 
     Raises:
-        ValueError: If the folder has files in it, or is a file.
+        ValueError: If the folder has files in it.
     """
     folder = Path(training.output_dir)
     if training.process_index > 0 or training.resume_from_checkpoint or not folder.exists():
         return
-    if not folder.is_dir():
-        raise ValueError(f"output_dir '{folder}' is a file; give a folder.")
     # `--check_data` and a run that ended before its first checkpoint leave no more than these files.
     if any(entry.name not in (LOCK_FILE, BAD_VIDEOS_FILE, STARTING_MODEL_FILE) for entry in folder.iterdir()):
         raise ValueError(

@@ -112,9 +112,10 @@ def test_an_unnamed_column_beside_the_videos(header, tmp_path):
     assert load_annotations(tmp_path / "a.tsv", "")["video"][:] == ["a b.mp4"]
 
 
-def test_two_labels_of_a_video_are_rows_on_request(tmp_path):
+def test_two_labels_of_a_video_are_rows_on_request(tmp_path, caplog):
     content = "a.mp4 happy\na.mp4 sad\n"
     assert read(tmp_path, content, one_label=False) == content.splitlines()
+    assert not caplog.text  # `embed` has a row for each line: nothing counts more than once
 
 
 ABSOLUTE = [
