@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import time
+from pathlib import Path
 
 import filelock
 import pytest
@@ -30,6 +31,17 @@ def test_the_second_writer_is_refused(tmp_path):
         with pytest.raises(ValueError, match=rf"writing to '{folder / 'model.csv'}': process"):
             hold(only_writer_of(folder / "model.csv"))
     assert [path.name for path in folder.iterdir()] == ["result"]
+
+
+def test_all_names_of_a_folder_have_one_lock(tmp_path, monkeypatch):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (tmp_path / "link").symlink_to(folder)
+    monkeypatch.chdir(folder)
+    for name in (Path(), Path("../out"), tmp_path / "link"):
+        with only_writer_of(name), pytest.raises(ValueError, match=f"writing to '{folder}': process"):
+            hold(only_writer_of(folder))
+    assert not list(folder.iterdir()) and len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_block_that_writes_nothing_leaves_nothing(tmp_path):
