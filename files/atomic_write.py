@@ -50,7 +50,7 @@ def whole_files(folder: Path) -> Iterator[Path]:
     Raises:
         NotWrittenError: If a file cannot be written, for example to a full disk. It is an `OSError`.
     """
-    staging = folder / ".unfinished"
+    staging, is_new = folder / ".unfinished", not folder.exists()
     with explained_write_errors(folder):
         shutil.rmtree(staging, ignore_errors=True)  # left by a killed process
         staging.mkdir(parents=True)
@@ -64,3 +64,6 @@ def whole_files(folder: Path) -> Iterator[Path]:
             sync_folder(folder)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
+            if is_new:
+                with contextlib.suppress(OSError):  # it has the files
+                    folder.rmdir()

@@ -47,10 +47,11 @@ def only_writer(folder: Path, lock_file: str = LOCK_FILE, seconds: float = 0.0) 
 def only_writer_of(file: Path, seconds: float = 0.0) -> Iterator[None]:
     """Hold the lock of a file, or of a folder that does not exist yet. Otherwise as `only_writer`.
 
-    The lock file is beside it.
+    The lock file is beside it. All names of a file have the same lock: `.`, links and relative paths.
     """
-    lock = file.with_name(f".{file.name}.lock")
-    with exit_at_sigterm(), explained_write_errors(file), _created(file.parent), _held(lock, file, seconds):
+    place = Path(os.path.realpath(file))
+    lock = place.with_name(f".{place.name}.lock")
+    with exit_at_sigterm(), explained_write_errors(file), _created(lock.parent), _held(lock, file, seconds):
         yield
 
 

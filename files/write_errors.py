@@ -61,7 +61,8 @@ def _code_of(error: BaseException, place: Path) -> int | None:
     if isinstance(error, OSError) and error.errno is not None:
         if error.filename is None:
             return error.errno if error.errno in CODES and error.errno not in NO_PERMISSION else None
-        return error.errno if error.errno in CODES and _is_at(error.filename, place) else None
+        names = [name for name in (error.filename, error.filename2) if name is not None]  # a copy has two
+        return error.errno if error.errno in CODES and any(_is_at(name, place) for name in names) else None
     text = str(error)
     if found := _CODE_OF_RUST.search(text):
         return int(found[1]) if int(found[1]) in CODES else None

@@ -6,6 +6,7 @@ models of other families use the code of Transformers.
 
 import contextlib
 import os
+import pickle
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from transformers.utils import ADAPTER_CONFIG_NAME, CONFIG_NAME, cached_file
 from transformers.video_processing_utils import BaseVideoProcessor
 
 from ..configuration import LGIFormerConfig
+from ..extras import MissingExtraError
 from ..image_processing import LGIFormerVideoProcessor
 from ..image_processing.decoding.decoder_backends import chosen_backend
 from ..messages import announce_if_slow, first_line
@@ -212,12 +214,19 @@ def load_weights(
     with loading_errors(model_name_or_path), without_load_report(), whole as name:
         try:
             model, loading_info = auto_class.from_pretrained(name, config=config, revision=revision, **options)
-        except (OSError, ValueError, ImportError):
+        except (OSError, ValueError, MissingExtraError):
             raise
-        except Exception as error:  # damaged weights have many errors
+        except ImportError as error:  # a quantised model needs its package
+            raise MissingExtraError(f"{model_name_or_path} needs a package: {first_line(error)}") from error
+        except pickle.UnpicklingError as error:  # its own words advise to run the objects
             raise ValueError(
-                f"{weights_path(model_name_or_path)} cannot be loaded: {first_line(error).rstrip('.')}. {COPY_AGAIN}"
+                f"{weights_path(model_name_or_path)} cannot be loaded: it holds objects that are no weights, or is "
+                "damaged. Get the model with safetensors weights."
             ) from error
+        except Exception as error:  # damaged weights have many errors
+            adapter = Path(model_name_or_path, ADAPTER_CONFIG_NAME)
+            file = adapter if adapter.is_file() else weights_path(model_name_or_path)
+            raise ValueError(f"{file} cannot be loaded: {first_line(error).rstrip('.')}. {COPY_AGAIN}") from error
     if not is_local:
         check_weight_files(Path(cached_file(model_name_or_path, CONFIG_NAME, revision=revision)).parent)
     check_finite(model, weights_path(model_name_or_path))

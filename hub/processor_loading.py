@@ -3,7 +3,7 @@
 import torch
 import transformers
 from transformers import AutoVideoProcessor
-from transformers.utils import VIDEO_PROCESSOR_NAME, cached_file
+from transformers.utils import IMAGE_PROCESSOR_NAME, PROCESSOR_NAME, VIDEO_PROCESSOR_NAME, cached_file
 from transformers.video_processing_utils import BaseVideoProcessor
 
 from ..image_processing import LGIFormerVideoProcessor
@@ -58,21 +58,37 @@ def check_processor_file(name: str, commit: str | None = None) -> tuple[str, dic
     Raises:
         ValueError: If the file holds no JSON object, or the processor needs its own code.
     """
-    path = cached_file(
-        name,
-        VIDEO_PROCESSOR_NAME,
-        revision=commit,
-        _raise_exceptions_for_missing_entries=False,
-        _raise_exceptions_for_connection_errors=False,
-    )
-    if path is None:
+    found = _fields_that_transformers_reads(name, commit)
+    if found is None:
         return None
-    fields = read_object(path)
-    kind = fields.get("video_processor_type")
+    path, fields = found
+    kind = fields.get("video_processor_type", fields.get("image_processor_type"))
     is_known = kind in (None, LGIFormerVideoProcessor.__name__) or hasattr(transformers, str(kind))
     if fields.get("auto_map") and not is_known:
         raise ValueError(needs_own_code(name, path, "video_processor_type", LGIFormerVideoProcessor.__name__))
     return path, fields
+
+
+def _fields_that_transformers_reads(name: str, commit: str | None) -> tuple[str, dict] | None:
+    """The path and the fields of the first file that describes a video processor."""
+    for file in (PROCESSOR_NAME, VIDEO_PROCESSOR_NAME, IMAGE_PROCESSOR_NAME):
+        path = cached_file(
+            name,
+            file,
+            revision=commit,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+        )
+        if path is None:
+            continue
+        fields = read_object(path)
+        if file != PROCESSOR_NAME:
+            return path, fields
+        if "video_processor" in fields:
+            if not isinstance(fields["video_processor"], dict):
+                raise ValueError(f"{path} has a wrong value: video_processor is not an object. Save the model again.")
+            return path, fields["video_processor"]
+    return None
 
 
 def check_by_a_clip(processor: LGIFormerVideoProcessor):

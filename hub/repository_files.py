@@ -73,8 +73,10 @@ def names_missing_code(path: Path) -> bool:
 def _named_modules(path: Path) -> list[Path]:
     """Files that the `auto_map` of a JSON file names. They may be missing."""
     auto_map = read_object(path).get("auto_map") or {}
-    if not isinstance(auto_map, dict):
-        raise ValueError(f"'{path}' has auto_map={auto_map!r}, which must be an object. Save the model again.")
+    if not isinstance(auto_map, dict) or not all(isinstance(reference, str) for reference in auto_map.values()):
+        raise ValueError(
+            f"'{path}' has auto_map={auto_map!r}, which must be an object of names. Save the model again."
+        )
     return [path.with_name(f"{reference.rpartition('--')[2].split('.')[0]}.py") for reference in auto_map.values()]
 
 
@@ -96,6 +98,8 @@ def check_uploadable(directory: str | os.PathLike):
             )
     settings = adapter_settings(directory) or {}
     base = settings.get("base_model_name_or_path")
+    if not isinstance(base, str | None):
+        raise ValueError(f"{directory / ADAPTER_CONFIG} has base_model_name_or_path={base!r}. Expected a name.")
     if is_local(base):
         raise ValueError(f"{directory / ADAPTER_CONFIG} names {LOCAL_BASE.format(base=base)}")
 

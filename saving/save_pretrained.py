@@ -135,7 +135,9 @@ class ProcessorSavedWithCode(_JsonNamesCode):
 def _set_auto_map(saved: _JsonNamesCode, auto_map: dict[str, str]):
     """Set the `auto_map` of an object that is being saved. Entries for other code, such as of a subclass, remain."""
     ours = {*CONFIG_AUTO_MAP.values(), *PROCESSOR_AUTO_MAP.values()}
-    stored = getattr(saved, "auto_map", None) or {}
+    stored = getattr(saved, "auto_map", None)
+    if not isinstance(stored, dict):  # a damaged file; trained weights must not be lost for it
+        stored = {}
     # Some versions of Transformers put the code's repository in front: "someone/model--module.Class".
     others = {name: code for name, code in stored.items() if str(code).rpartition("--")[2] not in ours}
     saved.__dict__.pop("auto_map", None)

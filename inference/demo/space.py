@@ -13,6 +13,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from ...extras import require_extra
+from ...files import only_writer_of, whole_files
 from ...hub import PACKAGE, model_files
 from ...hub.model_names import split_revision
 from ...hub.upload import check_repo_id
@@ -62,15 +63,15 @@ def export_space(model_name_or_path: str, folder: str | os.PathLike, limits: Upl
 
     Raises:
         FileExistsError: If the folder is not empty.
-        OSError: If the folder cannot be written, or the directory has no model.
+        OSError: If the folder cannot be written, which stays as it was, or the directory has no model.
         MissingExtraError: If `pip install "lgi-former[demo]"` was not done, so that there are no versions to pin.
         ValueError: If the name is neither a directory nor a possible name of a Hub repository.
+        ValueError: If another process writes the folder.
         ValueError: If the installed package does not declare the extra `demo`.
     """
     require_extra("demo")
     folder, limits = Path(folder), limits or UploadLimits()
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FileExistsError(f"'{folder}' is not empty. Give a new or empty folder for the Space.")
+    _check_is_empty(folder)
     is_local = os.path.isdir(model_name_or_path)
     if not is_local:
         _check_repository(split_revision(model_name_or_path)[0])
@@ -78,14 +79,22 @@ def export_space(model_name_or_path: str, folder: str | os.PathLike, limits: Upl
     if is_local and "config.json" not in {file.name for file in files}:
         raise FileNotFoundError(f"{model_name_or_path} is not a model's directory: it has no config.json.")
     required = requirements()
-    _copy_package(folder / "lgi_former")
-    _copy(files, folder / "model")
     model = 'str(Path(__file__).with_name("model"))' if is_local else repr(model_name_or_path)
     app = APP.format(model=model, limits=_as_arguments(limits))
-    (folder / "app.py").write_text(app, encoding="utf-8")
-    (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in required), encoding="utf-8")
-    (folder / "README.md").write_text(_readme(model_name_or_path, is_local, limits), encoding="utf-8")
+    with only_writer_of(folder):
+        _check_is_empty(folder)  # another process may have written it after the first check
+        with whole_files(folder) as written:
+            _copy_package(written / "lgi_former")
+            _copy(files, written / "model")
+            (written / "app.py").write_text(app, encoding="utf-8")
+            (written / "requirements.txt").write_text("".join(f"{line}\n" for line in required), encoding="utf-8")
+            (written / "README.md").write_text(_readme(model_name_or_path, is_local, limits), encoding="utf-8")
     return sorted(path.name for path in folder.iterdir())
+
+
+def _check_is_empty(folder: Path):
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(f"'{folder}' is not empty. Give a new or empty folder for the Space.")
 
 
 def _check_repository(name: str):

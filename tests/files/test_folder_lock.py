@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import time
+from pathlib import Path
 
 import filelock
 import pytest
@@ -42,6 +43,17 @@ def test_a_second_training_is_told_of_the_first_and_not_to_resume(tmp_path):
             hold(only_run_in(training))
     with pytest.raises(ValueError, match="is not empty"):
         hold(only_run_in(training))
+
+
+def test_all_names_of_a_folder_have_one_lock(tmp_path, monkeypatch):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (tmp_path / "link").symlink_to(folder)
+    monkeypatch.chdir(folder)
+    for name in (Path(), Path("../out"), tmp_path / "link"):
+        with only_writer_of(name), pytest.raises(ValueError, match=f"writing to '{folder}': process"):
+            hold(only_writer_of(folder))
+    assert not list(folder.iterdir()) and len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_block_that_writes_nothing_leaves_nothing(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from lgi_former.export.program import write_torch
 from lgi_former.files import NotWrittenError, explained_write_errors, whole_file, whole_files
 
 
@@ -95,3 +96,10 @@ def test_a_folder_that_cannot_be_created(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(NotWrittenError, match=r"out' cannot be written: Permission denied\. .* Change its permi"):
         write_whole_files(tmp_path / "out", Path.touch)
+
+
+def test_an_export_on_a_full_disk(tmp_path, small_files):
+    """If PyTorch writes the file of a program itself, it aborts this process."""
+    program = torch.export.export(torch.nn.Linear(40, 40), (torch.zeros(1, 40),))
+    with pytest.raises(NotWrittenError, match="File too large"), explained_write_errors(tmp_path):
+        write_torch(program, tmp_path)

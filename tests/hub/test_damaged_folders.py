@@ -3,6 +3,8 @@
 import json
 import random
 import struct
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from transformers import VideoMAEConfig, VideoMAEForVideoClassification
 
 from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification, LGIFormerVideoProcessor
 from lgi_former.commands.cli import main
+from lgi_former.extras import MissingExtraError
 from lgi_former.hub.loading import load_classifier, load_config
 from lgi_former.hub.upload import files_to_upload
 from lgi_former.saving import damaged_weights
@@ -219,6 +222,39 @@ def test_damaged_pickled_weights(folder):
     for content in (whole[: len(whole) // 2], b"", b"text"):
         (folder / "pytorch_model.bin").write_bytes(content)
         is_refused(folder, r"pytorch_model\.bin")
+
+
+def test_pickled_objects_are_refused_without_advice_to_run_them(folder):
+    torch.save({"a": Path.cwd}, folder / "pytorch_model.bin")
+    (folder / WEIGHTS).unlink()
+    is_refused(folder, r"pytorch_model\.bin cannot be loaded: it holds objects that are no weights, or is damaged")
+
+
+@pytest.mark.parametrize("auto_map", ["evil.Evil", ["evil.Evil"], {"AutoModel": ["evil.Evil", None]}])
+def test_a_damaged_auto_map_loses_no_model(auto_map, folder, tmp_path):
+    edit(folder / CONFIG, auto_map=auto_map)
+    model, _ = load_classifier(str(folder), "cpu")
+    model.save_pretrained(tmp_path / "saved")
+    LGIFormerForVideoClassification.from_pretrained(tmp_path / "saved")
+    with pytest.raises(ValueError, match=r"config\.json' has auto_map=.*, which must be an object of names"):
+        files_to_upload(folder, "owner/name", folder.parent)
+
+
+def test_damaged_settings_of_an_adapter_are_named(folder):
+    pytest.importorskip("peft")
+    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "EVIL"}))
+    is_refused(folder, r"adapter_config\.json cannot be loaded")
+    (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": 7}))
+    with pytest.raises(ValueError, match=r"adapter_config\.json has base_model_name_or_path=7"):
+        files_to_upload(folder, "owner/name", folder.parent)
+
+
+def test_a_model_that_needs_another_package(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchao", None)
+    monkeypatch.setitem(sys.modules, "torchao.core.config", None)
+    edit(folder / CONFIG, quantization_config={"quant_method": "torchao", "quant_type": {"default": {}}})
+    with pytest.raises(MissingExtraError, match=f"{folder} needs a package: .*torchao"):
+        load_classifier(str(folder), "cpu")
 
 
 def test_checksums_are_never_out_of_date(folder, tmp_path):

@@ -116,6 +116,27 @@ def test_python_functions_refuse_code_of_a_processor(load, in_a_repository, ran,
         LOADERS[load](str(tmp_path / "model"))
 
 
+@pytest.mark.parametrize("file", ["preprocessor_config.json", "processor_config.json"])
+def test_each_file_of_a_processor_is_checked(file, ran, tmp_path, save_tiny_model):
+    """Transformers reads a processor from three files."""
+    folder = tmp_path / "model"
+    save_tiny_model(LGIFormerForVideoClassification, folder, ["a", "b"], save_code=False)
+    fields = json.loads((folder / PROCESSOR).read_text()) | {"video_processor_type": "Evil"}
+    (folder / PROCESSOR).unlink()
+    add_evil(folder, ran, file, False, **fields)
+    content = json.loads((folder / file).read_text())
+    if file == "processor_config.json":
+        content = {"video_processor": content}
+    (folder / file).write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=f"{CODE} .* as video_processor_type in .*{file}"):
+        load_processor(str(folder))
+    (folder / file).write_text(
+        json.dumps(content).replace("num_frames", "num_frame").replace("Evil", "LGIFormerVideoProcessor")
+    )
+    with pytest.raises(ValueError, match=rf"{file} has the unknown field 'num_frame'"):
+        load_processor(str(folder))
+
+
 @pytest.mark.parametrize("in_a_repository", [False, True], ids=["folder", "repository"])
 @pytest.mark.parametrize("family", ["lgi_former", "videomae"])
 def test_known_families_load_without_their_code(family, in_a_repository, ran, tmp_path, save_tiny_model):

@@ -99,8 +99,21 @@ def _process_context(preload: str) -> multiprocessing.context.BaseContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([preload])
+    context.set_forkserver_preload([__name__.removesuffix("parallel") + "server_signals", preload])
+    _start_server_without_interruptions()
     return context
+
+
+def _start_server_without_interruptions():
+    """Start the fork server with SIGINT blocked. Ctrl-C reaches all processes, and would print its traceback."""
+    from multiprocessing import forkserver, resource_tracker  # not on Windows
+
+    resource_tracker.ensure_running()  # its start would unblock the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_with(pipe: Connection):

@@ -9,6 +9,7 @@ from transformers import PrinterCallback
 from transformers.utils import logging
 
 from ...files import LOCK_FILE, only_writer
+from ...hub.weight_files import check_finite
 from ...messages import is_quiet, note, suggest
 from ..data.skipped_videos import SkippedVideos
 from ..evaluation.report import evaluation_files
@@ -73,12 +74,15 @@ def train_and_save(trainer: LGIFormerTrainer):
     Raises:
         TooManySkippedVideosError: If more videos than allowed cannot be read.
         NonFiniteLossError: If the loss of a step is not finite.
+        ValueError: If the weights are not finite after the last step.
     """
     if is_quiet():
         trainer.remove_callback(PrinterCallback)
     if trainer.is_world_process_zero():
         record_starting_model(trainer.model_facts, trainer.args)
     outcome = trainer.train(_checkpoint(trainer.args))
+    if not trainer.is_fsdp_enabled:  # no process has whole weights
+        check_finite(trainer.accelerator.unwrap_model(trainer.model), "The trained model")
     trainer.save_model()
     trainer.create_model_card()
     trainer.save_state()

@@ -19,7 +19,10 @@ class RecipeError(ValueError):
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """Refuses aliases of lists and mappings. A few lines of them stand for values without end."""
+    """Refuses aliases of lists and mappings, and names that are written twice.
+
+    A few lines of such aliases stand for values without end.
+    """
 
     def compose_node(self, parent, index):
         event = self.peek_event()
@@ -27,6 +30,12 @@ class _PlainLoader(yaml.SafeLoader):
             problem = f"*{event.anchor} repeats a list or a mapping. Write it out"
             raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
         return super().compose_node(parent, index)
+
+    def construct_mapping(self, node, deep=False):
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if repeated := next((name for name in names if names.count(name) > 1), None):
+            raise yaml.constructor.ConstructorError(None, None, f"{repeated!r} is written twice", node.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def shipped() -> list[str]:

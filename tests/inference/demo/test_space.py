@@ -1,7 +1,9 @@
 """The folder of an exported Space."""
 
+import errno
 import importlib.metadata
 import importlib.util
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import yaml
 
 from lgi_former import LGIFormerForVideoClassification
 from lgi_former.extras import MissingExtraError
+from lgi_former.files import NotWrittenError, only_writer_of
 from lgi_former.hub import PACKAGE
 from lgi_former.inference.demo import UploadLimits, export_space
 
@@ -125,6 +128,21 @@ def test_nothing_is_overwritten(mine, tmp_path):
         export_space("someone/mae-dfer-dfew", tmp_path / "space")
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / mine]
     assert (tmp_path / mine).read_text() == "precious"
+
+
+def test_a_full_disk_leaves_no_half_space(tmp_path, monkeypatch):
+    def fail(source, target):
+        raise OSError(errno.ENOSPC, "No space left on device", source, None, target)  # as `copyfile` of Python
+
+    monkeypatch.setattr(shutil, "copyfile", fail)
+    with pytest.raises(NotWrittenError, match=rf"^'{tmp_path / 'space'}' cannot be written: No space left"):
+        export_space("someone/mae-dfer-dfew", tmp_path / "space")
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_process_writes_the_space(tmp_path):
+    with only_writer_of(tmp_path / "space"), pytest.raises(ValueError, match="Another process is writing to"):
+        export_space("someone/mae-dfer-dfew", tmp_path / "space")
 
 
 def test_a_directory_without_a_model_is_refused(tmp_path):

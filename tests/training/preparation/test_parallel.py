@@ -108,3 +108,26 @@ def test_workers_end_with_a_main_process_that_is_killed(worker_code, tmp_path):
     main.send_signal(signal.SIGKILL)
     main.wait()
     assert has_ended(pid)
+
+
+SLOW_IMPORT = """
+import os, pathlib, time
+pathlib.Path(os.environ["IMPORTS"]).write_text(str(os.getpid()))
+time.sleep(1)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_ctrl_c_during_the_imports_of_workers_prints_nothing(worker_code, tmp_path):
+    file = tmp_path / "pid"
+    (tmp_path / "slow_import.py").write_text(SLOW_IMPORT)
+    quiet = MAIN.replace("    with", "    import contextlib\n    with contextlib.suppress(KeyboardInterrupt),", 1)
+    (tmp_path / "main.py").write_text(quiet.replace('"math"', '"slow_import"'))
+    paths = os.pathsep.join([str(tmp_path), str(Path(parallel.__file__).parent), *sys.path])
+    environment = os.environ | {"PYTHONPATH": paths, "IMPORTS": str(file)}
+    command = [sys.executable, tmp_path / "main.py", tmp_path / "task"]
+    main = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, start_new_session=True, text=True)
+    server = pid_in(file)
+    os.killpg(main.pid, signal.SIGINT)
+    assert main.communicate(timeout=60)[1] == ""  # the end of all processes that can write
+    assert has_ended(server)

@@ -33,6 +33,7 @@ LAUGHS = "a: &a [x, x]\n" + "".join(f"b{n}: &b{n} [*{'a' if n == 0 else f'b{n - 
         "number": ("a: 0o9\nb: !!int x", "is not YAML"),
         "code": ("a: !!python/object/apply:os.system [ls]", "is not YAML"),
         "binary": (b"\xff\xfe\x00a", "is not YAML"),
+        "twice": ("seed: 1\nbf16: true\nseed: 2", "'seed' is written twice"),
         "NUL": ("a: \0", "is not YAML"),
         "list key": ("? [a]\n: 1", "is not YAML"),
     }.values(),
