@@ -14,7 +14,7 @@ from ..files import only_writer_of, whole_files
 from ..hub.model_card import ModelFacts, write_model_card
 from ..image_processing import processor_for
 from ..modeling_lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification, LGIFormerModel
-from ..saving import add_checksums, refuse_foreign_code
+from ..saving import refuse_foreign_code, written_checksums
 from .published_checkpoint import PublishedCheckpoint
 from .published_file import PublishedFile
 from .published_names import classifier_names, encoder_names, from_published, pretraining_names
@@ -122,9 +122,8 @@ def convert_checkpoint(
     with only_writer_of(output_dir):
         _check_output(output_dir, overwrite)  # another process may have written it meanwhile
         with whole_files(output_dir) as written:
-            model.save_pretrained(written)
-            if isinstance(checkpoint, VideoMAECheckpoint):  # LGI-Formers write checksums themselves
-                add_checksums(written / "model.safetensors")
+            with written_checksums():  # LGI-Formers write them anyway, a VideoMAE does not
+                model.save_pretrained(written)
             processor_for(config, sampling_rate=sampling_rate).save_pretrained(written)
             refuse_foreign_code(output_dir, [path.name for path in written.glob("*.py")])
         write_model_card(output_dir, replace(facts, checkpoint_file=checkpoint_path))

@@ -19,7 +19,7 @@ from .save_pretrained import (
     refuse_foreign_code,
     write_code,
 )
-from .weight_checksums import add_checksums, damaged_weights
+from .weight_checksums import damaged_weights, written_checksums
 
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
     "ConfigSavedWithCode",
     "ModelSavedWithCode",
     "ProcessorSavedWithCode",
-    "add_checksums",
     "all_flat_code",
     "check_field_names",
     "damaged_weights",
@@ -41,4 +40,5 @@ __all__ = [
     "refuse_foreign_code",
     "relative_imports",
     "write_code",
+    "written_checksums",
 ]

@@ -4,16 +4,17 @@ A checksum in another file would be wrong after `save_pretrained` of Transformer
 writes a file without these checksums, so none is ever out of date. Files without checksums are not checked.
 """
 
+import contextlib
+import functools
 import json
 import mmap
 import os
-import shutil
+import threading
 import zlib
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
-
-from ..files import whole_file
 
 
 KEY = "crc32"
@@ -22,21 +23,41 @@ KEY = "crc32"
 _METADATA = "__metadata__"
 
 
-def add_checksums(path: str | os.PathLike):
-    """Write the checksums of all tensors into a safetensors file that has none. The file is replaced atomically."""
-    path = Path(path)
-    with path.open("rb") as file:
+_REPLACING = threading.RLock()
+
+
+@contextlib.contextmanager
+def written_checksums() -> Iterator[None]:
+    """Let `save_pretrained` of Transformers write checksums into safetensors files, in a `with` block.
+
+    Transformers cannot be given metadata, and a second pass over the files would write everything twice.
+    """
+    from transformers import modeling_utils
+
+    with _REPLACING:
+        original = getattr(modeling_utils, "safe_save_file", None)  # a later version may save without checksums
+        modeling_utils.safe_save_file = functools.partial(_save_with_checksums, original)
+        try:
+            yield
+        finally:
+            modeling_utils.safe_save_file = original
+
+
+def _save_with_checksums(save_file: Callable, tensors: dict, path: str | os.PathLike, metadata: dict | None = None):
+    """Save tensors with zeros as checksums, then replace the zeros."""
+    if KEY in (metadata or {}):  # written by a block around this one
+        save_file(tensors, path, metadata=metadata)
+        return
+    zeros = json.dumps(dict.fromkeys(tensors, "0" * 8))
+    save_file(tensors, path, metadata={**(metadata or {}), KEY: zeros})
+    with Path(path).open("r+b") as file:
         header = _read_header(file)
-        if KEY in header.get(_METADATA, {}):
-            return
         data_start = file.tell()
-        metadata = header.get(_METADATA, {}) | {KEY: json.dumps(_checksums(file, header, data_start))}
-        encoded = json.dumps({**header, _METADATA: metadata}, separators=(",", ":")).encode()
-        encoded += b" " * (-len(encoded) % 8)  # as safetensors aligns the data
-        with whole_file(path) as unfinished, unfinished.open("wb") as written:
-            written.write(len(encoded).to_bytes(8, "little") + encoded)
-            file.seek(data_start)
-            shutil.copyfileobj(file, written, 1 << 20)
+        checksums = json.dumps(_checksums(file, header, data_start))
+        file.seek(8)
+        encoded = file.read(data_start - 8).replace(json.dumps(zeros).encode(), json.dumps(checksums).encode())
+        file.seek(8)
+        file.write(encoded)
 
 
 def damaged_weights(path: str | os.PathLike) -> list[str]:

@@ -7,7 +7,7 @@ import struct
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import VideoMAEConfig, VideoMAEForVideoClassification
+from transformers import PreTrainedModel, VideoMAEConfig, VideoMAEForVideoClassification
 
 from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification, LGIFormerVideoProcessor
 from lgi_former.commands.cli import main
@@ -236,6 +236,18 @@ def test_checksums_are_never_out_of_date(folder, tmp_path):
     assert b"crc32" not in header
     model.save_pretrained(folder)
     assert b"crc32" in (folder / WEIGHTS).read_bytes()[:9000] and damaged_weights(folder / WEIGHTS) == []
+
+
+def test_checksums_of_one_save_alone(folder):
+    """Other files of the user stay, and later files of other models have no checksums."""
+    (folder / "model_old.safetensors").write_bytes(b"no weights")
+    model, _ = load_classifier(str(folder), "cpu")
+    model.register_buffer('name "\u00e9', torch.ones(2))
+    model.save_pretrained(folder)
+    assert (folder / "model_old.safetensors").read_bytes() == b"no weights"
+    assert damaged_weights(folder / WEIGHTS) == [] and b'"00000000' not in (folder / WEIGHTS).read_bytes()[:9000]
+    PreTrainedModel.save_pretrained(model, folder / "plain")
+    assert b"crc32" not in (folder / "plain" / WEIGHTS).read_bytes()[:9000]
 
 
 def test_random_changes_of_all_files(folder, capsys):
