@@ -49,7 +49,8 @@ def only_writer_of(file: Path, seconds: float = 0.0) -> Iterator[None]:
 
     The lock file is beside it.
     """
-    lock = file.with_name(f".{file.name}.lock")
+    path = Path(os.path.abspath(file))  # "." has no name
+    lock = path.with_name(f".{path.name}.lock")
     with exit_at_sigterm(), explained_write_errors(file), _created(file.parent), _held(lock, file, seconds):
         yield
 

@@ -72,6 +72,27 @@ def test_misspelt_fields_of_a_processor(old, new, folder):
         LGIFormerVideoProcessor.from_pretrained(folder)
 
 
+@pytest.mark.parametrize(
+    "field", ["_num_labels", "_attn_implementation", "tie_encoder_decoder", "my_num_frames", "return_dict_in_generate"]
+)
+def test_fields_of_users_and_of_earlier_versions_of_transformers(field):
+    assert LGIFormerConfig.from_dict({field: None}).hidden_size == LGIFormerConfig().hidden_size
+
+
+def test_files_of_image_processors():
+    """Those of VideoMAE on the Hub have this field."""
+    assert LGIFormerVideoProcessor.from_dict({"image_processor_type": "VideoMAEImageProcessor", "fps": None})
+
+
+def test_a_configuration_that_needs_arguments():
+    class OwnConfig(LGIFormerConfig):
+        def __init__(self, own, **fields):
+            super().__init__(**fields)
+            self.own = own
+
+    assert OwnConfig.from_dict({"own": 3}).own == 3
+
+
 def test_misspelt_fields_of_videomae(tmp_path):
     VideoMAEConfig(image_size=32, num_frames=4, id2label={0: "a"}).save_pretrained(tmp_path)
     load_config(tmp_path)
