@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 
 KEY = "crc32"
@@ -35,7 +35,7 @@ def written_checksums() -> Iterator[None]:
     from transformers import modeling_utils
 
     with _REPLACING:
-        original = getattr(modeling_utils, "safe_save_file", None)  # a later version may save without checksums
+        original: Any = getattr(modeling_utils, "safe_save_file", None)  # a later version may save without checksums
         modeling_utils.safe_save_file = functools.partial(_save_with_checksums, original)
         try:
             yield
