@@ -1,5 +1,6 @@
 """`lgi-former embed`."""
 
+import contextlib
 from pathlib import Path
 
 from ..messages import announce_if_slow, fail, first_line, note, silence_libraries
@@ -90,12 +91,20 @@ def run(args) -> int:
     if args.no_cuts and not has_windows:
         args.parser.error("--no_cuts lets windows go over cuts: add --window or --stride")
     section_of(args)
+    from ..files import only_writer_of
+
+    silence_libraries()
+    listed = _checked_list(args)
+    # The journal of a list locks the output itself.
+    with contextlib.nullcontext() if listed is not None else only_writer_of(Path(args.output)):
+        return _embed(listed, args)
+
+
+def _embed(listed, args) -> int:
     from ..conversion import model_folder
     from ..hub.loading import set_reading
     from ..inference.loading import load_encoder
 
-    silence_libraries()
-    listed = _checked_list(args)
     try:
         with announce_if_slow("Loading the model ..."):
             folder = model_folder(args.model, args.revision)
@@ -133,10 +142,9 @@ def _checked_list(args):
 
 def _embed_each(embedder, args):
     """Embed videos into the output. Returns its writer."""
-    from ..files import only_writer_of
     from ..inference.embedding_file import embedding_writer
 
-    with only_writer_of(Path(args.output)), embedding_writer(args.output) as writer:
+    with embedding_writer(args.output) as writer:
         for index, rows in embedder.rows(args.videos):
             for embedding, place in rows:
                 writer.write(embedding, video=args.videos[index], **place)

@@ -50,12 +50,12 @@ def run(args) -> int:
 
     silence_libraries()
     check_output(args, FIGURE_SUFFIXES)
-    with announce_if_slow("Loading the model ..."):
-        model, processor = load_autoencoder(model_folder(args.model, args.revision), args.device)
-    set_reading(processor, args.backend, args.frame_order)
-    clip = processor(args.video, return_tensors="pt", num_segments=1)["pixel_values"]
-    reconstruction = reconstruct(model, clip, args.mask_ratio, args.seed)
     with only_writer_of(Path(args.output)):
+        with announce_if_slow("Loading the model ..."):
+            model, processor = load_autoencoder(model_folder(args.model, args.revision), args.device)
+        set_reading(processor, args.backend, args.frame_order)
+        clip = processor(args.video, return_tensors="pt", num_segments=1)["pixel_values"]
+        reconstruction = reconstruct(model, clip, args.mask_ratio, args.seed)
         save_figure(draw_reconstruction(reconstruction), args.output)
     print(f"{args.output}: loss {reconstruction.loss:.4f}")
     return 0

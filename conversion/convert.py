@@ -10,11 +10,11 @@ import torch
 from transformers import PreTrainedConfig, PreTrainedModel, VideoMAEForPreTraining, VideoMAEForVideoClassification
 
 from ..configuration import DATASET_LABELS, DATASET_SAMPLING_RATES
-from ..files import only_writer_of, whole_files
+from ..files import LOCK_FILE, STAGING_FOLDER, only_writer, whole_files
 from ..hub.model_card import ModelFacts, write_model_card
 from ..image_processing import processor_for
 from ..modeling_lgi_former import LGIFormerForPreTraining, LGIFormerForVideoClassification, LGIFormerModel
-from ..saving import add_checksums, refuse_foreign_code
+from ..saving import checksums_added, refuse_foreign_code
 from .published_checkpoint import PublishedCheckpoint
 from .published_file import PublishedFile
 from .published_names import classifier_names, encoder_names, from_published, pretraining_names
@@ -102,6 +102,12 @@ def convert_checkpoint(
     """Convert a checkpoint, and write `facts` on the card. Otherwise, see `convert_mae_dfer_checkpoint`."""
     output_dir = Path(output_dir)
     _check_output(output_dir, overwrite)
+    with only_writer(output_dir):
+        _check_output(output_dir, overwrite)  # another process may have written it meanwhile
+        return _convert(checkpoint_path, output_dir, facts, config, labels, config_fields)
+
+
+def _convert(checkpoint_path, output_dir, facts, config, labels, config_fields) -> Conversion:
     if config is not None and config_fields:
         raise ValueError(f"{', '.join(config_fields)} cannot be set together with a config. Set them in the config.")
     file = PublishedFile(checkpoint_path)
@@ -119,15 +125,12 @@ def convert_checkpoint(
 
     model = _make_model(checkpoint, config)
     sampling_rate = checkpoint.arguments.get("sampling_rate") or DATASET_SAMPLING_RATES.get(facts.dataset or "", 4)
-    with only_writer_of(output_dir):
-        _check_output(output_dir, overwrite)  # another process may have written it meanwhile
-        with whole_files(output_dir) as written:
+    with whole_files(output_dir) as written:
+        with checksums_added(written):  # LGI-Formers write them anyway, a VideoMAE does not
             model.save_pretrained(written)
-            if isinstance(checkpoint, VideoMAECheckpoint):  # LGI-Formers write checksums themselves
-                add_checksums(written / "model.safetensors")
-            processor_for(config, sampling_rate=sampling_rate).save_pretrained(written)
-            refuse_foreign_code(output_dir, [path.name for path in written.glob("*.py")])
-        write_model_card(output_dir, replace(facts, checkpoint_file=checkpoint_path))
+        processor_for(config, sampling_rate=sampling_rate).save_pretrained(written)
+        refuse_foreign_code(output_dir, [path.name for path in written.glob("*.py")])
+    write_model_card(output_dir, replace(facts, checkpoint_file=checkpoint_path))
     return Conversion(output_dir, likely_release(config.model_type, checkpoint.kind, checkpoint.arguments))
 
 
@@ -154,7 +157,8 @@ def _make_model(checkpoint, config) -> PreTrainedModel:
 def _check_output(output_dir, overwrite):
     if output_dir.exists() and not output_dir.is_dir():
         raise FileExistsError(f"{output_dir} is a file. Give the path of a directory.")
-    if output_dir.is_dir() and any(output_dir.iterdir()) and not overwrite:
+    names = {path.name for path in output_dir.iterdir()} if output_dir.is_dir() else set()
+    if names - {LOCK_FILE, STAGING_FOLDER} and not overwrite:
         raise FileExistsError(f"{output_dir} is not empty. Choose another directory, or pass overwrite (--overwrite).")
 
 

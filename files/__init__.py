@@ -3,7 +3,7 @@
 Imports no other room.
 """
 
-from .atomic_write import put_in_place, unfinished, whole_file, whole_files
+from .atomic_write import STAGING_FOLDER, put_in_place, unfinished, whole_file, whole_files
 from .durable import sync_file, sync_folder, sync_tree
 from .expand_path import PATHS, UnsetVariableError, expand_path, expand_paths_of
 from .folder_lock import LOCK_FILE, only_writer, only_writer_of
@@ -17,6 +17,7 @@ from .write_errors import NotWrittenError, explained_write_errors
 __all__ = [
     "LOCK_FILE",
     "PATHS",
+    "STAGING_FOLDER",
     "Journal",
     "NotWrittenError",
     "UnsetVariableError",

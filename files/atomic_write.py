@@ -9,6 +9,10 @@ from .durable import sync_file, sync_folder, sync_tree
 from .write_errors import explained_write_errors
 
 
+STAGING_FOLDER = ".unfinished"
+"""The folder of files that are not complete yet. A killed process leaves it."""
+
+
 def unfinished(path: Path) -> Path:
     """The temporary name of a file: hidden, in the same folder, with the same suffix, which may decide the format."""
     return path.with_name(f".{path.stem}.unfinished{path.suffix}")
@@ -50,7 +54,7 @@ def whole_files(folder: Path) -> Iterator[Path]:
     Raises:
         NotWrittenError: If a file cannot be written, for example to a full disk. It is an `OSError`.
     """
-    staging, is_new = folder / ".unfinished", not folder.exists()
+    staging, is_new = folder / STAGING_FOLDER, not folder.exists()
     with explained_write_errors(folder):
         shutil.rmtree(staging, ignore_errors=True)  # left by a killed process
         staging.mkdir(parents=True)

@@ -40,8 +40,8 @@ def explained_write_errors(path: str | os.PathLike) -> Iterator[None]:
         reason = os.strerror(code) if code else "PyTorch could not write a whole file. The disk may be full"
         advice = "Free some space" if code in (0, *FULL_DISK) else "Change its permissions"
         raise NotWrittenError(
-            f"'{path}' cannot be written: {reason}. Files that were complete before have not changed. {advice}, or "
-            "choose another place, then run the command again."
+            f"'{path}' cannot be written: {reason}. Other files that were complete before have not changed. "
+            f"{advice}, or choose another place, then run the command again."
         ) from error
 
 

@@ -41,7 +41,15 @@ from .model_kind import kind_of
 from .model_names import check_model_name, check_reachable, split_revision, with_revision
 from .processor_loading import load_processor
 from .repository_files import only_variants
-from .weight_files import COPY_AGAIN, Shapes, check_finite, check_shapes, check_weight_files, weights_path
+from .weight_files import (
+    COPY_AGAIN,
+    Shapes,
+    check_finite,
+    check_shapes,
+    check_weight_files,
+    checked_weight_files,
+    weights_path,
+)
 from .wrong_fields import made_from_file
 
 
@@ -207,13 +215,28 @@ def load_weights(
             f"{model_name_or_path} has only weights of the variant {variants[0]!r}. Load them with "
             f"from_pretrained(..., variant={variants[0]!r}), and save the model without a variant."
         )
-    if is_local and (shapes := check_weight_files(model_name_or_path)):
-        _check_stored_shapes(model_name_or_path, shapes)
     options = {"ignore_mismatched_sizes": True, "output_loading_info": True, "trust_remote_code": False} | options
+    with checked_weight_files(model_name_or_path) as shapes:
+        if shapes:
+            _check_stored_shapes(model_name_or_path, shapes)
+        model, loading_info = _from_pretrained(auto_class, model_name_or_path, config, revision, options)
+    if not is_local:
+        check_weight_files(Path(cached_file(model_name_or_path, CONFIG_NAME, revision=revision)).parent)
+    check_finite(model, weights_path(model_name_or_path))
+    resized = [name for name, *_ in loading_info["mismatched_keys"]]
+    missing = sorted([*loading_info["missing_keys"], *resized])
+    report_differences(model_name_or_path, missing, loading_info["unexpected_keys"])
+    return model, missing
+
+
+def _from_pretrained(
+    auto_class: Any, model_name_or_path: str, config: PreTrainedConfig, revision: str | None, options: dict
+) -> tuple[PreTrainedModel, dict]:
+    """Call `from_pretrained`, whose errors name the model."""
     whole = whole_model(model_name_or_path, config, revision)
     with loading_errors(model_name_or_path), without_load_report(), whole as name:
         try:
-            model, loading_info = auto_class.from_pretrained(name, config=config, revision=revision, **options)
+            return auto_class.from_pretrained(name, config=config, revision=revision, **options)
         except (OSError, ValueError, MissingExtraError):
             raise
         except ImportError as error:  # a quantised model needs its package
@@ -227,13 +250,6 @@ def load_weights(
             adapter = Path(model_name_or_path, ADAPTER_CONFIG_NAME)
             file = adapter if adapter.is_file() else weights_path(model_name_or_path)
             raise ValueError(f"{file} cannot be loaded: {first_line(error).rstrip('.')}. {COPY_AGAIN}") from error
-    if not is_local:
-        check_weight_files(Path(cached_file(model_name_or_path, CONFIG_NAME, revision=revision)).parent)
-    check_finite(model, weights_path(model_name_or_path))
-    resized = [name for name, *_ in loading_info["mismatched_keys"]]
-    missing = sorted([*loading_info["missing_keys"], *resized])
-    report_differences(model_name_or_path, missing, loading_info["unexpected_keys"])
-    return model, missing
 
 
 def first_names(names: Iterable[str]) -> str:

@@ -1,12 +1,15 @@
 """Checks of the weights in a local folder, before a model is loaded: whole files, checksums, shapes."""
 
+import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from transformers import PreTrainedConfig, PreTrainedModel
+from transformers.initialization import no_init_weights
 from transformers.utils import ADAPTER_SAFE_WEIGHTS_NAME, SAFE_WEIGHTS_INDEX_NAME, SAFE_WEIGHTS_NAME, WEIGHTS_NAME
 
 from ..saving import damaged_weights
@@ -28,35 +31,56 @@ def weights_path(folder: str | os.PathLike) -> str:
     return str(folder)
 
 
-def check_weight_files(folder: str | os.PathLike) -> Shapes:
-    """Check that the safetensors files of a model are whole and undamaged.
+@contextlib.contextmanager
+def checked_weight_files(folder: str | os.PathLike) -> Iterator[Shapes]:
+    """Check that the safetensors files of a model are whole and undamaged. A thread computes the checksums meanwhile.
 
     Args:
         folder: A local folder. Its `model.safetensors` is checked, or else the shards of its index. The file of an
             adapter is checked, too.
 
-    Returns:
+    Yields:
         The shapes of all tensors of the model by name. Empty if the folder has no such files.
 
     Raises:
         ValueError: If a file is damaged, or the index does not describe its shards. The error names the file.
         FileNotFoundError: If a shard is missing.
     """
-    whole, index = Path(folder, SAFE_WEIGHTS_NAME), Path(folder, SAFE_WEIGHTS_INDEX_NAME)
-    adapter = Path(folder, ADAPTER_SAFE_WEIGHTS_NAME)
-    if adapter.is_file():
-        _shapes(adapter)
+    shapes, files = _stored_shapes(Path(folder))
+    with ThreadPoolExecutor(1) as pool:
+        checks = [pool.submit(_check_checksums, file) for file in files]
+        try:
+            yield shapes
+        finally:
+            for check in checks:
+                check.result()
+
+
+def check_weight_files(folder: str | os.PathLike):
+    """As `checked_weight_files`, at once."""
+    with checked_weight_files(folder):
+        pass
+
+
+def _stored_shapes(folder: Path) -> tuple[Shapes, list[Path]]:
+    """The shapes of all tensors of the model, and the safetensors files with them and with those of an adapter."""
+    whole, index = folder / SAFE_WEIGHTS_NAME, folder / SAFE_WEIGHTS_INDEX_NAME
+    adapter = folder / ADAPTER_SAFE_WEIGHTS_NAME
+    adapters = [adapter] if adapter.is_file() else []
+    for path in adapters:
+        _shapes(path)
     if whole.is_file():
-        return _shapes(whole)
+        return _shapes(whole), [whole, *adapters]
     if not index.is_file():
-        return {}
+        return {}, adapters
     shapes: Shapes = {}
     file_of_tensor = _weight_map(index)
-    for name in sorted(set(file_of_tensor.values())):
-        shapes |= _shapes(index.with_name(name))
+    shards = [index.with_name(name) for name in sorted(set(file_of_tensor.values()))]
+    for shard in shards:
+        shapes |= _shapes(shard)
     if absent := sorted(file_of_tensor.keys() - shapes.keys()):
         raise ValueError(f"{index} names the weight {absent[0]!r}, which no shard has. {COPY_AGAIN}")
-    return shapes
+    return shapes, [*shards, *adapters]
 
 
 def _weight_map(index: Path) -> dict[str, str]:
@@ -80,7 +104,7 @@ def _weight_map(index: Path) -> dict[str, str]:
 def _shapes(path: Path) -> Shapes:
     try:
         with safe_open(path, "pt") as file:  # checks the header against the size of the file
-            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         with path.open("rb") as start:
             if start.read(20).startswith(b"version https://git-"):
@@ -88,12 +112,14 @@ def _shapes(path: Path) -> Shapes:
                     f"{path} is a pointer of Git LFS without the weights. Run `git lfs pull` in its folder."
                 ) from error
         raise ValueError(f"{path} is truncated, damaged or no safetensors file ({error}). {COPY_AGAIN}") from error
+
+
+def _check_checksums(path: Path):
     if damaged := damaged_weights(path):
         raise ValueError(
             f"{path} is damaged: the checksum of {damaged[0][:80]!r} is wrong, as after an error of a disk or a copy. "
             f"{COPY_AGAIN}"
         )
-    return shapes
 
 
 def check_shapes(folder: str | os.PathLike, config: PreTrainedConfig, shapes: Shapes, make_model):
@@ -118,7 +144,7 @@ def check_shapes(folder: str | os.PathLike, config: PreTrainedConfig, shapes: Sh
                 f"{path} has {field}={getattr(config, field)}, but "
                 f"{weights_path(folder)} has only {len(shapes)} weights. {COPY_AGAIN}"
             )
-    with torch.device("meta"):
+    with torch.device("meta"), no_init_weights():
         model = made_from_file(
             path,
             read_object(path),

@@ -19,7 +19,7 @@ from .save_pretrained import (
     refuse_foreign_code,
     write_code,
 )
-from .weight_checksums import add_checksums, damaged_weights
+from .weight_checksums import checksums_added, damaged_weights
 
 
 __all__ = [
@@ -30,9 +30,9 @@ __all__ = [
     "ConfigSavedWithCode",
     "ModelSavedWithCode",
     "ProcessorSavedWithCode",
-    "add_checksums",
     "all_flat_code",
     "check_field_names",
+    "checksums_added",
     "damaged_weights",
     "flat_code",
     "is_code_or_part_of_it",

@@ -6,6 +6,7 @@ lgi_former, Transformers uses the registered classes and ignores this code.
 The classes in the written code do not have these base classes. There, Transformers itself copies the code.
 """
 
+import contextlib
 import os
 from collections.abc import Iterable
 from contextvars import ContextVar
@@ -14,7 +15,7 @@ from pathlib import Path
 from ..files import follow_umask, whole_file
 from .field_names import check_field_names, known_fields, known_settings
 from .flat_code import HEADER, flat_code, is_flat_code, relative_imports
-from .weight_checksums import add_checksums
+from .weight_checksums import checksums_added
 
 
 CONFIG_AUTO_MAP = {
@@ -71,14 +72,12 @@ class ModelSavedWithCode(_SavedWithCode):
             ValueError: If bitsandbytes has changed the layout of 4-bit weights for predictions on a CPU.
         """
         self._refuse_changed_weights()
-        super().save_pretrained(save_directory, is_main_process, *args, **kwargs)
+        with checksums_added(save_directory) if is_main_process else contextlib.nullcontext():
+            super().save_pretrained(save_directory, is_main_process, *args, **kwargs)
         if not is_main_process:
             return
         if getattr(self, "_hf_peft_config_loaded", False):
             self.config.save_pretrained(save_directory, save_code=kwargs.get("save_code", True))
-        for pattern in ("model*.safetensors", "adapter_model.safetensors"):
-            for weights in Path(save_directory).glob(pattern):
-                add_checksums(weights)
         follow_umask(Path(save_directory), "*.safetensors")
 
     def _refuse_changed_weights(self):

@@ -4,11 +4,13 @@ A checksum in another file would be wrong after `save_pretrained` of Transformer
 writes a file without these checksums, so none is ever out of date. Files without checksums are not checked.
 """
 
+import contextlib
 import json
 import mmap
 import os
 import shutil
 import zlib
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
@@ -20,17 +22,37 @@ KEY = "crc32"
 """The entry of the metadata: a JSON object with the CRC-32 of each tensor by name, as 8 hexadecimal digits."""
 
 _METADATA = "__metadata__"
+_WEIGHTS = ("model*.safetensors", "adapter_model.safetensors")
 
 
-def add_checksums(path: str | os.PathLike):
+@contextlib.contextmanager
+def checksums_added(folder: str | os.PathLike) -> Iterator[None]:
+    """Add checksums to the weights that a `with` block saves into a folder. Files from before do not change.
+
+    Transformers cannot be given metadata, so each new file is written a second time.
+    """
+    before = _versions(folder)
+    yield
+    for path, version in _versions(folder).items():
+        if before.get(path) != version:
+            _add_checksums(path)
+
+
+def _versions(folder: str | os.PathLike) -> dict[Path, tuple[int, int]]:
+    """What changes when a file of weights is saved again, by file."""
+    status = {path: path.stat() for pattern in _WEIGHTS for path in Path(folder).glob(pattern)}
+    return {path: (found.st_ino, found.st_mtime_ns) for path, found in status.items()}
+
+
+def _add_checksums(path: Path):
     """Write the checksums of all tensors into a safetensors file that has none. The file is replaced atomically."""
-    path = Path(path)
     with path.open("rb") as file:
         header = _read_header(file)
-        if KEY in header.get(_METADATA, {}):
+        metadata = header.get(_METADATA, {})
+        if KEY in metadata:  # a `save_pretrained` within this one has added them
             return
         data_start = file.tell()
-        metadata = header.get(_METADATA, {}) | {KEY: json.dumps(_checksums(file, header, data_start))}
+        metadata[KEY] = json.dumps(_checksums(file, header, data_start))
         encoded = json.dumps({**header, _METADATA: metadata}, separators=(",", ":")).encode()
         encoded += b" " * (-len(encoded) % 8)  # as safetensors aligns the data
         with whole_file(path) as unfinished, unfinished.open("wb") as written:

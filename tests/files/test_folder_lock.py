@@ -126,6 +126,7 @@ def test_file_systems_without_locks(tmp_path, monkeypatch, caplog, error):
         ("finetune", "--train_data", "list.csv", "--resume_from_checkpoint", "true", "--output_dir"),
         ("pretrain", "--train_data", "list.csv", "--output_dir"),
         ("evaluate", "--model", "model", "--data", "list.csv", "--output_dir"),
+        ("convert", "weights.pth"),
         ("quickstart", "--output"),
         ("quickstart", "--resume", "--output"),
         ("predict", "video.mp4", "--model", "model", "--output"),
@@ -144,6 +145,8 @@ def test_commands_do_not_share_a_folder(command, tmp_path, monkeypatch, capsys):
     "command",
     [
         ("export", "model", "out"),
+        ("embed", "video.mp4", "--model", "model", "--output", "out.npy"),
+        ("reconstruct", "video.mp4", "--model", "model", "--output", "out.png"),
         ("predict", "video.mp4", "--model", "model", "--timeline", "out.png"),
         ("predict", "video.mp4", "--model", "model", "--annotate", "out.mp4"),
         ("visualize", "losses", "runs", "--output", "out.png"),

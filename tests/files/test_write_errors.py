@@ -46,7 +46,9 @@ def write_whole_files(folder, write):
 def test_files_that_are_too_large(write, tmp_path, small_files):
     path = tmp_path / "file"
     path.write_text("earlier")
-    with pytest.raises(NotWrittenError, match=rf"^'{path}' cannot be written: .* Files that were complete before"):
+    with pytest.raises(
+        NotWrittenError, match=rf"^'{path}' cannot be written: .* Other files that were complete before"
+    ):
         write_whole_file(path, write)
     with pytest.raises(NotWrittenError, match=rf"^'{tmp_path}' cannot be written: ") as error:
         write_whole_files(tmp_path, write)

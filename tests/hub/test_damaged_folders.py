@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import VideoMAEConfig, VideoMAEForVideoClassification
+from transformers import PreTrainedModel, VideoMAEConfig, VideoMAEForVideoClassification
 
 from lgi_former import LGIFormerConfig, LGIFormerForVideoClassification, LGIFormerVideoProcessor
 from lgi_former.commands.cli import main
@@ -73,6 +73,27 @@ def test_misspelt_fields_of_a_processor(old, new, folder):
     is_refused(folder, f"^{folder}.*{message}")
     with pytest.raises(ValueError, match=message):
         LGIFormerVideoProcessor.from_pretrained(folder)
+
+
+@pytest.mark.parametrize(
+    "field", ["_num_labels", "_attn_implementation", "tie_encoder_decoder", "my_num_frames", "return_dict_in_generate"]
+)
+def test_fields_of_users_and_of_earlier_versions_of_transformers(field):
+    assert LGIFormerConfig.from_dict({field: None}).hidden_size == LGIFormerConfig().hidden_size
+
+
+def test_files_of_image_processors():
+    """Those of VideoMAE on the Hub have this field."""
+    assert LGIFormerVideoProcessor.from_dict({"image_processor_type": "VideoMAEImageProcessor", "fps": None})
+
+
+def test_a_configuration_that_needs_arguments():
+    class OwnConfig(LGIFormerConfig):
+        def __init__(self, own, **fields):
+            super().__init__(**fields)
+            self.own = own
+
+    assert OwnConfig.from_dict({"own": 3}).own == 3
 
 
 def test_misspelt_fields_of_videomae(tmp_path):
@@ -272,6 +293,18 @@ def test_checksums_are_never_out_of_date(folder, tmp_path):
     assert b"crc32" not in header
     model.save_pretrained(folder)
     assert b"crc32" in (folder / WEIGHTS).read_bytes()[:9000] and damaged_weights(folder / WEIGHTS) == []
+
+
+def test_checksums_of_one_save_alone(folder):
+    """Other files of the user stay, and later files of other models have no checksums."""
+    (folder / "model_old.safetensors").write_bytes(b"no weights")
+    model, _ = load_classifier(str(folder), "cpu")
+    model.register_buffer('name "\u00e9', torch.ones(2))
+    model.save_pretrained(folder)
+    assert (folder / "model_old.safetensors").read_bytes() == b"no weights"
+    assert damaged_weights(folder / WEIGHTS) == [] and b'"00000000' not in (folder / WEIGHTS).read_bytes()[:9000]
+    PreTrainedModel.save_pretrained(model, folder / "plain")
+    assert b"crc32" not in (folder / "plain" / WEIGHTS).read_bytes()[:9000]
 
 
 def test_random_changes_of_all_files(folder, capsys):
