@@ -133,7 +133,8 @@ class LGIFormerVideoProcessor(ProcessorSavedWithCode, BaseVideoProcessor):
 
     def __init__(self, **kwargs: Unpack[LGIFormerVideoProcessorKwargs]):
         check_settings(kwargs)
-        super().__init__(**kwargs)
+        always_set = ("num_frames", "sampling_rate", "num_segments", "frame_order")
+        super().__init__(**{name: each for name, each in kwargs.items() if each is not None or name not in always_set})
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike, *args, _from_pipeline=None, **kwargs):

@@ -47,6 +47,13 @@ def test_pixels_are_resized_rescaled_and_normalised(processor):
     torch.testing.assert_close(pixels, expected.view(3, 1, 1).expand_as(pixels))
 
 
+def test_none_is_the_default_of_a_setting(noise):
+    without = dict.fromkeys(["num_frames", "sampling_rate", "num_segments", "frame_order"])
+    processor = LGIFormerVideoProcessor.from_dict(without)
+    assert processor.frame_order == "natural"
+    assert pixels_of(processor, noise).shape == (1, 16, 3, 160, 160)
+
+
 UNCHANGED = {"do_sample_frames": False, "do_normalize": False, "do_rescale": False}
 
 
