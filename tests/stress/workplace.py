@@ -81,7 +81,7 @@ class Workplace:
             raise RuntimeError(f"The inputs cannot be made: {path.name}:\n{outcome.text}")
 
     def _commands(self) -> dict:
-        once = ("--max_steps", 2, "--output_dir")
+        once = ("--max_steps", 2, "--logging_steps", 1, "--output_dir")
         return {
             "shards": lambda path: ["prepare", "shards", self.path("videos.csv"), path, "--clips_per_shard", 4],
             "pretrained": lambda path: self.training("pretrain", self.path("videos.csv"), *once, path),
