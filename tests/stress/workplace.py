@@ -4,6 +4,7 @@ import functools
 import importlib.util
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -140,6 +141,7 @@ def _serve_drive(folder: Path, checkpoint: Path, pipe):
     from lgi_former.conversion import released_models
 
     module = load_module("conversion/loopback_drive.py")
+    sys.stderr = (folder / "drive.log").open("w")  # a download that is killed breaks its connection
     with module.LoopbackDrive(folder) as drive:
         drive.files[released_models()[RELEASED].drive_id] = checkpoint.read_bytes()
         pipe.send(drive.environment)
