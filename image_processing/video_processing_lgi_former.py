@@ -92,8 +92,8 @@ class LGIFormerVideoProcessor(ProcessorSavedWithCode, BaseVideoProcessor):
             Whether to take these steps. Without `do_sample_frames`, all frames of a video are one clip.
 
     Raises:
-        ValueError: If a count is not a positive whole number, a frame rate is not positive, or the backend or frame
-            order is unknown.
+        ValueError: If a count is not a positive whole number, a frame rate is not positive, the backend or frame
+            order is unknown, or a switch is not a bool.
         ValueError: If `fps` is given, because `sampling_rate` decides the frames.
 
     Example:

@@ -273,6 +273,14 @@ def test_a_pipeline_that_scores_one_of_several_clips_warns(task, options, warns,
     assert ("makes 3 clips of each video, but the pipeline video-classification" in caplog.text) == warns
 
 
+@pytest.mark.parametrize("value", [{}, "false", 0])
+def test_switches_are_bools(processor, noise, value):
+    with pytest.raises(ValueError, match=f"do_resize={value!r} must be True or False"):
+        LGIFormerVideoProcessor(do_resize=value)
+    with pytest.raises(ValueError, match=f"do_resize={value!r} must be True or False"):
+        processor(noise, do_resize=value)
+
+
 @pytest.mark.parametrize("name", ["num_frames", "sampling_rate", "num_segments"])
 @pytest.mark.parametrize("value", [0, -1, 2.0, True, "4"])
 def test_counts_must_be_positive_whole_numbers(processor, noise, name, value):
