@@ -1,6 +1,7 @@
 """Download of the models that the authors of MAE-DFER released."""
 
-import tempfile
+import contextlib
+import shutil
 import threading
 import zipfile
 from pathlib import Path
@@ -63,6 +64,7 @@ def download(name: str) -> Path:
         raise ValueError(f"There is no released model {name!r}{nearest(name, list(models))}")
     folder = models[name].folder
     if folder.is_dir():
+        _delete_what_is_left(folder)
         return folder
     if is_offline_mode():
         raise DownloadError(
@@ -114,10 +116,13 @@ def _download_and_convert(model: ReleasedModel):
     _download_file(model, checkpoint)
     with checkpoint.open("rb") as file:
         checksum = sha_fileobj(file).hex()
-    with tempfile.TemporaryDirectory(dir=checkpoint.parent) as staging:
+    staging = _staging(model.folder)
+    shutil.rmtree(staging, ignore_errors=True)  # left by a killed process
+    staging.mkdir()
+    try:
         conversion = convert_checkpoint(
             checkpoint,
-            Path(staging) / model.name,
+            staging / model.name,
             ModelFacts(
                 checkpoint_link=model.link,
                 checkpoint_sha256=checksum,
@@ -128,7 +133,21 @@ def _download_and_convert(model: ReleasedModel):
         )
         conversion.folder.rename(model.folder)
         sync_folder(model.folder.parent)
-    checkpoint.unlink()
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    _delete_what_is_left(model.folder)
+
+
+def _staging(folder: Path) -> Path:
+    """Where a model is converted before it becomes `folder`."""
+    return folder.with_suffix(".unfinished")
+
+
+def _delete_what_is_left(folder: Path):
+    """Delete the checkpoint of a complete model, also if a kill came between."""
+    shutil.rmtree(_staging(folder), ignore_errors=True)
+    with contextlib.suppress(OSError):  # no such file, or a cache that is read-only
+        folder.with_suffix(".pth").unlink()
 
 
 def _download_file(model: ReleasedModel, checkpoint: Path):

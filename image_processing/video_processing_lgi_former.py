@@ -92,8 +92,8 @@ class LGIFormerVideoProcessor(ProcessorSavedWithCode, BaseVideoProcessor):
             Whether to take these steps. Without `do_sample_frames`, all frames of a video are one clip.
 
     Raises:
-        ValueError: If a count is not a positive whole number, a frame rate is not positive, or the backend or frame
-            order is unknown.
+        ValueError: If a count is not a positive whole number, a frame rate is not positive, the backend or frame
+            order is unknown, or a switch is not a bool.
         ValueError: If `fps` is given, because `sampling_rate` decides the frames.
 
     Example:
@@ -133,7 +133,8 @@ class LGIFormerVideoProcessor(ProcessorSavedWithCode, BaseVideoProcessor):
 
     def __init__(self, **kwargs: Unpack[LGIFormerVideoProcessorKwargs]):
         check_settings(kwargs)
-        super().__init__(**kwargs)
+        always_set = ("num_frames", "sampling_rate", "num_segments", "frame_order")
+        super().__init__(**{name: each for name, each in kwargs.items() if each is not None or name not in always_set})
 
     @classmethod
     def from_pretrained(cls, pretrained_model_name_or_path: str | os.PathLike, *args, _from_pipeline=None, **kwargs):

@@ -14,7 +14,7 @@ from transformers import AutoModelForVideoClassification
 import lgi_former
 from lgi_former import download
 from lgi_former.commands.cli import main
-from lgi_former.conversion import DownloadError, model_folder, released_models
+from lgi_former.conversion import DownloadError, model_cache, model_folder, released_models
 from lgi_former.conversion.published_names import classifier_names, to_published
 from lgi_former.conversion.released_models import likely_release
 from lgi_former.image_processing.decoding.web_files import MAX_BYTES, MAX_SECONDS
@@ -92,6 +92,21 @@ def test_an_interrupted_download_resumes(drive, checkpoint, monkeypatch):
     assert not Path(constants.HF_HOME, "lgi_former", NAME).exists()
     assert download(NAME).is_dir()
     assert drive.requests[-1][1] is not None  # a Range header
+
+
+@pytest.mark.parametrize("moment", ["convert_checkpoint", "sync_folder"])
+def test_a_killed_download_leaves_nothing_behind(moment, drive, checkpoint, monkeypatch):
+    def die(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    drive.files[drive_id()] = checkpoint
+    with monkeypatch.context() as killed:
+        killed.setattr(model_cache, moment, die)
+        killed.setattr("shutil.rmtree", lambda *args, **kwargs: None)  # a killed process deletes nothing
+        with pytest.raises(KeyboardInterrupt):
+            download(NAME)
+    folder = download(NAME)
+    assert {path.name for path in folder.parent.iterdir()} == {NAME, f"{NAME}.lock"}
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,13 @@ def test_pixels_are_resized_rescaled_and_normalised(processor):
     torch.testing.assert_close(pixels, expected.view(3, 1, 1).expand_as(pixels))
 
 
+def test_none_is_the_default_of_a_setting(noise):
+    without = dict.fromkeys(["num_frames", "sampling_rate", "num_segments", "frame_order"])
+    processor = LGIFormerVideoProcessor.from_dict(without)
+    assert processor.frame_order == "natural"
+    assert pixels_of(processor, noise).shape == (1, 16, 3, 160, 160)
+
+
 UNCHANGED = {"do_sample_frames": False, "do_normalize": False, "do_rescale": False}
 
 
@@ -264,6 +271,14 @@ def test_a_pipeline_that_scores_one_of_several_clips_warns(task, options, warns,
     processor = AutoVideoProcessor.from_pretrained(tmp_path, _from_pipeline=task, **options)
     assert processor.num_segments == options.get("num_segments", 3)
     assert ("makes 3 clips of each video, but the pipeline video-classification" in caplog.text) == warns
+
+
+@pytest.mark.parametrize("value", [{}, "false", 0])
+def test_switches_are_bools(processor, noise, value):
+    with pytest.raises(ValueError, match=f"do_resize={value!r} must be True or False"):
+        LGIFormerVideoProcessor(do_resize=value)
+    with pytest.raises(ValueError, match=f"do_resize={value!r} must be True or False"):
+        processor(noise, do_resize=value)
 
 
 @pytest.mark.parametrize("name", ["num_frames", "sampling_rate", "num_segments"])

@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 
-WEIGHTS = {"kill": 0.5, "fuzz": 0.25, "disk": 0.15, "load": 0.1}
+WEIGHTS = {"kill": 0.4, "fuzz": 0.35, "disk": 0.15, "load": 0.1}
 """The share of the minutes that each tool gets."""
 
 IMPORTED = ("cli", "predict", "embed", "prediction_list", "prediction_run")

@@ -86,13 +86,14 @@ class Tool:
         if name == QUICKSTART:
             return 2**20, set()
         if name not in self._usual:
-            place = self.folder / f"usual {len(self._usual)}"
+            place = self.folder / f"usual {name}"
             place.mkdir()
-            outcome = self._run(job, job.words(place), place, place.with_suffix(".log"))
+            outcome = self._run(job, job.words(place), place, self.folder / f"usual {name}.log")
+            usual = _bytes_in(place), kill.files(place)
+            shutil.rmtree(place)
             if outcome.status not in (0, 1):
                 raise RuntimeError(f"{name} fails without a fault:\n{outcome.text}")
-            self._usual[name] = _bytes_in(place), kill.files(place)
-            shutil.rmtree(place)
+            self._usual[name] = usual
         return self._usual[name]
 
     @contextlib.contextmanager

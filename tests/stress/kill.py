@@ -12,7 +12,8 @@ from workplace import RELEASED
 
 
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-MOST_STOPS = 4
+MOST_STOPS = 6
+LATEST_STOP = 0.7  # of the time of a whole run, because a run that goes on after a stop is shorter
 
 # Files whose contents hold times, so that two uninterrupted runs differ. All others are equal.
 MAY_HOLD_TIMES = {".json", ".jsonl", ".md", ".bin", ".yaml"}
@@ -40,7 +41,7 @@ class Reference(NamedTuple):
 
 
 class Tool:
-    """Cases of the jobs in turn. A case is a run that is stopped up to four times."""
+    """Cases of the jobs in turn. A case is a run that is stopped up to six times."""
 
     def __init__(self, report, workplace):
         self.report, self.folder = report, report.scratch / "kill"
@@ -56,7 +57,7 @@ class Tool:
         output.mkdir(parents=True)
         stops, problem, outcome = [], None, None
         for _ in range(draw.randint(1, MOST_STOPS)):
-            stop = Stop(draw.choice(SIGNALS), draw.uniform(0, reference.seconds), draw.random() < 0.5)
+            stop = Stop(draw.choice(SIGNALS), draw.uniform(0, LATEST_STOP * reference.seconds), draw.random() < 0.5)
             outcome = self._run(job, output, log, stop)
             stops += [f"{stop.number.name} after {stop.after:.2f} s"] if outcome.was_stopped else []
             problem = problem or outcome.problem

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 FORK = multiprocessing.get_context("fork")
 HANG = 300.0  # seconds; only a run that hangs takes so long, also on a slow and busy machine
-SECONDS_TO_END = 30.0  # for the workers of a process that has ended
+SECONDS_TO_END = 120.0  # for the workers of a process that has ended
 
 
 class Stop(NamedTuple):

@@ -56,7 +56,7 @@ def watch(function: Callable, arguments: tuple, log: Path, count: Callable, seco
                 current = None
                 if message[1] is not None:
                     here.send("saved")
-        process.join(2)
+        process.join(2 if current else HANG)
         if current is not None:
             count(current[0], _how_it_ended(process), current[1])
         elif process.exitcode != 0:

@@ -4,6 +4,7 @@ import functools
 import importlib.util
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -81,7 +82,7 @@ class Workplace:
             raise RuntimeError(f"The inputs cannot be made: {path.name}:\n{outcome.text}")
 
     def _commands(self) -> dict:
-        once = ("--max_steps", 2, "--output_dir")
+        once = ("--max_steps", 2, "--logging_steps", 1, "--output_dir")
         return {
             "shards": lambda path: ["prepare", "shards", self.path("videos.csv"), path, "--clips_per_shard", 4],
             "pretrained": lambda path: self.training("pretrain", self.path("videos.csv"), *once, path),
@@ -140,6 +141,7 @@ def _serve_drive(folder: Path, checkpoint: Path, pipe):
     from lgi_former.conversion import released_models
 
     module = load_module("conversion/loopback_drive.py")
+    sys.stderr = (folder / "drive.log").open("w")  # a download that is killed breaks its connection
     with module.LoopbackDrive(folder) as drive:
         drive.files[released_models()[RELEASED].drive_id] = checkpoint.read_bytes()
         pipe.send(drive.environment)
