@@ -1,5 +1,6 @@
 """The program of a model: traced by torch.export, then written as ONNX or as it is."""
 
+import io
 from pathlib import Path
 
 import torch
@@ -63,7 +64,9 @@ def trace(tensor_model: TensorModel, dynamic_batch: bool, attention: str) -> tor
 
 def write_torch(program: torch.export.ExportedProgram, folder: Path):
     """Write `model.pt2`."""
-    torch.export.save(program, folder / PROGRAMS["torch"])
+    content = io.BytesIO()  # on a full disk, PyTorch's writer of files aborts the process
+    torch.export.save(program, content)
+    (folder / PROGRAMS["torch"]).write_bytes(content.getbuffer())
 
 
 def write_onnx(program: torch.export.ExportedProgram, tensor_model: TensorModel, folder: Path):

@@ -1,5 +1,6 @@
 """The hidden folder of an export: nothing of it stays, however the export ends."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -7,9 +8,11 @@ import sys
 import time
 
 import pytest
+import torch
 from filelock import FileLock
 
 from lgi_former.export import staging
+from lgi_former.export.program import write_torch
 from lgi_former.export.staging import LOCK, staging_folder
 
 
@@ -114,3 +117,20 @@ def test_a_folder_that_cannot_be_written(error, tmp_path, monkeypatch):
         type(error), match=rf"'.*out' cannot be written, because '.*' takes no new folder \({error.args[1]}"
     ):
         write_in(tmp_path / "out")
+
+
+def test_a_full_disk_is_an_error_and_does_not_abort_the_process(tmp_path):
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    program = torch.export.export(torch.nn.Linear(100, 100), (torch.ones(1, 100),))
+
+    def write():
+        for size in (100, 20_000, 44_000):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+            with pytest.raises(OSError, match="too large"):
+                write_torch(program, tmp_path)
+
+    process = multiprocessing.get_context("fork").Process(target=write)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
