@@ -13,6 +13,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from ...extras import require_extra
+from ...files import explained_write_errors
 from ...hub import PACKAGE, model_files
 from ...hub.model_names import split_revision
 from ...hub.upload import check_repo_id
@@ -78,13 +79,14 @@ def export_space(model_name_or_path: str, folder: str | os.PathLike, limits: Upl
     if is_local and "config.json" not in {file.name for file in files}:
         raise FileNotFoundError(f"{model_name_or_path} is not a model's directory: it has no config.json.")
     required = requirements()
-    _copy_package(folder / "lgi_former")
-    _copy(files, folder / "model")
-    model = 'str(Path(__file__).with_name("model"))' if is_local else repr(model_name_or_path)
-    app = APP.format(model=model, limits=_as_arguments(limits))
-    (folder / "app.py").write_text(app, encoding="utf-8")
-    (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in required), encoding="utf-8")
-    (folder / "README.md").write_text(_readme(model_name_or_path, is_local, limits), encoding="utf-8")
+    with explained_write_errors(folder):
+        _copy_package(folder / "lgi_former")
+        _copy(files, folder / "model")
+        model = 'str(Path(__file__).with_name("model"))' if is_local else repr(model_name_or_path)
+        app = APP.format(model=model, limits=_as_arguments(limits))
+        (folder / "app.py").write_text(app, encoding="utf-8")
+        (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in required), encoding="utf-8")
+        (folder / "README.md").write_text(_readme(model_name_or_path, is_local, limits), encoding="utf-8")
     return sorted(path.name for path in folder.iterdir())
 
 

@@ -1,5 +1,6 @@
 """The folder of an exported Space."""
 
+import errno
 import importlib.metadata
 import importlib.util
 import sys
@@ -10,6 +11,7 @@ import yaml
 
 from lgi_former import LGIFormerForVideoClassification
 from lgi_former.extras import MissingExtraError
+from lgi_former.files import NotWrittenError
 from lgi_former.hub import PACKAGE
 from lgi_former.inference.demo import UploadLimits, export_space
 
@@ -139,3 +141,12 @@ def test_a_package_without_the_extra_is_refused(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="Install it again"):
         export_space("someone/mae-dfer-dfew", tmp_path / "space")
     assert not (tmp_path / "space").exists()
+
+
+def test_a_full_disk_is_named(tmp_path, monkeypatch):
+    def refuse(source, target):
+        raise OSError(errno.ENOSPC, "No space left on device", source, None, target)
+
+    monkeypatch.setattr("shutil.copyfile", refuse)
+    with pytest.raises(NotWrittenError, match=f"'{tmp_path}' cannot be written: No space left"):
+        export_space("someone/mae-dfer-dfew", tmp_path)
