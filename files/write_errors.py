@@ -59,9 +59,9 @@ def _code_in_chain(error: BaseException | None, place: Path) -> int | None:
 
 def _code_of(error: BaseException, place: Path) -> int | None:
     if isinstance(error, OSError) and error.errno is not None:
-        if error.filename is None:
-            return error.errno if error.errno in CODES and error.errno not in NO_PERMISSION else None
         names = [name for name in (error.filename, error.filename2) if name is not None]  # a copy has two
+        if not names:
+            return error.errno if error.errno in CODES and error.errno not in NO_PERMISSION else None
         return error.errno if error.errno in CODES and any(_is_at(name, place) for name in names) else None
     text = str(error)
     if found := _CODE_OF_RUST.search(text):

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ WRITE = {
     "bytes": lambda path: path.write_bytes(bytes(10_000)),
     "torch": lambda path: torch.save({"weight": torch.zeros(3000)}, path),
     "torch, in many sizes": lambda path: [torch.save(torch.zeros(size), path) for size in range(0, 1200, 40)],
+    "copy": lambda path: shutil.copyfile(torch.__file__, path),  # its error names the source first
     "safetensors": lambda path: save_file({"weight": torch.zeros(3000)}, path),
 }
 
