@@ -44,7 +44,7 @@ def watch(function: Callable, arguments: tuple, log: Path, count: Callable, seco
     A trial may take so many seconds of processor time.
     """
     here, there = FORK.Pipe()
-    process = start(_with_trials, (function, there, arguments), log)
+    process = start(_with_trials, (function, here, there, arguments), log)
     there.close()
     current = None
     try:
@@ -66,7 +66,8 @@ def watch(function: Callable, arguments: tuple, log: Path, count: Callable, seco
         process.join()
 
 
-def _with_trials(function: Callable, pipe, arguments: tuple):
+def _with_trials(function: Callable, other_end, pipe, arguments: tuple):
+    other_end.close()  # so that the trials end if the tool is killed
     function(Trials(pipe), *arguments)
 
 
