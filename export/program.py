@@ -64,7 +64,7 @@ def trace(tensor_model: TensorModel, dynamic_batch: bool, attention: str) -> tor
 
 def write_torch(program: torch.export.ExportedProgram, folder: Path):
     """Write `model.pt2`."""
-    content = io.BytesIO()  # PyTorch aborts the process if it cannot write a file of its own
+    content = io.BytesIO()  # PyTorch aborts the process if its own writer of files fails
     torch.export.save(program, content)
     (folder / PROGRAMS["torch"]).write_bytes(content.getbuffer())
 

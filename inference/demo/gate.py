@@ -92,7 +92,7 @@ class Gate:
         if request.method in ("GET", "HEAD", "OPTIONS"):
             return
         length = request.headers.get("content-length")
-        # A body in chunks has no size, whatever a second header says.
+        # A body in chunks has no size, also if a second header gives one.
         if length is None or not length.isdecimal() or "transfer-encoding" in request.headers:
             raise Refusal(411, "The request does not say its size. Send it with the header Content-Length.")
         most = LARGEST_BODY

@@ -35,7 +35,7 @@ def test_the_second_writer_is_refused(tmp_path):
     assert [path.name for path in folder.iterdir()] == ["result"]
 
 
-def test_a_second_training_is_told_of_the_first_and_not_to_resume(tmp_path):
+def test_a_second_training_is_refused_and_not_asked_to_resume(tmp_path):
     training = RecipeTrainingArguments(output_dir=str(tmp_path), use_cpu=True, bf16=False, report_to="none")
     with only_run_in(training):
         (tmp_path / "checkpoint-10").mkdir()

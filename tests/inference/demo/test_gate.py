@@ -115,7 +115,7 @@ def test_addresses_of_one_network_share_a_rate_and_this_machine_has_none(client,
     assert {client(here).post(join, content=b"{}").status_code for here in ("127.0.0.1", "::1") * 3} == {200}
 
 
-def test_senders_with_ipv4_on_a_server_with_ipv6_are_told_apart(client):
+def test_senders_with_ipv4_on_a_server_with_ipv6_are_distinct(client):
     senders = [client(f"::ffff:{address}") for address in ("127.0.0.1", ADDRESS, "203.0.113.8")]
     addresses = [gate._address(Request({"type": "http", "client": sender._transport.client})) for sender in senders]
     assert addresses == [None, ADDRESS, "203.0.113.8"]
