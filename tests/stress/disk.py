@@ -51,7 +51,7 @@ class Tool:
         """Run a command with a fault."""
         name, draw = list(self.jobs)[number % len(self.jobs)], self.report.draw()
         job, fault = self.jobs[name], draw.choice(FAULTS)
-        if not self.can_mount and fault == "full disk":
+        if not self.can_mount and (fault == "full disk" or os.geteuid() == 0):  # root may write to read-only folders
             fault = "limit of file size"
         needed, written = self._usual_output(name, job)
         place, log = self.folder / f"{number}" / "output", self.folder / f"{number}" / "log.txt"
