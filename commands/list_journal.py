@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..files import Journal, check_settings, only_writer, whole_file
+from ..files import Journal, check_settings, only_writer_of, whole_file
 from ..inference.stored_settings import read_settings
 from ..messages import note
 
@@ -45,7 +45,7 @@ def open_journal(
         ValueError: If an earlier run had other settings, another program wrote the files, or another run writes them.
     """
     output, path = files[0], journal_path(files[0])
-    with only_writer(output.parent, f".{output.name}.lock", SECONDS_FOR_LOCK):
+    with only_writer_of(output, SECONDS_FOR_LOCK):
         if overwrite:
             path.unlink(missing_ok=True)
         elif earlier is not None and output.exists() and not path.exists():

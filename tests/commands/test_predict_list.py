@@ -14,7 +14,7 @@ import torch
 from lgi_former import FacialExpressionPipeline, LGIFormerForVideoClassification
 from lgi_former.commands import list_journal, prediction_list
 from lgi_former.commands.cli import main
-from lgi_former.files import Journal
+from lgi_former.files import Journal, only_writer_of
 from lgi_former.inference.loading import load_classifier
 from lgi_former.training.quickstart.sample_clip import write_sample_clip
 
@@ -290,7 +290,7 @@ def test_wrong_uses_are_refused(folder, predict, tmp_path, capsys):
 def test_two_runs_into_one_output_are_refused(folder, predict, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(list_journal, "SECONDS_FOR_LOCK", 0.1)
     data = write_list(folder, "c.mp4", header="path")
-    with list_journal.only_writer(tmp_path, ".results.parquet.lock"):
+    with only_writer_of(tmp_path / "results.parquet"):
         assert predict(data, tmp_path / "results.parquet") == 2
         assert "Another process is writing" in capsys.readouterr().err
         assert predict(data, tmp_path / "others.parquet") == 0
