@@ -21,5 +21,5 @@ def as_text_cell(cell):
 
 
 def from_text_cell(cell):
-    """The text from which `as_text_cell` made a cell. Files of earlier versions have no apostrophes to remove."""
+    """Remove the apostrophes that `as_text_cell` wrote. Files of earlier versions have none."""
     return _WRITTEN_FORMULA.sub(r"\1\2", cell) if isinstance(cell, str) else cell

@@ -37,7 +37,7 @@ from .trainer import LGIFormerTrainer
 
 
 RANKS = ("RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK")
-"""Variables with which launchers number the processes."""
+"""Launchers set one of these variables to the number of the process."""
 
 
 @dataclass

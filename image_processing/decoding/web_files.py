@@ -61,7 +61,7 @@ def check_download(received: float, seconds: float = 0):
 class WebFile(io.RawIOBase):
     """The content at an http(s) address, as a file that is read once from its beginning.
 
-    Only the time in which the server is awaited counts, not the time between reads.
+    The limit counts the time of waiting for the server. It does not count the time between reads.
 
     Args:
         url: The address.

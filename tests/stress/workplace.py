@@ -100,7 +100,7 @@ def _draw_videos(folder: Path):
 
 
 def _draw_faces(folder: Path):
-    """Videos in which the detector finds a face, in subfolders."""
+    """Write videos to subfolders. The detector finds a face in each video."""
     from lgi_former.inference.demo.example import draw_example
 
     for name in ("a", "b", "c"):
